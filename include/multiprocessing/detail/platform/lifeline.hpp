@@ -1,0 +1,38 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file lifeline.hpp  Contract: children end when their parent does, however it ends, without a thread that watches.
+///
+/// A parent has one `Lifeline`; each child gets a strand of it.
+/// * `Lifeline::strand()`: a handle for one child, to be passed to it (Windows: an empty one, nothing is passed).
+/// * `Lifeline::tie(strand, child)`: the system ends `child` when this process ends. Called by the parent right after
+///   the start, while the strand is still open here; the parent then closes its copy of the strand.
+/// * `hold(strand)`: called by the child first of all: ties itself, too, and ends at once if the parent is gone
+///   already. Between them the two calls leave no instant at which the parent's end goes unnoticed: killed
+///   before `tie`, the child notices in `hold`; killed after it, the system acts.
+/// * `is_gone(strand)`: whether the parent has ended (of use only to a process that outlives it for a moment).
+///
+/// Escapes it: a process that closes descriptors which it did not open (the strand among them).
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
+
+#include <concepts>
+
+#if MULTIPROCESSING_PLATFORM_WIN32
+#include <multiprocessing/detail/win32/lifeline.hpp>
+#else
+#include <multiprocessing/detail/posix/lifeline.hpp>
+#endif
+
+namespace multiprocessing::inline v1::detail::platform {
+
+static_assert(requires(Lifeline& lifeline, const Handle& strand, const Child& child) {
+    { lifeline.strand() } -> std::same_as<Handle>;
+    { lifeline.tie(strand, child) } -> std::same_as<void>;
+    { hold(strand) } -> std::same_as<void>;
+    { is_gone(strand) } -> std::same_as<bool>;
+});
+
+} // namespace multiprocessing::inline v1::detail::platform

@@ -1,0 +1,33 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file streams.hpp  Contract: the standard streams of the program, around the start and the end of a process.
+///
+/// * `flush_standard_streams()`: what was written to stdout, stderr and their C++ streams goes out. Skips a stream
+///   that another thread holds, as that thread may sit in it for ever; so it waits for nobody but the far
+///   end of a full pipe. Other FILEs are the program's own business.
+/// * `take_null_input()`: from now on standard input is the null device, and nothing that was read ahead is left.
+/// * `is_terminal_error()`: whether a person watches standard error. `terminal_width()`: its columns, 80 if unknown.
+/// * `write_error(text)`: at once and in one piece to standard error, around all buffers; errors are ignored.
+
+#include <multiprocessing/detail/config.hpp>
+
+#include <concepts>
+#include <string_view>
+
+#if MULTIPROCESSING_PLATFORM_WIN32
+#include <multiprocessing/detail/win32/streams.hpp>
+#else
+#include <multiprocessing/detail/posix/streams.hpp>
+#endif
+
+namespace multiprocessing::inline v1::detail::platform {
+
+static_assert(requires(std::string_view text) {
+    { flush_standard_streams() } noexcept -> std::same_as<void>;
+    { take_null_input() } -> std::same_as<void>;
+    { is_terminal_error() } noexcept -> std::same_as<bool>;
+    { terminal_width() } noexcept -> std::same_as<int>;
+    { write_error(text) } noexcept -> std::same_as<void>;
+});
+
+} // namespace multiprocessing::inline v1::detail::platform

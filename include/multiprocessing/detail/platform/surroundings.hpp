@@ -1,0 +1,39 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file surroundings.hpp  Contract: what a child takes over from the process that asked for it.
+///
+/// A child of fork or spawn has its parent's environment, working directory, umask, resource limits and affinity by
+/// itself. A child of the fork server is a copy of the server, which was made earlier: what has changed since then is
+/// brought along.
+/// * `Surroundings::here()`: those of the calling thread, as they are now.
+/// * `changes(since)`: what has to be applied in a process that has `since`, as bytes (empty if nothing has changed), and
+///   `folder()`: the working directory, to be passed beside them (invalid if it is still the same).
+/// * `apply_surroundings(bytes, folder)`: takes them on. Throws `std::system_error` naming what could not be had.
+/// Only where `can_fork`; elsewhere nobody calls it.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#if MULTIPROCESSING_PLATFORM_WIN32
+#include <multiprocessing/detail/win32/surroundings.hpp>
+#else
+#include <multiprocessing/detail/posix/surroundings.hpp>
+#endif
+
+namespace multiprocessing::inline v1::detail::platform {
+
+static_assert(requires(const Surroundings& now, const Surroundings& since, std::span<const std::byte> bytes,
+                       const Handle& folder) {
+    { Surroundings::here() } -> std::same_as<Surroundings>;
+    { now.changes(since) } -> std::same_as<std::vector<std::byte>>;
+    { now.folder(since) } -> std::same_as<Handle>;
+    { apply_surroundings(bytes, folder) } -> std::same_as<void>;
+});
+
+} // namespace multiprocessing::inline v1::detail::platform

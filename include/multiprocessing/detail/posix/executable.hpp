@@ -1,0 +1,159 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file executable.hpp  POSIX twin: program headers and build-ids, from memory.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/resources.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <elf.h>
+#include <link.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+/// The file that a link of /proc names, read by hand: std::filesystem reports a deleted file as an error.
+inline std::string link_target(const char* link) {
+    char buffer[4096];
+    const ssize_t size = ::readlink(link, buffer, sizeof buffer);
+    return size > 0 ? std::string(buffer, static_cast<std::size_t>(size)) : std::string();
+}
+
+inline std::filesystem::path program_path() { return link_target("/proc/self/exe"); }
+
+inline std::filesystem::path program_to_spawn() {
+    // By way of /proc it is the very file that runs here, whatever stands at its path by now. Valgrind has no such
+    // file for its clients.
+    const char* preload = std::getenv("LD_PRELOAD");
+    if (preload && std::string_view(preload).find("vgpreload") != std::string_view::npos) return program_path();
+    return "/proc/self/exe";
+}
+
+inline std::vector<std::string> command_line() {
+    std::vector<std::string> arguments;
+    const std::string text = small_file("/proc/self/cmdline");
+    for (std::size_t at = 0; at < text.size();) {
+        arguments.emplace_back(text.c_str() + at);
+        at += arguments.back().size() + 1;
+    }
+    return arguments;
+}
+
+/// The linker's build-id among the notes of an image; false if there is none.
+inline bool find_build_id(const dl_phdr_info& info, ImageId& id) {
+    for (std::size_t i = 0; i < info.dlpi_phnum; ++i) {
+        const auto& header = info.dlpi_phdr[i];
+        if (header.p_type != PT_NOTE) continue;
+        const auto* at = reinterpret_cast<const char*>(info.dlpi_addr + header.p_vaddr);
+        const auto* const end = at + header.p_memsz;
+        const std::size_t padding = header.p_align == 8 ? 8 : 4;
+        const auto padded = [&](std::size_t size) { return (size + padding - 1) / padding * padding; };
+        while (static_cast<std::size_t>(end - at) >= sizeof(ElfW(Nhdr))) {
+            ElfW(Nhdr) note;
+            std::memcpy(&note, at, sizeof note);
+            const char* const name = at + sizeof note;
+            const std::size_t room = static_cast<std::size_t>(end - name);
+            const std::size_t description = padded(note.n_namesz);
+            if (description > room || padded(note.n_descsz) > room - description) break;
+            if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && std::memcmp(name, "GNU", 4) == 0) {
+                std::memcpy(id.bytes.data(), name + description, std::min<std::size_t>(note.n_descsz, 32));
+                return true;
+            }
+            at = name + description + padded(note.n_descsz);
+        }
+    }
+    return false;
+}
+
+/// Without a build-id: device, inode, size and time of the file.
+inline ImageId id_of_file(const std::string& path) {
+    ImageId id;
+    struct stat file;
+    if (::stat(path.c_str(), &file) == 0) {
+        const std::uint64_t parts[4] = {static_cast<std::uint64_t>(file.st_dev),
+                                        static_cast<std::uint64_t>(file.st_ino),
+                                        static_cast<std::uint64_t>(file.st_size),
+                                        static_cast<std::uint64_t>(file.st_mtim.tv_sec) * 1'000'000'000 +
+                                            static_cast<std::uint64_t>(file.st_mtim.tv_nsec)};
+        std::memcpy(id.bytes.data(), parts, sizeof parts);
+    }
+    return id;
+}
+
+inline Image describe(const dl_phdr_info& info) {
+    Image image;
+    image.base = info.dlpi_addr;
+    std::uint64_t begin = ~std::uint64_t{0};
+    std::uint64_t end = 0;
+    for (std::size_t i = 0; i < info.dlpi_phnum; ++i) {
+        const auto& header = info.dlpi_phdr[i];
+        if (header.p_type != PT_LOAD) continue;
+        begin = std::min<std::uint64_t>(begin, header.p_vaddr);
+        end = std::max<std::uint64_t>(end, header.p_vaddr + header.p_memsz);
+    }
+    // A program at a fixed address has load address 0 and begins elsewhere: offsets count from its beginning.
+    image.base += begin;
+    image.size = end - begin;
+    for (std::size_t i = 0; i < info.dlpi_phnum; ++i) {
+        const auto& header = info.dlpi_phdr[i];
+        if (header.p_type != PT_LOAD) continue;
+        const ImageRange range{header.p_vaddr - begin, header.p_vaddr - begin + header.p_memsz};
+        image.loaded.push_back(range);
+        if (header.p_flags & PF_X) image.code.push_back(range);
+    }
+    const bool is_program = !info.dlpi_name || !*info.dlpi_name;
+    image.path = is_program ? program_path().string() : info.dlpi_name;
+    if (!find_build_id(info, image.id)) image.id = id_of_file(is_program ? "/proc/self/exe" : image.path);
+    return image;
+}
+
+/// The first loaded image for which `wanted(image)` holds.
+template <class Wanted>
+std::optional<Image> find_image(Wanted wanted) {
+    struct Search {
+        Wanted& wanted;
+        std::optional<Image> found;
+    } search{wanted, std::nullopt};
+    ::dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* argument) {
+            auto& it = *static_cast<Search*>(argument);
+            Image image = describe(*info);
+            if (!it.wanted(image)) return 0;
+            it.found = std::move(image);
+            return 1;
+        },
+        &search);
+    return std::move(search.found);
+}
+
+inline std::optional<Image> image_at(const void* address) {
+    return find_image([&](const Image& image) { return image.holds(address); });
+}
+
+inline std::optional<Image> image_with(const ImageId& id) {
+    return find_image([&](const Image& image) { return image.id == id; });
+}
+
+inline std::uint64_t image_changes() {
+    std::uint64_t changes = 0;
+    ::dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* argument) {
+            *static_cast<std::uint64_t*>(argument) = info->dlpi_adds + info->dlpi_subs;
+            return 1; // the counters stand beside every image: the first will do
+        },
+        &changes);
+    return changes;
+}
+
+} // namespace multiprocessing::inline v1::detail::platform

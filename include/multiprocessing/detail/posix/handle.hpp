@@ -1,0 +1,86 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file handle.hpp  POSIX twin: file descriptors, and the list of ours that a forked child closes.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/posix/error.hpp>
+#include <multiprocessing/detail/state.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <system_error>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+/// Which descriptors of this process are the library's. Close-on-exec keeps them from other programs, but a
+/// fork copies them all: a stray write end of a lifeline in a sibling would keep orphans alive.
+class OwnedDescriptors : public ForkSafe {
+public:
+    static constexpr StateSlot slot = StateSlot::handles;
+
+    std::uint32_t own(int descriptor) {
+        std::lock_guard lock{mutex};
+        const auto index = static_cast<std::size_t>(descriptor);
+        if (index >= kinds_.size()) kinds_.resize(index + 64, Kind::foreign);
+        kinds_[index] = Kind::ours;
+        return generation_;
+    }
+
+    void keep(int descriptor) {
+        std::lock_guard lock{mutex};
+        kinds_[static_cast<std::size_t>(descriptor)] = Kind::kept;
+    }
+
+    bool disown(int descriptor, std::uint32_t generation) noexcept {
+        std::lock_guard lock{mutex};
+        const auto index = static_cast<std::size_t>(descriptor);
+        // A number from before the fork may be somebody else's by now.
+        if (index >= kinds_.size() || kinds_[index] == Kind::foreign) return false;
+        if (generation != generation_ && kinds_[index] != Kind::kept) return false;
+        kinds_[index] = Kind::foreign;
+        return true;
+    }
+
+    void after_fork(bool in_child) {
+        if (in_child) {
+            ++generation_;
+            for (std::size_t i = 0; i < kinds_.size(); ++i) {
+                if (kinds_[i] != Kind::ours) continue;
+                ::close(static_cast<int>(i));
+                kinds_[i] = Kind::foreign;
+            }
+        }
+        ForkSafe::after_fork(in_child);
+    }
+
+private:
+    enum class Kind : unsigned char { foreign, ours, kept };
+    std::vector<Kind> kinds_;
+    std::uint32_t generation_ = 0; // how many forks lie between the first process and this one
+};
+
+struct HandleTraits {
+    using Native = int;
+
+    static constexpr Native invalid() noexcept { return -1; }
+    static std::uint32_t own(Native descriptor) { return process_wide<OwnedDescriptors>().own(descriptor); }
+    static void keep_in_forked_child(Native descriptor) { process_wide<OwnedDescriptors>().keep(descriptor); }
+    static bool disown(Native descriptor, std::uint32_t stamp) noexcept {
+        return process_wide<OwnedDescriptors>().disown(descriptor, stamp);
+    }
+    static void close(Native descriptor) noexcept {
+        ::close(descriptor); // EINTR on Linux: it is closed all the same, a second close would hit another's
+    }
+    static Native duplicate(Native descriptor) {
+        const int copy = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+        if (copy < 0) throw std::system_error(last_error(), "multiprocessing: duplicating a descriptor");
+        return copy;
+    }
+};
+
+} // namespace multiprocessing::inline v1::detail::platform

@@ -1,0 +1,45 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file identity.hpp  POSIX twin: getpid, the environment, pthread_atfork.
+
+#include <multiprocessing/detail/config.hpp>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include <pthread.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+inline int current_pid() noexcept { return static_cast<int>(::getpid()); }
+
+inline std::uint64_t program_token() noexcept {
+    // The kernel gives every image 16 random bytes. They also seed the stack protector, so they may not be
+    // shown: 128 bits are folded into 32, from which nobody comes back.
+    std::uint64_t random[2] = {};
+    if (const auto* bytes = reinterpret_cast<const void*>(::getauxval(AT_RANDOM))) {
+        std::memcpy(random, bytes, sizeof random);
+    }
+    std::uint64_t folded =
+        random[0] * 0x9E3779B97F4A7C15u ^ (random[1] + 0x632BE59BD9B4E019u) * 0xBF58476D1CE4E5B9u;
+    folded ^= folded >> 29;
+    return (folded * 0x94D049BB133111EBu) >> 32;
+}
+
+inline std::string word(const char* name) {
+    const char* text = std::getenv(name);
+    return text ? text : "";
+}
+
+/// `text` is "NAME=value": putenv keeps the pointer, which is what lets a forked child correct it in place.
+inline void leave_word(const char*, char* text) { ::putenv(text); }
+
+inline void call_at_fork(void (*before)(), void (*in_parent)(), void (*in_child)()) {
+    ::pthread_atfork(before, in_parent, in_child);
+}
+
+} // namespace multiprocessing::inline v1::detail::platform

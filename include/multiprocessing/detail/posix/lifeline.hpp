@@ -1,0 +1,52 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file lifeline.hpp  POSIX twin: a pipe whose end of file is a signal.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/pipe.hpp>
+
+#include <csignal>
+#include <cstdio>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+/// Asks the kernel to send SIGKILL to `pid` when the last write end of the pipe of `strand` is closed. Belongs to
+/// the open file, so it survives exec. (PR_SET_PDEATHSIG follows the parent's *thread*, and is no use here.)
+inline bool arm(int strand, int pid) noexcept {
+    return ::fcntl(strand, F_SETOWN, pid) == 0 && ::fcntl(strand, F_SETSIG, SIGKILL) == 0 &&
+           ::fcntl(strand, F_SETFL, O_ASYNC | O_NONBLOCK) == 0;
+}
+
+class Lifeline {
+public:
+    /// Each child needs an open file of its own, as the signal's receiver belongs to that. The write end stays one:
+    /// one to close in every forked process.
+    Handle strand() {
+        char path[32];
+        std::snprintf(path, sizeof path, "/proc/self/fd/%d", pipe_.reader.native());
+        Handle strand{::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+        if (!strand.valid()) throw_last_error("reopening the lifeline (is /proc mounted?)");
+        return strand;
+    }
+
+    void tie(const Handle& strand, const Child& child) {
+        if (!arm(strand.native(), child.pid())) throw_last_error("arming the lifeline of a child");
+    }
+
+private:
+    Pipe pipe_ = make_pipe();
+};
+
+inline bool is_gone(const Handle& strand) { return at_end(strand); }
+
+inline void hold(const Handle& strand) {
+    // Armed first, looked at second: the other way round a parent that dies in between goes unnoticed.
+    arm(strand.native(), static_cast<int>(::getpid()));
+    if (is_gone(strand)) exit_now(128 + SIGKILL);
+}
+
+} // namespace multiprocessing::inline v1::detail::platform

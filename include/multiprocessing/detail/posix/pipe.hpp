@@ -1,0 +1,50 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file pipe.hpp  POSIX twin: pipe2.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <ctime>
+#include <span>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+inline Pipe make_pipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) throw_last_error("making a pipe");
+    return Pipe{Handle{ends[0]}, Handle{ends[1]}};
+}
+
+inline std::size_t read_some(const Handle& end, std::span<std::byte> bytes) {
+    for (;;) {
+        const ssize_t got = ::read(end.native(), bytes.data(), bytes.size());
+        if (got >= 0) return static_cast<std::size_t>(got);
+        if (errno != EINTR) throw_last_error("reading from a pipe");
+    }
+}
+
+inline std::size_t write_some(const Handle& end, std::span<const std::byte> bytes) {
+    const BrokenPipeSignalHeld no_signal;
+    for (;;) {
+        const ssize_t put = ::write(end.native(), bytes.data(), bytes.size());
+        if (put >= 0) return static_cast<std::size_t>(put);
+        if (errno != EINTR) throw_last_error("writing to a pipe");
+    }
+}
+
+inline bool at_end(const Handle& end) {
+    pollfd waited{end.native(), POLLIN, 0};
+    while (::poll(&waited, 1, 0) < 0) {
+        if (errno != EINTR) throw_last_error("looking at a pipe");
+    }
+    return (waited.revents & POLLHUP) && !(waited.revents & POLLIN);
+}
+
+} // namespace multiprocessing::inline v1::detail::platform

@@ -1,0 +1,187 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file process.hpp  POSIX twin: posix_spawn and pidfds. No SIGCHLD handler, no waitpid(-1).
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+class Child {
+public:
+    Child() noexcept = default;
+
+    /// Watches a process that was forked just now. If it cannot be watched it is killed, and that is thrown.
+    explicit Child(int pid) : pid_(pid) {
+        const int sentinel = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); // close-on-exec by itself
+        if (sentinel < 0) {
+            const std::error_code error = last_error();
+            ::kill(pid, SIGKILL); // still ours and not waited for, so the number is still its own
+            while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+            throw_error(error, "watching process " + std::to_string(pid) + " (it was ended): pidfd_open");
+        }
+        sentinel_ = Handle{sentinel};
+    }
+
+    int pid() const noexcept { return pid_; }
+    const Handle& sentinel() const noexcept { return sentinel_; }
+
+    std::optional<Ending> poll() {
+        if (ending_ || !sentinel_.valid()) return ending_;
+        siginfo_t info{};
+        rusage used{};
+        constexpr int by_pidfd = 3; // P_PIDFD, which glibc has since 2.36
+        // The system call itself, as waitid() of the C library gives no resource usage.
+        while (::syscall(SYS_waitid, by_pidfd, sentinel_.native(), &info, WEXITED | WNOHANG, &used) < 0) {
+            if (errno == EINTR) continue;
+            if (errno != ECHILD) throw_last_error("asking how process " + std::to_string(pid_) + " ended");
+            // Somebody else waits for all children, or SIGCHLD is ignored: the pidfd still knows whether it ended.
+            if (wait_one(sentinel_.native(), Deadline::after(std::chrono::seconds{0}))) ending_ = Ending{};
+            return ending_;
+        }
+        if (info.si_pid == 0) return std::nullopt;
+        ending_ = Ending{info.si_code == CLD_EXITED ? info.si_status : -info.si_status,
+                         static_cast<std::uint64_t>(used.ru_maxrss) * 1024, duration(used.ru_utime),
+                         duration(used.ru_stime)};
+        return ending_;
+    }
+
+    void interrupt() { send(SIGINT); }
+    void terminate() { send(SIGTERM); }
+    void kill() { send(SIGKILL); }
+
+private:
+    static std::chrono::microseconds duration(const timeval& time) {
+        return std::chrono::seconds{time.tv_sec} + std::chrono::microseconds{time.tv_usec};
+    }
+
+    void send(int signal) {
+        if (ending_ || !sentinel_.valid()) return;
+        // By pidfd: the number may belong to another process by now.
+        if (::syscall(SYS_pidfd_send_signal, sentinel_.native(), signal, nullptr, 0) != 0 && errno != ESRCH) {
+            throw_last_error("sending " + signal_name(signal) + " to process " + std::to_string(pid_));
+        }
+    }
+
+    int pid_ = 0;
+    Handle sentinel_;
+    std::optional<Ending> ending_;
+};
+
+class SpawnRequest {
+public:
+    explicit SpawnRequest(std::filesystem::path image) : image_(std::move(image)) {}
+
+    void argument(const std::string& text) { arguments_.push_back(text); }
+    std::string pass(const Handle& handle) {
+        passed_.push_back(handle.native());
+        return std::to_string(first_passed + static_cast<int>(passed_.size()) - 1);
+    }
+    void signal_mask(const SignalMask& mask) { mask_ = mask; }
+
+private:
+    friend Child spawn(const SpawnRequest& request);
+    static constexpr int first_passed = 3; // after the standard streams
+
+    std::filesystem::path image_;
+    std::vector<std::string> arguments_;
+    std::vector<int> passed_;
+    SignalMask mask_ = SignalMask::of_caller();
+};
+
+/// The actions and attributes of a posix_spawn, freed at the end of their scope.
+struct SpawnActions {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+
+    SpawnActions() {
+        ::posix_spawn_file_actions_init(&actions);
+        ::posix_spawnattr_init(&attributes);
+    }
+    SpawnActions(const SpawnActions&) = delete;
+    SpawnActions& operator=(const SpawnActions&) = delete;
+    ~SpawnActions() {
+        ::posix_spawn_file_actions_destroy(&actions);
+        ::posix_spawnattr_destroy(&attributes);
+    }
+};
+
+inline Child spawn(const SpawnRequest& request) {
+    const int past_passed = SpawnRequest::first_passed + static_cast<int>(request.passed_.size());
+    SpawnActions how;
+    ::posix_spawn_file_actions_addopen(&how.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    std::vector<Handle> moved; // sources whose number is the target of another
+    int target = SpawnRequest::first_passed;
+    for (int source : request.passed_) {
+        if (source < past_passed) {
+            const int copy = ::fcntl(source, F_DUPFD_CLOEXEC, past_passed);
+            if (copy < 0) throw_last_error("duplicating a descriptor for " + request.image_.string());
+            moved.emplace_back(copy);
+            source = copy;
+        }
+        ::posix_spawn_file_actions_adddup2(&how.actions, source, target++);
+    }
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
+    ::posix_spawn_file_actions_addclosefrom_np(&how.actions, past_passed);
+#endif // elsewhere the program's own descriptors without close-on-exec reach the child
+    ::posix_spawnattr_setsigmask(&how.attributes, &request.mask_.native());
+    ::posix_spawnattr_setflags(&how.attributes, POSIX_SPAWN_SETSIGMASK);
+
+    std::string image = request.image_.string();
+    std::vector<char*> arguments{image.data()};
+    for (const std::string& argument : request.arguments_)
+        arguments.push_back(const_cast<char*>(argument.c_str()));
+    arguments.push_back(nullptr);
+
+    pid_t pid = 0;
+    // glibc reports a failed exec as the error of this very call: no pipe for it is needed.
+    const int error =
+        ::posix_spawn(&pid, image.c_str(), &how.actions, &how.attributes, arguments.data(), environ);
+    if (error != 0) throw_error({error, std::generic_category()}, "starting " + image);
+    return Child{pid};
+}
+
+inline Handle adopt_handle(std::string_view word) {
+    int descriptor = -1;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), descriptor);
+    if (error != std::errc{} || end != word.data() + word.size() ||
+        ::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) {
+        throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),
+                                "multiprocessing: '" + std::string(word) + "' is no inherited descriptor");
+    }
+    return Handle{descriptor};
+}
+
+[[noreturn]] inline void exit_now(int code) noexcept { ::_exit(code); }
+
+inline bool exit_interception([[maybe_unused]] void (*call)(int)) noexcept {
+#if defined(__GLIBC__)
+    return ::on_exit([](int code, void* target) { reinterpret_cast<void (*)(int)>(target)(code); },
+                     reinterpret_cast<void*>(call)) == 0;
+#else
+    return false;
+#endif
+}
+
+} // namespace multiprocessing::inline v1::detail::platform

@@ -1,0 +1,62 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file streams.hpp  POSIX twin: ftrylockfile, /dev/null.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+
+#include <cstdio>
+#include <iostream>
+#include <string_view>
+
+#include <fcntl.h>
+#include <stdio_ext.h> // for __fpurge
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+inline void flush_standard_streams() noexcept {
+    const auto flush = [](std::FILE* file, std::ostream& first, std::ostream* second) {
+        // fflush(NULL) would wait for any FILE that another thread sits in: a reader of stdin, say.
+        if (::ftrylockfile(file) != 0) return;
+        try {
+            // The buffers, not the streams: cerr is tied to cout, so cerr.flush() would wait for a stdout that is held.
+            first.rdbuf()->pubsync();
+            if (second) second->rdbuf()->pubsync();
+        } catch (...) { // a buffer of the program's own: what it cannot write is not ours to report
+        }
+        std::fflush(file);
+        ::funlockfile(file);
+    };
+    flush(stdout, std::cout, nullptr);
+    flush(stderr, std::cerr, &std::clog);
+}
+
+inline void take_null_input() {
+    const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0) throw_last_error("opening /dev/null");
+    if (null == STDIN_FILENO) { // it was closed, and the new descriptor took its place
+        ::fcntl(null, F_SETFD, 0);
+    } else {
+        ::dup2(null, STDIN_FILENO);
+        ::close(null);
+    }
+    ::__fpurge(stdin); // a forked child has a copy of what its parent read ahead
+}
+
+inline bool is_terminal_error() noexcept { return ::isatty(STDERR_FILENO) == 1; }
+
+inline int terminal_width() noexcept {
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+    return 80;
+}
+
+inline void write_error(std::string_view text) noexcept {
+    const BrokenPipeSignalHeld no_signal;
+    [[maybe_unused]] const ssize_t put = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+} // namespace multiprocessing::inline v1::detail::platform

@@ -1,0 +1,128 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file surroundings.hpp  POSIX twin: environ, stat of ".", /proc/self/status, getrlimit, sched_getaffinity.
+
+#include <multiprocessing/detail/config.hpp>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+class Surroundings {
+public:
+    static Surroundings here() {
+        Surroundings now;
+        for (char** entry = environ; entry && *entry; ++entry) {
+            now.environment_.append(*entry);
+            now.environment_.push_back('\0');
+        }
+        struct stat folder;
+        if (::stat(".", &folder) == 0) {
+            now.device_ = folder.st_dev;
+            now.inode_ = folder.st_ino;
+        }
+        now.rest_.umask = current_umask();
+        for (int i = 0; i < RLIM_NLIMITS; ++i)
+            ::getrlimit(static_cast<__rlimit_resource_t>(i), &now.rest_.limits[static_cast<std::size_t>(i)]);
+        ::sched_getaffinity(0, sizeof now.rest_.affinity, &now.rest_.affinity);
+        return now;
+    }
+
+    std::vector<std::byte> changes(const Surroundings& since) const {
+        const bool same_environment = environment_ == since.environment_;
+        if (same_environment && std::memcmp(&rest_, &since.rest_, sizeof rest_) == 0) return {};
+        std::vector<std::byte> bytes(sizeof rest_);
+        std::memcpy(bytes.data(), &rest_, sizeof rest_);
+        if (!same_environment) {
+            // A byte ahead of it tells an environment that is empty from one that has not changed.
+            bytes.push_back(std::byte{1});
+            const auto* text = reinterpret_cast<const std::byte*>(environment_.data());
+            bytes.insert(bytes.end(), text, text + environment_.size());
+        }
+        return bytes;
+    }
+
+    Handle folder(const Surroundings& since) const {
+        if (device_ == since.device_ && inode_ == since.inode_) return {};
+        Handle folder{::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+        if (!folder.valid()) throw_last_error("opening the working directory");
+        return folder;
+    }
+
+private:
+    friend void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder);
+
+    // Of fixed size and compared by bytes: hence zeroed as a whole.
+    struct Rest {
+        mode_t umask;
+        std::array<rlimit, RLIM_NLIMITS> limits;
+        cpu_set_t affinity;
+    };
+
+    Surroundings() { std::memset(static_cast<void*>(&rest_), 0, sizeof rest_); }
+
+    static mode_t current_umask() {
+        // umask() cannot be asked without setting it, and another thread may be making a file just then.
+        char text[512];
+        const int status = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+        if (status < 0) return 0;
+        const ssize_t size = ::read(status, text, sizeof text - 1);
+        ::close(status);
+        text[size > 0 ? size : 0] = '\0';
+        const char* const line = std::strstr(text, "\nUmask:");
+        return line ? static_cast<mode_t>(std::strtoul(line + 7, nullptr, 8)) : 0;
+    }
+
+    std::string environment_; // "A=1\0B=2\0"
+    dev_t device_ = 0;
+    ino_t inode_ = 0;
+    Rest rest_;
+};
+
+inline void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder) {
+    if (folder.valid() && ::fchdir(folder.native()) != 0)
+        throw_last_error("taking the parent's working directory");
+    Surroundings::Rest rest;
+    if (bytes.size() < sizeof rest) return;
+    std::memcpy(static_cast<void*>(&rest), bytes.data(), sizeof rest);
+    bytes = bytes.subspan(sizeof rest);
+    ::umask(rest.umask);
+    for (int i = 0; i < RLIM_NLIMITS; ++i) {
+        const auto resource = static_cast<__rlimit_resource_t>(i);
+        const rlimit& wanted = rest.limits[static_cast<std::size_t>(i)];
+        rlimit now;
+        if (::getrlimit(resource, &now) == 0 && now.rlim_cur == wanted.rlim_cur &&
+            now.rlim_max == wanted.rlim_max)
+            continue;
+        if (::setrlimit(resource, &wanted) != 0)
+            throw_last_error("taking the parent's resource limit " + std::to_string(i));
+    }
+    if (::sched_setaffinity(0, sizeof rest.affinity, &rest.affinity) != 0)
+        throw_last_error("taking the parent's affinity");
+    if (bytes.empty()) return;
+    bytes = bytes.subspan(1);
+    ::clearenv();
+    while (!bytes.empty()) {
+        const auto* entry = reinterpret_cast<const char*>(bytes.data());
+        const std::size_t size = ::strnlen(entry, bytes.size());
+        if (size == bytes.size()) break;
+        ::putenv(::strdup(entry)); // the environment keeps the copy for good
+        bytes = bytes.subspan(size + 1);
+    }
+}
+
+} // namespace multiprocessing::inline v1::detail::platform

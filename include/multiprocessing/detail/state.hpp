@@ -1,0 +1,174 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file state.hpp  What exists once per process, whichever image of it (program, plugin) asks first.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <concepts>
+#include <cstdint>
+#include <cstdio>
+#include <iterator>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+/// The places of process-wide objects. Their order is the order of locking: who holds the mutex of one may
+/// take only the mutexes of later ones; that is also the order in which a fork takes them all.
+enum class StateSlot : unsigned {
+    launching,    // lifeline, fork server; held while a child is started
+    children,     // who was started and not yet reaped
+    self,         // who this process is
+    objects,      // handles of shared objects
+    space,        // the shared memory of the tree and this process's heap in it
+    exceptions,   // registered exception types
+    start_method, // the default
+    exit_hooks,   // at_child_exit
+    logger,
+    images,  // loaded images, by build-id
+    handles, // descriptors that a forked child must not keep
+    count
+};
+
+/// A type of which there is one object per process. It **must** be default-constructible and name its
+/// `static constexpr StateSlot slot`. The object is made on first use and never destroyed: other threads
+/// and exit handlers may still use it at the very end.
+///
+/// Around a fork, whoever forks: `before_fork()` takes the object's mutex, so that the child finds it
+/// whole; `after_fork(in_child)` gives it back and, in the child, forgets what was the parent's alone.
+template <class T>
+concept ProcessWide = requires(T object, bool in_child) {
+    { T::slot } -> std::same_as<const StateSlot&>;
+    object.before_fork();
+    object.after_fork(in_child);
+};
+
+/// The objects themselves. Its layout is shared by all images of the process: a change is a new abi_version.
+struct StateRoot {
+    struct Entry {
+        std::atomic<void*> object{nullptr};
+        void (*before_fork)(void*) = nullptr;
+        void (*after_fork)(void*, bool in_child) = nullptr;
+        bool held = false; // by the thread that is forking
+    };
+
+    static constexpr std::uint64_t expected_magic = 0x6D70'7374'6174'6531;
+
+    std::uint64_t magic = expected_magic;
+    std::uint32_t abi = abi_version;
+    char word[96] = {}; // what announces this root to other images; rewritten in a forked child
+    std::mutex making;
+    Entry entries[static_cast<unsigned>(StateSlot::count)];
+};
+
+inline constexpr char state_word_name[] = "MULTIPROCESSING_STATE";
+
+inline void announce(StateRoot& root) {
+    std::snprintf(root.word, sizeof root.word, "%s=%d:%llx:%llx:%u", state_word_name, platform::current_pid(),
+                  static_cast<unsigned long long>(platform::program_token()),
+                  static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(&root)), root.abi);
+}
+
+/// The root that another image of this process announced, or null if there is none.
+inline StateRoot* announced_root() {
+    int pid = 0;
+    unsigned long long token = 0;
+    unsigned long long address = 0;
+    unsigned abi = 0;
+    const std::string word = platform::word(state_word_name);
+    if (std::sscanf(word.c_str(), "%d:%llx:%llx:%u", &pid, &token, &address, &abi) != 4) return nullptr;
+    // Inherited from a parent, or from the program that this process was before an exec.
+    if (pid != platform::current_pid() || token != platform::program_token()) return nullptr;
+    if (abi != abi_version) {
+        throw std::runtime_error(
+            "multiprocessing: the program and one of its shared libraries contain different "
+            "versions of this library (abi " +
+            std::to_string(abi) + " and " + std::to_string(abi_version) +
+            "); build both with the same version");
+    }
+    return reinterpret_cast<StateRoot*>(static_cast<std::uintptr_t>(address));
+}
+
+MULTIPROCESSING_VISIBLE inline StateRoot& state_root();
+
+/// Gives back what before_fork() took, last taken first.
+inline void release_after_fork(StateRoot& root, bool in_child) {
+    for (unsigned i = static_cast<unsigned>(StateSlot::count); i-- > 0;) {
+        auto& entry = root.entries[i];
+        if (!std::exchange(entry.held, false)) continue;
+        entry.after_fork(entry.object.load(std::memory_order_relaxed), in_child);
+    }
+}
+
+inline void before_fork() {
+    StateRoot& root = state_root();
+    const auto unheld = [](const StateRoot::Entry& entry) {
+        return !entry.held && entry.object.load(std::memory_order_acquire);
+    };
+    for (;;) {
+        for (auto& entry : root.entries) {
+            if (!unheld(entry)) continue;
+            entry.before_fork(entry.object.load(std::memory_order_relaxed));
+            entry.held = true;
+        }
+        // `making` comes last, as it is taken beneath any of the others. An object that was made since the
+        // loop passed its place would be copied in whatever state another thread has it: begin again.
+        root.making.lock();
+        if (std::none_of(std::begin(root.entries), std::end(root.entries), unheld)) return;
+        root.making.unlock();
+        release_after_fork(root, false);
+    }
+}
+
+inline void after_fork(bool in_child) {
+    StateRoot& root = state_root();
+    root.making.unlock();
+    if (in_child) announce(root);
+    release_after_fork(root, in_child);
+}
+
+inline StateRoot& make_state_root() {
+    if (StateRoot* root = announced_root()) return *root;
+    auto* root = new StateRoot;
+    announce(*root);
+    platform::leave_word(state_word_name, root->word);
+    platform::call_at_fork([] { before_fork(); }, [] { after_fork(false); }, [] { after_fork(true); });
+    return *root;
+}
+
+/// One per image; all images of a process refer to the same object, as the later ones adopt the first one's.
+MULTIPROCESSING_VISIBLE inline StateRoot& state_root() {
+    static StateRoot& root = make_state_root();
+    return root;
+}
+
+/// The process's one T.
+template <ProcessWide T>
+T& process_wide() {
+    StateRoot& root = state_root();
+    auto& entry = root.entries[static_cast<unsigned>(T::slot)];
+    if (void* object = entry.object.load(std::memory_order_acquire)) return *static_cast<T*>(object);
+    std::lock_guard lock{root.making};
+    if (void* object = entry.object.load(std::memory_order_relaxed)) return *static_cast<T*>(object);
+    auto* object = new T;
+    entry.before_fork = [](void* it) { static_cast<T*>(it)->before_fork(); };
+    entry.after_fork = [](void* it, bool in_child) { static_cast<T*>(it)->after_fork(in_child); };
+    entry.object.store(object, std::memory_order_release); // after the functions: a fork may come at once
+    return *object;
+}
+
+/// The common case of a process-wide object: one mutex.
+class ForkSafe {
+public:
+    std::mutex mutex;
+
+    void before_fork() { mutex.lock(); }
+    void after_fork(bool) { mutex.unlock(); }
+};
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,81 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file exceptions.hpp  What the library throws, beside the standard's own exceptions.
+
+#include <multiprocessing/detail/config.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace multiprocessing::inline v1 {
+
+/// Base of every exception of the library. Python: `multiprocessing.ProcessError`.
+class MULTIPROCESSING_VISIBLE ProcessError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// A wait with a timeout ended without its event. Python: `multiprocessing.TimeoutError`.
+class MULTIPROCESSING_VISIBLE TimeoutError : public ProcessError {
+public:
+    using ProcessError::ProcessError;
+};
+
+/// Bytes could not be made from a value, or no value of the wanted type from the bytes.
+/// Python: `pickle.PicklingError` and `pickle.UnpicklingError`; `MaybeEncodingError` of a pool.
+class MULTIPROCESSING_VISIBLE SerializationError : public ProcessError {
+public:
+    using ProcessError::ProcessError;
+};
+
+/// A task was cancelled, or its pool was terminated before it ended.
+/// Python: `concurrent.futures.CancelledError`.
+class MULTIPROCESSING_VISIBLE CancelledError : public ProcessError {
+public:
+    using ProcessError::ProcessError;
+};
+
+/// The worker process that ran a task ended before the task did. Python has no such exception: its
+/// `Pool` waits for ever.
+class MULTIPROCESSING_VISIBLE WorkerLostError : public ProcessError {
+public:
+    WorkerLostError(const std::string& text, int pid, std::optional<int> exitcode,
+                    std::optional<std::size_t> task_index)
+        : ProcessError(text), pid_(pid), exitcode_(exitcode), task_index_(task_index) {}
+
+    /// Process id of the worker.
+    int pid() const noexcept { return pid_; }
+    /// How it ended, as `Process::exitcode()`: -signum when killed by a signal, nullopt when unknown.
+    std::optional<int> exitcode() const noexcept { return exitcode_; }
+    /// Position in the input of a map, or nullopt for a single task. Where items are so quick that a
+    /// worker notes them by blocks of 64, the first of the block.
+    std::optional<std::size_t> task_index() const noexcept { return task_index_; }
+
+private:
+    int pid_;
+    std::optional<int> exitcode_;
+    std::optional<std::size_t> task_index_;
+};
+
+/// Where an exception that was caught here was first thrown: in which process, and what it was there.
+/// Python: the `RemoteTraceback` that is the `__cause__` of such an exception.
+struct RemoteCause {
+    std::string type;    ///< Name of the exception's type, as the compiler spells it.
+    std::string text;    ///< Its `what()`; empty if it had none.
+    std::string process; ///< Name of the process, `Process-1`.
+    int pid = 0;         ///< Id of the process.
+    std::string trace;   ///< One line per frame, innermost first; of the place where it was caught.
+};
+
+/// An exception from another process whose type cannot be rebuilt here: neither a standard exception with
+/// a text, nor derived from one, nor registered by `register_exception`.
+class MULTIPROCESSING_VISIBLE RemoteError : public ProcessError {
+public:
+    explicit RemoteError(const RemoteCause& cause)
+        : ProcessError(cause.text.empty() ? cause.type : cause.type + ": " + cause.text) {}
+};
+
+} // namespace multiprocessing::inline v1

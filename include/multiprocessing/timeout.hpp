@@ -1,0 +1,97 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file timeout.hpp  How long a call may wait: Python's `timeout=2.5` and `timeout=None`.
+
+#include <multiprocessing/detail/config.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <type_traits>
+
+namespace multiprocessing::inline v1 {
+
+/// How long a blocking call may wait.
+///
+/// Implicit from any `std::chrono::duration` (negative counts as 0) and from `std::nullopt`, which means
+/// "for ever". Not from bare numbers, which would not say their unit. Time is the steady clock's.
+///
+/// Python: the `timeout` argument of every blocking call.
+class Timeout {
+public:
+    constexpr Timeout(std::nullopt_t) noexcept {}
+
+    template <class Rep, class Period>
+    constexpr Timeout(std::chrono::duration<Rep, Period> span) : span_(clamped(span)) {}
+
+    template <class Rep, class Period>
+    constexpr Timeout(std::optional<std::chrono::duration<Rep, Period>> span) {
+        if (span) span_ = clamped(*span);
+    }
+
+    template <class Number>
+        requires std::is_arithmetic_v<Number>
+    Timeout(Number) = delete; // say the unit: 2s, 500ms
+
+    /// The span, or nullopt for "for ever".
+    constexpr std::optional<std::chrono::nanoseconds> span() const noexcept { return span_; }
+
+private:
+    // Beyond a century (and for NaN) the arithmetic of steady clock deadlines could overflow.
+    static constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 36'500};
+
+    template <class Rep, class Period>
+    static constexpr std::chrono::nanoseconds clamped(std::chrono::duration<Rep, Period> span) {
+        using Seconds = std::chrono::duration<double>;
+        const double seconds = std::chrono::duration_cast<Seconds>(span).count();
+        if (!(seconds > 0)) return std::chrono::nanoseconds{0};
+        if (seconds >= std::chrono::duration_cast<Seconds>(longest).count()) return longest;
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(span);
+    }
+
+    std::optional<std::chrono::nanoseconds> span_;
+};
+
+/// Python's `timeout=None`.
+inline constexpr Timeout no_timeout{std::nullopt};
+
+namespace detail {
+
+/// The instant at which a wait gives up; every wait of the library carries one of these down.
+class Deadline {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    constexpr Deadline() noexcept = default; // never
+
+    static Deadline after(Timeout timeout) {
+        Deadline deadline;
+        if (auto span = timeout.span()) deadline.at_ = Clock::now() + *span;
+        return deadline;
+    }
+
+    bool never() const noexcept { return !at_; }
+    bool passed() const { return at_ && Clock::now() >= *at_; }
+
+    /// What is left, but at most `slice`; 0 once it has passed.
+    std::chrono::nanoseconds left(std::chrono::nanoseconds slice) const {
+        if (!at_) return slice;
+        return std::clamp<std::chrono::nanoseconds>(*at_ - Clock::now(), std::chrono::nanoseconds{0}, slice);
+    }
+
+    /// The earlier of the two.
+    Deadline sooner(Deadline other) const {
+        if (!at_) return other;
+        if (!other.at_) return *this;
+        Deadline deadline;
+        deadline.at_ = std::min(*at_, *other.at_);
+        return deadline;
+    }
+
+private:
+    std::optional<Clock::time_point> at_;
+};
+
+} // namespace detail
+
+} // namespace multiprocessing::inline v1

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <conformance/support.hpp>
+#include <support/catch.hpp>
+
+#include <multiprocessing/detail/platform/lifeline.hpp>
+
+#include <optional>
+
+using namespace conformance;
+
+TEST_CASE("a computing child ends when its parent is killed", "[lifeline]") {
+    auto out = platform::make_pipe();
+    auto request = child_program({"parent_of_holder"});
+    request.argument(request.pass(out.writer));
+    auto parent = platform::spawn(request);
+    out.writer.close();
+    CHECK(read_text(out.reader, 4) == "held");
+    parent.kill();
+    end_of(parent);
+    CHECK(read_to_end(out.reader) == ""); // the child held the other end: it is gone
+}
+
+TEST_CASE("a child whose parent is gone before it looks ends at once", "[lifeline]") {
+    auto out = platform::make_pipe();
+    platform::Handle strand;
+    { strand = platform::Lifeline{}.strand(); }
+    auto request = child_program({"hold_lifeline"});
+    request.argument(request.pass(strand));
+    request.argument(request.pass(out.writer));
+    auto child = platform::spawn(request);
+    out.writer.close();
+    CHECK(read_to_end(out.reader) == "");
+    CHECK(end_of(child).exitcode != 0);
+}
+
+TEST_CASE("a child that is tied lives as long as its parent", "[lifeline]") {
+    auto out = platform::make_pipe();
+    platform::Lifeline lifeline;
+    auto strand = lifeline.strand();
+    auto request = child_program({"hold_lifeline"});
+    request.argument(request.pass(strand));
+    request.argument(request.pass(out.writer));
+    auto child = platform::spawn(request);
+    lifeline.tie(strand, child);
+    strand.close();
+    out.writer.close();
+    CHECK(read_text(out.reader, 4) == "held");
+    CHECK_FALSE(platform::wait_one(child.sentinel().native(), Deadline::after(50ms)));
+    child.kill();
+    CHECK(end_of(child).exitcode == -9);
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSL-1.0
+/// @file child.cpp  The child program of the conformance suites: one mode per behaviour, no sleeps.
+///
+///   test_child MODE [ARGUMENT...]
+
+#include <multiprocessing/detail/platform/doorbell.hpp>
+#include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/platform/lifeline.hpp>
+#include <multiprocessing/detail/platform/memory.hpp>
+#include <multiprocessing/detail/platform/parking.hpp>
+#include <multiprocessing/detail/platform/pipe.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
+
+#include <boost/interprocess/mapped_region.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#if !defined(_WIN32)
+#include <fcntl.h>
+#endif
+
+namespace platform = multiprocessing::detail::platform;
+using Arguments = std::vector<std::string>;
+
+namespace {
+
+void write_text(const platform::Handle& end, const std::string& text) {
+    platform::write_all(end, std::as_bytes(std::span(text)));
+}
+
+int exit_with(const Arguments& arguments) { return std::atoi(arguments.at(0).c_str()); }
+
+int exit_by_interception(const Arguments& arguments) {
+    platform::exit_interception([](int code) { platform::exit_now(code + 1); });
+    std::exit(std::atoi(arguments.at(0).c_str()));
+}
+
+int crash(const Arguments&) { std::abort(); }
+
+/// Says "up", then runs until it is ended.
+int run_for_ever(const Arguments& arguments) {
+    const platform::Handle out = platform::adopt_handle(arguments.at(0));
+    write_text(out, "up");
+    for (;;) std::this_thread::sleep_for(std::chrono::seconds{1});
+}
+
+/// Copies one pipe to another until the end.
+int echo(const Arguments& arguments) {
+    const platform::Handle in = platform::adopt_handle(arguments.at(0));
+    const platform::Handle out = platform::adopt_handle(arguments.at(1));
+    std::byte bytes[1000];
+    while (const std::size_t got = platform::read_some(in, bytes))
+        platform::write_all(out, std::span(bytes, got));
+    return 0;
+}
+
+/// Sends how many handles it has, beside the one to send by, that it can tell: descriptors from 3 on.
+int list_handles(const Arguments& arguments) {
+    const platform::Handle out = platform::adopt_handle(arguments.at(0));
+    std::string found;
+#if !defined(_WIN32)
+    for (int i = 3; i < 1000; ++i) {
+        if (i != out.native() && ::fcntl(i, F_GETFD) != -1) found += std::to_string(i) + " ";
+    }
+#endif
+    write_text(out, found);
+    return 0;
+}
+
+int read_input(const Arguments&) { return std::getchar() == EOF ? 0 : 1; }
+
+/// Adds 1 to the first 1000 words of shared memory, then rings.
+int increment_memory(const Arguments& arguments) {
+    const platform::MemoryObject object{platform::adopt_handle(arguments.at(0))};
+    const std::size_t bytes = std::stoull(arguments.at(1));
+    boost::interprocess::mapped_region region{object, boost::interprocess::read_write, 0, bytes};
+    for (std::size_t i = 0; i < 1000; ++i) static_cast<std::uint32_t*>(region.get_address())[i] += 1;
+    platform::Doorbell bell{platform::adopt_handle(arguments.at(2))};
+    bell.ring();
+    return 0;
+}
+
+/// Plays ping-pong on two words: waits for rounds on the first, answers on the second.
+int park(const Arguments& arguments) {
+    const platform::MemoryObject object{platform::adopt_handle(arguments.at(0))};
+    boost::interprocess::mapped_region region{object, boost::interprocess::read_write, 0, 65536};
+    auto* const words = static_cast<platform::Word*>(region.get_address());
+    platform::Parking parking{region.get_address(),
+                              {std::stoull(arguments.at(1)), std::stoull(arguments.at(2))}};
+    const auto rounds = static_cast<std::uint32_t>(std::stoul(arguments.at(3)));
+    for (std::uint32_t round = 0; round < rounds; ++round) {
+        while (words[0].load() == round) parking.sleep(words[0], round, std::chrono::seconds{10});
+        words[64].store(round + 1);
+        parking.wake_one(words[64]);
+    }
+    return 0;
+}
+
+/// Holds a strand of its parent's lifeline, says so, and then computes: it does not look at any handle again.
+int hold_lifeline(const Arguments& arguments) {
+    platform::Handle strand;
+    if (arguments.at(0) != "-") strand = platform::adopt_handle(arguments.at(0));
+    platform::hold(strand);
+    const platform::Handle out = platform::adopt_handle(arguments.at(1));
+    write_text(out, "held");
+    for (std::atomic<unsigned long> spin = 0;; ++spin) {}
+}
+
+/// A parent to be killed: starts hold_lifeline below itself, with the given pipe as its output.
+int parent_of_holder(const Arguments& arguments) {
+    const platform::Handle out = platform::adopt_handle(arguments.at(0));
+    platform::Lifeline lifeline;
+    const platform::Handle strand = lifeline.strand();
+    platform::SpawnRequest request{platform::program_to_spawn()};
+    request.argument("hold_lifeline");
+    request.argument(strand.valid() ? request.pass(strand) : "-");
+    request.argument(request.pass(out));
+    const platform::Child child = platform::spawn(request);
+    lifeline.tie(strand, child);
+    for (;;) std::this_thread::sleep_for(std::chrono::seconds{1});
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const std::map<std::string, int (*)(const Arguments&)> modes{
+        {"exit", exit_with},
+        {"exit_by_interception", exit_by_interception},
+        {"crash", crash},
+        {"run_for_ever", run_for_ever},
+        {"echo", echo},
+        {"list_handles", list_handles},
+        {"read_input", read_input},
+        {"increment_memory", increment_memory},
+        {"park", park},
+        {"hold_lifeline", hold_lifeline},
+        {"parent_of_holder", parent_of_holder},
+    };
+    const auto mode = modes.find(argc > 1 ? argv[1] : "");
+    if (mode == modes.end()) {
+        std::fprintf(stderr, "test_child: no such mode\n");
+        return 2;
+    }
+    return mode->second(Arguments(argv + 2, argv + argc));
+}

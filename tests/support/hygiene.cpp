@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSL-1.0
+/// @file hygiene.cpp  A listener that compares what exists before and after each case.
+
+#define CATCH_CONFIG_EXTERNAL_INTERFACES // the listener base of version 2
+#include <support/catch.hpp>
+#include <support/hygiene.hpp>
+#include <support/inventory.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+int failures = 0;
+
+#if __has_include(<catch2/catch_all.hpp>)
+using Listener = Catch::EventListenerBase;
+#else
+using Listener = Catch::TestEventListenerBase;
+#endif
+
+class Hygiene : public Listener {
+public:
+    using Listener::Listener;
+
+    void testCaseStarting(const Catch::TestCaseInfo& info) override {
+        Listener::testCaseStarting(info);
+        before_ = support::inventory();
+    }
+
+    void testCaseEnded(const Catch::TestCaseStats& stats) override {
+        // What ends by itself gets a moment: a detached thread that is returning, a child that is being reaped.
+        std::vector<std::string> left;
+        for (int attempt = 0; attempt < 100; ++attempt) {
+            left.clear();
+            const auto after = support::inventory();
+            std::set_difference(after.begin(), after.end(), before_.begin(), before_.end(),
+                                std::back_inserter(left));
+            if (left.empty()) break;
+            std::this_thread::sleep_for(std::chrono::milliseconds{20});
+        }
+        if (!left.empty()) {
+            ++failures;
+            std::cout << "HYGIENE: the case '" << stats.testInfo.name << "' left behind:\n";
+            for (const auto& thing : left) std::cout << "    " << thing << "\n";
+            std::cout << std::flush;
+        }
+        Listener::testCaseEnded(stats);
+    }
+
+private:
+    std::vector<std::string> before_;
+};
+
+} // namespace
+
+CATCH_REGISTER_LISTENER(Hygiene)
+
+int support::hygiene_failures() { return failures; }

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSL-1.0
+/// @file main.cpp  Catch2's main, ours: children enter the library before the session reads its arguments.
+
+#define CATCH_CONFIG_RUNNER
+#define CATCH_CONFIG_NO_POSIX_SIGNALS // its handlers would be inherited by forked children
+#include <support/catch.hpp>
+#include <support/hygiene.hpp>
+#include <support/watchdog.hpp>
+
+#include <string>
+
+#if __has_include(<catch2/catch_all.hpp>)
+namespace cli = Catch::Clara;
+#else
+namespace cli = Catch::clara;
+#endif
+
+int main(int argc, char** argv) {
+    std::string method;
+    Catch::Session session;
+    session.cli(session.cli() |
+                cli::Opt(method, "fork|spawn|forkserver")["--start-method"]("default start method"));
+    if (const int error = session.applyCommandLine(argc, argv)) return error;
+
+    support::start_watchdog();
+    const int failed = session.run();
+    return failed ? failed : support::hygiene_failures();
+}
