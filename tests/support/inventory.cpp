@@ -34,9 +34,8 @@ std::vector<std::string> support::inventory() {
 
 #else
 
+#include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -51,14 +50,22 @@ std::vector<fs::path> entries(const fs::path& folder) {
     return found;
 }
 
+/// A file of /proc; empty if what it is about has ended meanwhile.
+std::string content(const fs::path& path) {
+    std::string text(4096, '\0');
+    std::FILE* const file = std::fopen(path.c_str(), "re");
+    text.resize(file ? std::fread(text.data(), 1, text.size(), file) : 0);
+    if (file) std::fclose(file);
+    return text;
+}
+
 } // namespace
 
 std::vector<int> support::children() {
     std::vector<int> found;
     for (const auto& process : entries("/proc")) {
         if (process.filename().string().find_first_not_of("0123456789") != std::string::npos) continue;
-        std::ifstream stat{process / "stat"}; // "7 (name) S 1 ..."
-        const std::string text{std::istreambuf_iterator<char>(stat), {}};
+        const std::string text = content(process / "stat"); // "7 (name) S 1 ..."
         const auto name_end = text.rfind(')');
         if (name_end == std::string::npos || text.size() < name_end + 4) continue;
         if (std::stoi(text.substr(name_end + 4)) == getpid())
@@ -75,14 +82,10 @@ std::vector<std::string> support::inventory() {
         if (!gone) lines.push_back("descriptor " + descriptor.filename().string() + " -> " + target);
     }
     for (const auto& thread : entries("/proc/self/task")) {
-        std::ifstream name{thread / "comm"};
-        std::string text;
-        std::getline(name, text);
-        lines.push_back("thread " + thread.filename().string() + " " + text);
+        lines.push_back("thread " + thread.filename().string() + " " + content(thread / "comm"));
     }
     for (int pid : children()) {
-        std::ifstream command{"/proc/" + std::to_string(pid) + "/stat"};
-        const std::string text{std::istreambuf_iterator<char>(command), {}};
+        const std::string text = content("/proc/" + std::to_string(pid) + "/stat");
         lines.push_back("child " + text.substr(0, text.find(')') + 3));
     }
     for (const auto& name : entries("/dev/shm")) lines.push_back("shared memory " + name.string());
