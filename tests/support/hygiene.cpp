@@ -6,6 +6,8 @@
 #include <support/hygiene.hpp>
 #include <support/inventory.hpp>
 
+#include <multiprocessing/detail/tree.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -30,6 +32,7 @@ public:
 
     void testCaseStarting(const Catch::TestCaseInfo& info) override {
         Listener::testCaseStarting(info);
+        multiprocessing::detail::tree(); // what a process has for its whole life is there before the first case
         before_ = support::inventory();
     }
 

@@ -1,0 +1,412 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file heap.hpp  Blocks of the Space for one process, recorded in its private memory and reused warm.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/resources.hpp>
+#include <multiprocessing/detail/space.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// The heap of one process in the Space.
+///
+/// It allocates only in extents that it owns, and what of them is in use stands in private memory: other processes,
+/// dying or gone wild, cannot damage it. A block may be given back by any process of the tree: one that is not
+/// its owner stores a word, and the owner collects it when it next allocates. When a process has died and all
+/// its descendants are gone, its parent adopts what it had committed and frees the rest.
+///
+/// Fresh pages cost a hundred times their copy, so freed memory is kept, within what was recently in use.
+class Heap {
+public:
+    Heap(Space& space, Incarnation self) : space_(space), self_(self) {}
+    Heap(const Heap&) = delete;
+    Heap& operator=(const Heap&) = delete;
+
+    /// A block of at least `bytes`, aligned to 64; its content is arbitrary. Throws `std::system_error` with
+    /// `not_enough_memory` and the figures if there is no room for it.
+    Position allocate(std::uint64_t bytes) {
+        std::lock_guard lock{mutex_};
+        collect_if_notified();
+        const Position block = bytes <= largest_small ? allocate_small(bytes) : allocate_large(bytes);
+        peak_ = std::max(peak_, live_);
+        return block;
+    }
+
+    /// As allocate(), and all zero.
+    Position allocate_zeroed(std::uint64_t bytes) {
+        const Position block = allocate(bytes);
+        std::memset(&space_.at<std::byte>(block), 0, static_cast<std::size_t>(bytes));
+        return block;
+    }
+
+    /// From now on the block survives this process: it belongs to whoever was told its position. To be called before
+    /// that is told. Killed here: it is freed with the rest, and nobody knows of it.
+    void hand_over(Position block) noexcept { state_of(block).store(handed, std::memory_order_release); }
+
+    /// Gives a block back, whichever process allocated it.
+    void free(Position block) {
+        const Extent& extent = space_.extent(block / Space::extent_bytes);
+        if (extent.owner.load(std::memory_order_acquire) != self_) return free_remote(block);
+        std::lock_guard lock{mutex_};
+        free_own(block);
+        trim_to(std::max(peak_, least_kept));
+    }
+
+    /// Takes over the memory of a process of this tree that has died and whose descendants are all gone: blocks that
+    /// it handed over go on living as this heap's, everything else is freed.
+    void adopt(Incarnation dead) {
+        std::lock_guard lock{mutex_};
+        const std::uint64_t end = space_.high_water();
+        for (std::uint64_t i = space_.first_extent(); i < end;) {
+            i +=
+                space_.extent(i).owner.load(std::memory_order_acquire) == dead ? adopt_extent(i, end, dead) : 1;
+        }
+        collect(); // blocks that were given back while their extent still bore the dead one's name
+    }
+
+    /// Frees what is kept warm beyond `bytes`.
+    void trim(std::uint64_t bytes = 0) {
+        std::lock_guard lock{mutex_};
+        collect();
+        peak_ = live_;
+        trim_to(live_ + bytes);
+    }
+
+    /// Bytes in use, and bytes kept warm. (What others gave back counts as in use until it is collected.)
+    std::uint64_t live() const {
+        std::lock_guard lock{mutex_};
+        return live_;
+    }
+    std::uint64_t warm() const {
+        std::lock_guard lock{mutex_};
+        return warm_bytes_;
+    }
+
+private:
+    // A block's state word. Whoever has a block may store `returned`; all else is the owner's.
+    enum BlockState : std::uint32_t { unused, used, handed, returned };
+
+    // An extent's shape: how many extents the block that begins here has, or `slab` plus a class; 0 inside a block.
+    static constexpr std::uint32_t slab = 0x8000'0000;
+    static constexpr std::array<std::uint32_t, 20> classes{64,   128,  192,  256,   384,   512,  768,
+                                                           1024, 1280, 1536, 2048,  2560,  3072, 4096,
+                                                           5120, 6528, 8128, 10816, 16256, 32512};
+    static constexpr std::uint64_t largest_small = classes.back();
+    static constexpr std::uint64_t least_kept = std::uint64_t{16} << 20;
+    static constexpr std::uint64_t checked_size = std::uint64_t{1} << 20;
+
+    /// A slab is an extent of equal blocks; their state words stand at its beginning.
+    struct Slab {
+        std::uint32_t size_class;
+        std::uint32_t live; // blocks in use
+    };
+    struct Run {
+        std::uint64_t first;
+        std::uint32_t length;
+    };
+
+    static constexpr std::uint64_t blocks_start(std::uint64_t count) { return (count * 4 + 63) / 64 * 64; }
+    static constexpr std::uint32_t blocks_in_slab(std::uint32_t size_class) {
+        std::uint32_t count = static_cast<std::uint32_t>(Space::extent_bytes / classes[size_class]);
+        while (blocks_start(count) + std::uint64_t{count} * classes[size_class] > Space::extent_bytes) --count;
+        return count;
+    }
+    static constexpr std::uint32_t class_of(std::uint64_t bytes) {
+        return static_cast<std::uint32_t>(std::lower_bound(classes.begin(), classes.end(), bytes) -
+                                          classes.begin());
+    }
+
+    /// Lengths of large blocks are rounded up to quarters of a power of two, so that they fit each other's place.
+    static std::uint64_t rounded_length(std::uint64_t extents) {
+        const std::uint64_t quarter = std::bit_floor(extents) / 4;
+        return quarter ? (extents + quarter - 1) / quarter * quarter : extents;
+    }
+
+    std::atomic<std::uint32_t>& block_state(std::uint64_t extent, std::uint32_t index) const {
+        return space_.at<std::atomic<std::uint32_t>>(extent * Space::extent_bytes + index * 4);
+    }
+    static Position block_position(std::uint64_t extent, std::uint32_t size_class, std::uint32_t index) {
+        return extent * Space::extent_bytes + blocks_start(blocks_in_slab(size_class)) +
+               index * classes[size_class];
+    }
+    static std::uint32_t block_index(Position block, std::uint32_t size_class) {
+        const auto offset = static_cast<std::uint32_t>(block % Space::extent_bytes);
+        return (offset - static_cast<std::uint32_t>(blocks_start(blocks_in_slab(size_class)))) /
+               classes[size_class];
+    }
+
+    std::atomic<std::uint32_t>& state_of(Position block) const {
+        const std::uint64_t index = block / Space::extent_bytes;
+        Extent& extent = space_.extent(index);
+        const std::uint32_t shape = extent.shape.load(std::memory_order_relaxed);
+        return shape & slab ? block_state(index, block_index(block, shape & ~slab)) : extent.state;
+    }
+
+    // ---- small blocks ----
+
+    Position allocate_small(std::uint64_t bytes) {
+        const std::uint32_t size_class = class_of(bytes);
+        if (free_[size_class].empty()) add_slab(size_class);
+        const Position block = free_[size_class].back();
+        free_[size_class].pop_back();
+        const std::uint64_t extent = block / Space::extent_bytes;
+        block_state(extent, block_index(block, size_class)).store(used, std::memory_order_relaxed);
+        Slab& owner = slabs_.find(extent)->second;
+        if (owner.live++ == 0) --empty_slabs_[size_class];
+        live_ += classes[size_class];
+        return block;
+    }
+
+    void add_slab(std::uint32_t size_class) {
+        const std::uint64_t extent = take_fresh(1);
+        const std::uint32_t count = blocks_in_slab(size_class);
+        // States before the shape: killed here, the sweep finds an extent without a shape and frees it as it is.
+        std::memset(static_cast<void*>(&block_state(extent, 0)), 0, count * 4);
+        space_.extent(extent).shape.store(slab | size_class, std::memory_order_release);
+        slabs_[extent] = Slab{size_class, 0};
+        ++empty_slabs_[size_class];
+        free_[size_class].reserve(free_[size_class].size() + count);
+        for (std::uint32_t i = count; i-- > 0;)
+            free_[size_class].push_back(block_position(extent, size_class, i));
+    }
+
+    void free_small(std::uint64_t extent, Slab& owner, std::uint32_t index) {
+        const std::uint32_t size_class = owner.size_class;
+        block_state(extent, index).store(unused, std::memory_order_relaxed);
+        free_[size_class].push_back(block_position(extent, size_class, index));
+        live_ -= classes[size_class];
+        if (--owner.live > 0 || ++empty_slabs_[size_class] <= 2) return;
+        // One or two empty slabs of a class are kept against thrashing; this one goes.
+        --empty_slabs_[size_class];
+        std::erase_if(free_[size_class], [&](Position block) { return block / Space::extent_bytes == extent; });
+        slabs_.erase(extent);
+        space_.give_back(extent, 1);
+    }
+
+    // ---- blocks of whole extents ----
+
+    Position allocate_large(std::uint64_t bytes) {
+        const std::uint64_t needed = bytes / Space::extent_bytes + (bytes % Space::extent_bytes ? 1 : 0);
+        const std::uint64_t length = rounded_length(needed);
+        if (length >= slab) no_room(bytes);
+        // The best fit of the warm ones, the latest among equals; a waste of a quarter is better than fresh pages.
+        auto best = warm_.end();
+        for (auto it = warm_.begin(); it != warm_.end(); ++it) {
+            const bool fits = it->length >= length && it->length <= length + length / 4;
+            if (fits && (best == warm_.end() || it->length <= best->length)) best = it;
+        }
+        Run run{};
+        if (best != warm_.end()) {
+            run = *best;
+            warm_.erase(best);
+            warm_bytes_ -= run.length * Space::extent_bytes;
+        } else {
+            if (bytes >= checked_size) check_room(bytes);
+            run = Run{take_fresh(length), static_cast<std::uint32_t>(length)};
+        }
+        Extent& extent = space_.extent(run.first);
+        extent.state.store(used, std::memory_order_relaxed);
+        extent.shape.store(run.length, std::memory_order_release);
+        runs_[run.first] = run.length;
+        live_ += run.length * Space::extent_bytes;
+        return run.first * Space::extent_bytes;
+    }
+
+    void free_large(std::uint64_t first, std::uint32_t length) {
+        space_.extent(first).state.store(unused, std::memory_order_relaxed);
+        runs_.erase(first);
+        live_ -= length * Space::extent_bytes;
+        warm_.push_back(Run{first, length});
+        warm_bytes_ += length * Space::extent_bytes;
+    }
+
+    /// Gives back the oldest warm runs until no more than `bytes` are used and warm together. What was recently in use
+    /// at once counts as needed again, and is forgotten by half every few seconds.
+    void trim_to(std::uint64_t bytes) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - peak_since_ > std::chrono::seconds{5}) {
+            peak_since_ = now;
+            peak_ = std::max(live_, peak_ / 2);
+        }
+        std::size_t gone = 0;
+        for (; gone < warm_.size() && live_ + warm_bytes_ > bytes; ++gone) {
+            warm_bytes_ -= warm_[gone].length * Space::extent_bytes;
+            space_.give_back(warm_[gone].first, warm_[gone].length);
+        }
+        warm_.erase(warm_.begin(), warm_.begin() + static_cast<std::ptrdiff_t>(gone));
+    }
+
+    // ---- both ----
+
+    std::uint64_t take_fresh(std::uint64_t extents) {
+        // Before growing much: what a process gave back that was killed before it could say so.
+        if (++fresh_since_collect_ > (slabs_.size() + runs_.size()) / 4) collect();
+        auto first = space_.take(extents, self_, hint_);
+        if (!first) {
+            trim_to(live_);
+            first = space_.take(extents, self_, 0);
+        }
+        if (!first) no_room(extents * Space::extent_bytes);
+        hint_ = *first + extents;
+        return *first;
+    }
+
+    void free_own(Position block) {
+        const std::uint64_t extent = block / Space::extent_bytes;
+        if (const auto owner = slabs_.find(extent); owner != slabs_.end()) {
+            const std::uint32_t index = block_index(block, owner->second.size_class);
+            const std::uint32_t state = block_state(extent, index).load(std::memory_order_relaxed);
+            if (state == used || state == handed) free_small(extent, owner->second, index);
+        } else if (const auto run = runs_.find(extent); run != runs_.end()) {
+            free_large(run->first, run->second);
+        }
+    }
+
+    void free_remote(Position block) {
+        Extent& extent = space_.extent(block / Space::extent_bytes);
+        // Sequentially consistent, with the load of the owner below: either the one who adopts this extent just now
+        // sees the block returned, or we see that the extent is its own and tell it.
+        // Killed between these steps: the block is found before the owner next takes fresh memory.
+        state_of(block).store(returned, std::memory_order_seq_cst);
+        extent.dirty.store(1, std::memory_order_seq_cst);
+        space_.notify(extent.owner.load(std::memory_order_seq_cst));
+    }
+
+    void collect_if_notified() {
+        const std::uint32_t now = space_.notifications(self_);
+        if (now == notifications_) return;
+        notifications_ = now; // before looking: what comes meanwhile notifies again
+        collect_if([](Extent& extent) { return extent.dirty.exchange(0, std::memory_order_acquire) != 0; });
+    }
+
+    void collect() {
+        fresh_since_collect_ = 0;
+        collect_if([](Extent& extent) {
+            extent.dirty.store(0, std::memory_order_relaxed);
+            return true;
+        });
+    }
+
+    template <class Wanted>
+    void collect_if(Wanted wanted) {
+        for (auto next = slabs_.begin(); next != slabs_.end();) {
+            const auto it = next++; // freeing the last block of a slab may erase it
+            if (!wanted(space_.extent(it->first))) continue;
+            const std::uint32_t count = blocks_in_slab(it->second.size_class);
+            for (std::uint32_t i = 0, live = it->second.live; i < count && live > 0; ++i) {
+                const std::uint32_t state = block_state(it->first, i).load(std::memory_order_acquire);
+                if (state != unused) --live;
+                if (state == returned) free_small(it->first, it->second, i);
+            }
+        }
+        for (auto next = runs_.begin(); next != runs_.end();) {
+            const auto it = next++;
+            Extent& extent = space_.extent(it->first);
+            if (wanted(extent) && extent.state.load(std::memory_order_acquire) == returned) {
+                free_large(it->first, it->second);
+            }
+        }
+    }
+
+    /// Returns how many extents were dealt with. What the dead one left may be half written, or wild: its shape is
+    /// believed only as far as all extents that it claims bear its name.
+    std::uint64_t adopt_extent(std::uint64_t first, std::uint64_t end, Incarnation dead) {
+        Extent& extent = space_.extent(first);
+        const std::uint32_t shape = extent.shape.load(std::memory_order_acquire);
+        if (shape & slab) {
+            const std::uint32_t size_class = shape & ~slab;
+            if (size_class < classes.size() && adopt_slab(first, size_class)) return 1;
+            space_.give_back(first, 1);
+            return 1;
+        }
+        std::uint64_t length = 1;
+        while (length < shape && first + length < end &&
+               space_.extent(first + length).owner.load(std::memory_order_relaxed) == dead) {
+            ++length;
+        }
+        if (length == shape) {
+            for (std::uint64_t i = length; i-- > 0;)
+                space_.extent(first + i).owner.store(self_, std::memory_order_seq_cst);
+            if (extent.state.load(std::memory_order_seq_cst) == handed) {
+                runs_[first] = shape;
+                live_ += length * Space::extent_bytes;
+                return length;
+            }
+        }
+        space_.give_back(first, length);
+        return length;
+    }
+
+    /// False if nothing in it is worth keeping.
+    bool adopt_slab(std::uint64_t extent, std::uint32_t size_class) {
+        space_.extent(extent).owner.store(self_, std::memory_order_seq_cst);
+        const std::uint32_t count = blocks_in_slab(size_class);
+        Slab kept{size_class, 0};
+        std::vector<Position> unneeded;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            auto& state = block_state(extent, i);
+            // A block that is being returned right now counts as in use, and is collected like any other.
+            const std::uint32_t now = state.load(std::memory_order_seq_cst);
+            if (now == handed || now == returned) {
+                ++kept.live;
+            } else {
+                state.store(unused, std::memory_order_relaxed);
+                unneeded.push_back(block_position(extent, size_class, i));
+            }
+        }
+        if (kept.live == 0) return false;
+        slabs_[extent] = kept;
+        live_ += std::uint64_t{kept.live} * classes[size_class];
+        free_[size_class].insert(free_[size_class].end(), unneeded.begin(), unneeded.end());
+        return true;
+    }
+
+    void check_room(std::uint64_t bytes) const {
+        const platform::MemoryRoom room = platform::memory_room();
+        if (bytes <= room.machine && bytes <= room.group) return;
+        throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
+                                "multiprocessing: " + std::to_string(bytes) +
+                                    " bytes of shared memory are wanted, but " + std::to_string(room.machine) +
+                                    " are available on this machine and " + std::to_string(room.group) +
+                                    " in its control group");
+    }
+
+    [[noreturn]] void no_room(std::uint64_t bytes) const {
+        throw std::system_error(
+            std::make_error_code(std::errc::not_enough_memory),
+            "multiprocessing: " + std::to_string(bytes) + " bytes of shared memory are wanted, but " +
+                std::to_string(space_.bytes()) + " were reserved in all, and no run of that size is left");
+    }
+
+    Space& space_;
+    const Incarnation self_;
+    mutable std::mutex mutex_;
+    std::map<std::uint64_t, Slab> slabs_;         // by extent
+    std::map<std::uint64_t, std::uint32_t> runs_; // by first extent: its length
+    std::array<std::vector<Position>, classes.size()> free_;
+    std::array<std::uint32_t, classes.size()> empty_slabs_{};
+    std::vector<Run> warm_; // oldest first
+    std::uint64_t warm_bytes_ = 0;
+    std::uint64_t live_ = 0;
+    std::uint64_t peak_ = 0;
+    std::chrono::steady_clock::time_point peak_since_ = std::chrono::steady_clock::now();
+    std::uint64_t hint_ = 0;
+    std::uint32_t notifications_ = 0;
+    std::size_t fresh_since_collect_ = 0;
+};
+
+} // namespace multiprocessing::inline v1::detail

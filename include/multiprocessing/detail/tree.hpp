@@ -1,0 +1,76 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file tree.hpp  This process's place in its tree: the Space that the tree shares, its own heap in it, its own name.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/heap.hpp>
+#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/state.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+/// A process in a tree. Never destroyed: handles of shared objects point to it.
+struct TreeMember {
+    TreeMember(std::unique_ptr<Space> shared, Incarnation name)
+        : owned_space(std::move(shared)), space(*owned_space), self(name), heap(space, name) {}
+    /// The same memory under another name: what a forked child is.
+    TreeMember(TreeMember& parent, Incarnation name) : space(parent.space), self(name), heap(space, name) {}
+
+    std::unique_ptr<Space> owned_space;
+    Space& space;
+    const Incarnation self;
+    Heap heap;
+};
+
+/// The process's membership. The first use in a program that nobody started makes a new tree, with it as the root.
+class Tree : public ForkSafe {
+public:
+    static constexpr StateSlot slot = StateSlot::space;
+
+    TreeMember& member() {
+        if (TreeMember* member = member_.load(std::memory_order_acquire)) return *member;
+        std::lock_guard lock{mutex};
+        if (TreeMember* member = member_.load(std::memory_order_relaxed)) return *member;
+        auto space = std::make_unique<Space>();
+        const Incarnation name = space->new_incarnation();
+        return publish(new TreeMember(std::move(space), name));
+    }
+
+    /// In a child that maps its tree's Space anew.
+    TreeMember& join(std::unique_ptr<Space> space, Incarnation name) {
+        std::lock_guard lock{mutex};
+        return publish(new TreeMember(std::move(space), name));
+    }
+
+    /// In a child that was forked by this library: `parent` is the member that it is a copy of.
+    TreeMember& join(TreeMember& parent, Incarnation name) {
+        std::lock_guard lock{mutex};
+        return publish(new TreeMember(parent, name));
+    }
+
+    void after_fork(bool in_child) {
+        // The copy of the heap would hand out the parent's blocks. A child of ours joins the tree under a name of its
+        // own; in the copy that a fork of the program's made, a new tree begins when it needs one. Objects that
+        // it has already go on using the old one, so that is left alone.
+        if (in_child) member_.store(nullptr, std::memory_order_relaxed);
+        ForkSafe::after_fork(in_child);
+    }
+
+private:
+    TreeMember& publish(TreeMember* member) {
+        member_.store(member, std::memory_order_release);
+        return *member;
+    }
+
+    std::atomic<TreeMember*> member_{nullptr};
+};
+
+/// This process in its tree.
+inline TreeMember& tree() { return process_wide<Tree>().member(); }
+
+} // namespace multiprocessing::inline v1::detail
