@@ -59,7 +59,8 @@ bool is_whole(Space& space, Position block) {
 
 } // namespace
 
-TEST_CASE("any process allocates, any other frees, and owners are killed: nothing overlaps or stays", "[heap]") {
+TEST_CASE("any process allocates, any other frees, and owners are killed: nothing overlaps or stays",
+          "[heap]") {
     if (!platform::can_fork) return;
     TreeMember& root = tree();
     const Position position = root.heap.allocate_zeroed(sizeof(Shared));
@@ -90,7 +91,8 @@ TEST_CASE("any process allocates, any other frees, and owners are killed: nothin
 
     // Every extent is the root's by now, and what lies in the places is whole.
     std::set<Incarnation> owners;
-    for (auto i = root.space.first_extent(); i < root.space.high_water(); ++i) owners.insert(root.space.extent(i).owner);
+    for (auto i = root.space.first_extent(); i < root.space.high_water(); ++i)
+        owners.insert(root.space.extent(i).owner);
     owners.erase(0);
     CHECK(owners == std::set<Incarnation>{root.self});
     for (auto& place : shared.place) {

@@ -43,11 +43,11 @@ struct Member {
     template <class Work>
     static Member start(Work work) {
         detail::TreeMember& parent = detail::tree();
-        const detail::Incarnation name = parent.space.new_incarnation();
+        const detail::Incarnation name = parent.space.new_incarnation(parent.self);
         platform::flush_standard_streams();
         const int pid = platform::fork_process();
         if (pid == 0) {
-            detail::process_wide<detail::Tree>().join(parent, name);
+            detail::process_wide<detail::Tree>().join(parent.owner, name, nullptr);
             work();
             platform::exit_now(0);
         }

@@ -21,8 +21,8 @@ namespace {
 /// A Space with two processes' heaps, both in this process: what differs between processes is only who owns what.
 struct Two {
     Space space{std::uint64_t{1} << 30};
-    Incarnation first_name = space.new_incarnation();
-    Incarnation second_name = space.new_incarnation();
+    Incarnation first_name = space.new_incarnation(0);
+    Incarnation second_name = space.new_incarnation(first_name);
     Heap first{space, first_name};
     Heap second{space, second_name};
 
@@ -40,7 +40,7 @@ struct Two {
 TEST_CASE("names of processes are never 0 and never used twice", "[space]") {
     Two two;
     std::set<Incarnation> names;
-    for (int i = 0; i < 1000; ++i) names.insert(two.space.new_incarnation());
+    for (int i = 0; i < 1000; ++i) names.insert(two.space.new_incarnation(two.first_name));
     CHECK(names.size() == 1000);
     CHECK(names.count(0) == 0);
 }
@@ -99,7 +99,8 @@ TEST_CASE("blocks of every size are aligned, apart, and keep what is in them", "
     const auto check_and_free = [&](auto it) {
         const auto* const begin = two.bytes(it->first);
         const auto [size, mark] = it->second;
-        const bool whole = std::all_of(begin, begin + size, [&, mark = mark](std::byte b) { return b == std::byte{mark}; });
+        const bool whole =
+            std::all_of(begin, begin + size, [&, mark = mark](std::byte b) { return b == std::byte{mark}; });
         CHECK(whole);
         two.first.free(it->first);
         return blocks.erase(it);
@@ -112,7 +113,8 @@ TEST_CASE("blocks of every size are aligned, apart, and keep what is in them", "
         REQUIRE(two.space.holds(block, size));
         std::memset(two.bytes(block), mark, size);
         REQUIRE(blocks.emplace(block, std::pair{size, mark}).second);
-        if (blocks.size() > 100) check_and_free(std::next(blocks.begin(), static_cast<long>(random() % blocks.size())));
+        if (blocks.size() > 100)
+            check_and_free(std::next(blocks.begin(), static_cast<long>(random() % blocks.size())));
     }
     while (!blocks.empty()) check_and_free(blocks.begin());
     CHECK(two.first.live() == 0);
@@ -136,7 +138,8 @@ TEST_CASE("zeroed blocks are zero on recycled memory, too", "[heap]") {
         two.first.free(block);
         const Position again = two.first.allocate_zeroed(size);
         REQUIRE(again == block);
-        CHECK(std::all_of(two.bytes(again), two.bytes(again) + size, [](std::byte b) { return b == std::byte{0}; }));
+        CHECK(std::all_of(two.bytes(again), two.bytes(again) + size,
+                          [](std::byte b) { return b == std::byte{0}; }));
     }
 }
 
@@ -199,7 +202,8 @@ TEST_CASE("a process's memory is freed after its death, but for what it handed o
     CHECK(two.first.live() >= 300'100);
     CHECK(two.first.live() < 400'000);
     CHECK(std::all_of(two.bytes(small), two.bytes(small) + 100, [](std::byte b) { return b == std::byte{1}; }));
-    CHECK(std::all_of(two.bytes(large), two.bytes(large) + 300'000, [](std::byte b) { return b == std::byte{2}; }));
+    CHECK(std::all_of(two.bytes(large), two.bytes(large) + 300'000,
+                      [](std::byte b) { return b == std::byte{2}; }));
     CHECK(two.first.allocate(100) != small); // the rest of the slab is in use again, that block is not
     const std::set<Position> fresh{two.first.allocate(100), two.first.allocate(100)};
     CHECK(fresh.count(small) == 0);
@@ -210,7 +214,7 @@ TEST_CASE("a process's memory is freed after its death, but for what it handed o
 
 TEST_CASE("a handed-over block may be given back before or after its owner's death is dealt with", "[heap]") {
     Two two;
-    Heap third{two.space, two.space.new_incarnation()};
+    Heap third{two.space, two.space.new_incarnation(two.first_name)};
     const Position before = two.second.allocate(100'000);
     const Position before_small = two.second.allocate(100);
     const Position after = two.second.allocate(100'000);
@@ -224,6 +228,37 @@ TEST_CASE("a handed-over block may be given back before or after its owner's dea
     two.first.trim();
     CHECK(two.first.live() == 0);
     CHECK(two.owned_by(two.second_name) == 0);
+}
+
+TEST_CASE("with a dead process the memory of its descendants is freed, and nobody else's", "[heap]") {
+    Two two;
+    const Incarnation grandchild = two.space.new_incarnation(two.second_name);
+    const Incarnation great_grandchild = two.space.new_incarnation(grandchild);
+    const Incarnation sibling = two.space.new_incarnation(two.first_name);
+    Heap below{two.space, grandchild};
+    Heap far_below{two.space, great_grandchild};
+    Heap beside{two.space, sibling};
+    below.hand_over(below.allocate(300'000)); // to the dead one, which will not read it
+    far_below.allocate(100);
+    beside.allocate(100);
+    two.first.allocate(100);
+    CHECK(two.space.descends_from(great_grandchild, two.second_name));
+    CHECK_FALSE(two.space.descends_from(sibling, two.second_name));
+    CHECK_FALSE(two.space.descends_from(two.second_name, two.second_name));
+    two.first.adopt(two.second_name);
+    CHECK(two.owned_by(grandchild) == 0);
+    CHECK(two.owned_by(great_grandchild) == 0);
+    CHECK(two.owned_by(sibling) == 1);
+    CHECK(two.owned_by(two.first_name) == 1);
+}
+
+TEST_CASE("a process that never took memory has not touched the Space", "[heap]") {
+    Two two;
+    std::atomic<std::uint32_t> touched{0};
+    Heap heap{two.space, two.space.new_incarnation(two.first_name), &touched};
+    CHECK(touched == 0);
+    heap.allocate(1);
+    CHECK(touched == 1);
 }
 
 TEST_CASE("what a dead process left half made is freed as well", "[heap]") {
@@ -251,7 +286,7 @@ TEST_CASE("more memory than there is, is refused with the figures, at once", "[h
     CHECK_THROWS_AS(two.first.allocate(~std::uint64_t{0}), std::system_error);
     CHECK_THROWS_AS(two.first.allocate(std::uint64_t{1} << 60), std::system_error);
     Space large;
-    Heap heap{large, large.new_incarnation()};
+    Heap heap{large, large.new_incarnation(0)};
     const auto room = platform::memory_room();
     if (large.bytes() > 2 * room.machine) {
         try {

@@ -32,7 +32,9 @@ namespace multiprocessing::inline v1::detail {
 /// Fresh pages cost a hundred times their copy, so freed memory is kept, within what was recently in use.
 class Heap {
 public:
-    Heap(Space& space, Incarnation self) : space_(space), self_(self) {}
+    /// `touched`, if any, is set to 1 before the first memory is taken: a process that never did leaves nothing to adopt.
+    Heap(Space& space, Incarnation self, std::atomic<std::uint32_t>* touched = nullptr)
+        : space_(space), self_(self), touched_(touched) {}
     Heap(const Heap&) = delete;
     Heap& operator=(const Heap&) = delete;
 
@@ -53,8 +55,8 @@ public:
         return block;
     }
 
-    /// From now on the block survives this process: it belongs to whoever was told its position. To be called before
-    /// that is told. Killed here: it is freed with the rest, and nobody knows of it.
+    /// From now on the block survives this process: it belongs to the parent, which is told its position next.
+    /// Killed between: the parent finds the position in the record of what this process was about (worker_line.hpp).
     void hand_over(Position block) noexcept { state_of(block).store(handed, std::memory_order_release); }
 
     /// Gives a block back, whichever process allocated it.
@@ -66,14 +68,19 @@ public:
         trim_to(std::max(peak_, least_kept));
     }
 
-    /// Takes over the memory of a process of this tree that has died and whose descendants are all gone: blocks that
-    /// it handed over go on living as this heap's, everything else is freed.
+    /// Takes over the memory of a child that has died and whose descendants are all gone: blocks that it handed over
+    /// go on living as this heap's; everything else of it and all of theirs is freed.
     void adopt(Incarnation dead) {
         std::lock_guard lock{mutex_};
         const std::uint64_t end = space_.high_water();
         for (std::uint64_t i = space_.first_extent(); i < end;) {
-            i +=
-                space_.extent(i).owner.load(std::memory_order_acquire) == dead ? adopt_extent(i, end, dead) : 1;
+            const Incarnation owner = space_.extent(i).owner.load(std::memory_order_acquire);
+            if (owner == dead) {
+                i += adopt_extent(i, end, dead);
+            } else {
+                if (owner != 0 && owner != self_ && space_.descends_from(owner, dead)) space_.give_back(i, 1);
+                ++i;
+            }
         }
         collect(); // blocks that were given back while their extent still bore the dead one's name
     }
@@ -253,6 +260,7 @@ private:
     // ---- both ----
 
     std::uint64_t take_fresh(std::uint64_t extents) {
+        if (touched_) touched_->store(1, std::memory_order_release);
         // Before growing much: what a process gave back that was killed before it could say so.
         if (++fresh_since_collect_ > (slabs_.size() + runs_.size()) / 4) collect();
         auto first = space_.take(extents, self_, hint_);
@@ -394,6 +402,7 @@ private:
 
     Space& space_;
     const Incarnation self_;
+    std::atomic<std::uint32_t>* const touched_;
     mutable std::mutex mutex_;
     std::map<std::uint64_t, Slab> slabs_;         // by extent
     std::map<std::uint64_t, std::uint32_t> runs_; // by first extent: its length

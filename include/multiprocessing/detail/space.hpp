@@ -46,6 +46,7 @@ struct SpaceHeader {
     std::uint64_t bytes;
     std::uint64_t extents;
     platform::ParkingKey key;
+    std::uint64_t first_extent;
     std::atomic<Incarnation> last_incarnation;
     std::atomic<std::uint64_t> high_water; ///< Extents from here on were never taken.
     /// Counts what was given back to the processes whose incarnation falls on each, as a hint to look.
@@ -72,6 +73,8 @@ public:
         header.abi = abi_version;
         header.bytes = region_.get_size();
         header.extents = header.bytes / extent_bytes;
+        header.first_extent =
+            (lineage_start() + lineage_size * sizeof(std::uint64_t) + extent_bytes - 1) / extent_bytes;
         std::random_device random;
         for (auto& part : header.key) part = std::uint64_t{random()} << 32 | random();
         const std::uint64_t table_end = sizeof(SpaceHeader) + header.extents * sizeof(Extent);
@@ -109,9 +112,25 @@ public:
     platform::Parking& parking() noexcept { return *parking_; }
     std::uint64_t bytes() const noexcept { return header().bytes; }
 
-    /// A name for a new process of the tree.
-    Incarnation new_incarnation() {
-        return header().last_incarnation.fetch_add(1, std::memory_order_relaxed) + 1;
+    /// A name for a new process of the tree, which `parent` is about to start; 0 for the root.
+    Incarnation new_incarnation(Incarnation parent) {
+        const Incarnation name = header().last_incarnation.fetch_add(1, std::memory_order_relaxed) + 1;
+        std::atomic<std::uint64_t>& entry = lineage(name);
+        platform::commit(&entry, sizeof entry);
+        entry.store(std::uint64_t{name} << 32 | parent, std::memory_order_release);
+        return name;
+    }
+
+    /// Whether `name` was started by `ancestor`, or by a process that was, and so on. After 262,144 more starts a long-lived
+    /// process may be forgotten: then false, and what it leaves is freed with the whole tree.
+    bool descends_from(Incarnation name, Incarnation ancestor) const {
+        while (name != 0) {
+            const std::uint64_t entry = lineage(name).load(std::memory_order_acquire);
+            if (entry >> 32 != name) return false;
+            name = static_cast<Incarnation>(entry);
+            if (name == ancestor) return true;
+        }
+        return false;
     }
 
     /// The object at a position that this library wrote. No check: the Space is trusted memory (see README).
@@ -134,9 +153,7 @@ public:
     Extent& extent(std::uint64_t index) const noexcept {
         return reinterpret_cast<Extent*>(base() + sizeof(SpaceHeader))[index];
     }
-    std::uint64_t first_extent() const noexcept {
-        return (sizeof(SpaceHeader) + header().extents * sizeof(Extent) + extent_bytes - 1) / extent_bytes;
-    }
+    std::uint64_t first_extent() const noexcept { return header().first_extent; }
     std::uint64_t high_water() const noexcept { return header().high_water.load(std::memory_order_acquire); }
 
     /// Takes `count` neighbouring extents for `owner` and returns the first; nullopt if the Space is full. Searches what
@@ -181,6 +198,15 @@ public:
 
 private:
     using Region = boost::interprocess::mapped_region;
+
+    static constexpr std::uint64_t lineage_size = 1 << 18; // name and parent's name of each process, by name
+
+    std::uint64_t lineage_start() const noexcept {
+        return sizeof(SpaceHeader) + header().extents * sizeof(Extent);
+    }
+    std::atomic<std::uint64_t>& lineage(Incarnation name) const noexcept {
+        return reinterpret_cast<std::atomic<std::uint64_t>*>(base() + lineage_start())[name % lineage_size];
+    }
 
     static platform::MemoryObject make(std::uint64_t bytes, Region& region) {
         constexpr std::uint64_t least = std::uint64_t{64} << 20;

@@ -16,12 +16,10 @@ namespace multiprocessing::inline v1::detail {
 
 /// A process in a tree. Never destroyed: handles of shared objects point to it.
 struct TreeMember {
-    TreeMember(std::unique_ptr<Space> shared, Incarnation name)
-        : owned_space(std::move(shared)), space(*owned_space), self(name), heap(space, name) {}
-    /// The same memory under another name: what a forked child is.
-    TreeMember(TreeMember& parent, Incarnation name) : space(parent.space), self(name), heap(space, name) {}
+    TreeMember(std::shared_ptr<Space> shared, Incarnation name, std::atomic<std::uint32_t>* touched)
+        : owner(std::move(shared)), space(*owner), self(name), heap(space, name, touched) {}
 
-    std::unique_ptr<Space> owned_space;
+    const std::shared_ptr<Space> owner;
     Space& space;
     const Incarnation self;
     Heap heap;
@@ -36,21 +34,15 @@ public:
         if (TreeMember* member = member_.load(std::memory_order_acquire)) return *member;
         std::lock_guard lock{mutex};
         if (TreeMember* member = member_.load(std::memory_order_relaxed)) return *member;
-        auto space = std::make_unique<Space>();
-        const Incarnation name = space->new_incarnation();
-        return publish(new TreeMember(std::move(space), name));
+        auto space = std::make_shared<Space>();
+        const Incarnation name = space->new_incarnation(0);
+        return publish(new TreeMember(std::move(space), name, nullptr));
     }
 
-    /// In a child that maps its tree's Space anew.
-    TreeMember& join(std::unique_ptr<Space> space, Incarnation name) {
+    /// In a child: it is `name` in the tree of `space` from now on. `touched` as for Heap.
+    TreeMember& join(std::shared_ptr<Space> space, Incarnation name, std::atomic<std::uint32_t>* touched) {
         std::lock_guard lock{mutex};
-        return publish(new TreeMember(std::move(space), name));
-    }
-
-    /// In a child that was forked by this library: `parent` is the member that it is a copy of.
-    TreeMember& join(TreeMember& parent, Incarnation name) {
-        std::lock_guard lock{mutex};
-        return publish(new TreeMember(parent, name));
+        return publish(new TreeMember(std::move(space), name, touched));
     }
 
     void after_fork(bool in_child) {

@@ -1,0 +1,86 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file start_method.hpp  How child processes come to be, and which way is the default.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/fork.hpp>
+#include <multiprocessing/detail/state.hpp>
+
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace multiprocessing::inline v1 {
+
+/// How a child process comes to be.
+enum class StartMethod {
+    fork,       ///< A copy of this process. Quick for small programs; dangerous beside threads. Not on Windows.
+    spawn,      ///< The program anew. Slowest to start, cleanest.
+    forkserver, ///< A copy of a small single-threaded server, which is this program anew. Not on Windows.
+};
+
+/// "fork", "spawn" or "forkserver".
+constexpr std::string_view to_string(StartMethod method) noexcept {
+    switch (method) {
+    case StartMethod::fork: return "fork";
+    case StartMethod::spawn: return "spawn";
+    case StartMethod::forkserver: return "forkserver";
+    }
+    return "?";
+}
+
+/// The start methods of this platform, the default first. Python: `multiprocessing.get_all_start_methods()`.
+inline std::vector<StartMethod> get_all_start_methods() {
+    if constexpr (detail::platform::can_fork) {
+        return {StartMethod::forkserver, StartMethod::fork, StartMethod::spawn};
+    } else {
+        return {StartMethod::spawn};
+    }
+}
+
+namespace detail {
+
+/// Which start method the program chose.
+struct ChosenStartMethod : ForkSafe {
+    static constexpr StateSlot slot = StateSlot::start_method;
+    std::optional<StartMethod> method;
+};
+
+/// Throws `std::invalid_argument` if this platform does not have it.
+inline void require_available(StartMethod method) {
+    if (method == StartMethod::spawn || platform::can_fork) return;
+    throw std::invalid_argument("multiprocessing: this platform has no start method '" +
+                                std::string(to_string(method)) +
+                                "'; get_all_start_methods() lists those it has");
+}
+
+} // namespace detail
+
+/// The start method of processes for which none is named. As in Python, asking fixes it.
+/// Python: `multiprocessing.get_start_method()`.
+inline StartMethod get_start_method() {
+    auto& chosen = detail::process_wide<detail::ChosenStartMethod>();
+    std::lock_guard lock{chosen.mutex};
+    if (!chosen.method) chosen.method = get_all_start_methods().front();
+    return *chosen.method;
+}
+
+/// Chooses the default start method, once per program; with `force` again. Children inherit it.
+/// Throws `std::runtime_error` if it was chosen (or asked for) before, `std::invalid_argument` if this platform
+/// does not have it. Python: `multiprocessing.set_start_method(method, force=False)`.
+inline void set_start_method(StartMethod method, bool force = false) {
+    detail::require_available(method);
+    auto& chosen = detail::process_wide<detail::ChosenStartMethod>();
+    std::lock_guard lock{chosen.mutex};
+    if (chosen.method && !force) {
+        throw std::runtime_error("multiprocessing: the start method is already '" +
+                                 std::string(to_string(*chosen.method)) +
+                                 "'; choose it once, early in main, or use get_context() for a second one");
+    }
+    chosen.method = method;
+}
+
+} // namespace multiprocessing::inline v1

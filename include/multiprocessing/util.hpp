@@ -1,0 +1,96 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file util.hpp  The library's own log.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/state.hpp>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1 {
+
+/// How serious a line of the log is.
+enum class LogLevel { debug, info, warning, error };
+
+/// The log of this library in this process. Until a sink is added, warnings and errors go to standard error, as those
+/// of an unconfigured Python logger do. Sinks may be called from several threads, one call at a time; what
+/// they throw is ignored.
+///
+/// Python: the object that `multiprocessing.get_logger()` returns.
+class Logger : public detail::ForkSafe {
+public:
+    static constexpr detail::StateSlot slot = detail::StateSlot::logger;
+    using Sink = std::function<void(LogLevel, std::string_view)>;
+
+    /// Lines below `level` are dropped.
+    void set_level(LogLevel level) {
+        std::lock_guard lock{mutex};
+        level_ = level;
+    }
+    LogLevel level() const {
+        std::lock_guard lock{const_cast<std::mutex&>(mutex)};
+        return level_;
+    }
+
+    /// From now on `sink(level, line)` gets every line that is not dropped; the line has no line feed.
+    void add_sink(Sink sink) {
+        std::lock_guard lock{mutex};
+        sinks_.push_back(std::make_shared<Sink>(std::move(sink)));
+    }
+
+    /// Logs one line.
+    void log(LogLevel level, std::string_view line) noexcept {
+        try {
+            std::vector<std::shared_ptr<Sink>> sinks;
+            {
+                std::lock_guard lock{mutex};
+                if (level < level_) return;
+                sinks = sinks_;
+            }
+            if (sinks.empty()) to_stderr(level, line);
+            // Not under the mutex: a sink may log, or start a process.
+            for (const auto& sink : sinks) {
+                try {
+                    (*sink)(level, line);
+                } catch (...) { // a log must not end what it reports on
+                }
+            }
+        } catch (...) { // out of memory: the line is lost
+        }
+    }
+
+    /// The form of Python's `log_to_stderr()`: "[WARNING/1234] line".
+    static void to_stderr(LogLevel level, std::string_view line) {
+        static constexpr const char* names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
+        std::string text = "[" + std::string(names[static_cast<int>(level)]) + "/" +
+                           std::to_string(detail::platform::current_pid()) + "] ";
+        text.append(line).append("\n");
+        detail::platform::write_error(text);
+    }
+
+private:
+    LogLevel level_ = LogLevel::warning;
+    std::vector<std::shared_ptr<Sink>> sinks_;
+};
+
+/// The log of this process. A forked child inherits its level and sinks, other children its level.
+/// Python: `multiprocessing.get_logger()`.
+inline Logger& get_logger() { return detail::process_wide<Logger>(); }
+
+/// Sends lines from `level` on to standard error. Python: `multiprocessing.log_to_stderr(level)`.
+inline Logger& log_to_stderr(LogLevel level = LogLevel::debug) {
+    Logger& logger = get_logger();
+    logger.set_level(level);
+    logger.add_sink(Logger::to_stderr);
+    return logger;
+}
+
+} // namespace multiprocessing::inline v1
