@@ -11,6 +11,12 @@
 #include <memory>
 #include <typeinfo>
 
+#if defined(_WIN32)
+#include <boost/winapi/dll.hpp>
+#else
+#include <dlfcn.h>
+#endif
+
 using namespace conformance;
 
 namespace {
@@ -68,6 +74,36 @@ TEST_CASE("the program knows its file and its arguments", "[executable]") {
 TEST_CASE("a process has a pid and a token that stay", "[identity]") {
     CHECK(platform::current_pid() > 0);
     CHECK(platform::program_token() == platform::program_token());
+}
+
+TEST_CASE("what one image of the process leaves, another finds", "[identity]") {
+    static char text[] = "MP_TEST_WORD=from here to there";
+    CHECK(platform::word("MP_TEST_WORD") == "");
+    platform::leave_word("MP_TEST_WORD", text);
+    CHECK(platform::word("MP_TEST_WORD") == "from here to there");
+}
+
+TEST_CASE("a library that is loaded or unloaded is noticed", "[executable]") {
+    const auto before = platform::image_changes();
+    CHECK(platform::image_changes() == before);
+#if defined(_WIN32)
+    const auto library = boost::winapi::LoadLibraryW(L"version.dll");
+#else
+    void* const library = ::dlopen("libresolv.so.2", RTLD_NOW);
+#endif
+    REQUIRE(library);
+    const auto loaded = platform::image_changes();
+    CHECK(loaded != before);
+#if defined(_WIN32)
+    boost::winapi::FreeLibrary(library);
+#else
+    ::dlclose(library);
+#endif
+    CHECK(platform::image_changes() != loaded);
+}
+
+TEST_CASE("a backtrace names the program", "[backtrace]") {
+    CHECK_THAT(platform::backtrace(0), ContainsSubstring("test_platform"));
 }
 
 TEST_CASE("names of types and signals are readable", "[backtrace]") {

@@ -11,6 +11,7 @@
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
+#include <multiprocessing/detail/platform/streams.hpp>
 
 #include <boost/interprocess/mapped_region.hpp>
 
@@ -19,13 +20,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iostream>
 #include <map>
 #include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#include <boost/winapi/handle_info.hpp>
+#else
 #include <fcntl.h>
 #endif
 
@@ -64,11 +68,40 @@ int echo(const Arguments& arguments) {
     return 0;
 }
 
-/// Sends how many handles it has, beside the one to send by, that it can tell: descriptors from 3 on.
+/// Sends its arguments as it sees them, each on a line.
+int send_arguments(const Arguments& arguments) {
+    const platform::Handle out = platform::adopt_handle(arguments.at(0));
+    std::string text;
+    for (const std::string& argument : platform::command_line()) text += argument + "\n";
+    write_text(out, text);
+    return 0;
+}
+
+/// Prints to a file in place of standard output, flushes, and ends without any handler.
+int print_and_flush(const Arguments& arguments) {
+    if (!std::freopen(arguments.at(0).c_str(), "w", stdout)) return 1;
+    std::printf("printed ");
+    std::cout << "streamed";
+    platform::flush_standard_streams();
+    platform::exit_now(0);
+}
+
+/// Sends which handles it has inherited, beside the one to send by and the standard streams.
 int list_handles(const Arguments& arguments) {
     const platform::Handle out = platform::adopt_handle(arguments.at(0));
     std::string found;
-#if !defined(_WIN32)
+#if defined(_WIN32)
+    for (std::uintptr_t i = 4; i < 4000; i += 4) {
+        boost::winapi::DWORD_ flags = 0;
+        const auto handle = reinterpret_cast<platform::NativeHandle>(i);
+        if (!boost::winapi::GetHandleInformation(handle, &flags)) continue;
+        if (!(flags & boost::winapi::HANDLE_FLAG_INHERIT_)) continue;
+        const bool is_standard = handle == GetStdHandle(platform::standard_output) ||
+                                 handle == GetStdHandle(platform::standard_error) ||
+                                 handle == GetStdHandle(static_cast<boost::winapi::DWORD_>(-10));
+        if (!is_standard) found += std::to_string(i) + " ";
+    }
+#else
     for (int i = 3; i < 1000; ++i) {
         if (i != out.native() && ::fcntl(i, F_GETFD) != -1) found += std::to_string(i) + " ";
     }
@@ -78,6 +111,13 @@ int list_handles(const Arguments& arguments) {
 }
 
 int read_input(const Arguments&) { return std::getchar() == EOF ? 0 : 1; }
+
+/// Puts the null device in the place of a file of which it has read one letter.
+int replace_input(const Arguments& arguments) {
+    if (!std::freopen(arguments.at(0).c_str(), "r", stdin) || std::getchar() != 'a') return 1;
+    platform::take_null_input();
+    return std::getchar() == EOF ? 0 : 2;
+}
 
 /// Adds 1 to the first 1000 words of shared memory, then rings.
 int increment_memory(const Arguments& arguments) {
@@ -139,8 +179,11 @@ int main(int argc, char** argv) {
         {"crash", crash},
         {"run_for_ever", run_for_ever},
         {"echo", echo},
+        {"send_arguments", send_arguments},
+        {"print_and_flush", print_and_flush},
         {"list_handles", list_handles},
         {"read_input", read_input},
+        {"replace_input", replace_input},
         {"increment_memory", increment_memory},
         {"park", park},
         {"hold_lifeline", hold_lifeline},

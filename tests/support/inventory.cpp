@@ -7,7 +7,6 @@
 
 #if defined(_WIN32)
 
-#define NOMINMAX
 #include <windows.h>
 // after windows.h
 #include <tlhelp32.h>

@@ -18,7 +18,6 @@ unsigned patience() {
 
 #if defined(_WIN32)
 
-#define NOMINMAX
 #include <windows.h>
 
 void support::start_watchdog() {

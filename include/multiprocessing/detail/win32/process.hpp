@@ -1,0 +1,229 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file process.hpp  Win32 twin: CreateProcess with a list of the handles to inherit.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
+#include <multiprocessing/detail/win32/text.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <boost/winapi/access_rights.hpp>
+#include <boost/winapi/error_codes.hpp>
+#include <boost/winapi/file_management.hpp>
+#include <boost/winapi/get_process_times.hpp>
+#include <boost/winapi/handle_info.hpp>
+#include <boost/winapi/process.hpp>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+class Child {
+public:
+    Child() noexcept = default;
+    explicit Child(int) { // what was forked, elsewhere
+        throw_error(std::make_error_code(std::errc::operation_not_supported), "Windows cannot fork");
+    }
+    Child(int pid, Handle process) noexcept : pid_(pid), sentinel_(std::move(process)) {}
+
+    int pid() const noexcept { return pid_; }
+    const Handle& sentinel() const noexcept { return sentinel_; }
+
+    std::optional<Ending> poll() {
+        if (ending_ || !sentinel_.valid() || !has_ended()) return ending_;
+        const NativeHandle process = sentinel_.native();
+        winapi::DWORD_ code = 0;
+        if (!winapi::GetExitCodeProcess(process, &code))
+            throw_last_error("asking how process " + std::to_string(pid_) + " ended");
+        winapi::FILETIME_ made{}, ended{}, kernel{}, user{};
+        winapi::GetProcessTimes(process, &made, &ended, &kernel, &user);
+        ProcessMemory memory{};
+        K32GetProcessMemoryInfo(process, reinterpret_cast<::_PROCESS_MEMORY_COUNTERS*>(&memory), sizeof memory);
+        const bool by_us = (code & ~signal_mask) == ended_by_signal;
+        ending_ = Ending{by_us ? -static_cast<int>(code & signal_mask) : static_cast<int>(code),
+                         memory.peak_working_set, duration(user), duration(kernel)};
+        return ending_;
+    }
+
+    void interrupt() {
+        if (!sentinel_.valid() || has_ended()) return;
+        throw_error(std::make_error_code(std::errc::operation_not_supported),
+                    "interrupting process " + std::to_string(pid_) +
+                        ": Windows sends Ctrl-C to all processes of a console, not to one; use terminate()");
+    }
+    void terminate() { end_by(15); }
+    void kill() { end_by(9); }
+
+private:
+    // The exit code of a process that we end: this, plus the signal that POSIX would have sent.
+    static constexpr winapi::DWORD_ ended_by_signal = 0x10000;
+    static constexpr winapi::DWORD_ signal_mask = 0x1F;
+
+    bool has_ended() const { return wait_one(sentinel_.native(), Deadline::after(std::chrono::seconds{0})); }
+
+    static std::chrono::microseconds duration(const winapi::FILETIME_& time) {
+        const std::uint64_t tenths = std::uint64_t{time.dwHighDateTime} << 32 | time.dwLowDateTime;
+        return std::chrono::microseconds{tenths / 10};
+    }
+
+    void end_by(winapi::DWORD_ signal) {
+        if (ending_ || !sentinel_.valid()) return;
+        if (winapi::TerminateProcess(sentinel_.native(), ended_by_signal | signal)) return;
+        // Our handle has every right, so a refusal means that it is ending, or has ended, already.
+        if (winapi::GetLastError() != winapi::ERROR_ACCESS_DENIED_)
+            throw_last_error("ending process " + std::to_string(pid_));
+    }
+
+    int pid_ = 0;
+    Handle sentinel_;
+    std::optional<Ending> ending_;
+};
+
+class SpawnRequest {
+public:
+    explicit SpawnRequest(std::filesystem::path image) : image_(std::move(image)) {}
+
+    void argument(const std::string& text) { arguments_.push_back(text); }
+    /// A handle has the same value in the child as here, so it is a copy whose value nobody else can use meanwhile.
+    std::string pass(const Handle& handle) {
+        passed_.push_back(handle.duplicate());
+        return std::to_string(reinterpret_cast<std::uintptr_t>(passed_.back().native()));
+    }
+    void signal_mask(const SignalMask&) {}
+
+private:
+    friend Child spawn(const SpawnRequest& request);
+
+    std::filesystem::path image_;
+    std::vector<std::string> arguments_;
+    mutable std::vector<Handle>
+        passed_; // until the start: the end of a pipe must not stay open here for longer
+};
+
+/// The handles that a child gets; all others it does not. The values **must** stay where they are.
+class InheritanceList {
+public:
+    explicit InheritanceList(std::vector<NativeHandle>& handles) {
+        constexpr winapi::ULONG_PTR_ handle_list = 0x20002; // PROC_THREAD_ATTRIBUTE_HANDLE_LIST
+        winapi::SIZE_T_ size = 0;
+        InitializeProcThreadAttributeList(nullptr, 1, 0, &size);
+        storage_.resize(size);
+        if (!InitializeProcThreadAttributeList(native(), 1, 0, &size))
+            throw_last_error("listing handles of a child");
+        if (!UpdateProcThreadAttribute(native(), 0, handle_list, handles.data(),
+                                       handles.size() * sizeof(NativeHandle), nullptr, nullptr)) {
+            const std::error_code error = last_error();
+            DeleteProcThreadAttributeList(native());
+            throw_error(error, "listing handles of a child");
+        }
+    }
+    InheritanceList(const InheritanceList&) = delete;
+    InheritanceList& operator=(const InheritanceList&) = delete;
+    ~InheritanceList() { DeleteProcThreadAttributeList(native()); }
+
+    ::_PROC_THREAD_ATTRIBUTE_LIST* native() noexcept {
+        return reinterpret_cast<::_PROC_THREAD_ATTRIBUTE_LIST*>(storage_.data());
+    }
+
+private:
+    std::vector<std::byte> storage_;
+};
+
+/// A copy of one of our standard streams; empty if there is none.
+inline Handle standard_stream(winapi::DWORD_ which) {
+    const NativeHandle self = winapi::GetCurrentProcess();
+    NativeHandle copy = nullptr; // stays null if there is no stream, or one that was closed
+    winapi::DuplicateHandle(self, GetStdHandle(which), self, &copy, 0, false, winapi::DUPLICATE_SAME_ACCESS_);
+    return Handle{copy};
+}
+
+inline Handle null_device() {
+    const NativeHandle device =
+        winapi::CreateFileW(L"NUL", winapi::GENERIC_READ_, winapi::FILE_SHARE_READ_ | winapi::FILE_SHARE_WRITE_,
+                            nullptr, winapi::OPEN_EXISTING_, 0, nullptr);
+    if (device == winapi::INVALID_HANDLE_VALUE_) throw_last_error("opening the null device");
+    return Handle{device};
+}
+
+inline Child spawn(const SpawnRequest& request) {
+    const Handle input = null_device();
+    const Handle output = standard_stream(standard_output);
+    const Handle error_output = standard_stream(standard_error);
+    std::vector<NativeHandle> inherited;
+    for (const Handle* stream : {&input, &output, &error_output}) {
+        if (stream->valid()) inherited.push_back(stream->native());
+    }
+    const std::vector<Handle> passed = std::move(request.passed_);
+    for (const Handle& handle : passed) inherited.push_back(handle.native());
+    InheritanceList list{inherited};
+
+    const std::wstring image = request.image_.wstring();
+    std::wstring line;
+    append_argument(line, image);
+    for (const std::string& argument : request.arguments_) append_argument(line, wide(argument));
+
+    winapi::STARTUPINFOEXW_ startup{};
+    startup.StartupInfo.cb = sizeof startup;
+    startup.StartupInfo.dwFlags = winapi::STARTF_USESTDHANDLES_;
+    startup.StartupInfo.hStdInput = input.native();
+    startup.StartupInfo.hStdOutput = output.native();
+    startup.StartupInfo.hStdError = error_output.native();
+    startup.lpAttributeList = list.native();
+    winapi::PROCESS_INFORMATION_ started{};
+
+    // What is listed must be inheritable, too. It is so during the call only: a program that another thread starts
+    // without a list gets whatever is inheritable just then.
+    const auto make_inheritable = [&](bool on) {
+        for (const NativeHandle handle : inherited)
+            winapi::SetHandleInformation(handle, winapi::HANDLE_FLAG_INHERIT_,
+                                         on ? winapi::HANDLE_FLAG_INHERIT_ : 0);
+    };
+    make_inheritable(true);
+    const bool success = winapi::CreateProcessW(image.c_str(), line.data(), nullptr, nullptr, true,
+                                                winapi::EXTENDED_STARTUPINFO_PRESENT_, nullptr, nullptr,
+                                                &startup.StartupInfo, &started);
+    const std::error_code error = last_error();
+    make_inheritable(false);
+    if (!success) throw_error(error, "starting " + narrow(image));
+    winapi::CloseHandle(started.hThread);
+    return Child{static_cast<int>(started.dwProcessId), Handle{started.hProcess}};
+}
+
+inline Handle adopt_handle(std::string_view word) {
+    std::uintptr_t value = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    const auto handle = reinterpret_cast<NativeHandle>(value);
+    winapi::DWORD_ flags = 0;
+    // A child has its handles inheritable, as they were inherited; so nothing else of its own passes for one.
+    if (error != std::errc{} || end != word.data() + word.size() ||
+        !winapi::GetHandleInformation(handle, &flags) || !(flags & winapi::HANDLE_FLAG_INHERIT_)) {
+        throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),
+                                "multiprocessing: '" + std::string(word) + "' is no inherited handle");
+    }
+    winapi::SetHandleInformation(handle, winapi::HANDLE_FLAG_INHERIT_, 0);
+    return Handle{handle};
+}
+
+inline bool report_before_exit() noexcept { return false; } // neither tool works here
+
+inline bool is_thread_exit() noexcept { return false; } // threads do not end by unwinding
+
+// ExitProcess would run what DLLs do at their end, in the middle of whatever other threads are at.
+[[noreturn]] inline void exit_now(int code) noexcept {
+    for (;;) winapi::TerminateProcess(winapi::GetCurrentProcess(), static_cast<winapi::UINT_>(code));
+}
+
+// The C runtime tells its exit handlers no code.
+inline bool exit_interception(void (*)(int)) noexcept { return false; }
+
+} // namespace multiprocessing::inline v1::detail::platform

@@ -1,0 +1,65 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file streams.hpp  Win32 twin: fflush, NUL, the console.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
+#include <multiprocessing/detail/win32/api.hpp>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <string_view>
+#include <system_error>
+
+#include <boost/winapi/file_management.hpp>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+inline void flush_standard_streams() noexcept {
+    // The C runtime can lock a FILE, but not try to. So this waits for a thread that is writing to one of the two; not
+    // for one that reads standard input, as nothing but these two is flushed.
+    const auto flush = [](std::FILE* file, std::ostream& first, std::ostream* second) {
+        try {
+            first.rdbuf()->pubsync();
+            if (second) second->rdbuf()->pubsync();
+        } catch (...) { // a buffer of the program's own: what it cannot write is not ours to report
+        }
+        std::fflush(file);
+    };
+    flush(stdout, std::cout, nullptr);
+    flush(stderr, std::cerr, &std::clog);
+}
+
+inline void take_null_input() {
+    if (!std::freopen("NUL", "r", stdin))
+        throw_error({errno, std::generic_category()}, "opening the null device");
+}
+
+inline std::array<NativeHandle, 2> standard_outputs() {
+    return {GetStdHandle(standard_output), GetStdHandle(standard_error)};
+}
+
+// A child gets them at its start.
+inline void take_standard_outputs(const std::array<NativeHandle, 2>&) {}
+
+inline bool is_terminal_error() noexcept {
+    winapi::DWORD_ mode;
+    return GetConsoleMode(GetStdHandle(standard_error), &mode) != 0;
+}
+
+inline int terminal_width() noexcept {
+    ConsoleScreen screen{};
+    const bool known = GetConsoleScreenBufferInfo(GetStdHandle(standard_error),
+                                                  reinterpret_cast<::_CONSOLE_SCREEN_BUFFER_INFO*>(&screen));
+    return known && screen.right > screen.left ? screen.right - screen.left + 1 : 80;
+}
+
+inline void write_error(std::string_view text) noexcept {
+    winapi::DWORD_ put;
+    winapi::WriteFile(GetStdHandle(standard_error), text.data(), static_cast<winapi::DWORD_>(text.size()), &put,
+                      nullptr);
+}
+
+} // namespace multiprocessing::inline v1::detail::platform
