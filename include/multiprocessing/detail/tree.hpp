@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/heap.hpp>
+#include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/space.hpp>
 #include <multiprocessing/detail/state.hpp>
 
@@ -64,5 +65,31 @@ private:
 
 /// This process in its tree.
 inline TreeMember& tree() { return process_wide<Tree>().member(); }
+
+/// Owns a block of this process's heap. In a copy that a fork made, the block is the other process's.
+class Block {
+public:
+    Block() noexcept = default;
+    /// Takes ownership; 0 makes an empty one.
+    explicit Block(Position position) : position_(position), copies_(self().copies()) {}
+    Block(Block&& other) noexcept : position_(std::exchange(other.position_, 0)), copies_(other.copies_) {}
+    Block& operator=(Block&& other) noexcept {
+        Block taken{std::move(other)};
+        std::swap(position_, taken.position_);
+        std::swap(copies_, taken.copies_);
+        return *this;
+    }
+    ~Block() {
+        if (position_ && copies_ == self().copies()) tree().heap.free(position_);
+    }
+
+    Position position() const noexcept { return position_; }
+    /// Gives up ownership.
+    Position release() noexcept { return std::exchange(position_, 0); }
+
+private:
+    Position position_ = 0;
+    std::uint32_t copies_ = 0;
+};
 
 } // namespace multiprocessing::inline v1::detail

@@ -5,6 +5,7 @@
 /// * `backtrace(skip)`: one line per frame, innermost first, without the `skip` innermost besides itself; names where the
 ///   program exports them (`-rdynamic`), else image and offset, which addr2line turns into lines. Empty where the
 ///   system has no such thing.
+/// * `current_exception_name()`: the readable name of the type of the exception that is being handled.
 /// * `readable(name)`: what `typeid(T).name()` says, demangled.
 
 #include <multiprocessing/detail/config.hpp>
@@ -22,6 +23,7 @@ namespace multiprocessing::inline v1::detail::platform {
 
 static_assert(requires(int skip, const char* name) {
     { backtrace(skip) } -> std::same_as<std::string>;
+    { current_exception_name() } -> std::same_as<std::string>;
     { readable(name) } -> std::same_as<std::string>;
 });
 

@@ -6,8 +6,8 @@
 /// * `fork_process()`: the child's pid in the parent, 0 in the child; runs the handlers of `call_at_fork`. Throws
 ///   `std::system_error` in the parent if there was no fork.
 /// * `fork_sibling()`: as fork_process(), but the new process is a child of *our parent's*: it is waited for
-///   there, and lives on when we end. Only in a process with a single thread. nullopt where the kernel refuses.
-///   Runs no handlers of `call_at_fork`: the caller does.
+///   there, and lives on when we end. Only in a process with a single thread. nullopt where the kernel refuses such a
+///   thing, `std::system_error` where there is no room for another process. Runs no handlers of `call_at_fork`: the caller does.
 /// * `foreign_threads(own)`: how many threads of this process are neither the calling one nor among `own` threads
 ///   of ours that never hold a lock of the program's.
 

@@ -4,8 +4,8 @@
 ///
 /// A twin gives, as static members of `HandleTraits`:
 /// * `Native`: the operating system's type, and `Native invalid()`.
-/// * `own(Native)`: from now on ours: no program that this process starts inherits it, and a forked child closes
-///   it. Returns a stamp for `disown`.
+/// * `own(Native&)`: from now on ours: no program that this process starts inherits it, and a forked child closes
+///   it. May put another handle of the same object in its place. Returns a stamp for `disown`.
 /// * `keep_in_forked_child(Native)`: except that it stays open there.
 /// * `disown(Native, stamp)`: false if the handle is not ours (any more): this process is a fork of the one that
 ///   owned it, and has it closed already.
@@ -35,7 +35,7 @@ public:
     Handle() noexcept = default;
     /// Takes ownership; an invalid handle makes an empty one.
     explicit Handle(NativeHandle native) : native_(native) {
-        if (valid()) stamp_ = HandleTraits::own(native);
+        if (valid()) stamp_ = HandleTraits::own(native_);
     }
     Handle(Handle&& other) noexcept
         : native_(std::exchange(other.native_, HandleTraits::invalid())), stamp_(other.stamp_) {}
@@ -68,7 +68,7 @@ private:
     std::uint32_t stamp_ = 0;
 };
 
-static_assert(requires(NativeHandle native, std::uint32_t stamp) {
+static_assert(requires(NativeHandle& native, std::uint32_t stamp) {
     { HandleTraits::invalid() } noexcept -> std::same_as<NativeHandle>;
     { HandleTraits::own(native) } -> std::same_as<std::uint32_t>;
     { HandleTraits::keep_in_forked_child(native) } -> std::same_as<void>;

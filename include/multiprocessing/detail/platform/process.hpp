@@ -7,7 +7,7 @@
 /// owned handle there. The child gets these handles, standard output and error, the null device as input, and no
 /// other handle. Its signal mask is that of `mask_of` (the caller's unless set).
 /// `spawn(request)` returns the running child, or throws `std::system_error` if the image cannot be started: then
-/// nothing was started.
+/// nothing was started. A request serves for one start.
 ///
 /// `Child` is one child process of ours, move-only; its destructor neither waits nor kills.
 /// * `pid()`, `sentinel()`: the sentinel is ready (for `wait_any`) from the end of the process on.
@@ -15,6 +15,9 @@
 /// * `interrupt()`, `terminate()`, `kill()`: SIGINT, SIGTERM, SIGKILL; nothing if it has ended. Windows: the last
 ///   two end it at once and differ in the exit code only; interrupt() throws `std::system_error`.
 ///
+/// `report_before_exit()`: what tools that came with the compiler have to say at the end (leaks, coverage), as
+/// exit_now() leaves them no later chance; true if they found leaks. `is_thread_exit()`, in a catch-all handler: whether
+/// what is handled is no exception but the end of the thread (POSIX: pthread_exit).
 /// `exit_now(code)`: this process ends without any handler, destructor or flush. `exit_interception(call)`: from now
 /// on `std::exit(code)`, by whatever thread, calls `call(code)` before any exit handler that was registered
 /// earlier; false where the system has no such thing (Windows).
@@ -68,6 +71,8 @@ static_assert(requires(SpawnRequest& request, const Handle& handle, const std::s
     { child.interrupt() } -> std::same_as<void>;
     { child.terminate() } -> std::same_as<void>;
     { child.kill() } -> std::same_as<void>;
+    { report_before_exit() } noexcept -> std::same_as<bool>;
+    { is_thread_exit() } noexcept -> std::same_as<bool>;
     exit_now(code);
     { exit_interception(call) } noexcept -> std::same_as<bool>;
 });

@@ -6,11 +6,17 @@
 ///   that another thread holds, as that thread may sit in it for ever; so it waits for nobody but the far
 ///   end of a full pipe. Other FILEs are the program's own business.
 /// * `take_null_input()`: from now on standard input is the null device, and nothing that was read ahead is left.
+/// * `standard_outputs()`: the handles of standard output and error, for a message to another process, and
+///   `take_standard_outputs(handles)`, which makes them this process's. One that is closed is invalid, and is closed there.
+///   Only where `can_fork`.
 /// * `is_terminal_error()`: whether a person watches standard error. `terminal_width()`: its columns, 80 if unknown.
 /// * `write_error(text)`: at once and in one piece to standard error, around all buffers; errors are ignored.
 
 #include <multiprocessing/detail/config.hpp>
 
+#include <multiprocessing/detail/platform/handle.hpp>
+
+#include <array>
 #include <concepts>
 #include <string_view>
 
@@ -25,6 +31,8 @@ namespace multiprocessing::inline v1::detail::platform {
 static_assert(requires(std::string_view text) {
     { flush_standard_streams() } noexcept -> std::same_as<void>;
     { take_null_input() } -> std::same_as<void>;
+    { standard_outputs() } -> std::same_as<std::array<NativeHandle, 2>>;
+    { take_standard_outputs(standard_outputs()) } -> std::same_as<void>;
     { is_terminal_error() } noexcept -> std::same_as<bool>;
     { terminal_width() } noexcept -> std::same_as<int>;
     { write_error(text) } noexcept -> std::same_as<void>;

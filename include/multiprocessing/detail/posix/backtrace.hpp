@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <typeinfo>
 
 #include <cxxabi.h>
 #include <dlfcn.h>
@@ -21,6 +22,11 @@ inline std::string readable(const char* name) {
     std::string result = status == 0 ? text : name;
     std::free(text);
     return result;
+}
+
+inline std::string current_exception_name() {
+    const std::type_info* const type = abi::__cxa_current_exception_type();
+    return type ? readable(type->name()) : "(an exception of another language)";
 }
 
 inline std::string backtrace(int skip) {

@@ -33,11 +33,15 @@ inline std::string link_target(const char* link) {
 inline std::filesystem::path program_path() { return link_target("/proc/self/exe"); }
 
 inline std::filesystem::path program_to_spawn() {
-    // By way of /proc it is the very file that runs here, whatever stands at its path by now. Valgrind has no such
-    // file for its clients.
-    const char* preload = std::getenv("LD_PRELOAD");
-    if (preload && std::string_view(preload).find("vgpreload") != std::string_view::npos) return program_path();
-    return "/proc/self/exe";
+    const std::string path = link_target("/proc/self/exe");
+    struct stat running;
+    struct stat there;
+    const bool replaced =
+        ::stat("/proc/self/exe", &running) == 0 &&
+        (::stat(path.c_str(), &there) != 0 || there.st_dev != running.st_dev || there.st_ino != running.st_ino);
+    // By way of /proc it is the very file that runs here, but it shows as "exe" in lists of processes, and valgrind
+    // does not know it.
+    return replaced ? "/proc/self/exe" : path;
 }
 
 inline std::vector<std::string> command_line() {

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <optional>
@@ -41,6 +42,7 @@ inline std::optional<int> fork_sibling() {
 #else
     const long pid = ::syscall(SYS_clone, flags, nullptr, nullptr, 0UL, tid_address);
 #endif
+    if (pid < 0 && (errno == EAGAIN || errno == ENOMEM)) throw_last_error("clone");
     if (pid < 0) return std::nullopt;
     if (pid == 0) ::syscall(SYS_set_robust_list, robust_list, robust_size);
     return static_cast<int>(pid);

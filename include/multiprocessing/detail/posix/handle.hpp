@@ -68,7 +68,16 @@ struct HandleTraits {
     using Native = int;
 
     static constexpr Native invalid() noexcept { return -1; }
-    static std::uint32_t own(Native descriptor) { return process_wide<OwnedDescriptors>().own(descriptor); }
+    static std::uint32_t own(Native& descriptor) {
+        // In a program that has closed a standard stream, its number is given to the next descriptor: ours would be
+        // taken for standard output.
+        if (descriptor <= STDERR_FILENO) {
+            const int above = duplicate(descriptor);
+            ::close(descriptor);
+            descriptor = above;
+        }
+        return process_wide<OwnedDescriptors>().own(descriptor);
+    }
     static void keep_in_forked_child(Native descriptor) { process_wide<OwnedDescriptors>().keep(descriptor); }
     static bool disown(Native descriptor, std::uint32_t stamp) noexcept {
         return process_wide<OwnedDescriptors>().disown(descriptor, stamp);

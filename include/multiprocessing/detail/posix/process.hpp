@@ -19,12 +19,20 @@
 #include <utility>
 #include <vector>
 
+#include <cxxabi.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+extern "C" {
+[[gnu::weak]] int __lsan_do_recoverable_leak_check(void); // there only with LeakSanitizer
+#if defined(MULTIPROCESSING_COVERAGE)
+void __gcov_dump(void); // not weak: a weak name would pull nothing out of libgcov
+#endif
+}
 
 namespace multiprocessing::inline v1::detail::platform {
 
@@ -172,6 +180,15 @@ inline Handle adopt_handle(std::string_view word) {
     }
     return Handle{descriptor};
 }
+
+inline bool report_before_exit() noexcept {
+#if defined(MULTIPROCESSING_COVERAGE)
+    ::__gcov_dump();
+#endif
+    return ::__lsan_do_recoverable_leak_check && ::__lsan_do_recoverable_leak_check() != 0;
+}
+
+inline bool is_thread_exit() noexcept { return abi::__cxa_current_exception_type() == nullptr; }
 
 [[noreturn]] inline void exit_now(int code) noexcept { ::_exit(code); }
 

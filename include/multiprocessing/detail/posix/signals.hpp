@@ -72,7 +72,7 @@ private:
     bool was_pending_;
 };
 
-inline void ignore_interrupt() { std::signal(SIGINT, SIG_IGN); }
+inline bool ignore_interrupt(bool ignore) { return std::signal(SIGINT, ignore ? SIG_IGN : SIG_DFL) == SIG_IGN; }
 
 inline std::string signal_name(int number) {
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)

@@ -6,6 +6,8 @@
 #include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdio>
 #include <iostream>
 #include <string_view>
@@ -44,6 +46,25 @@ inline void take_null_input() {
         ::close(null);
     }
     ::__fpurge(stdin); // a forked child has a copy of what its parent read ahead
+}
+
+inline std::array<NativeHandle, 2> standard_outputs() {
+    std::array<NativeHandle, 2> outputs{STDOUT_FILENO, STDERR_FILENO};
+    for (NativeHandle& output : outputs) {
+        if (::fcntl(output, F_GETFD) == -1) output = HandleTraits::invalid();
+    }
+    return outputs;
+}
+
+inline void take_standard_outputs(const std::array<NativeHandle, 2>& outputs) {
+    for (int i = 0; i < 2; ++i) {
+        const NativeHandle output = outputs[static_cast<std::size_t>(i)];
+        if (output == HandleTraits::invalid()) {
+            ::close(STDOUT_FILENO + i);
+        } else if (::dup2(output, STDOUT_FILENO + i) < 0) {
+            throw_last_error("taking the parent's standard output");
+        }
+    }
 }
 
 inline bool is_terminal_error() noexcept { return ::isatty(STDERR_FILENO) == 1; }

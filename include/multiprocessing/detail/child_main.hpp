@@ -1,0 +1,99 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file child_main.hpp  The life of a child, from its first step to its last: the same under every start method.
+
+#include <multiprocessing/detail/child_process.hpp>
+#include <multiprocessing/detail/child_start.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exit_hooks.hpp>
+#include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/platform/lifeline.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/remote_exception.hpp>
+#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/start_method.hpp>
+#include <multiprocessing/util.hpp>
+
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+/// The last step of a child, whether its target returned, threw, or called std::exit: nothing of the program's own
+/// exit handlers and static destructors runs. A full pipe behind stdout can hold it here until it is ended.
+[[noreturn]] inline void finish_child(int code) {
+    Self& me = self();
+    while (me.finishing.exchange(true)) platform::wait_any({}, Deadline{}); // another thread is at it
+    process_wide<ExitHooks>().run();
+    end_children();
+    platform::flush_standard_streams();
+    if (platform::report_before_exit() && code == 0) code = 23; // leaks, as LeakSanitizer's own exit code
+    me.record->exitcode.store(code, std::memory_order_relaxed);
+    me.record->stage.store(ChildStage::ended, std::memory_order_release);
+    platform::exit_now(code);
+}
+
+/// First step: this process is the child that `start` describes. The tree has been joined. `strand` and `alive` are
+/// the ends that its parent prepared for it.
+inline void become_child(const ChildStart& start, platform::Handle strand, platform::Handle alive) {
+    platform::hold(strand); // before all else: from here on it ends with its parent
+    Self& me = self();
+    me.begin_life();
+    {
+        std::lock_guard lock{me.mutex};
+        me.identity = start.identity;
+        me.parent = ParentIdentity{start.parent, start.parent_pid};
+        me.children_named = 0;
+        me.pools_made = 0;
+        me.strand = std::move(strand);
+        me.alive.push_back(std::move(alive));
+        me.record = &tree().space.at<ChildRecord>(start.record);
+        me.finishing = false;
+    }
+    process_wide<ExitHooks>().clear();
+    me.record->stage.store(ChildStage::entered, std::memory_order_release);
+    if (start.serves) me.ignored_interrupt_before = platform::ignore_interrupt(true);
+    get_logger().set_level(start.log_level);
+    if (start.default_method) set_start_method(*start.default_method, true);
+}
+
+/// The child cannot be what it was started for: it says so, also to its parent, and ends.
+[[noreturn]] inline void refuse_child(const ChildStart& start, const std::exception& error) noexcept {
+    if (ChildRecord* const record = self().record) {
+        std::strncpy(record->refusal, error.what(), sizeof record->refusal - 1);
+        record->stage.store(ChildStage::refused, std::memory_order_release);
+    }
+    platform::write_error(start.identity.name + ": " + error.what() + "\n");
+    platform::exit_now(1);
+}
+
+/// Second step: runs the target, and ends.
+[[noreturn]] inline void run_child(const ChildStart& start, std::span<const std::byte> payload) {
+    const Thunk* target = nullptr;
+    try {
+        target = &resolve(start.target);
+    } catch (const std::exception& error) { refuse_child(start, error); }
+    platform::exit_interception(finish_child);
+    self().record->stage.store(ChildStage::running, std::memory_order_release);
+    int code = 0;
+    try {
+        TargetFrame frame{payload, start.given};
+        target->entry(&frame);
+    } catch (...) {
+        // pthread_exit() of the thread that runs the target ends the child: its unwinding may not pass through here,
+        // as a forked child would unwind its parent's frames.
+        if (platform::is_thread_exit()) finish_child(0);
+        code = 1;
+        platform::write_error("Process " + start.identity.name + " (pid " +
+                              std::to_string(platform::current_pid()) + "):\n" + describe_current_exception());
+    }
+    finish_child(code);
+}
+
+} // namespace multiprocessing::inline v1::detail

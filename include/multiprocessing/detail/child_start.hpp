@@ -1,0 +1,55 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file child_start.hpp  What a child is told at its start.
+
+#include <multiprocessing/detail/child_record.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/thunk.hpp>
+#include <multiprocessing/start_method.hpp>
+#include <multiprocessing/util.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// What a new process is to be.
+struct LaunchRequest {
+    StartMethod method = StartMethod::spawn;
+    ProcessIdentity identity = {};
+    ThunkAddress target = {};            ///< Entered with a TargetFrame.
+    std::vector<std::byte> payload = {}; ///< The target's callable and arguments.
+    /// Shared objects among the arguments, in the order of their mention.
+    std::vector<std::shared_ptr<SharedObject>> given = {};
+    bool serves = false; ///< A worker or server: Ctrl-C is not its business.
+    platform::SignalMask mask = platform::SignalMask::of_caller();
+};
+
+/// What the target of a child works on.
+struct TargetFrame {
+    std::span<const std::byte> payload;
+    std::span<const LeaseEntry> given;
+};
+
+/// What a child is told. Crosses as bytes in a block of the parent's heap, unless the child is a copy of its parent.
+struct ChildStart {
+    ProcessIdentity identity;
+    ProcessIdentity parent;
+    int parent_pid;
+    Incarnation name;
+    Position record; ///< Of its ChildRecord.
+    ThunkAddress target;
+    std::vector<LeaseEntry> given;
+    std::optional<StartMethod> default_method;
+    LogLevel log_level;
+    bool serves;
+};
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,57 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file launcher_fork.hpp  Start method fork: the child continues in a copy of this process.
+
+#include <multiprocessing/detail/child_main.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/platform/fork.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/detail/platform/streams.hpp>
+
+#include <atomic>
+#include <string>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Once per process: what a fork beside threads may do.
+inline void warn_of_threads() {
+    static std::atomic<bool> warned{false};
+    if (warned.load(std::memory_order_relaxed)) return;
+    const int threads = platform::foreign_threads(self().own_threads);
+    if (threads == 0 || warned.exchange(true)) return;
+    get_logger().log(LogLevel::warning,
+                     "fork() beside " + std::to_string(threads) +
+                         " other thread(s): a lock that one of them holds stays locked in the child for "
+                         "ever; use the start method 'forkserver' or 'spawn'");
+}
+
+/// The child's side of a fork; does not return, and lets nothing unwind into the frames that it shares with its parent.
+[[noreturn]] inline void live_as_fork(Birth& birth, const LaunchRequest& request, TreeMember& parent,
+                                      const platform::SignalMask& mask) noexcept {
+    try {
+        ChildRecord& record = parent.space.at<ChildRecord>(birth.start.record);
+        process_wide<Tree>().join(parent.owner, birth.start.name, &record.touched);
+        become_child(birth.start, std::move(birth.strand), std::move(birth.alive.writer));
+        platform::take_null_input();
+        mask.apply();
+    } catch (const std::exception& error) { refuse_child(birth.start, error); }
+    run_child(birth.start, request.payload);
+}
+
+inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request) {
+    warn_of_threads();
+    platform::flush_standard_streams(); // else what is buffered here is written twice
+    platform::HandleTraits::keep_in_forked_child(birth.strand.native());
+    platform::HandleTraits::keep_in_forked_child(birth.alive.writer.native());
+    TreeMember& parent = tree();
+    const int pid = platform::fork_process();
+    if (pid == 0) live_as_fork(birth, request, parent, request.mask);
+    // Not tied to the lifeline from here: the child does that before anything else, and looks whether we still live.
+    return platform::Child{pid};
+}
+
+} // namespace multiprocessing::inline v1::detail

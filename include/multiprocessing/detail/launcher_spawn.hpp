@@ -1,0 +1,84 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file launcher_spawn.hpp  Start method spawn: the child is the program anew.
+
+#include <multiprocessing/detail/child_main.hpp>
+#include <multiprocessing/detail/child_message.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
+
+#include <charconv>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// First argument of a child's command line. What follows: the Space, the strand of the lifeline ("-": none), the
+/// message's position, a channel for a server ("-": none), and one or more ends that say the subtree is alive.
+inline constexpr char child_marker[] = "--multiprocessing-child";
+
+/// Starts the program anew as the child for which `message` was written. `channel`, if valid, is passed as well.
+inline platform::Child start_by_spawn(Birth& birth, const LaunchRequest& request, const Block& message,
+                                      Launching& launching, const platform::Handle& channel = {}) {
+    platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
+                                                              : launching.executable};
+    const auto pass = [&](const platform::Handle& handle) {
+        spawn.argument(handle.valid() ? spawn.pass(handle) : "-");
+    };
+    spawn.argument(child_marker);
+    pass(tree().space.handle());
+    pass(birth.strand);
+    spawn.argument(std::to_string(message.position()));
+    pass(channel);
+    pass(birth.alive.writer);
+    for (const platform::Handle& handle : self().alive) pass(handle);
+    spawn.signal_mask(request.mask);
+    platform::flush_standard_streams(); // so that lines come out in order
+    platform::Child child = platform::spawn(spawn);
+    ScopeExit end_it{[&] { child.kill(); }};
+    // From here on the system ends it with us; it cannot have got past its own look at the lifeline before.
+    launching.lifeline().tie(birth.strand, child);
+    end_it.release();
+    return child;
+}
+
+/// If this program was started as a child, becomes that, and does not return.
+inline void enter_if_spawned() {
+    const std::vector<std::string> arguments = platform::command_line();
+    if (arguments.size() < 7 || arguments[1] != child_marker) return;
+    try {
+        const auto adopt = [](const std::string& word) {
+            return word == "-" ? platform::Handle{} : platform::adopt_handle(word);
+        };
+        platform::Handle space_handle = adopt(arguments[2]);
+        platform::Handle strand = adopt(arguments[3]);
+        platform::hold(strand); // nothing else may be touched if the parent is gone
+        Position position = 0;
+        std::from_chars(arguments[4].data(), arguments[4].data() + arguments[4].size(), position);
+        self().channel = adopt(arguments[5]);
+        platform::Handle alive = adopt(arguments[6]);
+        for (std::size_t i = 7; i < arguments.size(); ++i) {
+            self().alive.push_back(adopt(arguments[i]));
+            platform::HandleTraits::keep_in_forked_child(self().alive.back().native());
+        }
+        auto space = std::make_shared<Space>(std::move(space_handle));
+        platform::HandleTraits::keep_in_forked_child(space->handle().native());
+        const ChildMessage message = read_message(*space, position);
+        ChildRecord& record = space->at<ChildRecord>(message.start.record);
+        process_wide<Tree>().join(space, message.start.name, &record.touched);
+        become_child(message.start, std::move(strand), std::move(alive));
+        run_child(message.start, message.payload);
+    } catch (const std::exception& error) {
+        platform::write_error(arguments[0] + ": " + error.what() + "\n");
+        platform::exit_now(1);
+    }
+}
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,94 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file self.hpp  Who this process is: its name, its rank among its kin, and how far its start has come.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/state.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+struct ChildRecord;
+
+/// What a process is called. Children inherit what their parent does not name.
+struct ProcessIdentity {
+    std::string name = "MainProcess";
+    bool daemon = false;
+    std::string authkey; // 32 random bytes, made by the first process that needs them
+};
+
+/// The process that started this one.
+struct ParentIdentity {
+    ProcessIdentity identity;
+    int pid = 0;
+};
+
+class Self : public ForkSafe {
+public:
+    static constexpr StateSlot slot = StateSlot::self;
+
+    // Guarded by `mutex`.
+    ProcessIdentity identity;
+    std::optional<ParentIdentity> parent; // none in the main process
+    unsigned children_named = 0;          // how many default names were given
+    unsigned pools_made = 0;
+
+    // Handles of a child, for its whole life; empty in the main process.
+    platform::Handle strand;             // of the parent's lifeline
+    std::vector<platform::Handle> alive; // while any copy is open, an ancestor knows that its subtree lives
+    platform::Handle channel;            // of a server to its parent, until the server takes it
+    ChildRecord* record = nullptr;       // what the parent reads about this process
+    bool ignored_interrupt_before = false;
+    std::atomic<bool> finishing{false};
+
+    /// Counts the processes between the main one and this. An object remembers the life in which it was made; in
+    /// another one it is somebody else's. Life 0 in a spawned child is its initialisation.
+    std::uint32_t life() const noexcept { return life_.load(std::memory_order_relaxed); }
+    void begin_life() noexcept { life_.fetch_add(1, std::memory_order_relaxed); }
+
+    /// Counts all forks, also the program's own, which leave `life` as it is.
+    std::uint32_t copies() const noexcept { return copies_.load(std::memory_order_relaxed); }
+
+    /// Whether main() called freeze_support(), so that this program can be started as a child.
+    bool is_prepared() const noexcept { return prepared_.load(std::memory_order_relaxed); }
+    void prepare() noexcept { prepared_.store(true, std::memory_order_relaxed); }
+
+    /// Threads of the library, which never hold a lock of the program's: a fork beside them is harmless.
+    std::atomic<int> own_threads{0};
+
+    /// The key that authenticates kin to each other. Holding `mutex`.
+    const std::string& key() {
+        if (identity.authkey.empty()) {
+            std::random_device random;
+            for (int i = 0; i < 32; ++i) identity.authkey.push_back(static_cast<char>(random()));
+        }
+        return identity.authkey;
+    }
+
+    void after_fork(bool in_child) {
+        if (in_child) {
+            copies_.fetch_add(1, std::memory_order_relaxed);
+            own_threads = 0; // threads are not copied
+        }
+        ForkSafe::after_fork(in_child);
+    }
+
+private:
+    std::atomic<std::uint32_t> life_{0};
+    std::atomic<std::uint32_t> copies_{0};
+    std::atomic<bool> prepared_{false};
+};
+
+inline Self& self() { return process_wide<Self>(); }
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,196 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file shared_object.hpp  An object in the Space that several processes have handles of: who keeps it, and how long.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/tree.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// A promise of the giver to keep an object, written before the receiver runs.
+struct LeaseEntry {
+    Position object;
+    Position
+        flag; ///< Of an `std::atomic<std::uint32_t>`, which the receiver sets to 1 when it no longer needs it.
+};
+
+/// One process's grip on a shared object; its handles here share it through a `std::shared_ptr`.
+///
+/// There is no counter in shared memory, and so no count that a kill could make wrong. A process counts its own
+/// handles; objects travel only down the tree, each time under a lease that the giver records for the receiver; the
+/// giver keeps the object until the receiver has set the lease's flag, or is dead with all its descendants. The
+/// receiver sets the flag when its own handles, and the leases that it gave in turn, are gone.
+class SharedObject {
+public:
+    /// An object that this process makes, in the Space of its tree, when it is first used or passed on. `kind` is its
+    /// public name, for errors; `bytes` its size.
+    SharedObject(const char* kind, std::uint64_t bytes) : kind_(kind), bytes_(bytes) {}
+
+    /// An object that was given to this process.
+    SharedObject(const char* kind, TreeMember& member, const LeaseEntry& lease)
+        : kind_(kind), member_(&member), position_(lease.object), flag_(lease.flag) {}
+
+    SharedObject(const SharedObject&) = delete;
+    SharedObject& operator=(const SharedObject&) = delete;
+
+    virtual ~SharedObject() {
+        // In a copy that a fork made, the grip is the other process's.
+        if (!position_.load(std::memory_order_relaxed) || copies_ != self().copies()) return;
+        if (flag_) {
+            release_lease(*member_.load(std::memory_order_relaxed), flag_);
+        } else {
+            member_.load(std::memory_order_relaxed)->heap.free(position_);
+        }
+    }
+
+    /// Where it is here; made if need be. Throws `std::logic_error` if this process has no right to it.
+    void* address() {
+        if (life_ != self().life()) throw_foreign();
+        if (position_.load(std::memory_order_acquire) == 0) make();
+        return &member_.load(std::memory_order_relaxed)
+                    ->space.at<std::byte>(position_.load(std::memory_order_relaxed));
+    }
+
+    /// The same, as a position.
+    Position position() {
+        address();
+        return position_.load(std::memory_order_relaxed);
+    }
+
+    const char* kind() const noexcept { return kind_; }
+
+    static void release_lease(TreeMember& member, Position flag) noexcept {
+        member.space.at<std::atomic<std::uint32_t>>(flag).store(1, std::memory_order_release);
+        // Killed here: the flag is seen when the giver next looks for another reason.
+        member.space.notify(
+            member.space.extent(flag / Space::extent_bytes).owner.load(std::memory_order_relaxed));
+    }
+
+protected:
+    /// Gives the fresh, zeroed object its value.
+    virtual void construct(void*) {}
+
+private:
+    void make();
+
+    [[noreturn]] void throw_foreign() const {
+        const std::string what = std::string("multiprocessing: this ") + kind_;
+        if (life_ == 0) {
+            throw std::logic_error(what +
+                                   " was made by the initialisation of this program, it is not the parent's: "
+                                   "pass it as an argument");
+        }
+        throw std::logic_error(what + " was made by another process: pass it as an argument");
+    }
+
+    const char* const kind_;
+    const std::uint64_t bytes_ = 0;
+    const std::uint32_t life_ = self().life();
+    const std::uint32_t copies_ = self().copies();
+    std::atomic<TreeMember*> member_{nullptr};
+    std::atomic<Position> position_{0};
+    const Position flag_ = 0; // 0: it is our own
+};
+
+/// The leases that this process has given and that have not ended.
+class Leases : public ForkSafe {
+public:
+    static constexpr StateSlot slot = StateSlot::objects;
+
+    /// Promises to keep `object` for `holder`, a child (or a task, see pool).
+    LeaseEntry give(std::shared_ptr<SharedObject> object, std::uint64_t holder) {
+        collect_if_notified();
+        TreeMember& member = tree();
+        const LeaseEntry entry{object->position(),
+                               member.heap.allocate_zeroed(sizeof(std::atomic<std::uint32_t>))};
+        std::lock_guard lock{mutex};
+        open_.push_back(Open{std::move(object), entry.flag, holder});
+        return entry;
+    }
+
+    /// The leases of `holder` are `to`'s from now on.
+    void transfer(std::uint64_t holder, std::uint64_t to) {
+        std::lock_guard lock{mutex};
+        for (Open& lease : open_) {
+            if (lease.holder == holder) lease.holder = to;
+        }
+    }
+
+    /// The holder is gone for good, whatever its flags say.
+    void end(std::uint64_t holder) {
+        drop([&](const Open& lease) { return lease.holder == holder; });
+    }
+
+    /// Ends the leases whose receivers need them no longer, if any has said so since the last time.
+    void collect_if_notified() {
+        TreeMember& member = tree();
+        const std::uint32_t now = member.space.notifications(member.self);
+        if (notifications_.exchange(now, std::memory_order_relaxed) == now) return;
+        drop([&](const Open& lease) {
+            return member.space.at<std::atomic<std::uint32_t>>(lease.flag).load(std::memory_order_acquire) != 0;
+        });
+    }
+
+    /// How many leases are open.
+    std::size_t count() {
+        std::lock_guard lock{mutex};
+        return open_.size();
+    }
+
+    void after_fork(bool in_child) {
+        if (in_child) open_.clear(); // their objects know that they are copies
+        ForkSafe::after_fork(in_child);
+    }
+
+private:
+    struct Open {
+        std::shared_ptr<SharedObject> object;
+        Position flag;
+        std::uint64_t holder;
+    };
+
+    template <class Ended>
+    void drop(Ended ended) {
+        std::vector<Open>
+            dropped; // destroyed without the mutex: the last grip on an object may end more leases
+        {
+            std::lock_guard lock{mutex};
+            const auto kept =
+                std::partition(open_.begin(), open_.end(), [&](const Open& lease) { return !ended(lease); });
+            std::move(kept, open_.end(), std::back_inserter(dropped));
+            open_.erase(kept, open_.end());
+        }
+        for (const Open& lease : dropped) tree().heap.free(lease.flag);
+    }
+
+    std::vector<Open> open_;
+    std::atomic<std::uint32_t> notifications_{0};
+};
+
+inline Leases& leases() { return process_wide<Leases>(); }
+
+inline void SharedObject::make() {
+    leases().collect_if_notified(); // what others no longer need makes room
+    TreeMember& member = tree();
+    const Position fresh = member.heap.allocate_zeroed(bytes_);
+    construct(&member.space.at<std::byte>(fresh));
+    member_.store(&member, std::memory_order_relaxed);
+    // Two threads may use a fresh handle at once: the second to come throws its object away.
+    Position none = 0;
+    if (!position_.compare_exchange_strong(none, fresh, std::memory_order_acq_rel)) member.heap.free(fresh);
+}
+
+} // namespace multiprocessing::inline v1::detail

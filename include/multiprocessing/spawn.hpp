@@ -1,0 +1,60 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file spawn.hpp  Where a program that was started as a child finds out, and what its start can be told beforehand.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exit_hooks.hpp>
+#include <multiprocessing/detail/launcher.hpp>
+#include <multiprocessing/detail/self.hpp>
+
+#include <concepts>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+namespace multiprocessing::inline v1 {
+
+/// Belongs first into main(), preceded only by register_exception(). In the program itself it does nothing. In a process
+/// that was started by spawn, or as the fork server, it runs what that process is for, and does not return.
+///
+/// What comes before it, and static initialisers, run again in every such process. A program whose main() belongs to
+/// a framework links the CMake target `multiprocessing::main` instead.
+///
+/// Python: `multiprocessing.freeze_support()`, and `if __name__ == "__main__":`.
+inline void freeze_support() {
+    detail::Self& me = detail::self();
+    if (me.is_prepared()) return;
+    me.prepare();
+    detail::enter_if_spawned();
+}
+
+/// Which program file spawn and the fork server run, from the next start on. It must be the same build as this program.
+/// Throws `std::invalid_argument` if there is no such file. Python: `multiprocessing.set_executable(path)`.
+inline void set_executable(std::filesystem::path path) {
+    if (!std::filesystem::exists(path))
+        throw std::invalid_argument("multiprocessing: there is no program " + path.string());
+    auto& launching = detail::process_wide<detail::Launching>();
+    std::lock_guard lock{launching.mutex};
+    launching.executable = std::move(path);
+}
+
+/// A function that the fork server runs once, before it serves: children then share what it loaded, copy-on-write. It
+/// must not leave threads behind. Takes effect if no process was started by forkserver yet.
+/// Python: `multiprocessing.set_forkserver_preload(modules)`.
+inline void set_forkserver_preload(void (*preload)()) {
+    auto& launching = detail::process_wide<detail::Launching>();
+    std::lock_guard lock{launching.mutex};
+    launching.preload = preload;
+}
+
+/// Has `function()` called at the end of this child, after its target and before its streams are flushed; last
+/// registered first. What it throws is logged. In the main process it is never called: use std::atexit there.
+/// Python: `multiprocessing.util.Finalize`, `atexit.register`.
+template <std::invocable Function>
+void at_child_exit(Function function) {
+    detail::process_wide<detail::ExitHooks>().add(std::function<void()>(std::move(function)));
+}
+
+} // namespace multiprocessing::inline v1
