@@ -1,0 +1,62 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file context.hpp  What surrounds a message: who gives handles away with it, and where big blocks of it lie.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Blocks of at least so many bytes may travel beside the message.
+inline constexpr std::size_t bulk_threshold = 32 * 1024;
+
+class SharedObject;
+struct LeaseEntry;
+
+/// Receives the shared objects of a message that is being written, in order: `handle.give(giver)`.
+class Giver {
+public:
+    virtual ~Giver() = default;
+    virtual void give(std::shared_ptr<SharedObject> object) = 0;
+};
+
+/// Yields the shared objects of a message that is being read, in the same order: `Handle::take(taker)`.
+class Taker {
+public:
+    virtual ~Taker() = default;
+    virtual LeaseEntry take() = 0;
+};
+
+/// Of a message that is being written. This one offers nothing: all is in the message, handles are refused.
+class WriteContext {
+public:
+    static constexpr std::uint64_t keep_inline = ~std::uint64_t{0};
+
+    virtual ~WriteContext() = default;
+
+    /// Who takes shared handles; null where the message may not hold any.
+    virtual Giver* giver() { return nullptr; }
+    /// Copies the bytes to where the reader finds them, and returns their position; or `keep_inline`.
+    virtual std::uint64_t place(std::span<const std::byte>) { return keep_inline; }
+};
+
+/// Of a message that is being read.
+class ReadContext {
+public:
+    virtual ~ReadContext() = default;
+
+    virtual Taker* taker() { return nullptr; }
+    /// What `place()` copied to `position`. Throws SerializationError unless `size` bytes lie there.
+    virtual std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) {
+        static_cast<void>(position);
+        static_cast<void>(size);
+        throw SerializationError("multiprocessing: these bytes refer to shared memory that is not there");
+    }
+};
+
+} // namespace multiprocessing::inline v1::detail

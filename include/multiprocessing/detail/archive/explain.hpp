@@ -1,0 +1,190 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file explain.hpp  One short error of the compiler that names the member at fault.
+
+#include <multiprocessing/detail/archive/crossing.hpp>
+#include <multiprocessing/detail/archive/fixed_text.hpp>
+#include <multiprocessing/detail/archive/reasons.hpp>
+#include <multiprocessing/detail/archive/reflection.hpp>
+#include <multiprocessing/detail/archive/type_name.hpp>
+#include <multiprocessing/detail/config.hpp>
+
+#include <cstddef>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+// Nothing of this is instantiated while all types cross.
+namespace multiprocessing::inline v1::detail {
+
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wundefined-var-template"
+#pragma clang diagnostic ignored "-Wundefined-internal"
+#endif
+
+/// An object that exists only in the compiler's mind: the name of its field's address contains the field's name.
+template <class T>
+struct GhostBox {
+    T value;
+};
+template <class T>
+extern const GhostBox<T> ghost_of;
+
+template <class Field>
+struct FieldAddress {
+    const Field* address;
+};
+
+template <std::size_t Index>
+struct AddressOfField {
+    template <class... Field>
+    constexpr auto operator()(const Field&... field) const {
+        return pick<0>(field...);
+    }
+
+private:
+    template <std::size_t At, class First, class... Rest>
+    static constexpr auto pick(const First& first, const Rest&... rest) {
+        if constexpr (At == Index) {
+            return FieldAddress<First>{&first};
+        } else {
+            return pick<At + 1>(rest...);
+        }
+    }
+};
+
+template <auto Address>
+constexpr auto signature_with_address() {
+#if defined(_MSC_VER) && !defined(__clang__)
+    return std::string_view{__FUNCSIG__};
+#else
+    return std::string_view{__PRETTY_FUNCTION__};
+#endif
+}
+
+/// The name of a field: what stands after the last '.' or ':' in "... {(& ghost_of<Job>.GhostBox<Job>::value.Job::at)}".
+/// Empty where the compiler has no address to name: of a reference.
+template <class T, std::size_t Index>
+constexpr std::string_view field_name() {
+    if constexpr (requires {
+                      signature_with_address<detail::with_fields(ghost_of<T>.value, AddressOfField<Index>{})>();
+                  }) {
+        constexpr std::string_view all =
+            signature_with_address<detail::with_fields(ghost_of<T>.value, AddressOfField<Index>{})>();
+        constexpr std::string_view address = all.substr(0, all.find_last_not_of(")} ", all.rfind('}')) + 1);
+        return address.substr(address.find_last_of(".:") + 1);
+    } else {
+        return {};
+    }
+}
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
+
+/// "field 2 'at' of Job: " and its kin: how `Part` number `Index` belongs to T.
+template <class T, class Part, std::size_t Index>
+constexpr void say_step(TextBuilder& text) {
+    constexpr Kind K = kind_of<T>;
+    if constexpr (K == Kind::aggregate) {
+        text.add("field ").add(Index);
+        if (!field_name<T, Index>().empty()) text.add(" '").add(field_name<T, Index>()).add("'");
+    } else if constexpr (K == Kind::tuple) {
+        text.add("element ").add(Index);
+    } else if constexpr (K == Kind::variant) {
+        text.add("alternative ").add(Index);
+    } else if constexpr (K == Kind::container && Parts<T>::count == 2) {
+        text.add(Index == 0 ? "key" : "value");
+    } else if constexpr (K == Kind::container || K == Kind::array) {
+        text.add("element");
+    } else if constexpr (K == Kind::unique || K == Kind::shared) {
+        text.add("pointee");
+    } else {
+        text.add("value");
+    }
+    text.add(" of ").add(type_name<T>()).add(": ");
+}
+
+template <class T, Crossing C, class... Around>
+constexpr void say_why(TextBuilder& text);
+
+/// Walks to the first part at fault.
+template <class T, Crossing C, class... Around, class... Part, std::size_t... Index>
+constexpr void say_why_of_parts(TextBuilder& text, Types<Part...>, std::index_sequence<Index...>) {
+    bool said = false;
+    [[maybe_unused]] const auto look = [&]<class Each, std::size_t At>() {
+        if constexpr (!can_cross_within<Each, C, Around..., T>()) {
+            if (said) return;
+            said = true;
+            say_step<T, Each, At>(text);
+            say_why<Each, C, Around..., T>(text);
+        }
+    };
+    (look.template operator()<Part, Index>(), ...);
+}
+
+template <class T, Crossing C, class... Around>
+constexpr void say_why(TextBuilder& text) {
+    if constexpr (refusal_of<T, C> == Refusal::none) {
+        detail::say_why_of_parts<T, C, Around...>(text, Parts<T>{},
+                                                  std::make_index_sequence<Parts<T>::count>{});
+    } else {
+        constexpr Words words = words_for(refusal_of<T, C>, type_name<T>());
+        text.add(type_name<T>()).add(" cannot cross a process boundary (");
+        text.add(words.reason).add(words.advice).add(")");
+    }
+}
+
+template <class T, Crossing C>
+constexpr TextBuilder build_why() {
+    TextBuilder text;
+    say_why<T, C>(text);
+    return text;
+}
+
+/// "field 2 'at' of Job: ... cannot cross a process boundary (...)".
+template <class T, Crossing C>
+inline constexpr auto why_not = [] {
+    constexpr TextBuilder text = build_why<T, C>();
+    return text.template fixed<text.size()>();
+}();
+
+// How to make each compiler print a text that it computed, whole, and little else.
+#if defined(__cpp_static_assert) && __cpp_static_assert >= 202306L
+template <class T, Crossing C>
+struct WhyNot {
+    static constexpr std::size_t size() { return why_not<T, C>.view().size(); }
+    static constexpr const char* data() { return why_not<T, C>.view().data(); }
+};
+#elif defined(__clang__)
+// clang shortens the text everywhere but in the note that begins with "because".
+template <FixedText Why>
+    requires(Why.empty())
+constexpr void cannot_cross_process_boundary() {}
+#else
+// g++ prints it whole in "In instantiation of".
+template <FixedText Why>
+struct cannot_cross {
+    static_assert(
+        Why.empty(),
+        "this type cannot cross a process boundary; the reason is quoted above, after 'cannot_cross'");
+};
+#endif
+
+/// A compile error that says why, if T does not cross. Whoever calls it does nothing else in that case:
+/// `if constexpr (!can_cross<T, C>()) require_crossing<T, C>(); else ...`, as a second error would bury the first.
+template <class T, Crossing C>
+constexpr void require_crossing() {
+    if constexpr (!can_cross<T, C>()) {
+#if defined(__cpp_static_assert) && __cpp_static_assert >= 202306L
+        static_assert(can_cross<T, C>(), WhyNot<T, C>{});
+#elif defined(__clang__)
+        cannot_cross_process_boundary<why_not<T, C>>();
+#else
+        static_cast<void>(sizeof(cannot_cross<why_not<T, C>>));
+#endif
+    }
+}
+
+} // namespace multiprocessing::inline v1::detail

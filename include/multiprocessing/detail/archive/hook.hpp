@@ -1,0 +1,165 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file hook.hpp  How a class of the user's says what of it crosses: serialize(), or save() and load().
+
+#include <multiprocessing/detail/config.hpp>
+
+#include <concepts>
+#include <type_traits>
+
+namespace multiprocessing::inline v1 {
+
+namespace detail {
+
+/// Stands for the archive while a class is asked for its hooks. It takes everything, as the body of a hook that
+/// returns `auto` is compiled by the question.
+template <bool Saving>
+struct ProbeArchive {
+    using is_saving = std::bool_constant<Saving>;
+    using is_loading = std::bool_constant<!Saving>;
+
+    template <class... Values>
+    ProbeArchive& operator()(Values&&...);
+    template <class Value>
+    ProbeArchive& operator&(Value&&);
+    template <class Value>
+    ProbeArchive& operator<<(Value&&);
+    template <class Value>
+    ProbeArchive& operator>>(Value&&);
+};
+
+using SavingProbe = ProbeArchive<true>;
+using LoadingProbe = ProbeArchive<false>;
+
+/// How a function of the hook is called. Those with a version are Boost.Serialization's; it is always 0 here.
+enum class Form { none, member, member_with_version, free, free_with_version, static_member };
+
+} // namespace detail
+
+/// Befriended by a class whose serialize() (or save(), load(), default constructor) is private:
+/// `friend struct multiprocessing::access;`. Its members are the library's own business.
+struct access {
+    template <class Archive, class T>
+    static constexpr detail::Form form_of_serialize() {
+        using detail::Form;
+        if constexpr (requires(Archive& ar, T& value) { value.serialize(ar); }) {
+            return Form::member;
+        } else if constexpr (requires(Archive& ar, T& value) { value.serialize(ar, 0U); }) {
+            return Form::member_with_version;
+        } else if constexpr (requires(Archive& ar, T& value) { serialize(ar, value); }) {
+            return Form::free;
+        } else if constexpr (requires(Archive& ar, T& value) { serialize(ar, value, 0U); }) {
+            return Form::free_with_version;
+        } else {
+            return Form::none;
+        }
+    }
+
+    template <class Archive, class T>
+    static constexpr detail::Form form_of_save() {
+        using detail::Form;
+        if constexpr (requires(Archive& ar, const T& value) { value.save(ar); }) {
+            return Form::member;
+        } else if constexpr (requires(Archive& ar, const T& value) { value.save(ar, 0U); }) {
+            return Form::member_with_version;
+        } else if constexpr (requires(Archive& ar, const T& value) { save(ar, value); }) {
+            return Form::free;
+        } else if constexpr (requires(Archive& ar, const T& value) { save(ar, value, 0U); }) {
+            return Form::free_with_version;
+        } else {
+            return Form::none;
+        }
+    }
+
+    template <class Archive, class T>
+    static constexpr detail::Form form_of_load() {
+        using detail::Form;
+        if constexpr (requires(Archive& ar) {
+                          { T::load(ar) } -> std::same_as<T>;
+                      }) {
+            return Form::static_member;
+        } else if constexpr (requires(Archive& ar, T& value) { value.load(ar); }) {
+            return Form::member;
+        } else if constexpr (requires(Archive& ar, T& value) { value.load(ar, 0U); }) {
+            return Form::member_with_version;
+        } else if constexpr (requires(Archive& ar, T& value) { load(ar, value); }) {
+            return Form::free;
+        } else if constexpr (requires(Archive& ar, T& value) { load(ar, value, 0U); }) {
+            return Form::free_with_version;
+        } else {
+            return Form::none;
+        }
+    }
+
+    template <detail::Form form, class Archive, class T>
+    static void call_serialize(Archive& ar, T& value) {
+        using detail::Form;
+        if constexpr (form == Form::member) value.serialize(ar);
+        if constexpr (form == Form::member_with_version) value.serialize(ar, 0U);
+        if constexpr (form == Form::free) serialize(ar, value);
+        if constexpr (form == Form::free_with_version) serialize(ar, value, 0U);
+    }
+
+    template <detail::Form form, class Archive, class T>
+    static void call_save(Archive& ar, const T& value) {
+        using detail::Form;
+        if constexpr (form == Form::member) value.save(ar);
+        if constexpr (form == Form::member_with_version) value.save(ar, 0U);
+        if constexpr (form == Form::free) save(ar, value);
+        if constexpr (form == Form::free_with_version) save(ar, value, 0U);
+    }
+
+    template <detail::Form form, class Archive, class T>
+    static void call_load(Archive& ar, T& value) {
+        using detail::Form;
+        if constexpr (form == Form::member) value.load(ar);
+        if constexpr (form == Form::member_with_version) value.load(ar, 0U);
+        if constexpr (form == Form::free) load(ar, value);
+        if constexpr (form == Form::free_with_version) load(ar, value, 0U);
+    }
+
+    template <class T, class Archive>
+    static T load_new(Archive& ar) {
+        return T::load(ar);
+    }
+
+    template <class T>
+    static constexpr bool can_make() {
+        return requires { T(); };
+    }
+
+    template <class T>
+    static T make() {
+        return T();
+    }
+};
+
+namespace detail {
+
+/// The hooks of T, all `none` if it has none. A pair of save and load goes before serialize: where there are all
+/// three, as under BOOST_SERIALIZATION_SPLIT_MEMBER, serialize only calls the others.
+struct Hooks {
+    Form serialize = Form::none;
+    Form save = Form::none;
+    Form load = Form::none;
+
+    constexpr bool any() const { return serialize != Form::none || save != Form::none; }
+};
+
+template <class T>
+constexpr Hooks find_hooks() {
+    if constexpr (access::form_of_save<SavingProbe, T>() != Form::none) {
+        constexpr Form load = access::form_of_load<LoadingProbe, T>();
+        if constexpr (load != Form::none) return {Form::none, access::form_of_save<SavingProbe, T>(), load};
+    }
+    constexpr Form form = access::form_of_serialize<SavingProbe, T>();
+    if constexpr (form != Form::none && form == access::form_of_serialize<LoadingProbe, T>()) return {form};
+    return {};
+}
+
+template <class T>
+inline constexpr Hooks hooks_of = find_hooks<T>();
+
+} // namespace detail
+
+} // namespace multiprocessing::inline v1

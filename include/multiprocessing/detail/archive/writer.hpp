@@ -1,0 +1,137 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file writer.hpp  Where the bytes of a value go: small ones into a stage, big ones straight into the message.
+
+#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/nesting.hpp>
+#include <multiprocessing/detail/archive/shared_objects.hpp>
+#include <multiprocessing/detail/archive/type_name.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <algorithm> // for max
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// A message in the making. Of one thread, for one message.
+///
+/// Nothing is ever filled with zeros first. A message of up to `stage_size` bytes costs no allocation if it is looked
+/// at by view().
+class Writer {
+public:
+    explicit Writer(WriteContext* context = nullptr) noexcept : context_(context) {}
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+
+    void bytes(const void* data, std::size_t size) {
+        if (size > stage_size - staged_) return spill(data, size);
+        std::memcpy(stage_ + staged_, data, size);
+        staged_ += size;
+    }
+
+    /// The bytes of something without padding.
+    template <class T>
+    void raw(const T& value) {
+        bytes(&value, sizeof value);
+    }
+
+    /// A number of elements: one byte, or nine where it does not fit.
+    void length(std::uint64_t count) {
+        if (count < 0xff) return raw(static_cast<std::uint8_t>(count));
+        raw(std::uint8_t{0xff});
+        raw(count);
+    }
+
+    /// Bytes whose number the reader knows beforehand. Many of them may go to where the context places them.
+    void block(const void* data, std::size_t size) {
+        if (size == 0) return; // `data` may be null
+        if (size < bulk_threshold) return bytes(data, size);
+        const std::uint64_t position =
+            context_ ? context_->place({static_cast<const std::byte*>(data), size}) : WriteContext::keep_inline;
+        raw(static_cast<std::uint8_t>(position != WriteContext::keep_inline));
+        if (position != WriteContext::keep_inline) return raw(position);
+        spill(data, size);
+    }
+
+    /// All that was written; valid until more is.
+    std::span<const std::byte> view() {
+        if (message_.empty()) return {stage_, staged_};
+        flush();
+        return message_;
+    }
+
+    /// All that was written, and the end of this writer.
+    std::vector<std::byte> take() {
+        flush();
+        return std::move(message_);
+    }
+
+    /// Who takes shared handles; null if nobody does.
+    Giver* giver() const { return context_ ? context_->giver() : nullptr; }
+
+    /// The objects of the message that have several owners. Most messages have none.
+    WrittenObjects& shared_objects() {
+        if (!shared_) shared_ = std::make_unique<WrittenObjects>();
+        return *shared_;
+    }
+
+    /// One level of nesting; throws SerializationError where there are too many.
+    void enter() {
+        if (depth_ == deepest_level) fail("it is nested deeper than 1000 levels");
+        ++depth_;
+    }
+    void leave() noexcept { --depth_; }
+
+    /// Names what is written, in the compiler's spelling, for texts of errors.
+    void set_subject(std::string_view spelled) noexcept { spelled_ = spelled; }
+
+    [[noreturn]] void fail(std::string_view reason) const {
+        std::string text = "multiprocessing: cannot make bytes of a ";
+        text += spelled_.empty() ? std::string("value") : readable(spelled_);
+        text += ": ";
+        text += reason;
+        throw SerializationError(text);
+    }
+
+private:
+    static constexpr std::size_t stage_size = 1024;
+
+    void flush() {
+        message_.insert(message_.end(), stage_, stage_ + staged_);
+        staged_ = 0;
+    }
+
+    void spill(const void* data, std::size_t size) {
+        if (size >= stage_size) {
+            if (message_.capacity() - message_.size() < staged_ + size) {
+                // Room for what will be in the stage at the end, too: else that would move all of it once more.
+                message_.reserve(std::max(message_.size() + size + 2 * stage_size, 2 * message_.size()));
+            }
+            flush();
+            const auto* begin = static_cast<const std::byte*>(data);
+            message_.insert(message_.end(), begin, begin + size);
+        } else {
+            flush();
+            bytes(data, size);
+        }
+    }
+
+    WriteContext* context_;
+    std::string_view spelled_;
+    unsigned depth_ = 0;
+    std::size_t staged_ = 0;
+    std::vector<std::byte> message_;         // what was flushed from the stage
+    std::unique_ptr<WrittenObjects> shared_; // on the heap: most messages have none
+    std::byte stage_[stage_size];
+};
+
+} // namespace multiprocessing::inline v1::detail
