@@ -6,12 +6,14 @@
 #include <support/hygiene.hpp>
 #include <support/inventory.hpp>
 
+#include <multiprocessing/detail/launching.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <iterator>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,11 +34,18 @@ public:
 
     void testCaseStarting(const Catch::TestCaseInfo& info) override {
         Listener::testCaseStarting(info);
-        multiprocessing::detail::tree(); // what a process has for its whole life is there before the first case
+        // What a process has for its whole life is there before the first case.
+        multiprocessing::detail::tree();
+        multiprocessing::detail::process_wide<multiprocessing::detail::Launching>().lifeline();
         before_ = support::inventory();
     }
 
     void testCaseEnded(const Catch::TestCaseStats& stats) override {
+        {
+            auto& launching = multiprocessing::detail::process_wide<multiprocessing::detail::Launching>();
+            std::lock_guard lock{launching.mutex};
+            launching.stop_server();
+        }
         // What ends by itself gets a moment: a detached thread that is returning, a child that is being reaped.
         std::vector<std::string> left;
         for (int attempt = 0; attempt < 100; ++attempt) {

@@ -7,6 +7,9 @@
 #include <support/hygiene.hpp>
 #include <support/watchdog.hpp>
 
+#include <multiprocessing/spawn.hpp>
+#include <multiprocessing/start_method.hpp>
+
 #include <string>
 
 #if __has_include(<catch2/catch_all.hpp>)
@@ -16,12 +19,16 @@ namespace cli = Catch::clara;
 #endif
 
 int main(int argc, char** argv) {
+    multiprocessing::freeze_support();
     std::string method;
     Catch::Session session;
     session.cli(session.cli() |
                 cli::Opt(method, "fork|spawn|forkserver")["--start-method"]("default start method"));
     if (const int error = session.applyCommandLine(argc, argv)) return error;
 
+    for (const auto available : multiprocessing::get_all_start_methods()) {
+        if (method == to_string(available)) multiprocessing::set_start_method(available);
+    }
     support::start_watchdog();
     const int failed = session.run();
     return failed ? failed : support::hygiene_failures();

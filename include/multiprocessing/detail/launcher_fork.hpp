@@ -19,7 +19,7 @@ namespace multiprocessing::inline v1::detail {
 
 /// Once per process: what a fork beside threads may do.
 inline void warn_of_threads() {
-    static std::atomic<bool> warned{false};
+    std::atomic<bool>& warned = self().warned_of_threads;
     if (warned.load(std::memory_order_relaxed)) return;
     const int threads = platform::foreign_threads(self().own_threads);
     if (threads == 0 || warned.exchange(true)) return;

@@ -69,7 +69,6 @@ inline void enter_if_spawned() {
             platform::HandleTraits::keep_in_forked_child(self().alive.back().native());
         }
         auto space = std::make_shared<Space>(std::move(space_handle));
-        platform::HandleTraits::keep_in_forked_child(space->handle().native());
         const ChildMessage message = read_message(*space, position);
         ChildRecord& record = space->at<ChildRecord>(message.start.record);
         process_wide<Tree>().join(space, message.start.name, &record.touched);

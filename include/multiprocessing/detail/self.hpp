@@ -65,6 +65,7 @@ public:
 
     /// Threads of the library, which never hold a lock of the program's: a fork beside them is harmless.
     std::atomic<int> own_threads{0};
+    std::atomic<bool> warned_of_threads{false};
 
     /// The key that authenticates kin to each other. Holding `mutex`.
     const std::string& key() {

@@ -70,6 +70,9 @@ public:
         return position_.load(std::memory_order_relaxed);
     }
 
+    /// The process's place in the tree that the object is in; address() comes first.
+    TreeMember& member() const noexcept { return *member_.load(std::memory_order_relaxed); }
+
     const char* kind() const noexcept { return kind_; }
 
     static void release_lease(TreeMember& member, Position flag) noexcept {

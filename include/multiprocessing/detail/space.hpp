@@ -83,6 +83,7 @@ public:
         commit_table(0, header.high_water);
         header.magic = SpaceHeader::expected_magic;
         parking_.emplace(base(), header.key);
+        platform::HandleTraits::keep_in_forked_child(handle().native());
     }
 
     /// Maps the one that a process up the tree made. Throws ProcessError if `handle` is something else.
@@ -102,6 +103,7 @@ public:
         bip::mapped_region{object_, bip::read_write, 0, static_cast<std::size_t>(bytes)}.swap(region_);
         platform::exclude_from_dumps(base(), bytes);
         parking_.emplace(base(), header().key);
+        platform::HandleTraits::keep_in_forked_child(this->handle().native());
     }
 
     Space(const Space&) = delete;

@@ -22,9 +22,9 @@
 #include <cxxabi.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 extern "C" {
@@ -42,11 +42,16 @@ public:
 
     /// Watches a process that was forked just now. If it cannot be watched it is killed, and that is thrown.
     explicit Child(int pid) : pid_(pid) {
-        const int sentinel = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); // close-on-exec by itself
+        int sentinel = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); // close-on-exec by itself
+        if (sentinel < 0 && errno == ESRCH) {
+            // It has ended, and nobody knows how: SIGCHLD is ignored, or somebody waits for all children.
+            ending_ = Ending{};
+            sentinel = ::eventfd(1, EFD_CLOEXEC); // ready for ever
+        }
         if (sentinel < 0) {
             const std::error_code error = last_error();
             ::kill(pid, SIGKILL); // still ours and not waited for, so the number is still its own
-            while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+            while (::syscall(SYS_wait4, pid, nullptr, 0, nullptr) < 0 && errno == EINTR) {}
             throw_error(error, "watching process " + std::to_string(pid) + " (it was ended): pidfd_open");
         }
         sentinel_ = Handle{sentinel};
@@ -59,9 +64,12 @@ public:
         if (ending_ || !sentinel_.valid()) return ending_;
         siginfo_t info{};
         rusage used{};
-        constexpr int by_pidfd = 3; // P_PIDFD, which glibc has since 2.36
+        // As in <sys/wait.h>, which is not included: programs like to call their own functions `wait`.
+        constexpr int by_pidfd = 3;   // P_PIDFD
+        constexpr int no_waiting = 1; // WNOHANG
+        constexpr int ended = 4;      // WEXITED
         // The system call itself, as waitid() of the C library gives no resource usage.
-        while (::syscall(SYS_waitid, by_pidfd, sentinel_.native(), &info, WEXITED | WNOHANG, &used) < 0) {
+        while (::syscall(SYS_waitid, by_pidfd, sentinel_.native(), &info, ended | no_waiting, &used) < 0) {
             if (errno == EINTR) continue;
             if (errno != ECHILD) throw_last_error("asking how process " + std::to_string(pid_) + " ended");
             // Somebody else waits for all children, or SIGCHLD is ignored: the pidfd still knows whether it ended.

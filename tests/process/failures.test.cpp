@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <process/support.hpp>
+
+#include <support/program.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+
+#if !defined(_WIN32)
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+using namespace process;
+
+TEST_CASE("a program without freeze_support gets an exception in the parent that says what to add",
+          "[failures]") {
+    const auto printed = support::output_of("no_freeze_support", {"late"});
+    if (mp::get_start_method() == mp::StartMethod::fork) {
+        CHECK(printed.exitcode == 0);
+    } else {
+        CHECK(printed.exitcode == 1);
+        CHECK_THAT(printed.err, ContainsSubstring("freeze_support()"));
+        CHECK_THAT(printed.err, ContainsSubstring("multiprocessing::main"));
+    }
+}
+
+TEST_CASE("a child that ends before freeze_support is an exit code and a line of the log", "[failures]") {
+    if (mp::get_start_method() == mp::StartMethod::fork) return; // nothing is run anew
+    const auto printed = support::output_of("ends_early");
+    CHECK_THAT(printed.out, ContainsSubstring("exit code 9"));
+    CHECK_THAT(printed.err, ContainsSubstring("ended with exit code 9 before it reached freeze_support()"));
+    CHECK(printed.exitcode == 0);
+}
+
+TEST_CASE("an image of another build is refused, by name", "[failures]") {
+    if (mp::get_start_method() == mp::StartMethod::fork) return;
+    const auto self = mp::detail::platform::program_path();
+    const auto other = (self.parent_path() / ("test_other_build" + self.extension().string())).string();
+    const auto printed = support::output_of("other_build", {other});
+    CHECK(printed.exitcode == 0);
+    CHECK_THAT(printed.err, ContainsSubstring("test_other_build"));
+    CHECK_THAT(printed.err, ContainsSubstring("another build"));
+}
+
+TEST_CASE("an image that does not exist is an exception", "[failures]") {
+    CHECK_THROWS_AS(mp::set_executable("/no/such/program"), std::invalid_argument);
+}
+
+TEST_CASE("a program that is run by hand as if it were a child says so, and ends", "[failures]") {
+    const auto printed = support::output_of("as_if_child");
+    CHECK(printed.exitcode == 1);
+}
+
+#if !defined(_WIN32)
+
+namespace {
+
+/// Runs `work` in a forked copy of this program; returns its exit code.
+template <class Work>
+int in_copy(Work work) {
+    mp::detail::platform::flush_standard_streams();
+    const int copy = ::fork();
+    if (copy == 0) {
+        int code = 100;
+        try {
+            code = work();
+        } catch (const std::exception& error) { std::fprintf(stderr, "in the copy: %s\n", error.what()); }
+        mp::detail::end_children();
+        ::_exit(code);
+    }
+    int status = 0;
+    ::waitpid(copy, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+void limit(int resource, rlim_t value) {
+    rlimit now{};
+    ::getrlimit(static_cast<__rlimit_resource_t>(resource), &now);
+    now.rlim_cur = std::min(now.rlim_max, value);
+    ::setrlimit(static_cast<__rlimit_resource_t>(resource), &now);
+}
+
+int start_until_refused(int most) {
+    std::vector<mp::Process> running;
+    Tally tally;
+    try {
+        for (int i = 0; i < most; ++i) {
+            running.emplace_back([](Tally t) { t.wait_for(0, 1); }, tally);
+            running.back().start();
+        }
+    } catch (const std::system_error& error) {
+        tally.add(0, 1);
+        for (auto& p : running) {
+            if (!p.pid()) continue;
+            p.join();
+            if (p.exitcode() != 0) return 2;
+        }
+        mp::Process after([] {}); // what is left works on
+        limit(RLIMIT_NOFILE, 1000);
+        after.start();
+        after.join();
+        return after.exitcode() == 0 ? 0 : 3;
+    }
+    tally.add(0, 1);
+    return 4;
+}
+
+} // namespace
+
+TEST_CASE("with no descriptors left a start throws, and what runs is not harmed", "[failures]") {
+    CHECK(in_copy([] {
+              limit(RLIMIT_NOFILE, 40);
+              return start_until_refused(100);
+          }) == 0);
+}
+
+TEST_CASE("with little address space the shared memory is smaller, and with none that is said", "[failures]") {
+    CHECK(support::output_of("count_in_child", {}, "ulimit -v 8000000;").exitcode == 0);
+    const auto printed = support::output_of("count_in_child", {}, "ulimit -v 60000;");
+    CHECK(printed.exitcode != 0);
+    CHECK_THAT(printed.err, ContainsSubstring("ulimit -v"));
+}
+
+TEST_CASE("with a limit on file sizes the shared memory is smaller", "[failures]") {
+    CHECK(support::output_of("count_in_child", {}, "ulimit -f 1000000;").exitcode == 0);
+}
+
+TEST_CASE("with no processes left a start throws, names the limit, and leaves nothing", "[failures]") {
+    if (::geteuid() != 0) return; // needs a user of its own
+    const int code = in_copy([] {
+        limit(RLIMIT_NPROC, 4);
+        if (::setgid(54321) != 0 || ::setuid(54321) != 0) return 50;
+        std::vector<mp::Process> running;
+        Tally tally;
+        try {
+            for (int i = 0; i < 10; ++i) {
+                running.emplace_back([](Tally t) { t.wait_for(0, 1); }, tally);
+                running.back().start();
+            }
+        } catch (const std::system_error& error) {
+            tally.add(0, 1);
+            return error.code() == std::errc::resource_unavailable_try_again ? 0 : 1;
+        }
+        tally.add(0, 1);
+        return 2;
+    });
+    CHECK(code == 0);
+}
+
+#endif
