@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
+#include <multiprocessing/detail/state.hpp>
 #include <multiprocessing/detail/win32/text.hpp>
 
 #include <charconv>
@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -110,32 +112,57 @@ private:
         passed_; // until the start: the end of a pipe must not stay open here for longer
 };
 
-/// The handles that a child gets; all others it does not. The values **must** stay where they are.
-class InheritanceList {
+/// The job that children are born into, while there is a Lifeline.
+class JobOfChildren : public ForkSafe {
 public:
-    explicit InheritanceList(std::vector<NativeHandle>& handles) {
-        constexpr winapi::ULONG_PTR_ handle_list = 0x20002; // PROC_THREAD_ATTRIBUTE_HANDLE_LIST
-        winapi::SIZE_T_ size = 0;
-        InitializeProcThreadAttributeList(nullptr, 1, 0, &size);
-        storage_.resize(size);
-        if (!InitializeProcThreadAttributeList(native(), 1, 0, &size))
-            throw_last_error("listing handles of a child");
-        if (!UpdateProcThreadAttribute(native(), 0, handle_list, handles.data(),
-                                       handles.size() * sizeof(NativeHandle), nullptr, nullptr)) {
-            const std::error_code error = last_error();
-            DeleteProcThreadAttributeList(native());
-            throw_error(error, "listing handles of a child");
-        }
+    static constexpr StateSlot slot = StateSlot::handles;
+
+    void set(const std::shared_ptr<const Handle>& job) {
+        std::lock_guard lock{mutex};
+        job_ = job;
     }
-    InheritanceList(const InheritanceList&) = delete;
-    InheritanceList& operator=(const InheritanceList&) = delete;
-    ~InheritanceList() { DeleteProcThreadAttributeList(native()); }
+    std::shared_ptr<const Handle> get() {
+        std::lock_guard lock{mutex};
+        return job_.lock();
+    }
+
+private:
+    std::weak_ptr<const Handle> job_;
+};
+
+/// What a child gets at its birth. The values **must** stay where they are until then.
+class StartAttributes {
+public:
+    StartAttributes() {
+        winapi::SIZE_T_ size = 0;
+        InitializeProcThreadAttributeList(nullptr, most, 0, &size);
+        storage_.resize(size);
+        if (!InitializeProcThreadAttributeList(native(), most, 0, &size)) fail();
+    }
+    StartAttributes(const StartAttributes&) = delete;
+    StartAttributes& operator=(const StartAttributes&) = delete;
+    ~StartAttributes() { DeleteProcThreadAttributeList(native()); }
+
+    /// These handles, and no other. They must be inheritable as well.
+    void inherit(std::vector<NativeHandle>& handles) { set(0x20002, handles.data(), handles.size()); }
+    /// Its job, from its first instant on. Windows 10 and later.
+    void job(NativeHandle& job) { set(0x2000D, &job, 1); }
 
     ::_PROC_THREAD_ATTRIBUTE_LIST* native() noexcept {
         return reinterpret_cast<::_PROC_THREAD_ATTRIBUTE_LIST*>(storage_.data());
     }
 
 private:
+    static constexpr winapi::DWORD_ most = 2;
+
+    [[noreturn]] static void fail() { throw_last_error("preparing the start of a process"); }
+
+    void set(winapi::ULONG_PTR_ attribute, NativeHandle* values, std::size_t count) {
+        if (!UpdateProcThreadAttribute(native(), 0, attribute, values, count * sizeof *values, nullptr,
+                                       nullptr))
+            fail();
+    }
+
     std::vector<std::byte> storage_;
 };
 
@@ -165,7 +192,11 @@ inline Child spawn(const SpawnRequest& request) {
     }
     const std::vector<Handle> passed = std::move(request.passed_);
     for (const Handle& handle : passed) inherited.push_back(handle.native());
-    InheritanceList list{inherited};
+    const std::shared_ptr<const Handle> job = process_wide<JobOfChildren>().get();
+    NativeHandle native_job = job ? job->native() : nullptr;
+    StartAttributes attributes;
+    attributes.inherit(inherited);
+    if (job) attributes.job(native_job);
 
     const std::wstring image = request.image_.wstring();
     std::wstring line;
@@ -178,7 +209,7 @@ inline Child spawn(const SpawnRequest& request) {
     startup.StartupInfo.hStdInput = input.native();
     startup.StartupInfo.hStdOutput = output.native();
     startup.StartupInfo.hStdError = error_output.native();
-    startup.lpAttributeList = list.native();
+    startup.lpAttributeList = attributes.native();
     winapi::PROCESS_INFORMATION_ started{};
 
     // What is listed must be inheritable, too. It is so during the call only: a program that another thread starts
