@@ -16,7 +16,10 @@ sh cmake/install_packages.sh $groups
 
 if [ "$preset" = mingw ]; then
     export WINEPREFIX="$PWD/build/wine"
-    mkdir -p build
+    mkdir -p "$WINEPREFIX"
+    # Wine's services run from here on until the end. Started by a test, they would keep that test's output open, and
+    # CTest would wait for them.
+    /usr/lib/wine/wineserver64 -p600
     sh cmake/wine.sh wineboot -i </dev/null >/dev/null 2>&1    # makes the prefix, once
 fi
 cmake --preset "$preset"

@@ -55,8 +55,13 @@ TEST_CASE("a child sees the environment as it was at start", "[surroundings]") {
     CHECK(run(mp::Process(child, "one")) == 0);
     set_environment("MP_TEST_VALUE", "two");
     CHECK(run(std::move(p)) == 0);
-    set_environment("MP_TEST_VALUE", std::string(100'000, 'x').c_str());
-    CHECK(run(mp::Process(child, std::string(100'000, 'x'))) == 0);
+#if defined(_WIN32)
+    const std::string large(30'000, 'x'); // a variable has at most 32,767 letters
+#else
+    const std::string large(100'000, 'x');
+#endif
+    set_environment("MP_TEST_VALUE", large.c_str());
+    CHECK(run(mp::Process(child, large)) == 0);
     set_environment("MP_TEST_VALUE", "");
 }
 
