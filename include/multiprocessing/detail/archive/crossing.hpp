@@ -31,6 +31,7 @@ enum class Refusal {
     abstract,
     immovable,
     handle,
+    inherited_hook,
     hook_needs_default_constructor,
     polymorphic_pointee,
     stateful_parameter,
@@ -48,6 +49,9 @@ concept Complete = requires { sizeof(T); };
 
 template <class T>
 constexpr Refusal refusal_of_hook() {
+    if constexpr (hooks_of<T>.serialize == Form::member || hooks_of<T>.serialize == Form::member_with_version) {
+        if constexpr (inherits_serialize<T>()) return Refusal::inherited_hook;
+    }
     // Only a static load() can do without; it returns the object, which may have no default constructor.
     if constexpr (hooks_of<T>.load != Form::static_member && !access::can_make<T>()) {
         return Refusal::hook_needs_default_constructor;

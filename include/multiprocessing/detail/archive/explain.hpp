@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/archive/crossing.hpp>
 #include <multiprocessing/detail/archive/fixed_text.hpp>
+#include <multiprocessing/detail/archive/probing.hpp>
 #include <multiprocessing/detail/archive/reasons.hpp>
 #include <multiprocessing/detail/archive/reflection.hpp>
 #include <multiprocessing/detail/archive/type_name.hpp>
@@ -63,15 +64,16 @@ constexpr auto signature_with_address() {
 #endif
 }
 
-/// The name of a field: what stands after the last '.' or ':' in "... {(& ghost_of<Job>.GhostBox<Job>::value.Job::at)}".
+/// The name of a field: what stands after the last '.' or ':' in "...{(& ghost_of<Job>.GhostBox<Job>::value.Job::at)}".
 /// Empty where the compiler has no address to name: of a reference.
-template <class T, std::size_t Index>
+template <class T, std::size_t Count, std::size_t Index>
 constexpr std::string_view field_name() {
+    using All = Members<Count>;
     if constexpr (requires {
-                      signature_with_address<detail::with_fields(ghost_of<T>.value, AddressOfField<Index>{})>();
+                      signature_with_address<All::apply(ghost_of<T>.value, AddressOfField<Index>{})>();
                   }) {
         constexpr std::string_view all =
-            signature_with_address<detail::with_fields(ghost_of<T>.value, AddressOfField<Index>{})>();
+            signature_with_address<All::apply(ghost_of<T>.value, AddressOfField<Index>{})>();
         constexpr std::string_view address = all.substr(0, all.find_last_not_of(")} ", all.rfind('}')) + 1);
         return address.substr(address.find_last_of(".:") + 1);
     } else {
@@ -83,18 +85,19 @@ constexpr std::string_view field_name() {
 #pragma clang diagnostic pop
 #endif
 
-/// "field 2 'at' of Job: " and its kin: how `Part` number `Index` belongs to T.
-template <class T, class Part, std::size_t Index>
+/// "field 2 'at' of Job: " and its kin: how `Part` number `Index`, of a type of that many parts, belongs to T.
+template <class T, std::size_t Count, std::size_t Index>
 constexpr void say_step(TextBuilder& text) {
     constexpr Kind K = kind_of<T>;
     if constexpr (K == Kind::aggregate) {
         text.add("field ").add(Index);
-        if (!field_name<T, Index>().empty()) text.add(" '").add(field_name<T, Index>()).add("'");
+        constexpr std::string_view name = field_name<T, Count, Index>();
+        if (!name.empty()) text.add(" '").add(name).add("'");
     } else if constexpr (K == Kind::tuple) {
         text.add("element ").add(Index);
     } else if constexpr (K == Kind::variant) {
         text.add("alternative ").add(Index);
-    } else if constexpr (K == Kind::container && Parts<T>::count == 2) {
+    } else if constexpr (K == Kind::container && Count == 2) {
         text.add(Index == 0 ? "key" : "value");
     } else if constexpr (K == Kind::container || K == Kind::array) {
         text.add("element");
@@ -109,28 +112,44 @@ constexpr void say_step(TextBuilder& text) {
 template <class T, Crossing C, class... Around>
 constexpr void say_why(TextBuilder& text);
 
-/// Walks to the first part at fault.
+/// Walks to the first part at fault; false if there is none.
 template <class T, Crossing C, class... Around, class... Part, std::size_t... Index>
-constexpr void say_why_of_parts(TextBuilder& text, Types<Part...>, std::index_sequence<Index...>) {
+constexpr bool say_why_of_parts(TextBuilder& text, Types<Part...>, std::index_sequence<Index...>) {
     bool said = false;
     [[maybe_unused]] const auto look = [&]<class Each, std::size_t At>() {
         if constexpr (!can_cross_within<Each, C, Around..., T>()) {
             if (said) return;
             said = true;
-            say_step<T, Each, At>(text);
+            say_step<T, sizeof...(Part), At>(text);
             say_why<Each, C, Around..., T>(text);
         }
     };
     (look.template operator()<Part, Index>(), ...);
+    return said;
+}
+
+template <class T, Crossing C, class... Around>
+constexpr bool say_why_of_probed_fields(TextBuilder& text) {
+    constexpr std::size_t count = probed_field_count<T>();
+    if constexpr (count > 0 && !has_bit_field<T, count>()) {
+        return detail::say_why_of_parts<T, C, Around...>(text, FieldTypes<T, count>{},
+                                                         std::make_index_sequence<count>{});
+    } else {
+        return false;
+    }
 }
 
 template <class T, Crossing C, class... Around>
 constexpr void say_why(TextBuilder& text) {
-    if constexpr (refusal_of<T, C> == Refusal::none) {
+    constexpr Refusal refusal = refusal_of<T, C>;
+    if constexpr (refusal == Refusal::none) {
         detail::say_why_of_parts<T, C, Around...>(text, Parts<T>{},
                                                   std::make_index_sequence<Parts<T>::count>{});
     } else {
-        constexpr Words words = words_for(refusal_of<T, C>, type_name<T>());
+        if constexpr (refusal == Refusal::not_empty_constructible || refusal == Refusal::uncounted_field) {
+            if (say_why_of_probed_fields<T, C, Around...>(text)) return;
+        }
+        constexpr Words words = words_for(refusal, type_name<T>());
         text.add(type_name<T>()).add(" cannot cross a process boundary (");
         text.add(words.reason).add(words.advice).add(")");
     }

@@ -19,17 +19,29 @@ struct ProbeArchive {
     using is_loading = std::bool_constant<!Saving>;
 
     template <class... Values>
-    ProbeArchive& operator()(Values&&...);
+    ProbeArchive& operator()(Values&&...) {
+        return *this;
+    }
     template <class Value>
-    ProbeArchive& operator&(Value&&);
+    ProbeArchive& operator&(Value&&) {
+        return *this;
+    }
     template <class Value>
-    ProbeArchive& operator<<(Value&&);
+    ProbeArchive& operator<<(Value&&) {
+        return *this;
+    }
     template <class Value>
-    ProbeArchive& operator>>(Value&&);
+    ProbeArchive& operator>>(Value&&) {
+        return *this;
+    }
 };
 
 using SavingProbe = ProbeArchive<true>;
 using LoadingProbe = ProbeArchive<false>;
+
+/// The class of a pointer to member.
+template <class Class, class Function>
+std::type_identity<Class> class_of(Function Class::*);
 
 /// How a function of the hook is called. Those with a version are Boost.Serialization's; it is always 0 here.
 enum class Form { none, member, member_with_version, free, free_with_version, static_member };
@@ -118,6 +130,17 @@ struct access {
         if constexpr (form == Form::free_with_version) load(ar, value, 0U);
     }
 
+    /// The class that declares the member serialize() of T; void if that is a set of overloads.
+    template <class T>
+    static constexpr auto declarer_of_serialize() {
+        if constexpr (requires { detail::class_of(&T::template serialize<detail::SavingProbe>); }) {
+            // Not evaluated: that would compile the hook's body for the probe.
+            return decltype(detail::class_of(&T::template serialize<detail::SavingProbe>)){};
+        } else {
+            return std::type_identity<void>{};
+        }
+    }
+
     template <class T, class Archive>
     static T load_new(Archive& ar) {
         return T::load(ar);
@@ -155,6 +178,23 @@ constexpr Hooks find_hooks() {
     constexpr Form form = access::form_of_serialize<SavingProbe, T>();
     if constexpr (form != Form::none && form == access::form_of_serialize<LoadingProbe, T>()) return {form};
     return {};
+}
+
+template <class Class, class T>
+inline constexpr bool is_made_for = false;
+template <template <class...> class Base, class... Argument, class T>
+inline constexpr bool is_made_for<Base<Argument...>, T> = (std::is_same_v<Argument, T> || ...);
+
+/// Whether T inherits serialize() from a class that is smaller, and so cannot know of all of T's members. A base that
+/// has T as its argument may well know of them.
+template <class T>
+constexpr bool inherits_serialize() {
+    using Declarer = typename decltype(access::declarer_of_serialize<T>())::type;
+    if constexpr (std::is_void_v<Declarer> || std::is_same_v<Declarer, T> || is_made_for<Declarer, T>) {
+        return false;
+    } else {
+        return sizeof(Declarer) != sizeof(T);
+    }
 }
 
 template <class T>

@@ -87,6 +87,8 @@ constexpr Words words_for(Refusal refusal, std::string_view name) {
     case Refusal::abstract: return {"abstract: there are no objects of this class itself"};
     case Refusal::handle:
         return {"shared handle: may only be passed to a child process or task as an argument"};
+    case Refusal::inherited_hook:
+        return {"its serialize() is inherited, and does not know of the members that it adds: ", hook_advice};
     case Refusal::hook_needs_default_constructor:
         return {"its hook needs a default constructor, which may be private if it has friend struct "
                 "multiprocessing::access; or save() and a static load() that returns it"};

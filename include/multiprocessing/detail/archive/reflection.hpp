@@ -70,14 +70,19 @@ struct FieldsByReference {
     }
 };
 
+template <class T, std::size_t Count>
+constexpr bool has_bit_field() {
+    return !decltype(Members<Count>::template takes<FieldsByReference>(std::declval<T&>()))::value;
+}
+
 /// What stands in the way of reflecting the aggregate T. An anonymous union among the members, alas, is an error of
 /// the compiler here and not an answer.
 template <class T>
 constexpr Obstacle obstacle() {
-    if constexpr (!Members<0>::fits<T>) {
-        return Obstacle::not_empty_constructible;
-    } else if constexpr (has_base<T>()) {
+    if constexpr (has_base<T>()) {
         return Obstacle::base;
+    } else if constexpr (!Members<0>::fits<T>) {
+        return Obstacle::not_empty_constructible;
     } else if constexpr (field_count<T>() == 0) {
         return std::is_empty_v<T> ? Obstacle::none : Obstacle::uncounted_field;
     } else {
@@ -85,7 +90,7 @@ constexpr Obstacle obstacle() {
         if constexpr (All::template fits_with<T, AnyLvalue> || All::template fits_with<T, AnyRvalue>) {
             // One more than the `{}` found: there is no name for it, or `{}` does not initialise it.
             return field_count<T>() == most_members ? Obstacle::too_many : Obstacle::uncounted_field;
-        } else if constexpr (!decltype(All::template takes<FieldsByReference>(std::declval<T&>()))::value) {
+        } else if constexpr (has_bit_field<T, field_count<T>()>()) {
             return Obstacle::bit_field;
         } else {
             return Obstacle::none;
@@ -104,12 +109,13 @@ struct DeclaredFields<Types<Field...>, Types<FieldOfConst...>> {
     using type = Types<DeclaredField<Field, FieldOfConst>...>;
 };
 
-/// The fields' types as declared, const and references included. Requires that there is no obstacle.
-template <class T>
+/// The fields' types as declared, const and references included. Requires that there is no obstacle, or that their
+/// number is known otherwise.
+template <class T, std::size_t Count = field_count<T>()>
 using FieldTypes =
-    typename DeclaredFields<decltype(Members<field_count<T>()>::apply(std::declval<T&>(), FieldsByReference{})),
-                            decltype(Members<field_count<T>()>::apply(std::declval<const T&>(),
-                                                                      FieldsByReference{}))>::type;
+    typename DeclaredFields<decltype(Members<Count>::apply(std::declval<T&>(), FieldsByReference{})),
+                            decltype(Members<Count>::apply(std::declval<const T&>(),
+                                                           FieldsByReference{}))>::type;
 
 /// `use(field...)` with all fields of `value`.
 template <class T, class Use>

@@ -1,0 +1,13 @@
+// error: lambda.* cannot cross a process boundary \(lambda with captures \(or a capture-default \[&\]/\[=\]\): captures cannot be inspected; pass them as arguments\)
+// SPDX-License-Identifier: BSL-1.0
+#include <multiprocessing/reduction.hpp>
+
+int main() {
+#ifdef TWIN
+    const auto function = [](int number, int factor) { return number * factor; };
+#else
+    const int factor = 3;
+    const auto function = [factor](int number) { return number * factor; };
+#endif
+    multiprocessing::dumps(function);
+}
