@@ -96,9 +96,9 @@ int list_handles(const Arguments& arguments) {
         const auto handle = reinterpret_cast<platform::NativeHandle>(i);
         if (!boost::winapi::GetHandleInformation(handle, &flags)) continue;
         if (!(flags & boost::winapi::HANDLE_FLAG_INHERIT_)) continue;
-        const bool is_standard = handle == GetStdHandle(platform::standard_output) ||
-                                 handle == GetStdHandle(platform::standard_error) ||
-                                 handle == GetStdHandle(static_cast<boost::winapi::DWORD_>(-10));
+        const bool is_standard = handle == platform::standard_handle(platform::standard_output) ||
+                                 handle == platform::standard_handle(platform::standard_error) ||
+                                 handle == platform::standard_handle(static_cast<boost::winapi::DWORD_>(-10));
         if (!is_standard) found += std::to_string(i) + " ";
     }
 #else

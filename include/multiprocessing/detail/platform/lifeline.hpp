@@ -8,7 +8,8 @@
 ///   the start, while the strand is still open here; the parent then closes its copy of the strand.
 /// * `hold(strand)`: called by the child first of all: ties itself, too, and ends at once if the parent is gone
 ///   already. Between them the two calls leave no instant at which the parent's end goes unnoticed: killed
-///   before `tie`, the child notices in `hold`; killed after it, the system acts.
+///   before `tie`, the child notices in `hold`; killed after it, the system acts. (Windows: spawn() does it all: while
+///   there is a Lifeline, children are born into its job. Needs Windows 10.)
 /// * `is_gone(strand)`: whether the parent has ended (of use only to a process that outlives it for a moment).
 ///
 /// Escapes it: a process that closes descriptors which it did not open (the strand among them).

@@ -7,7 +7,8 @@
 /// * `sleep(word, expected, at_most)`: returns at once if `word` is not `expected`; else sleeps until woken, until
 ///   `at_most` passed, or for no reason at all. It returns nothing: whoever sleeps looks at the state again.
 /// * `wake_one(word)`, `wake_all(word)`: after the word was changed. A wake that nobody sleeps for is lost, or is
-///   kept for one later sleeper, who then looks again in vain.
+///   kept for one later sleeper, who then looks again in vain. (Windows: both wake all whose word has changed, and in
+///   a crowd of sleepers who expect different values one may, rarely, be overlooked. So no sleep may be long.)
 /// * `current_processor()`: where this thread runs, as a hint for spinning; costs a nanosecond.
 /// * `pause()`: one beat of a spinning loop.
 

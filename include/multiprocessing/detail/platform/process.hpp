@@ -11,7 +11,8 @@
 ///
 /// `Child` is one child process of ours, move-only; its destructor neither waits nor kills.
 /// * `pid()`, `sentinel()`: the sentinel is ready (for `wait_any`) from the end of the process on.
-/// * `poll()`: how it ended, or nullopt while it runs. Takes the exit code from the system once, and keeps it.
+/// * `poll()`: how it ended, or nullopt while it runs. Takes the exit code from the system once, and keeps it. Windows:
+///   what a crash leaves, 0xC0000005 say, is a negative number as well, and signal_name() knows it.
 /// * `interrupt()`, `terminate()`, `kill()`: SIGINT, SIGTERM, SIGKILL; nothing if it has ended. Windows: the last
 ///   two end it at once and differ in the exit code only; interrupt() throws `std::system_error`.
 ///

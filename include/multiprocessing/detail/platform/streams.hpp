@@ -4,7 +4,8 @@
 ///
 /// * `flush_standard_streams()`: what was written to stdout, stderr and their C++ streams goes out. Skips a stream
 ///   that another thread holds, as that thread may sit in it for ever; so it waits for nobody but the far
-///   end of a full pipe. Other FILEs are the program's own business.
+///   end of a full pipe. (Windows: does not skip, as a lock cannot be tried there; so it waits for a thread that is
+///   writing, too.) Other FILEs are the program's own business.
 /// * `take_null_input()`: from now on standard input is the null device, and nothing that was read ahead is left.
 /// * `standard_outputs()`: the handles of standard output and error, for a message to another process, and
 ///   `take_standard_outputs(handles)`, which makes them this process's. One that is closed is invalid, and is closed there.

@@ -12,6 +12,7 @@
 #include <boost/winapi/basic_types.hpp>
 #include <boost/winapi/dll.hpp>
 #include <boost/winapi/get_proc_address.hpp>
+#include <boost/winapi/handles.hpp>
 
 extern "C" {
 
@@ -110,6 +111,12 @@ Function* system_function(const wchar_t* library, const char* name) noexcept {
     const winapi::HMODULE_ module = winapi::GetModuleHandleW(library);
     if (!module) return nullptr;
     return reinterpret_cast<Function*>(reinterpret_cast<void*>(winapi::GetProcAddress(module, name)));
+}
+
+/// One of our standard streams, or null: not INVALID_HANDLE_VALUE, which to other calls means this very process.
+inline winapi::HANDLE_ standard_handle(winapi::DWORD_ which) noexcept {
+    const winapi::HANDLE_ handle = GetStdHandle(which);
+    return handle == winapi::INVALID_HANDLE_VALUE_ ? nullptr : handle;
 }
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -46,7 +46,7 @@ public:
         const std::chrono::nanoseconds first = at_most < soon ? at_most : soon;
         for (const std::chrono::nanoseconds span : {first, at_most - first}) {
             if (word.load() != expected) return;
-            const winapi::DWORD_ state = winapi::WaitForSingleObject(event.native(), milliseconds(span));
+            const winapi::DWORD_ state = winapi::WaitForSingleObject(event.native(), to_milliseconds(span));
             if (state == winapi::WAIT_TIMEOUT_) continue;
             // Setting the event releases the one who waits longest: all who expect the old value, one by one, before
             // those who came later. killed here: the others look again when their time is up.

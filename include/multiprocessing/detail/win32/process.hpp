@@ -169,8 +169,9 @@ private:
 /// A copy of one of our standard streams; empty if there is none.
 inline Handle standard_stream(winapi::DWORD_ which) {
     const NativeHandle self = winapi::GetCurrentProcess();
-    NativeHandle copy = nullptr; // stays null if there is no stream, or one that was closed
-    winapi::DuplicateHandle(self, GetStdHandle(which), self, &copy, 0, false, winapi::DUPLICATE_SAME_ACCESS_);
+    NativeHandle copy = nullptr; // stays null if there is none, or one that was closed
+    winapi::DuplicateHandle(self, standard_handle(which), self, &copy, 0, false,
+                            winapi::DUPLICATE_SAME_ACCESS_);
     return Handle{copy};
 }
 

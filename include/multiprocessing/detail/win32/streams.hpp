@@ -38,7 +38,7 @@ inline void take_null_input() {
 }
 
 inline std::array<NativeHandle, 2> standard_outputs() {
-    return {GetStdHandle(standard_output), GetStdHandle(standard_error)};
+    return {standard_handle(standard_output), standard_handle(standard_error)};
 }
 
 // A child gets them at its start.
@@ -46,20 +46,20 @@ inline void take_standard_outputs(const std::array<NativeHandle, 2>&) {}
 
 inline bool is_terminal_error() noexcept {
     winapi::DWORD_ mode;
-    return GetConsoleMode(GetStdHandle(standard_error), &mode) != 0;
+    return GetConsoleMode(standard_handle(standard_error), &mode) != 0;
 }
 
 inline int terminal_width() noexcept {
     ConsoleScreen screen{};
-    const bool known = GetConsoleScreenBufferInfo(GetStdHandle(standard_error),
+    const bool known = GetConsoleScreenBufferInfo(standard_handle(standard_error),
                                                   reinterpret_cast<::_CONSOLE_SCREEN_BUFFER_INFO*>(&screen));
     return known && screen.right > screen.left ? screen.right - screen.left + 1 : 80;
 }
 
 inline void write_error(std::string_view text) noexcept {
     winapi::DWORD_ put;
-    winapi::WriteFile(GetStdHandle(standard_error), text.data(), static_cast<winapi::DWORD_>(text.size()), &put,
-                      nullptr);
+    winapi::WriteFile(standard_handle(standard_error), text.data(), static_cast<winapi::DWORD_>(text.size()),
+                      &put, nullptr);
 }
 
 } // namespace multiprocessing::inline v1::detail::platform

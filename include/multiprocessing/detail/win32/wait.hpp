@@ -19,7 +19,7 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 /// Rounded up, so that a wait does not end before its time and spin.
-inline winapi::DWORD_ milliseconds(std::chrono::nanoseconds span) noexcept {
+inline winapi::DWORD_ to_milliseconds(std::chrono::nanoseconds span) noexcept {
     constexpr std::chrono::nanoseconds most = std::chrono::hours{24};
     if (span < std::chrono::nanoseconds{0}) return 0;
     if (span > most) span = most;
@@ -75,7 +75,7 @@ inline std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles, 
     constexpr std::size_t most = 64; // MAXIMUM_WAIT_OBJECTS
     for (;;) {
         const winapi::DWORD_ left =
-            deadline.never() ? winapi::INFINITE_ : milliseconds(deadline.left(std::chrono::hours{1}));
+            deadline.never() ? winapi::INFINITE_ : to_milliseconds(deadline.left(std::chrono::hours{1}));
         winapi::DWORD_ state = 0;
         if (handles.empty()) {
             winapi::Sleep(left);
