@@ -135,14 +135,6 @@ struct ProcessTarget {
     }
 };
 
-/// The default name of the next child: "Process-1", below that "Process-1:1".
-inline std::string next_process_name() {
-    Self& me = self();
-    std::lock_guard lock{me.mutex};
-    const std::string number = std::to_string(++me.children_named);
-    return (me.parent ? me.identity.name + ":" : "Process-") + number;
-}
-
 } // namespace detail
 
 /// A function that runs in a process of its own.
@@ -176,7 +168,7 @@ public:
         if constexpr (!Call::ok) {
             Call::explain();
         } else {
-            detail::Giving giving;
+            detail::Giving<> giving;
             detail::Writer writer{&giving};
             Call::write(writer, function, std::forward<Arguments>(arguments)...);
             detail::LaunchRequest& request = state_->request;

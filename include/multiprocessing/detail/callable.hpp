@@ -158,6 +158,15 @@ class CrossingCall {
 
     static constexpr bool function_crosses = can_cross<F, Crossing::spawning>();
 
+    template <bool Ok, class Dummy = void>
+    struct ReturnedIf {
+        using Type = decltype(All::invoke(std::declval<F&>(), std::declval<typename All::Carried&>()));
+    };
+    template <class Dummy>
+    struct ReturnedIf<false, Dummy> {
+        using Type = void;
+    };
+
 public:
     using Carried = typename All::Carried;
 
@@ -183,7 +192,10 @@ public:
         }
     }
 
-    /// What F returns there.
+    /// What F returns; void if the call is not ok.
+    using Returned = typename ReturnedIf<ok>::Type;
+
+    /// Calls F there.
     static decltype(auto) invoke(F& function, Carried& arguments) { return All::invoke(function, arguments); }
 
     /// Writes function and arguments, as they are now.

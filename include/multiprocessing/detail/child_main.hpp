@@ -77,7 +77,7 @@ inline void become_child(const ChildStart& start, platform::Handle strand, platf
 [[noreturn]] inline void run_child(const ChildStart& start, std::span<const std::byte> payload) {
     const Thunk* target = nullptr;
     try {
-        target = &resolve(start.target);
+        target = &resolve(start.target, start.target_file);
     } catch (const std::exception& error) { refuse_child(start, error); }
     platform::exit_interception(finish_child);
     self().record->stage.store(ChildStage::running, std::memory_order_release);

@@ -31,19 +31,21 @@ struct Remains {
     Incarnation name;
     platform::Handle alive; ///< At its end when nobody of the subtree lives.
     bool touched;
+    std::vector<Position> unclaimed; ///< Blocks that it was about to hand over: nobody was told of them.
 };
 
 /// One child. Poll, wait, interrupt, terminate and kill may be called by several threads.
 class ChildProcess {
 public:
     ChildProcess(platform::Child process, ProcessIdentity identity, Incarnation name, Block record,
-                 Block message, platform::Handle alive)
+                 Block message, platform::Handle alive, bool supervised)
         : process_(std::move(process)),
           identity_(std::move(identity)),
           name_(name),
           record_(std::move(record)),
           message_(std::move(message)),
-          alive_(std::move(alive)) {}
+          alive_(std::move(alive)),
+          supervised_(supervised) {}
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
 
@@ -52,8 +54,15 @@ public:
     const ProcessIdentity& identity() const noexcept { return identity_; }
     Incarnation name() const noexcept { return name_; }
 
-    /// How it ended, or nullopt while it runs.
-    std::optional<platform::Ending> poll();
+    /// How it ended, or nullopt while it runs. Whoever first sees the end has what the child leaves dealt with, unless the
+    /// child is supervised: then its supervisor calls settle().
+    std::optional<platform::Ending> poll() {
+        std::optional<platform::Ending> ending = look();
+        if (ending && !supervised_) settle();
+        return ending;
+    }
+    std::optional<platform::Ending> look();
+    void settle();
 
     /// Waits for its end; false when the deadline passed.
     bool wait(Deadline deadline) {
@@ -77,6 +86,12 @@ public:
         process_.kill();
     }
 
+    /// Blocks of its heap that nobody will claim: to be freed with the rest of it. Before poll() sees its end.
+    void set_unclaimed(std::vector<Position> blocks) {
+        std::lock_guard lock{mutex_};
+        unclaimed_ = std::move(blocks);
+    }
+
     /// Why it refused to run; empty if it did not, or runs still.
     std::string refusal() {
         std::lock_guard lock{mutex_};
@@ -98,9 +113,12 @@ private:
     Block record_;
     Block message_; // what it was told, until it has ended
     platform::Handle alive_;
+    const bool supervised_;
     std::mutex mutex_;
     std::optional<platform::Ending> ending_;
+    bool settled_ = false;
     std::string refusal_;
+    std::vector<Position> unclaimed_;
 };
 
 /// The children that this process has started and not yet seen end, and what is left of those that have.
@@ -148,6 +166,7 @@ public:
         }
         for (const Remains& remains : gone) {
             if (remains.touched) tree().heap.adopt(remains.name);
+            for (const Position block : remains.unclaimed) tree().heap.free_adopted(block);
             leases().end(remains.name);
         }
     }
@@ -179,33 +198,40 @@ private:
 
 inline Children& children() { return process_wide<Children>(); }
 
-inline std::optional<platform::Ending> ChildProcess::poll() {
-    std::unique_lock lock{mutex_};
+inline std::optional<platform::Ending> ChildProcess::look() {
+    std::lock_guard lock{mutex_};
     if (ending_) return ending_;
-    std::optional<platform::Ending> ending = process_.poll();
-    if (!ending) return std::nullopt;
-
+    ending_ = process_.poll();
+    if (!ending_) return std::nullopt;
     const ChildRecord& record = tree().space.at<ChildRecord>(record_.position());
     const ChildStage stage = record.stage.load(std::memory_order_acquire);
     // Somebody else waited for our child, or SIGCHLD is ignored: what it said itself is then all that is known.
-    if (!ending->exitcode && stage == ChildStage::ended)
-        ending->exitcode = record.exitcode.load(std::memory_order_relaxed);
-    Remains remains{name_, std::move(alive_), record.touched.load(std::memory_order_acquire) != 0};
-    const std::string refusal = stage == ChildStage::refused ? record.refusal : "";
+    if (!ending_->exitcode && stage == ChildStage::ended)
+        ending_->exitcode = record.exitcode.load(std::memory_order_relaxed);
+    if (stage == ChildStage::refused) refusal_ = record.refusal;
+    return ending_;
+}
+
+inline void ChildProcess::settle() {
+    std::unique_lock lock{mutex_};
+    if (std::exchange(settled_, true)) return;
+    const ChildRecord& record = tree().space.at<ChildRecord>(record_.position());
+    const bool never_entered = record.stage.load(std::memory_order_acquire) == ChildStage::started;
+    Remains remains{name_, std::move(alive_), record.touched.load(std::memory_order_acquire) != 0,
+                    std::move(unclaimed_)};
     record_ = Block{};
     message_ = Block{};
-    ending_ = ending;
-    refusal_ = refusal;
+    const std::optional<int> code = ending_->exitcode;
     lock.unlock();
 
-    if (stage == ChildStage::started && ending->exitcode && *ending->exitcode >= 0) {
-        get_logger().log(LogLevel::warning, "process " + identity_.name + " (pid " + std::to_string(pid()) +
-                                                ") ended with exit code " + std::to_string(*ending->exitcode) +
-                                                " before it reached freeze_support(): what main() does " +
-                                                "before that, and static initialisers, run in every child");
+    if (never_entered && code && *code >= 0) {
+        get_logger().log(LogLevel::warning,
+                         "process " + identity_.name + " (pid " + std::to_string(pid()) +
+                             ") ended with exit code " + std::to_string(*code) +
+                             " before it reached freeze_support(): what main() does before that, " +
+                             "and static initialisers, run in every child");
     }
     children().remove(*this, std::move(remains));
-    return ending;
 }
 
 } // namespace multiprocessing::inline v1::detail

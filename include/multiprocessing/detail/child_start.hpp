@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -25,10 +26,12 @@ struct LaunchRequest {
     StartMethod method = StartMethod::spawn;
     ProcessIdentity identity = {};
     ThunkAddress target = {};            ///< Entered with a TargetFrame.
+    std::string target_file = {};        ///< Where that is, for errors.
     std::vector<std::byte> payload = {}; ///< The target's callable and arguments.
     /// Shared objects among the arguments, in the order of their mention.
     std::vector<std::shared_ptr<SharedObject>> given = {};
-    bool serves = false; ///< A worker or server: Ctrl-C is not its business.
+    bool serves = false;     ///< A worker or server: Ctrl-C is not its business.
+    bool supervised = false; ///< Its end is dealt with by who started it, not by whoever sees it first.
     platform::SignalMask mask = platform::SignalMask::of_caller();
 };
 
@@ -46,6 +49,7 @@ struct ChildStart {
     Incarnation name;
     Position record; ///< Of its ChildRecord.
     ThunkAddress target;
+    std::string target_file;
     std::vector<LeaseEntry> given;
     std::optional<StartMethod> default_method;
     LogLevel log_level;

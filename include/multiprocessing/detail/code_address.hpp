@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -79,8 +80,8 @@ inline CodeAddress code_address_of(const void* address) {
 }
 
 /// What the address means in this process: `bytes` readable bytes of data, or, if `bytes` is 0, code. Throws
-/// SerializationError if the image is not loaded here or nothing of that kind lies there.
-inline const void* resolve(const CodeAddress& address, std::size_t bytes) {
+/// SerializationError if the image (`file`, where that is known) is not loaded here, or nothing of that kind lies there.
+inline const void* resolve(const CodeAddress& address, std::size_t bytes, std::string_view file = {}) {
     const void* result = nullptr;
     bool fits = false;
     const bool loaded = process_wide<Images>().with(address.image, [&](const platform::Image& image) {
@@ -90,12 +91,21 @@ inline const void* resolve(const CodeAddress& address, std::size_t bytes) {
     });
     if (!loaded) {
         throw SerializationError(
-            "multiprocessing: the program or library that holds this function is not loaded in " +
-            platform::program_path().string() + ", or is another build of it; load the library " +
-            "before freeze_support(), and start workers from the same build");
+            "multiprocessing: " +
+            (file.empty() ? "the program or library that holds this function" : std::string(file)) +
+            " is not loaded in " + platform::program_path().string() +
+            ", or is another build there; load a library before freeze_support(), and start "
+            "processes from the same build");
     }
     if (!fits) throw SerializationError("multiprocessing: a function reference points outside its image");
     return result;
+}
+
+/// The file of the image that holds `address`, for people.
+inline std::string image_file(const void* address) {
+    std::string file;
+    process_wide<Images>().at(address, [&](const platform::Image& image) { file = image.path; });
+    return file;
 }
 
 } // namespace multiprocessing::inline v1::detail

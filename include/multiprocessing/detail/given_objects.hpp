@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file given_objects.hpp  Shared objects and big blocks that travel with a message down the tree.
+/// @file given_objects.hpp  Shared objects and big blocks that travel with a message through the Space.
 
 #include <multiprocessing/detail/archive/context.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <utility>
@@ -17,8 +18,22 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Collects the shared objects of a message that is being written. Leases are given later, when the receiver is known.
-class Giving final : public WriteContext, public Giver {
+/// Copies big blocks of a message that is being written into the heap of this process, once.
+class Placing : public WriteContext {
+public:
+    std::uint64_t place(std::span<const std::byte> bytes) override {
+        Block block{tree().heap.allocate(bytes.size())};
+        std::memcpy(&tree().space.at<std::byte>(block.position()), bytes.data(), bytes.size());
+        blocks.push_back(std::move(block));
+        return blocks.back().position();
+    }
+
+    std::vector<Block> blocks;
+};
+
+/// Collects the shared objects of a message to a child or task. Leases are given later, when the receiver is known.
+template <class Base = WriteContext>
+class Giving final : public Base, public Giver {
 public:
     Giver* giver() override { return this; }
     void give(std::shared_ptr<SharedObject> object) override {
@@ -29,21 +44,33 @@ public:
     std::vector<std::shared_ptr<SharedObject>> objects;
 };
 
-/// Yields them, in the same order, in the process that received them.
-class Taking final : public ReadContext, public Taker {
+/// Finds the blocks again.
+class Finding : public ReadContext {
+public:
+    std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) override {
+        const Space& space = tree().space;
+        if (!space.holds(position, size))
+            throw SerializationError("multiprocessing: a message points outside the shared memory");
+        return {&space.at<const std::byte>(position), static_cast<std::size_t>(size)};
+    }
+};
+
+/// Yields the shared objects, in the order in which they were given.
+class Taking final : public Finding, public Taker {
 public:
     explicit Taking(std::span<const LeaseEntry> leases) : leases_(leases) {}
 
     Taker* taker() override { return this; }
     LeaseEntry take() override {
-        if (next_ == leases_.size())
+        if (leases_.empty())
             throw SerializationError("multiprocessing: a message names a shared object that was not given");
-        return leases_[next_++];
+        const LeaseEntry lease = leases_.front();
+        leases_ = leases_.subspan(1);
+        return lease;
     }
 
 private:
     std::span<const LeaseEntry> leases_;
-    std::size_t next_ = 0;
 };
 
 } // namespace multiprocessing::inline v1::detail

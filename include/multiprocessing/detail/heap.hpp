@@ -85,6 +85,12 @@ public:
         collect(); // blocks that were given back while their extent still bore the dead one's name
     }
 
+    /// Frees a block that adopt() has kept because its owner was about to hand it over, but did not live to say so.
+    void free_adopted(Position block) {
+        std::lock_guard lock{mutex_};
+        if (owns(block) && state_of(block).load(std::memory_order_acquire) == handed) free_own(block);
+    }
+
     /// Frees what is kept warm beyond `bytes`.
     void trim(std::uint64_t bytes = 0) {
         std::lock_guard lock{mutex_};
@@ -271,6 +277,11 @@ private:
         if (!first) no_room(extents * Space::extent_bytes);
         hint_ = *first + extents;
         return *first;
+    }
+
+    bool owns(Position block) const {
+        const std::uint64_t extent = block / Space::extent_bytes;
+        return slabs_.count(extent) != 0 || runs_.count(extent) != 0;
     }
 
     void free_own(Position block) {

@@ -88,9 +88,11 @@ public:
         start.name = tree().space.new_incarnation(tree().self);
         start.record = record_.position();
         start.target = request.target;
+        start.target_file = request.target_file;
         start.default_method = get_start_method();
         start.log_level = get_logger().level();
         start.serves = request.serves;
+        supervised_ = request.supervised;
         // Before the child can run. What it is never told of ends with the Birth.
         for (const auto& object : request.given) start.given.push_back(leases().give(object, start.name));
     }
@@ -106,7 +108,7 @@ public:
         alive.writer.close();
         auto child =
             std::make_shared<ChildProcess>(std::move(process), start.identity, start.name, std::move(record_),
-                                           std::move(message), std::move(alive.reader));
+                                           std::move(message), std::move(alive.reader), supervised_);
         born_ = true;
         return child;
     }
@@ -117,11 +119,13 @@ public:
 
 private:
     Block record_;
+    bool supervised_;
     bool born_ = false;
 };
 
 /// At the end of this process: its children end, and its fork server.
 inline void end_children() {
+    self().finishing.store(true); // who replaces children that end leaves off
     children().end_all();
     Launching& launching = process_wide<Launching>();
     std::lock_guard lock{launching.mutex};

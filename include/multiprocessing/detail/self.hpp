@@ -92,4 +92,12 @@ private:
 
 inline Self& self() { return process_wide<Self>(); }
 
+/// The default name of the next child: "Process-1", below that "Process-1:1".
+inline std::string next_process_name() {
+    Self& me = self();
+    std::lock_guard lock{me.mutex};
+    const std::string number = std::to_string(++me.children_named);
+    return (me.parent ? me.identity.name + ":" : "Process-") + number;
+}
+
 } // namespace multiprocessing::inline v1::detail

@@ -8,6 +8,8 @@
 #include <multiprocessing/exceptions.hpp>
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -28,6 +30,13 @@ struct ThunkOf {
     static constexpr Thunk value{{Thunk::magic_words[0], Thunk::magic_words[1]}, &enter, fingerprint<Entry>()};
 };
 
+/// The file that holds `Entry`'s thunk, for errors where it is not loaded.
+template <class Entry, class Frame>
+const std::string& thunk_file() {
+    static const std::string file = image_file(&ThunkOf<Entry, Frame>::value);
+    return file;
+}
+
 /// A thunk on the wire.
 struct ThunkAddress {
     CodeAddress place;
@@ -44,8 +53,8 @@ const ThunkAddress& thunk_address() {
 
 /// The thunk that another process meant. Only with the same build loaded, inside its image, aligned, and with the
 /// right content, so that nothing else can be called by a wrong or forged address. Throws SerializationError.
-inline const Thunk& resolve(const ThunkAddress& address) {
-    const void* const place = resolve(address.place, sizeof(Thunk));
+inline const Thunk& resolve(const ThunkAddress& address, std::string_view file = {}) {
+    const void* const place = resolve(address.place, sizeof(Thunk), file);
     const auto* const thunk = static_cast<const Thunk*>(place);
     if (reinterpret_cast<std::uintptr_t>(place) % alignof(Thunk) != 0 ||
         thunk->magic[0] != Thunk::magic_words[0] || thunk->magic[1] != Thunk::magic_words[1] ||

@@ -62,6 +62,9 @@ public:
         spill(data, size);
     }
 
+    /// How many bytes were written.
+    std::size_t size() const noexcept { return message_.size() + staged_; }
+
     /// All that was written; valid until more is.
     std::span<const std::byte> view() {
         if (message_.empty()) return {stage_, staged_};

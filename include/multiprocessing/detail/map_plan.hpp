@@ -1,0 +1,164 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file map_plan.hpp  A map before it is announced: its input in the Space, its chunks cut, room for its results.
+
+#include <multiprocessing/detail/archive/plain.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/given_objects.hpp>
+#include <multiprocessing/detail/pool_layout.hpp>
+#include <multiprocessing/detail/pool_work.hpp>
+#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/reduction.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <ranges>
+#include <span>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Bytes copied into a block of this process's heap.
+inline Block copy_to_space(std::span<const std::byte> bytes) {
+    Block block{tree().heap.allocate(std::max<std::size_t>(bytes.size(), 1))};
+    if (!bytes.empty()) std::memcpy(&tree().space.at<std::byte>(block.position()), bytes.data(), bytes.size());
+    return block;
+}
+
+/// The sizes of chunks: as told, or guided: what is left / (2 x workers), down to one item. A million items on two workers
+/// are 54 chunks, and no worker waits for another at the end for longer than one item takes. A worker that is to be
+/// replaced after so many tasks gets no larger chunk than that.
+inline std::vector<std::uint64_t> cut(std::uint64_t items, std::uint64_t chunksize, std::uint32_t workers,
+                                      std::uint64_t most) {
+    std::vector<std::uint64_t> sizes;
+    if (chunksize) {
+        sizes.assign(static_cast<std::size_t>(items / chunksize + (items % chunksize ? 1 : 0)), chunksize);
+        if (items % chunksize) sizes.back() = items % chunksize;
+        return sizes;
+    }
+    while (items > 0) {
+        std::uint64_t size = std::max<std::uint64_t>(1, items / (2 * std::uint64_t{workers}));
+        if (most) size = std::min(size, most);
+        sizes.push_back(size);
+        items -= size;
+    }
+    return sizes;
+}
+
+/// What a map is made of, in blocks of this process's heap.
+class MapPlan {
+public:
+    std::uint64_t items = 0;
+
+    /// Plain elements that lie side by side: one copy.
+    template <class Element>
+    void take_plain(std::span<const Element> elements) {
+        items = elements.size();
+        input_ = keep(copy_to_space(std::as_bytes(elements)), elements.size_bytes());
+    }
+
+    /// Elements of any other kind, as an archive that can be read from any element on.
+    template <class Element, class Range>
+    void take_archive(Range&& range) {
+        Giving<Placing> context;
+        Writer writer{&context};
+        std::vector<MapItem> places;
+        if constexpr (std::ranges::sized_range<Range>)
+            places.reserve(static_cast<std::size_t>(std::ranges::size(range)) + 1);
+        for (auto&& element : range) {
+            places.push_back({writer.size(), context.objects.size()});
+            using Given = decltype(element);
+            if constexpr (std::is_same_v<Element, std::remove_cvref_t<Given>>) {
+                encode<Element>(writer, element);
+            } else {
+                encode<Element>(writer, as_element<Element>(std::forward<Given>(element)));
+            }
+        }
+        items = places.size();
+        places.push_back({writer.size(), context.objects.size()});
+        const auto message = writer.view();
+        input_ = keep(copy_to_space(message), message.size());
+        const auto list = std::as_bytes(std::span(places));
+        places_ = keep(copy_to_space(list), list.size());
+        std::move(context.blocks.begin(), context.blocks.end(), std::back_inserter(blocks_));
+        input_objects_ = std::move(context.objects);
+    }
+
+    /// Room for plain results.
+    void make_room(std::uint64_t bytes) {
+        output_ = keep(Block{tree().heap.allocate(std::max<std::uint64_t>(bytes, 1))}, bytes);
+    }
+
+    template <class F>
+    void take_callable(const F& function) {
+        Giving<Placing> context;
+        Writer writer{&context};
+        encode<F>(writer, function);
+        const auto message = writer.view();
+        callable_ = keep(copy_to_space(message), message.size());
+        std::move(context.blocks.begin(), context.blocks.end(), std::back_inserter(blocks_));
+        callable_objects_ = std::move(context.objects);
+    }
+
+    /// Puts it all together, for `workers` helpers.
+    void fill(MapWork& work, const std::vector<std::uint64_t>& sizes, std::uint32_t workers) {
+        Space& space = tree().space;
+        const Parcel chunks =
+            keep(Block{tree().heap.allocate(sizes.size() * sizeof(MapChunk))}, sizes.size() * sizeof(MapChunk));
+        auto* chunk = &space.at<MapChunk>(chunks.block);
+        std::uint64_t begin = 0;
+        for (const std::uint64_t size : sizes) {
+            new (chunk) MapChunk{{}, begin, begin + size, {}, {}, no_item};
+            chunk->cell.publish({}); // nobody looks at it before the map is announced
+            begin += size;
+            ++chunk;
+        }
+        work.callable_given = LeaseArray(std::move(callable_objects_), workers);
+        work.input_given = LeaseArray(std::move(input_objects_), 1);
+        const Parcel job = keep(Block{tree().heap.allocate(sizeof(MapJob))}, sizeof(MapJob));
+        work.set_job(*new (&space.at<MapJob>(job.block)) MapJob{
+            callable_, work.callable_given.parcel(), input_, places_, work.input_given.parcel(), output_,
+            chunks.block, sizes.size(), 0, sizes.size(), 0});
+        job_ = job;
+        work.blocks = std::move(blocks_);
+    }
+
+    const Parcel& job() const noexcept { return job_; }
+
+private:
+    /// A pair, tuple or array becomes the tuple of arguments that crosses.
+    template <class Element, class Given>
+    static Element as_element(Given&& given) {
+        if constexpr (std::is_convertible_v<Given, Element>) {
+            return std::forward<Given>(given);
+        } else {
+            return [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+                return Element{
+                    std::tuple_element_t<Index, Element>(std::get<Index>(std::forward<Given>(given)))...};
+            }(std::make_index_sequence<std::tuple_size_v<Element>>{});
+        }
+    }
+
+    Parcel keep(Block block, std::uint64_t bytes) {
+        blocks_.push_back(std::move(block));
+        return {blocks_.back().position(), bytes};
+    }
+
+    std::vector<Block> blocks_;
+    Parcel callable_;
+    Parcel input_;
+    Parcel places_;
+    Parcel output_;
+    Parcel job_;
+    std::vector<std::shared_ptr<SharedObject>> callable_objects_;
+    std::vector<std::shared_ptr<SharedObject>> input_objects_;
+};
+
+} // namespace multiprocessing::inline v1::detail

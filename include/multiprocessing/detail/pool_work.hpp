@@ -1,0 +1,382 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file pool_work.hpp  A task or a map in its parent: what it occupies, whether it has ended, what a death did to it.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/given_objects.hpp>
+#include <multiprocessing/detail/pool_layout.hpp>
+#include <multiprocessing/detail/remote_exception.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
+#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/reduction.hpp>
+#include <multiprocessing/util.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// What a dead worker was about, read from its line when it was gone.
+struct WorkerDeath {
+    Incarnation dead;
+    std::uint64_t helping;
+    std::uint64_t chunk;
+    std::uint64_t item;  ///< The first that died with it.
+    std::uint64_t items; ///< How many those may be: quick ones are noted by blocks.
+    std::uint64_t task;
+    /// The exception for the task that died with it; of a map, for these items.
+    std::function<std::exception_ptr(std::optional<std::uint64_t> first, std::uint64_t count)> error;
+};
+
+/// Leases for the shared objects of a piece of work, in an array that the receiver reads.
+class LeaseArray {
+public:
+    LeaseArray() = default;
+    /// `copies`: how many receivers there are, each with leases of its own.
+    LeaseArray(std::vector<std::shared_ptr<SharedObject>> objects, std::size_t copies)
+        : objects_(std::move(objects)), flags_holders_(copies) {
+        if (objects_.empty()) return;
+        array_ = Block{tree().heap.allocate(bytes_each() * copies)};
+        for (std::size_t copy = 0; copy < copies; ++copy) give(copy);
+    }
+    LeaseArray(LeaseArray&&) noexcept = default;
+    LeaseArray& operator=(LeaseArray&&) noexcept = default;
+    ~LeaseArray() {
+        // Who kept an object for good keeps it until all is over: nobody else knows who that is.
+        for (const std::uint64_t holder : flags_holders_) {
+            if (holder) leases().transfer(holder, kept_to_the_end);
+        }
+    }
+
+    static constexpr std::uint64_t kept_to_the_end = ~std::uint64_t{0};
+
+    std::uint64_t bytes_each() const noexcept { return objects_.size() * sizeof(LeaseEntry); }
+    Parcel parcel(std::size_t copy = 0) const noexcept {
+        if (objects_.empty()) return {};
+        return {array_.position() + copy * bytes_each(), bytes_each()};
+    }
+
+    /// The receiver of a copy has died: its leases are over when its descendants are gone, and the next one gets others.
+    void renew(std::size_t copy, Incarnation dead) {
+        if (objects_.empty()) return;
+        leases().transfer(flags_holders_[copy], dead);
+        give(copy);
+    }
+
+    /// The receiver of a copy has ended the work: what it still holds it holds by itself.
+    void pass_on(std::size_t copy, Incarnation receiver) {
+        if (objects_.empty() || !flags_holders_[copy]) return;
+        leases().transfer(std::exchange(flags_holders_[copy], 0), receiver);
+    }
+
+private:
+    void give(std::size_t copy) {
+        static std::atomic<std::uint64_t> counter{0};
+        // Beyond the names of processes, which leases are otherwise held by.
+        const std::uint64_t holder = (std::uint64_t{1} << 32) + counter.fetch_add(1, std::memory_order_relaxed);
+        flags_holders_[copy] = holder;
+        auto* entry = &tree().space.at<LeaseEntry>(array_.position() + copy * bytes_each());
+        for (const auto& object : objects_) *entry++ = leases().give(object, holder);
+    }
+
+    std::vector<std::shared_ptr<SharedObject>> objects_; // pinned as long as the work lasts
+    std::vector<std::uint64_t> flags_holders_;
+    Block array_;
+};
+
+/// Frees an outcome that a worker wrote (write_outcome) and this process owns by now.
+inline void free_outcome(Parcel& outcome) {
+    if (!outcome.block) return;
+    TreeMember& member = tree();
+    const auto* const list = &member.space.at<Position>(outcome.block);
+    for (std::uint64_t i = 0; i < list[0]; ++i) member.heap.free(list[i + 1]);
+    member.heap.free(outcome.block);
+    outcome = {};
+}
+
+/// The message of an outcome.
+inline std::span<const std::byte> outcome_message(const Parcel& outcome) {
+    const Space& space = tree().space;
+    const auto* const list = &space.at<const Position>(outcome.block);
+    return {reinterpret_cast<const std::byte*>(list + 1 + list[0]), static_cast<std::size_t>(outcome.bytes)};
+}
+
+inline void log_unread_error(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const CancelledError&) { // not an error of the task's
+    } catch (...) {
+        get_logger().log(LogLevel::error,
+                         "a task whose result nobody waits for failed:\n" + describe_current_exception());
+    }
+}
+
+/// A task or a map. The pool's core keeps it while it occupies a slot; results keep it until they have been read.
+class Work {
+public:
+    virtual ~Work() = default;
+
+    /// Whether all that can come of it has come. Cheap: waiting calls it again and again.
+    virtual bool ended() const = 0;
+    /// A worker has died. Adds what is to be announced again. The core's mutex is held.
+    virtual void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) = 0;
+    /// Worker `line` is being replaced by a fresh one. The core's mutex is held.
+    virtual void on_replacement(std::uint32_t line, Incarnation dead) = 0;
+    /// Nothing more is to come of it: whatever has not ended is lost with `error`. The core's mutex is held.
+    virtual void give_up(const std::exception_ptr& error) = 0;
+    /// Whether an outcome lies in that block.
+    virtual bool refers_to(Position block) const = 0;
+    /// Frees outcomes that were not read. An error among them is logged.
+    virtual void discard() = 0;
+
+    std::uint32_t slot = 0;
+    std::uint16_t generation = 0;
+};
+
+/// A single call.
+class TaskWork final : public Work {
+public:
+    explicit TaskWork(TaskSlot& slot_in_space) : slot_(slot_in_space) {}
+
+    bool ended() const override {
+        const TaskState state = slot_.cell.load().state;
+        return state == TaskState::done || state == TaskState::lost;
+    }
+
+    void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override {
+        const TaskWord word = slot_.cell.load();
+        if (word.owner != death.dead || (word.state != TaskState::run && word.state != TaskState::doom)) return;
+        const bool begun = death.task == slot + std::uint64_t{1};
+        if (word.state == TaskState::run && !begun && word.attempt < 255) {
+            // Taken, and nothing of it done: it is simply ready again.
+            given.renew(0, death.dead);
+            slot_.leases = given.parcel();
+            if (const auto next = slot_.cell.publish_again(word)) {
+                again.push_back({slot, next->generation, next->attempt, false});
+            }
+            return;
+        }
+        given.pass_on(0, death.dead);
+        loss = death.error(std::nullopt, 1);
+        slot_.cell.lose(word);
+    }
+
+    void on_replacement(std::uint32_t, Incarnation) override {}
+
+    void give_up(const std::exception_ptr& error) override {
+        const TaskWord word = slot_.cell.load();
+        if (word.state == TaskState::done || word.state == TaskState::lost) return;
+        loss = error;
+        // A worker may be about to commit: then that counts. (The worker itself is killed next, or gone.)
+        if (!slot_.cell.lose(word) && slot_.cell.load().state != TaskState::done) give_up(error);
+    }
+
+    bool refers_to(Position block) const override {
+        return slot_.cell.load().state == TaskState::done && slot_.result.block == block;
+    }
+
+    void discard() override {
+        if (std::exchange(read_, true)) return;
+        const TaskState state = slot_.cell.load().state;
+        if (state == TaskState::lost && loss) log_unread_error(loss);
+        if (state != TaskState::done) return;
+        if (slot_.outcome == Outcome::exception) log_unread_error(rebuild(loads<RemoteFailure>(message())));
+        free_outcome(slot_.result);
+    }
+
+    /// Reads the outcome by `read(reader)`, once; throws what the task threw, or why it was lost.
+    template <class Read>
+    auto read(Read read_value) {
+        const ScopeExit done{[&] {
+            read_ = true;
+            if (slot_.cell.load().state == TaskState::done) free_outcome(slot_.result);
+        }};
+        const TaskWord word = slot_.cell.load();
+        if (word.state == TaskState::lost) std::rethrow_exception(loss);
+        given.pass_on(0, word.owner);
+        if (slot_.outcome == Outcome::exception) throw_remote(loads<RemoteFailure>(message()));
+        Finding finding;
+        Reader reader{message(), &finding};
+        return read_value(reader);
+    }
+
+    std::vector<Block> arguments; // what the call's arguments lie in
+    LeaseArray given;
+    std::exception_ptr loss; // written before the cell says lost
+
+private:
+    std::span<const std::byte> message() const {
+        if (slot_.result.block) return outcome_message(slot_.result);
+        return {slot_.small_result, static_cast<std::size_t>(slot_.result.bytes)};
+    }
+
+    TaskSlot& slot_;
+    bool read_ = false;
+};
+
+/// A map.
+class MapWork final : public Work {
+public:
+    MapWork(PoolView view, std::uint64_t items) : items_(items), view_(view) {}
+
+    std::uint64_t items() const noexcept { return items_; }
+    MapJob& job() const noexcept { return *job_; }
+    MapChunk& chunk(std::uint64_t index) const noexcept { return view_.chunk(*job_, index); }
+
+    void set_job(MapJob& job) noexcept { job_ = &job; }
+
+    bool ended() const override {
+        // Chunks end about in order, so each is looked at about once.
+        std::uint64_t at = ended_before_.load(std::memory_order_relaxed);
+        while (at < job_->chunk_count && is_over(chunk(at).cell.load())) ++at;
+        ended_before_.store(at, std::memory_order_relaxed);
+        return at == job_->chunk_count;
+    }
+
+    /// How many items are done, as far as can be seen from here.
+    std::uint64_t items_done() const {
+        std::uint64_t done = 0;
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            if (is_over(chunk(i).cell.load())) done += chunk(i).end - chunk(i).begin;
+        }
+        for (std::uint32_t worker = 0; worker < view_.shared().workers; ++worker) {
+            const WorkerLine& line = view_.line(worker);
+            const std::uint64_t index = line.chunk.load(std::memory_order_relaxed);
+            const std::uint64_t item = line.item.load(std::memory_order_relaxed) & ~WorkerLine::block_of_items;
+            if (line.helping.load(std::memory_order_relaxed) != map_name(slot, generation) || index == 0)
+                continue;
+            const MapChunk& at = chunk(index - 1);
+            if (!is_over(at.cell.load()) && item > at.begin && item <= at.end) done += item - at.begin;
+        }
+        return std::min(done + items_dead_, items_);
+    }
+
+    void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override {
+        job_->wake_always.store(1, std::memory_order_seq_cst); // it may have died before it could count
+        bool ready_again = false;
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            MapChunk& at = chunk(i);
+            const TaskWord word = at.cell.load();
+            if (word.owner != death.dead || (word.state != TaskState::run && word.state != TaskState::doom))
+                continue;
+            if (death.helping == map_name(slot, generation) && death.chunk == i + 1) {
+                // It died with an item, or with a block of quick ones: those are lost, and not run again, as nobody knows
+                // how far they had come. What comes after them is not concerned.
+                const std::uint64_t rest = std::min(at.end, death.item + death.items);
+                losses.emplace(death.item, death.error(death.item, rest - death.item));
+                items_dead_ += rest - at.begin;
+                at.begin = rest;
+            }
+            if (at.begin == at.end) {
+                at.cell.lose(word);
+                job_->unfinished.fetch_sub(1, std::memory_order_acq_rel);
+            } else if (at.cell.publish_again(word)) {
+                ready_again = true;
+            }
+        }
+        // Its replacement, and whoever is free, shall help; too many helpers do no harm.
+        if (ready_again || !ended()) {
+            job_->cursor.store(0, std::memory_order_relaxed);
+            again.push_back({slot, generation, 0, true});
+        }
+    }
+
+    void on_replacement(std::uint32_t line, Incarnation dead) override { callable_given.renew(line, dead); }
+
+    void give_up(const std::exception_ptr& error) override {
+        bool any = false;
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            MapChunk& at = chunk(i);
+            for (TaskWord word = at.cell.load(); !is_over(word); word = at.cell.load()) {
+                if (at.cell.lose(word)) any = true;
+            }
+        }
+        if (any) losses.emplace(0, error);
+    }
+
+    bool refers_to(Position block) const override {
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            const MapChunk& at = chunk(i);
+            if (at.cell.load().state == TaskState::done &&
+                (at.result.block == block || at.failure.block == block))
+                return true;
+        }
+        return false;
+    }
+
+    void discard() override {
+        if (std::exchange(read_, true)) return;
+        if (const std::exception_ptr error = first_error()) log_unread_error(error);
+        free_outcomes();
+    }
+
+    /// What is first in the order of the input, whether thrown or lost; null if all went well.
+    std::exception_ptr first_error() const {
+        std::uint64_t first = no_item;
+        const MapChunk* thrown = nullptr;
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            const MapChunk& at = chunk(i);
+            if (at.cell.load().state != TaskState::done || at.failed_item >= first) continue;
+            first = at.failed_item;
+            thrown = &at;
+        }
+        if (!losses.empty() && losses.begin()->first <= first) return losses.begin()->second;
+        return thrown ? rebuild(loads<RemoteFailure>(outcome_message(thrown->failure))) : nullptr;
+    }
+
+    /// Reads the results, once: calls `read(reader, count)` for each chunk in order. Throws the first error instead.
+    template <class Read>
+    void read(Read read_chunk) {
+        const ScopeExit done{[&] {
+            read_ = true;
+            free_outcomes();
+        }};
+        if (const std::exception_ptr error = first_error()) std::rethrow_exception(error);
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            const MapChunk& at = chunk(i);
+            Finding finding;
+            Reader reader{at.result.block ? outcome_message(at.result) : std::span<const std::byte>{},
+                          &finding};
+            read_chunk(reader, at.end - at.begin);
+        }
+    }
+
+    std::vector<Block> blocks; // job, input, items, output, chunks
+    LeaseArray callable_given; // a copy for each worker
+    LeaseArray input_given;
+    std::map<std::uint64_t, std::exception_ptr> losses; // by item; written before the chunk's cell says lost
+
+private:
+    void free_outcomes() {
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            if (chunk(i).cell.load().state != TaskState::done) continue;
+            free_outcome(chunk(i).result);
+            free_outcome(chunk(i).failure);
+        }
+    }
+
+    static bool is_over(TaskWord word) noexcept {
+        return word.state == TaskState::done || word.state == TaskState::lost;
+    }
+
+    const std::uint64_t items_;
+    PoolView view_;
+    MapJob* job_ = nullptr;
+    mutable std::atomic<std::uint64_t> ended_before_{0};
+    std::atomic<std::uint64_t> items_dead_{0};
+    bool read_ = false;
+};
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,133 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file progress.hpp  How far a map has come: shown to a person, or reported to a function.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/streams.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace multiprocessing::inline v1 {
+
+/// How far a map has come.
+struct ProgressReport {
+    std::size_t done;  ///< Items that are through.
+    std::size_t total; ///< Items in all.
+    std::chrono::duration<double> elapsed;
+
+    double per_second() const { return elapsed.count() > 0 ? static_cast<double>(done) / elapsed.count() : 0; }
+    /// Seconds that are left at this rate; 0 while there is none.
+    double seconds_left() const { return done ? static_cast<double>(total - done) / per_second() : 0; }
+};
+
+/// What a map does about its progress: nothing (false), a bar on standard error (true, or a label for it; a plain line
+/// every few seconds where that is no terminal), or calls of a function of yours.
+///
+/// The calls come in the thread that waits for the map, about ten times a second, and once at the end. Nothing is counted
+/// for it: the workers note what they are at in any case.
+class Progress {
+public:
+    Progress() = default;
+    template <std::same_as<bool> Bool> // not from pointers
+    Progress(Bool shown) {
+        if (shown) label_ = "items";
+        shown_ = shown;
+    }
+    Progress(std::string label) : label_(std::move(label)), shown_(true) {}
+    Progress(const char* label) : Progress(std::string(label)) {}
+    template <std::invocable<const ProgressReport&> Function>
+    Progress(Function function) : function_(std::move(function)) {}
+
+    bool wanted() const noexcept { return shown_ || function_; }
+    const std::string& label() const noexcept { return label_; }
+    const std::function<void(const ProgressReport&)>& function() const noexcept { return function_; }
+
+private:
+    std::string label_;
+    bool shown_ = false;
+    std::function<void(const ProgressReport&)> function_;
+};
+
+namespace detail {
+
+/// Shows the progress of one map. Of one thread at a time.
+class ProgressDisplay {
+public:
+    explicit ProgressDisplay(Progress progress)
+        : progress_(std::move(progress)), on_terminal_(platform::is_terminal_error()) {}
+
+    bool wanted() const noexcept { return progress_.wanted(); }
+
+    void show(std::size_t done, std::size_t total, bool at_end) {
+        const auto now = Clock::now();
+        const ProgressReport report{done, total, now - begin_};
+        if (progress_.function()) {
+            progress_.function()(report);
+        } else if (on_terminal_) {
+            platform::write_error("\r" + bar(report, platform::terminal_width()) + (at_end ? "\n" : ""));
+        } else if (at_end || now - last_line_ >= std::chrono::seconds{3}) {
+            // A map that is over before the first line was due says nothing: nobody had to wait.
+            if (at_end && last_line_ == begin_) return;
+            last_line_ = now;
+            platform::write_error(text(report) + "\n");
+        }
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    static std::string time_text(double seconds) {
+        const auto whole = static_cast<long>(std::min(seconds, 359'999.0) + 0.5);
+        char text[32];
+        if (whole >= 3600) {
+            std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+        } else {
+            std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
+        }
+        return text;
+    }
+
+    /// "1200/5000 items, 800/s, 0:05 left"
+    std::string text(const ProgressReport& report) const {
+        char rate[64];
+        std::snprintf(rate, sizeof rate, report.per_second() < 10 ? ", %.1f/s, " : ", %.0f/s, ",
+                      report.per_second());
+        const bool over = report.done == report.total;
+        return std::to_string(report.done) + "/" + std::to_string(report.total) + " " + progress_.label() +
+               rate +
+               (over ? "took " + time_text(report.elapsed.count())
+                     : time_text(report.seconds_left()) + " left");
+    }
+
+    std::string bar(const ProgressReport& report, int width) {
+        const std::string words = " " + text(report);
+        const int room = std::max(0, std::min(40, width - 3 - static_cast<int>(words.size())));
+        const auto filled = report.total ? static_cast<std::size_t>(static_cast<double>(room) *
+                                                                    static_cast<double>(report.done) /
+                                                                    static_cast<double>(report.total))
+                                         : 0;
+        std::string line = "[" + std::string(filled, '#') +
+                           std::string(static_cast<std::size_t>(room) - filled, '.') + "]" + words;
+        const std::size_t size = line.size();
+        if (size < longest_) line.append(longest_ - size, ' '); // wipe out what was there
+        longest_ = size;
+        return line;
+    }
+
+    const Progress progress_;
+    const bool on_terminal_;
+    const Clock::time_point begin_ = Clock::now();
+    Clock::time_point last_line_ = begin_;
+    std::size_t longest_ = 0;
+};
+
+} // namespace detail
+} // namespace multiprocessing::inline v1

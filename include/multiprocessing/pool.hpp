@@ -1,0 +1,509 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file pool.hpp  Worker processes that functions are applied in.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/map_plan.hpp>
+#include <multiprocessing/detail/pool_result.hpp>
+#include <multiprocessing/detail/progress.hpp>
+#include <multiprocessing/detail/supervisor.hpp>
+#include <multiprocessing/detail/task_code.hpp>
+#include <multiprocessing/options.hpp>
+#include <multiprocessing/process.hpp>
+#include <multiprocessing/start_method.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <algorithm>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1 {
+
+/// What a Pool does at the end of its scope with work that is not done.
+enum class OnExit {
+    terminate, ///< Ends the workers; whoever waits gets CancelledError. Python: leaving `with Pool()`.
+    join,      ///< Finishes it: close() and join().
+};
+
+/// How a Pool is made.
+struct PoolOptions {
+    Count processes = {};                         ///< How many workers. Default: process_cpu_count().
+    Count maxtasksperchild = {};                  ///< After so many tasks a worker is replaced. Default: never.
+    std::optional<StartMethod> start_method = {}; ///< Default: get_start_method().
+    OnExit on_exit = OnExit::terminate;
+};
+
+/// How a map is done.
+struct MapOptions {
+    Count chunksize = {};   ///< Items that a worker takes at once. Default: what is left / (2 x workers).
+    Progress progress = {}; ///< Whether and how its progress is shown.
+};
+
+/// What came, or is to come, of work in a pool. A cheap handle: copies refer to the same result. Dropping all of them leaves
+/// the work running; an error of it is then logged. No destructor of theirs blocks.
+///
+/// Python: `multiprocessing.pool.AsyncResult`.
+template <class R>
+class AsyncResult {
+public:
+    /// Waits for the result. Throws what the task threw, there as here; WorkerLostError if its worker died;
+    /// CancelledError if its pool was terminated.
+    R get() const& { return get_until(detail::Deadline{}); }
+    /// The same; throws TimeoutError when the time is over.
+    R get(Timeout timeout) const& { return get_until(detail::Deadline::after(timeout)); }
+    /// Moved out of the handle, which is of no use any more: for a result that is large, or cannot be copied.
+    R get() && { return give(); }
+
+    /// Waits; false when the time is over.
+    bool wait(Timeout timeout = no_timeout) const { return state_->wait(detail::Deadline::after(timeout)); }
+    bool ready() const { return state_->ready(); }
+    /// Whether it ended without an exception. Throws `std::invalid_argument` if it has not ended.
+    bool successful() const {
+        if (!ready())
+            throw std::invalid_argument(
+                "multiprocessing: successful() of a result that is not ready; wait() first");
+        return state_->successful();
+    }
+
+    friend bool operator==(const AsyncResult& a, const AsyncResult& b) noexcept { return a.state_ == b.state_; }
+    friend std::strong_ordering operator<=>(const AsyncResult& a, const AsyncResult& b) noexcept {
+        return std::compare_three_way{}(a.state_.get(), b.state_.get());
+    }
+    std::size_t hash() const noexcept { return std::hash<const void*>{}(state_.get()); }
+
+private:
+    friend class Pool;
+    explicit AsyncResult(std::shared_ptr<detail::ResultState<R>> state) : state_(std::move(state)) {}
+
+    void wait_until(const detail::Deadline& deadline) const {
+        if (!state_->wait(deadline)) throw TimeoutError("multiprocessing: the result is not there in time");
+    }
+    R get_until(const detail::Deadline& deadline) const {
+        wait_until(deadline);
+        if constexpr (std::is_void_v<R>) {
+            state_->value();
+        } else if constexpr (std::is_copy_constructible_v<R>) {
+            return state_->value();
+        } else {
+            return give();
+        }
+    }
+    R give() const {
+        wait_until(detail::Deadline{});
+        if constexpr (std::is_void_v<R>) {
+            state_->value();
+        } else {
+            return state_->take();
+        }
+    }
+
+    std::shared_ptr<detail::ResultState<R>> state_;
+};
+
+namespace detail {
+
+/// What one argument travels as, for the only parameter of F.
+template <class F, class Given>
+using ElementType = CarriedType<Parameter<F, 0>, Given>;
+
+/// What the arguments in a pair, tuple or array travel as.
+template <class F, class Given, class Sequence>
+struct ArgumentsOf;
+template <class F, class Given, std::size_t... Index>
+struct ArgumentsOf<F, Given, std::index_sequence<Index...>> {
+    using Type = std::tuple<
+        CarriedType<Parameter<F, Index>, std::tuple_element_t<Index, std::remove_cvref_t<Given>>>...>;
+};
+template <class F, class Given>
+using ArgumentsType =
+    typename ArgumentsOf<F, Given,
+                         std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<Given>>>>::Type;
+
+/// The tuple of a function's parameters, for braced lists of arguments.
+template <class List>
+struct ParameterTupleOf;
+template <class... P>
+struct ParameterTupleOf<ParameterList<P...>> {
+    using Type = std::tuple<OwnCarriedType<std::remove_cvref_t<P>>...>;
+};
+template <class F>
+using ParameterTuple = typename ParameterTupleOf<Parameters<std::decay_t<F>>>::Type;
+
+} // namespace detail
+
+/// A number of worker processes, and calls of functions that they carry out.
+///
+/// A worker that dies is replaced; only the call, or the item, that it was at is lost with it, and throws WorkerLostError.
+/// Any thread may submit work and wait for results; making, closing and destroying the pool is one thread's business.
+/// A task must not close or touch descriptors and memory that it did not get: a pool is no sandbox.
+///
+/// Python: `multiprocessing.Pool`.
+class Pool {
+public:
+    /// As many workers as this process may use processors.
+    Pool() : Pool(PoolOptions{}) {}
+    /// So many workers. 0 is the default.
+    explicit Pool(Count processes) : Pool(PoolOptions{.processes = processes}) {}
+    /// Throws `std::invalid_argument` for more than 4096 workers or a start method that this platform does not have, and what
+    /// `Process::start` throws if a worker cannot be started: then none is left.
+    explicit Pool(PoolOptions options) { make<detail::WorkerCode<>>(options, {}, {}); }
+
+    /// Each worker calls `initializer(arguments...)` first. What that throws breaks the pool: it is what every call and
+    /// every result throws from then on.
+    template <class Initializer, class... Arguments>
+    Pool(Count processes, Initializer&& initializer, Arguments&&... arguments)
+        : Pool(PoolOptions{.processes = processes}, std::forward<Initializer>(initializer),
+               std::forward<Arguments>(arguments)...) {}
+    template <class Initializer, class... Arguments>
+    Pool(PoolOptions options, Initializer&& initializer, Arguments&&... arguments) {
+        using F = std::decay_t<Initializer>;
+        using Call = detail::CrossingCall<F, Arguments...>;
+        if constexpr (!Call::ok) {
+            Call::explain();
+        } else {
+            detail::Giving<> giving;
+            detail::Writer writer{&giving};
+            Call::write(writer, initializer, std::forward<Arguments>(arguments)...);
+            make<detail::WorkerCode<F, Arguments...>>(options, writer.take(), std::move(giving.objects));
+        }
+    }
+
+    Pool(Pool&&) noexcept = default;
+    /// Behaves as the destructor first.
+    Pool& operator=(Pool&& other) {
+        if (this != &other) {
+            finish();
+            state_ = std::move(other.state_);
+        }
+        return *this;
+    }
+
+    /// Ends the workers, and logs a warning if something was not done; or, if so told, finishes first.
+    ~Pool() { finish(); }
+
+    /// `function(arguments...)` in a worker. Throws what it throws, there as here. Python: `Pool.apply`.
+    template <class Function, class... Arguments>
+    auto apply(Function&& function, Arguments&&... arguments) {
+        if constexpr (is_task<Function, Arguments...>()) {
+            return apply_async(std::forward<Function>(function), std::forward<Arguments>(arguments)...).give();
+        }
+    }
+
+    /// The same without waiting for it. Throws `std::invalid_argument` after close(). Python: `Pool.apply_async`.
+    template <class Function, class... Arguments>
+    auto apply_async(Function&& function, Arguments&&... arguments) {
+        if constexpr (is_task<Function, Arguments...>()) {
+            using F = std::decay_t<Function>;
+            using Call = detail::CrossingCall<F, Arguments...>;
+            using R = std::decay_t<typename Call::Returned>;
+            detail::Giving<detail::Placing> context;
+            detail::Writer writer{&context};
+            Call::write(writer, function, std::forward<Arguments>(arguments)...);
+            using Code = detail::TaskCode<F, Arguments...>;
+            auto work = submit(detail::thunk_address<Code, detail::TaskFrame>(),
+                               detail::thunk_file<Code, detail::TaskFrame>(), writer, context);
+            return AsyncResult<R>(std::make_shared<detail::TaskResult<R>>(state().core, std::move(work)));
+        }
+    }
+
+    /// `function(item)` for every item of `range`, in the workers; the results in the order of the items. `range` is any
+    /// input range or a braced list; it is read in this thread, completely, before the call returns. Elements that are
+    /// plain and lie side by side move by one copy into warm shared memory, and plain results by one copy out; all
+    /// else as dumps() and loads() would have it. A void function makes it void.
+    ///
+    /// Waits until all items are through, then throws the error of the first item, in their order, that has one; the others
+    /// are not affected by it. Python: `Pool.map`.
+    template <class Function, std::ranges::input_range Range>
+    auto map(Function&& function, Range&& range, MapOptions options = {}) {
+        if constexpr (is_map<Function, Range>()) {
+            return map_async(std::forward<Function>(function), std::forward<Range>(range), std::move(options))
+                .give();
+        }
+    }
+    template <class Function, class Item>
+    auto map(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
+        return map(std::forward<Function>(function), std::span(items.begin(), items.size()),
+                   std::move(options));
+    }
+
+    /// The same without waiting for it. Python: `Pool.map_async`.
+    template <class Function, std::ranges::input_range Range>
+    auto map_async(Function&& function, Range&& range, MapOptions options = {}) {
+        if constexpr (is_map<Function, Range>()) {
+            using F = std::decay_t<Function>;
+            using Given = std::ranges::range_reference_t<Range>;
+            using Element = detail::ElementType<F, Given>;
+            return start_map<F, Element, detail::MapCall<F, Element>>(function, range, options);
+        }
+    }
+    template <class Function, class Item>
+    auto map_async(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
+        return map_async(std::forward<Function>(function), std::span(items.begin(), items.size()),
+                         std::move(options));
+    }
+
+    /// As map(), of a function of several parameters: the items are tuples, pairs or arrays of its arguments.
+    /// Python: `Pool.starmap`.
+    template <class Function, std::ranges::input_range Range>
+    auto starmap(Function&& function, Range&& range, MapOptions options = {}) {
+        if constexpr (is_starmap<Function, Range>()) {
+            return starmap_async(std::forward<Function>(function), std::forward<Range>(range),
+                                 std::move(options))
+                .give();
+        }
+    }
+    /// `pool.starmap(f, {{2, 3}, {4, 5}})`, for functions whose parameters are known.
+    template <class Function>
+    auto starmap(Function&& function, std::initializer_list<detail::ParameterTuple<Function>> items,
+                 MapOptions options = {}) {
+        return starmap(std::forward<Function>(function), std::span(items.begin(), items.size()),
+                       std::move(options));
+    }
+
+    /// The same without waiting for it. Python: `Pool.starmap_async`.
+    template <class Function, std::ranges::input_range Range>
+    auto starmap_async(Function&& function, Range&& range, MapOptions options = {}) {
+        if constexpr (is_starmap<Function, Range>()) {
+            using F = std::decay_t<Function>;
+            using Element = detail::ArgumentsType<F, std::ranges::range_reference_t<Range>>;
+            return start_map<F, Element, detail::MapCall<F, Element*>>(function, range, options);
+        }
+    }
+    template <class Function>
+    auto starmap_async(Function&& function, std::initializer_list<detail::ParameterTuple<Function>> items,
+                       MapOptions options = {}) {
+        return starmap_async(std::forward<Function>(function), std::span(items.begin(), items.size()),
+                             std::move(options));
+    }
+
+    /// Takes no more work; the workers end when all is done. Python: `Pool.close`.
+    void close() {
+        state().core->close();
+        state().core->bell().ring();
+    }
+
+    /// Ends the workers at once. Who waits for a result gets CancelledError. Python: `Pool.terminate`.
+    void terminate() {
+        state().core->close();
+        state().supervisor->terminate();
+    }
+
+    /// Waits until the workers have ended, after close() or terminate(); throws `std::invalid_argument` before.
+    /// Python: `Pool.join`.
+    void join() {
+        if (!state().core->is_closed()) {
+            throw std::invalid_argument(
+                "multiprocessing: this pool is still running; close() or terminate() it before join()");
+        }
+        state().supervisor->join();
+    }
+
+private:
+    struct State {
+        std::shared_ptr<detail::PoolCore> core;
+        std::unique_ptr<detail::Supervisor> supervisor;
+        OnExit on_exit;
+        std::uint64_t most_tasks;
+        std::uint32_t copies = detail::self().copies();
+    };
+
+    /// Whether the call can be carried out in a worker; if not, an error of the compiler says why.
+    template <class Function, class... Arguments>
+    static constexpr bool is_task() {
+        using Call = detail::CrossingCall<std::decay_t<Function>, Arguments...>;
+        if constexpr (!Call::ok) {
+            Call::explain();
+            return false;
+        } else {
+            return is_result<typename Call::Returned>();
+        }
+    }
+    template <class Returned>
+    static constexpr bool is_result() {
+        using Result = std::decay_t<Returned>;
+        if constexpr (std::is_void_v<Result>) {
+            return true;
+        } else {
+            detail::require_crossing<Result, detail::Crossing::anywhere>();
+            return detail::can_cross<Result, detail::Crossing::anywhere>();
+        }
+    }
+    template <class Function, class Range>
+    static constexpr bool is_map() {
+        return is_task<Function, std::ranges::range_reference_t<Range>>();
+    }
+    template <class Function, class Range>
+    static constexpr bool is_starmap() {
+        using Item = std::remove_cvref_t<std::ranges::range_reference_t<Range>>;
+        if constexpr (!requires { std::tuple_size<Item>::value; }) {
+            static_assert(
+                requires { std::tuple_size<Item>::value; },
+                "the items of starmap are tuples, pairs or arrays of arguments; for single arguments use map");
+            return false;
+        } else {
+            return is_starmap_of<Function, Item>(std::make_index_sequence<std::tuple_size_v<Item>>{});
+        }
+    }
+    template <class Function, class Item, std::size_t... Index>
+    static constexpr bool is_starmap_of(std::index_sequence<Index...>) {
+        return is_task<Function, std::tuple_element_t<Index, Item>...>();
+    }
+
+    template <class Code>
+    void make(const PoolOptions& options, std::vector<std::byte> payload,
+              std::vector<std::shared_ptr<detail::SharedObject>> given) {
+        constexpr std::size_t most = 4096;
+        const std::size_t workers = options.processes.value_or(static_cast<std::size_t>(process_cpu_count()));
+        if (workers > most) {
+            throw std::invalid_argument("multiprocessing: a pool of " + std::to_string(workers) +
+                                        " processes; at most " + std::to_string(most) + " are possible");
+        }
+        detail::LaunchRequest plan;
+        plan.method = options.start_method.value_or(get_start_method());
+        detail::require_available(plan.method);
+        plan.identity.daemon = true;
+        plan.target = detail::thunk_address<Code, detail::TargetFrame>();
+        plan.target_file = detail::thunk_file<Code, detail::TargetFrame>();
+        plan.payload = std::move(payload);
+        plan.given = std::move(given);
+        plan.serves = true;
+        plan.supervised = true;
+        auto core = std::make_shared<detail::PoolCore>(static_cast<std::uint32_t>(workers));
+        auto supervisor =
+            std::make_unique<detail::Supervisor>(core, std::move(plan), options.maxtasksperchild.value());
+        state_.reset(new State{std::move(core), std::move(supervisor), options.on_exit,
+                               options.maxtasksperchild.value()});
+    }
+
+    State& state() const {
+        if (!state_) throw std::logic_error("multiprocessing: this Pool was moved away");
+        if (state_->copies != detail::self().copies()) {
+            throw std::logic_error(
+                "multiprocessing: this Pool belongs to the process that made it, which is another one");
+        }
+        return *state_;
+    }
+
+    std::shared_ptr<detail::TaskWork> submit(const detail::ThunkAddress& code, const std::string& file,
+                                             detail::Writer& writer, detail::Giving<detail::Placing>& context);
+
+    /// The part of a map that does not depend on types.
+    std::shared_ptr<detail::MapWork> submit(const detail::ThunkAddress& code, const std::string& file,
+                                            detail::MapPlan& plan, const MapOptions& options);
+
+    template <class F, class Element, class Called, class Function, class Range>
+    auto start_map(const Function& function, Range&& range, const MapOptions& options) {
+        using R = std::decay_t<typename Called::Returned>;
+        using Result = detail::MapValue<R>;
+        constexpr bool plain_input = std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> &&
+                                     detail::is_plain<Element> &&
+                                     std::is_same_v<Element, std::ranges::range_value_t<Range>>;
+        using Code = detail::MapCode<F, Element, Called, plain_input>;
+        state();
+        detail::MapPlan plan;
+        if constexpr (plain_input) {
+            plan.take_plain(std::span<const Element>(std::ranges::data(range), std::ranges::size(range)));
+        } else {
+            plan.take_archive<Element>(range);
+        }
+        if constexpr (detail::is_plain<R>) plan.make_room(plan.items * sizeof(R));
+        plan.take_callable<F>(function);
+        if (plan.items == 0) {
+            return AsyncResult<Result>(
+                std::make_shared<detail::ResultState<Result>>(typename detail::ResultState<Result>::Value{}));
+        }
+        auto work = submit(detail::thunk_address<Code, detail::MapFrame>(),
+                           detail::thunk_file<Code, detail::MapFrame>(), plan, options);
+        return AsyncResult<Result>(
+            std::make_shared<detail::MapResult<R>>(state().core, std::move(work), options.progress));
+    }
+
+    void finish() noexcept {
+        if (!state_ || state_->copies != detail::self().copies()) return;
+        try {
+            if (state_->on_exit == OnExit::join) {
+                close();
+                join();
+            } else if (state_->core->has_unfinished()) {
+                get_logger().log(LogLevel::warning,
+                                 "a Pool ends with work that is not done, which is given up; close() and "
+                                 "join() it first, or make it with .on_exit = OnExit::join");
+            }
+        } catch (const std::exception& error) {
+            get_logger().log(LogLevel::error, std::string("at the end of a Pool: ") + error.what());
+        }
+        state_.reset(); // the supervisor's destructor ends what still runs
+    }
+
+    std::unique_ptr<State> state_;
+};
+
+inline std::shared_ptr<detail::TaskWork> Pool::submit(const detail::ThunkAddress& code, const std::string& file,
+                                                      detail::Writer& writer,
+                                                      detail::Giving<detail::Placing>& context) {
+    detail::PoolCore& core = *state().core;
+    const detail::TaskTarget target = core.target(code, file);
+    detail::TaskSlot* slot = nullptr;
+    auto work = core.enter([&](detail::TaskSlot& entered) {
+        slot = &entered;
+        return std::make_shared<detail::TaskWork>(entered);
+    });
+    detail::ScopeExit leave{[&] { core.leave(*work); }};
+    const auto message = writer.view();
+    slot->target = target;
+    slot->arguments = {0, message.size()};
+    if (message.size() > detail::TaskSlot::inline_bytes) {
+        context.blocks.push_back(detail::copy_to_space(message));
+        slot->arguments.block = context.blocks.back().position();
+    } else if (!message.empty()) {
+        std::memcpy(slot->small_arguments, message.data(), message.size());
+    }
+    work->arguments = std::move(context.blocks);
+    work->given = detail::LeaseArray(std::move(context.objects), 1);
+    slot->leases = work->given.parcel();
+    core.announce(*work, 0);
+    leave.release();
+    return work;
+}
+
+inline std::shared_ptr<detail::MapWork> Pool::submit(const detail::ThunkAddress& code, const std::string& file,
+                                                     detail::MapPlan& plan, const MapOptions& options) {
+    detail::PoolCore& core = *state().core;
+    const detail::TaskTarget target = core.target(code, file);
+    const auto sizes = detail::cut(plan.items, options.chunksize.value(), core.workers(), state().most_tasks);
+    detail::TaskSlot* slot = nullptr;
+    auto work = core.enter([&](detail::TaskSlot& entered) {
+        slot = &entered;
+        return std::make_shared<detail::MapWork>(core.view(), plan.items);
+    });
+    detail::ScopeExit leave{[&] { core.leave(*work); }};
+    plan.fill(*work, sizes, core.workers());
+    slot->target = target;
+    slot->arguments = plan.job();
+    core.announce(*work, static_cast<std::uint32_t>(std::min<std::uint64_t>(core.workers(), sizes.size())));
+    leave.release();
+    return work;
+}
+
+} // namespace multiprocessing::inline v1
+
+template <class R>
+struct std::hash<multiprocessing::AsyncResult<R>> {
+    std::size_t operator()(const multiprocessing::AsyncResult<R>& result) const noexcept {
+        return result.hash();
+    }
+};
