@@ -19,14 +19,12 @@ if [ "$preset" = mingw ]; then
     mkdir -p "$WINEPREFIX"
     # Wine's services run from here on until the end. Started by a test, they would keep that test's output open, and
     # CTest would wait for them.
-    /usr/lib/wine/wineserver64 -p600
+    /usr/lib/wine/wineserver64 -p600 </dev/null >/dev/null 2>&1
+    trap '/usr/lib/wine/wineserver64 -k' EXIT
     sh cmake/wine.sh wineboot -i </dev/null >/dev/null 2>&1    # makes the prefix, once
 fi
 cmake --preset "$preset"
 cmake --build --preset "$preset"
 status=0
 ctest --preset "$preset" "$@" || status=$?
-if [ "$preset" = mingw ]; then
-    WINEPREFIX="$PWD/build/wine" /usr/lib/wine/wineserver64 -k || true
-fi
 exit $status

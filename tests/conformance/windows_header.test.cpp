@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A program includes <windows.h> before us: nothing of ours may clash with it. The other order: windows_header_last.
+// A program includes <windows.h> before us: nothing of ours may clash with it. The other order:
+// windows_header_last.
 #if defined(_WIN32)
 
 #include <windows.h>

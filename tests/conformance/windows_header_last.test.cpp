@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A program includes <windows.h> after us: it must not have been there yet, and nothing of ours may clash with it.
+// A program includes <windows.h> after us: it must not have been there yet, and nothing of ours may clash with
+// it.
 #if defined(_WIN32)
 
 #include <conformance/every_header.hpp>

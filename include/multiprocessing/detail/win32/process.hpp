@@ -51,9 +51,9 @@ public:
         winapi::GetProcessTimes(process, &made, &ended, &kernel, &user);
         ProcessMemory memory{};
         K32GetProcessMemoryInfo(process, reinterpret_cast<::_PROCESS_MEMORY_COUNTERS*>(&memory), sizeof memory);
-        const bool by_us = (code & ~signal_mask) == ended_by_signal;
-        ending_ = Ending{by_us ? -static_cast<int>(code & signal_mask) : static_cast<int>(code),
-                         memory.peak_working_set, duration(user), duration(kernel)};
+        const bool by_us = code == (ended_by_signal | sigterm) || code == (ended_by_signal | sigkill);
+        const int exitcode = by_us ? -static_cast<int>(code & ~ended_by_signal) : static_cast<int>(code);
+        ending_ = Ending{exitcode, memory.peak_working_set, duration(user), duration(kernel)};
         return ending_;
     }
 
@@ -63,13 +63,14 @@ public:
                     "interrupting process " + std::to_string(pid_) +
                         ": Windows sends Ctrl-C to all processes of a console, not to one; use terminate()");
     }
-    void terminate() { end_by(15); }
-    void kill() { end_by(9); }
+    void terminate() { end_by(sigterm); }
+    void kill() { end_by(sigkill); }
 
 private:
     // The exit code of a process that we end: this, plus the signal that POSIX would have sent.
     static constexpr winapi::DWORD_ ended_by_signal = 0x10000;
-    static constexpr winapi::DWORD_ signal_mask = 0x1F;
+    static constexpr winapi::DWORD_ sigterm = 15;
+    static constexpr winapi::DWORD_ sigkill = 9;
 
     bool has_ended() const { return wait_one(sentinel_.native(), Deadline::after(std::chrono::seconds{0})); }
 
@@ -96,7 +97,8 @@ public:
     explicit SpawnRequest(std::filesystem::path image) : image_(std::move(image)) {}
 
     void argument(const std::string& text) { arguments_.push_back(text); }
-    /// A handle has the same value in the child as here, so it is a copy whose value nobody else can use meanwhile.
+    /// A handle has the same value in the child as here, so it is a copy whose value nobody else can use
+    /// meanwhile.
     std::string pass(const Handle& handle) {
         passed_.push_back(handle.duplicate());
         return std::to_string(reinterpret_cast<std::uintptr_t>(passed_.back().native()));
@@ -108,8 +110,7 @@ private:
 
     std::filesystem::path image_;
     std::vector<std::string> arguments_;
-    mutable std::vector<Handle>
-        passed_; // until the start: the end of a pipe must not stay open here for longer
+    mutable std::vector<Handle> passed_; // until the start: a pipe's end must not stay open for longer
 };
 
 /// The job that children are born into, while there is a Lifeline.
@@ -213,8 +214,8 @@ inline Child spawn(const SpawnRequest& request) {
     startup.lpAttributeList = attributes.native();
     winapi::PROCESS_INFORMATION_ started{};
 
-    // What is listed must be inheritable, too. It is so during the call only: a program that another thread starts
-    // without a list gets whatever is inheritable just then.
+    // What is listed must be inheritable, too. It is so during the call only: a program that another thread
+    // starts without a list gets whatever is inheritable just then.
     const auto make_inheritable = [&](bool on) {
         for (const NativeHandle handle : inherited)
             winapi::SetHandleInformation(handle, winapi::HANDLE_FLAG_INHERIT_,
