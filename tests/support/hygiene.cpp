@@ -50,6 +50,7 @@ public:
         std::vector<std::string> left;
         for (int attempt = 0; attempt < 100; ++attempt) {
             left.clear();
+            multiprocessing::detail::children().bury();
             const auto after = support::inventory();
             std::set_difference(after.begin(), after.end(), before_.begin(), before_.end(),
                                 std::back_inserter(left));

@@ -4,6 +4,7 @@
 #define CATCH_CONFIG_RUNNER
 #define CATCH_CONFIG_NO_POSIX_SIGNALS // its handlers would be inherited by forked children
 #include <support/catch.hpp>
+#include <support/exceptions.hpp>
 #include <support/hygiene.hpp>
 #include <support/watchdog.hpp>
 
@@ -19,6 +20,9 @@ namespace cli = Catch::clara;
 #endif
 
 int main(int argc, char** argv) {
+    multiprocessing::register_exception<support::ParseError>();
+    multiprocessing::register_exception<support::PlainFailure>();
+    multiprocessing::register_exception<support::FinalError>();
     multiprocessing::freeze_support();
     std::string method;
     Catch::Session session;

@@ -5,6 +5,7 @@
 
 #include <support/tally.hpp>
 
+#include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/spawn.hpp>
 
@@ -158,6 +159,20 @@ int closed_streams(const Arguments&) {
 }
 #endif
 
+/// The end of main() finds a pool with work.
+int leaves_pool_running(const Arguments&) {
+    static mp::Pool pool(2);
+    pool.apply_async([] { std::this_thread::sleep_for(1h); });
+    return pool.apply([] { return 0; });
+}
+
+/// The end of the program finds a pool that nobody destroys.
+int leaks_pool(const Arguments&) {
+    auto* const pool = new mp::Pool(2);
+    pool->apply_async([] { std::this_thread::sleep_for(1h); });
+    return pool->apply([] { return 0; });
+}
+
 int as_if_child(const Arguments&) {
     const std::string self = mp::detail::platform::program_path().string();
     const int status = std::system((self + " --multiprocessing-child 77 - 4096 - 78").c_str());
@@ -177,6 +192,8 @@ int main(int argc, char** argv) {
     scenarios["ends_early"] = ends_early;
     scenarios["other_build"] = other_build;
     scenarios["count_in_child"] = count_in_child;
+    scenarios["leaves_pool_running"] = leaves_pool_running;
+    scenarios["leaks_pool"] = leaks_pool;
     scenarios["as_if_child"] = as_if_child;
 #if !defined(_WIN32)
     scenarios["closed_streams"] = closed_streams;

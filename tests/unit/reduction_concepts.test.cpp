@@ -8,7 +8,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -211,6 +210,14 @@ struct Fields65 {
 };
 
 struct Empty {};
+struct ImmovableEmpty {
+    ImmovableEmpty() = default;
+    ImmovableEmpty(const ImmovableEmpty&) = delete;
+};
+struct HoldsImmovable {
+    int number;
+    Immovable part;
+};
 struct BigArrays {
     char text[65536];
     double matrix[64][64];
@@ -263,7 +270,8 @@ static_assert(never<std::unique_ptr<int, void (*)(int*)>> && never<std::unique_p
 static_assert(never<std::set<int, Less>> &&
               never<std::unordered_map<int, int, std::function<std::size_t(int)>>>);
 static_assert(never<MoreThanVector> && never<Json> && never<ForgetsToSerialize>);
-static_assert(never<NeedsArgument> && never<Immovable> && never<PrivateHook> && never<std::tm>);
+static_assert(never<NeedsArgument> && never<Immovable> && never<ImmovableEmpty> && never<HoldsImmovable> &&
+              never<PrivateHook>);
 static_assert(never<std::tuple<int&>> && never<std::tuple<const int>> && never<std::valarray<int>>);
 
 } // namespace
@@ -326,7 +334,7 @@ TEST_CASE("each reason has its own words and a remedy", "[reduction]") {
                ContainsSubstring("base class: give it template <class Archive> void serialize"));
     CHECK_THAT(why_not<WithBitField>(), ContainsSubstring("bit-field"));
     CHECK_THAT(why_not<Fields65>(), ContainsSubstring("more than 64 members"));
-    CHECK_THAT(why_not<ForgetsToSerialize>(), ContainsSubstring("serialize() is inherited"));
+    CHECK_THAT(why_not<ForgetsToSerialize>(), ContainsSubstring("serialize() or save() is inherited"));
     CHECK_THAT(why_not<NeedsArgument>(), ContainsSubstring("needs a default constructor"));
     CHECK_THAT(why_not<Immovable>(), ContainsSubstring("neither copyable nor movable"));
     CHECK_THAT(why_not<PrivateHook>(), ContainsSubstring("private members"));

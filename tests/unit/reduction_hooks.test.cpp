@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
 
+// In no namespace and before the library: none of its business.
+template <class Anything, class Other>
+void serialize(Anything&, Other&) {}
+template <class Anything, class Other>
+void save(Anything&, const Other&) {}
+int load = 0;
+
 #include <multiprocessing/reduction.hpp>
 
 #include <memory>
@@ -222,6 +229,28 @@ void load(Archive& ar, FreePairWithVersion& value, unsigned) {
     ar >> value.a_ >> value.b_;
 }
 
+/// Found by no rule of the language, as it is in no namespace of theirs.
+struct Untouched {
+    int a_ = 0;
+    std::string b_;
+};
+
+struct PairOfBase {
+    PairOfBase() {}
+    template <class Archive>
+    void save(Archive& ar) const {
+        ar(a_);
+    }
+    template <class Archive>
+    void load(Archive& ar) {
+        ar(a_);
+    }
+    int a_ = 0;
+};
+struct ForgetsItsOwn : PairOfBase {
+    int more = 0;
+};
+
 union Either {
     int number = 0;
     float real;
@@ -296,6 +325,15 @@ TEMPLATE_TEST_CASE("every form of the hook is found and used both ways", "[reduc
     CHECK(there_and_back(many) == many);
     const std::pair<TestType, std::optional<TestType>> both{value, value};
     CHECK(there_and_back(both) == both);
+}
+
+TEST_CASE("functions in no namespace are no hooks", "[reduction]") {
+    CHECK(there_and_back(Untouched{3, "fields"}).b_ == "fields");
+}
+
+TEST_CASE("a hook that is inherited does not know what was added", "[reduction]") {
+    STATIC_REQUIRE(mp::Serializable<PairOfBase>);
+    STATIC_REQUIRE(!mp::Serializable<ForgetsItsOwn>);
 }
 
 TEST_CASE("a hook knows which way it goes", "[reduction]") {

@@ -133,6 +133,15 @@ TEMPLATE_TEST_CASE("a forged length is refused before memory is taken for it", "
     }
 }
 
+TEST_CASE("elements that are large here and small there are not made room for before they are read",
+          "[reduction]") {
+    using List = std::vector<std::optional<Wide>>;
+    Bytes bytes = header<List>();
+    add(bytes, {200, 2}); // the first element is not valid
+    bytes.resize(bytes.size() + 300);
+    CHECK(!accepted<List>(bytes));
+}
+
 TEST_CASE("a length has one spelling only", "[reduction]") {
     Bytes bytes = header<std::string>();
     add_length(bytes, 1);

@@ -139,6 +139,7 @@ public:
             children = running_;
         }
         std::erase_if(children, [](const auto& child) { return child->poll().has_value(); });
+        bury(); // of those that ended earlier, somebody's descendants may be gone by now
         return children;
     }
 

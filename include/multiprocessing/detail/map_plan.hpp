@@ -33,7 +33,7 @@ inline Block copy_to_space(std::span<const std::byte> bytes) {
 }
 
 /// The sizes of chunks: as told, or guided: what is left / (2 x workers), down to one item. A million items on two workers
-/// are 54 chunks, and no worker waits for another at the end for longer than one item takes. A worker that is to be
+/// are some 50 chunks, and no worker waits for another at the end for longer than one item takes. A worker that is to be
 /// replaced after so many tasks gets no larger chunk than that.
 inline std::vector<std::uint64_t> cut(std::uint64_t items, std::uint64_t chunksize, std::uint32_t workers,
                                       std::uint64_t most) {
@@ -108,7 +108,7 @@ public:
     }
 
     /// Puts it all together, for `workers` helpers.
-    void fill(MapWork& work, const std::vector<std::uint64_t>& sizes, std::uint32_t workers) {
+    void fill(MapWork& work, const std::vector<std::uint64_t>& sizes, std::uint32_t workers, std::uint64_t pool_holder) {
         Space& space = tree().space;
         const Parcel chunks =
             keep(Block{tree().heap.allocate(sizes.size() * sizeof(MapChunk))}, sizes.size() * sizeof(MapChunk));
@@ -120,8 +120,8 @@ public:
             begin += size;
             ++chunk;
         }
-        work.callable_given = LeaseArray(std::move(callable_objects_), workers);
-        work.input_given = LeaseArray(std::move(input_objects_), 1);
+        work.callable_given = LeaseArray(std::move(callable_objects_), workers, pool_holder);
+        work.input_given = LeaseArray(std::move(input_objects_), 1, pool_holder);
         const Parcel job = keep(Block{tree().heap.allocate(sizeof(MapJob))}, sizeof(MapJob));
         work.set_job(*new (&space.at<MapJob>(job.block)) MapJob{
             callable_, work.callable_given.parcel(), input_, places_, work.input_given.parcel(), output_,

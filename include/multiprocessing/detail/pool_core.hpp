@@ -44,6 +44,11 @@ public:
         shared.idle = idle_.position();
         view_.ring().reset();
     }
+    ~PoolCore() {
+        works_.clear(); // their leases pass to the pool, and end with it: no worker is left
+        limbo_.clear();
+        if (copies_ == self().copies()) leases().end(holder_);
+    }
     PoolCore(const PoolCore&) = delete;
     PoolCore& operator=(const PoolCore&) = delete;
 
@@ -51,6 +56,8 @@ public:
     Position position() const noexcept { return shared_.position(); }
     std::uint32_t workers() const noexcept { return view_.shared().workers; }
     platform::Doorbell& bell() noexcept { return bell_; }
+    /// Who holds the leases of what a worker kept beyond its task.
+    std::uint64_t holder() const noexcept { return holder_; }
 
     // ---- For who submits ----
 
@@ -336,6 +343,8 @@ private:
     Block idle_;
     PoolView view_;
     platform::Doorbell bell_;
+    const std::uint64_t holder_ = LeaseArray::new_holder();
+    const std::uint32_t copies_ = self().copies();
 
     mutable std::mutex mutex_;
     std::vector<Block> segments_;

@@ -45,8 +45,9 @@ class LeaseArray {
 public:
     LeaseArray() = default;
     /// `copies`: how many receivers there are, each with leases of its own.
-    LeaseArray(std::vector<std::shared_ptr<SharedObject>> objects, std::size_t copies)
-        : objects_(std::move(objects)), flags_holders_(copies) {
+    /// What is kept beyond the end of the work is held by `afterwards`.
+    LeaseArray(std::vector<std::shared_ptr<SharedObject>> objects, std::size_t copies, std::uint64_t afterwards)
+        : objects_(std::move(objects)), holders_(copies), afterwards_(afterwards) {
         if (objects_.empty()) return;
         array_ = Block{tree().heap.allocate(bytes_each() * copies)};
         for (std::size_t copy = 0; copy < copies; ++copy) give(copy);
@@ -54,13 +55,16 @@ public:
     LeaseArray(LeaseArray&&) noexcept = default;
     LeaseArray& operator=(LeaseArray&&) noexcept = default;
     ~LeaseArray() {
-        // Who kept an object for good keeps it until all is over: nobody else knows who that is.
-        for (const std::uint64_t holder : flags_holders_) {
-            if (holder) leases().transfer(holder, kept_to_the_end);
+        for (const std::uint64_t holder : holders_) {
+            if (holder) leases().transfer(holder, afterwards_);
         }
     }
 
-    static constexpr std::uint64_t kept_to_the_end = ~std::uint64_t{0};
+    /// A holder that is no process: these have 32 bits.
+    static std::uint64_t new_holder() {
+        static std::atomic<std::uint64_t> last{std::uint64_t{1} << 32};
+        return last.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
 
     std::uint64_t bytes_each() const noexcept { return objects_.size() * sizeof(LeaseEntry); }
     Parcel parcel(std::size_t copy = 0) const noexcept {
@@ -71,28 +75,27 @@ public:
     /// The receiver of a copy has died: its leases are over when its descendants are gone, and the next one gets others.
     void renew(std::size_t copy, Incarnation dead) {
         if (objects_.empty()) return;
-        leases().transfer(flags_holders_[copy], dead);
+        leases().transfer(holders_[copy], dead);
         give(copy);
     }
 
     /// The receiver of a copy has ended the work: what it still holds it holds by itself.
     void pass_on(std::size_t copy, Incarnation receiver) {
-        if (objects_.empty() || !flags_holders_[copy]) return;
-        leases().transfer(std::exchange(flags_holders_[copy], 0), receiver);
+        if (objects_.empty() || !holders_[copy]) return;
+        leases().transfer(std::exchange(holders_[copy], 0), receiver);
     }
 
 private:
     void give(std::size_t copy) {
-        static std::atomic<std::uint64_t> counter{0};
-        // Beyond the names of processes, which leases are otherwise held by.
-        const std::uint64_t holder = (std::uint64_t{1} << 32) + counter.fetch_add(1, std::memory_order_relaxed);
-        flags_holders_[copy] = holder;
+        const std::uint64_t holder = new_holder();
+        holders_[copy] = holder;
         auto* entry = &tree().space.at<LeaseEntry>(array_.position() + copy * bytes_each());
         for (const auto& object : objects_) *entry++ = leases().give(object, holder);
     }
 
     std::vector<std::shared_ptr<SharedObject>> objects_; // pinned as long as the work lasts
-    std::vector<std::uint64_t> flags_holders_;
+    std::vector<std::uint64_t> holders_; // by copy
+    std::uint64_t afterwards_ = 0;
     Block array_;
 };
 

@@ -13,6 +13,7 @@
 #include <multiprocessing/reduction.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <exception>
 #include <mutex>
@@ -44,6 +45,14 @@ struct MULTIPROCESSING_VISIBLE CarriesCause {
 template <class E>
 struct MULTIPROCESSING_VISIBLE Rebuilt : E, CarriesCause {
     Rebuilt(E original, RemoteCause from) : E(std::move(original)), CarriesCause{std::move(from)} {}
+};
+
+/// The same for a standard exception; its text is what it was, also where the type cannot be given one.
+template <std::derived_from<std::exception> E>
+    requires(!std::same_as<E, RemoteError>) // which has its own
+struct MULTIPROCESSING_VISIBLE Rebuilt<E> : E, CarriesCause {
+    Rebuilt(E original, RemoteCause from) : E(std::move(original)), CarriesCause{std::move(from)} {}
+    const char* what() const noexcept override { return cause.text.c_str(); }
 };
 
 /// An exception that knows where it was thrown: see throw_with_trace().

@@ -15,7 +15,6 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <typeinfo>
@@ -28,18 +27,16 @@ namespace multiprocessing::inline v1::detail {
 template <class E>
 struct ExceptionCodec {
     using Saved = std::string;
-    static constexpr bool carries_text = true;
     static Saved save(const E& exception) { return exception.what(); }
     static E load(const Saved& text) { return E(text); }
 };
 
-/// Types whose text is fixed. What derives from them has a text of its own, which they could not carry.
+/// Types whose text is fixed: what is rebuilt has the original's all the same (see Rebuilt).
 template <class E>
     requires(std::is_default_constructible_v<E> && !std::is_constructible_v<E, std::string> &&
              !std::is_base_of_v<std::system_error, E>)
 struct ExceptionCodec<E> {
     using Saved = std::nullptr_t;
-    static constexpr bool carries_text = false;
     static Saved save(const E&) { return nullptr; }
     static E load(Saved) { return E(); }
 };
@@ -80,7 +77,6 @@ template <class E>
     requires(std::is_same_v<E, std::system_error> || std::is_same_v<E, std::ios_base::failure>)
 struct ExceptionCodec<E> {
     using Saved = SavedSystemError;
-    static constexpr bool carries_text = true;
     static Saved save(const E& error) {
         return {text_without_message(error), {error.code().category().name(), error.code().value()}};
     }
@@ -103,14 +99,15 @@ struct SavedFilesystemError {
 template <>
 struct ExceptionCodec<std::filesystem::filesystem_error> {
     using Saved = SavedFilesystemError;
-    static constexpr bool carries_text = true;
     static Saved save(const std::filesystem::filesystem_error& error) {
         return {{text_without_message(error), {error.code().category().name(), error.code().value()}},
                 error.path1(),
                 error.path2()};
     }
     static std::filesystem::filesystem_error load(const Saved& saved) {
-        return {saved.error.text, saved.first, saved.second, static_cast<std::error_code>(saved.error.code)};
+        const auto code = static_cast<std::error_code>(saved.error.code);
+        if (saved.second.empty()) return {saved.error.text, saved.first, code};
+        return {saved.error.text, saved.first, saved.second, code};
     }
 };
 
@@ -122,7 +119,6 @@ struct ExceptionCodec<WorkerLostError> {
         std::optional<int> exitcode;
         std::optional<std::size_t> task_index;
     };
-    static constexpr bool carries_text = true;
     static Saved save(const WorkerLostError& error) {
         return {error.what(), error.pid(), error.exitcode(), error.task_index()};
     }
@@ -149,9 +145,6 @@ private:
     static bool save_as(const std::exception& exception, std::string& codec, std::vector<std::byte>& payload) {
         const auto* const one = dynamic_cast<const One*>(&exception);
         if (!one) return false;
-        if constexpr (!ExceptionCodec<One>::carries_text) {
-            if (std::string_view(exception.what()) != One().what()) return false;
-        }
         payload = dumps(ExceptionCodec<One>::save(*one));
         codec = typeid(One).name();
         return true;

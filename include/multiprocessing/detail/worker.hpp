@@ -78,9 +78,10 @@ public:
     /// The initializer has thrown what is being handled: the parent reads it when this process has ended.
     void break_down() {
         const RemoteFailure failure = capture_current_exception();
-        Block block = write_outcome(dumps(failure), {});
+        const std::vector<std::byte> message = dumps(failure);
+        Block block = write_outcome(message, {});
         self_.heap.hand_over(block.position());
-        line_.failure = {block.release(), 0};
+        line_.failure = {block.release(), message.size()};
         line_.state.store(WorkerLine::broken, std::memory_order_release);
     }
 

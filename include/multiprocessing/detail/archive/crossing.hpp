@@ -49,14 +49,13 @@ concept Complete = requires { sizeof(T); };
 
 template <class T>
 constexpr Refusal refusal_of_hook() {
-    if constexpr (hooks_of<T>.serialize == Form::member || hooks_of<T>.serialize == Form::member_with_version) {
-        if constexpr (inherits_serialize<T>()) return Refusal::inherited_hook;
-    }
-    // Only a static load() can do without; it returns the object, which may have no default constructor.
-    if constexpr (hooks_of<T>.load != Form::static_member && !access::can_make<T>()) {
-        return Refusal::hook_needs_default_constructor;
+    if constexpr (inherits_hook<T>()) {
+        return Refusal::inherited_hook;
+    } else if constexpr (hooks_of<T>.load != Form::static_member && !access::can_make<T>()) {
+        return Refusal::
+            hook_needs_default_constructor; // only a static load() can do without: it returns the object
     } else {
-        return std::is_move_constructible_v<T> ? Refusal::none : Refusal::immovable;
+        return Refusal::none;
     }
 }
 
@@ -147,6 +146,8 @@ constexpr Refusal find_refusal() {
             return refusal_of_stranger<T>();
         } else if constexpr (K == Kind::handle) {
             return C == Crossing::spawning ? Refusal::none : Refusal::handle;
+        } else if constexpr (std::is_class_v<T> && !std::is_move_constructible_v<T>) {
+            return Refusal::immovable; // or a part of it is
         } else if constexpr (K == Kind::hook) {
             return refusal_of_hook<T>();
         } else if constexpr (K == Kind::unique || K == Kind::shared) {

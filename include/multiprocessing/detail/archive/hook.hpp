@@ -46,6 +46,68 @@ std::type_identity<Class> class_of(Function Class::*);
 /// How a function of the hook is called. Those with a version are Boost.Serialization's; it is always 0 here.
 enum class Form { none, member, member_with_version, free, free_with_version, static_member };
 
+/// Hooks that are functions beside the class. Calls of them stand here, where functions of the same names, which nobody
+/// can call, hide whatever a program declared in no namespace before it included this.
+namespace free_hooks {
+
+void serialize() = delete;
+void save() = delete;
+void load() = delete;
+
+template <class Archive, class T>
+constexpr Form form_of_serialize() {
+    if constexpr (requires(Archive& ar, T& value) { serialize(ar, value); }) {
+        return Form::free;
+    } else {
+        constexpr bool found = requires(Archive& ar, T& value) { serialize(ar, value, 0U); };
+        return found ? Form::free_with_version : Form::none;
+    }
+}
+
+template <class Archive, class T>
+constexpr Form form_of_save() {
+    if constexpr (requires(Archive& ar, const T& value) { save(ar, value); }) {
+        return Form::free;
+    } else {
+        constexpr bool found = requires(Archive& ar, const T& value) { save(ar, value, 0U); };
+        return found ? Form::free_with_version : Form::none;
+    }
+}
+
+template <class Archive, class T>
+constexpr Form form_of_load() {
+    if constexpr (requires(Archive& ar, T& value) { load(ar, value); }) {
+        return Form::free;
+    } else {
+        constexpr bool found = requires(Archive& ar, T& value) { load(ar, value, 0U); };
+        return found ? Form::free_with_version : Form::none;
+    }
+}
+
+template <Form form, class Archive, class T>
+void call_serialize(Archive& ar, T& value) {
+    if constexpr (form == Form::free) serialize(ar, value);
+    if constexpr (form == Form::free_with_version) serialize(ar, value, 0U);
+}
+
+template <Form form, class Archive, class T>
+void call_save(Archive& ar, const T& value) {
+    if constexpr (form == Form::free) save(ar, value);
+    if constexpr (form == Form::free_with_version) save(ar, value, 0U);
+}
+
+template <Form form, class Archive, class T>
+void call_load(Archive& ar, T& value) {
+    if constexpr (form == Form::free) load(ar, value);
+    if constexpr (form == Form::free_with_version) load(ar, value, 0U);
+}
+
+} // namespace free_hooks
+
+/// The class of a pointer to member.
+template <class Class, class Function>
+std::type_identity<Class> class_of(Function Class::*);
+
 } // namespace detail
 
 /// Befriended by a class whose serialize() (or save(), load(), default constructor) is private:
@@ -53,91 +115,71 @@ enum class Form { none, member, member_with_version, free, free_with_version, st
 struct access {
     template <class Archive, class T>
     static constexpr detail::Form form_of_serialize() {
-        using detail::Form;
         if constexpr (requires(Archive& ar, T& value) { value.serialize(ar); }) {
-            return Form::member;
+            return detail::Form::member;
         } else if constexpr (requires(Archive& ar, T& value) { value.serialize(ar, 0U); }) {
-            return Form::member_with_version;
-        } else if constexpr (requires(Archive& ar, T& value) { serialize(ar, value); }) {
-            return Form::free;
-        } else if constexpr (requires(Archive& ar, T& value) { serialize(ar, value, 0U); }) {
-            return Form::free_with_version;
+            return detail::Form::member_with_version;
         } else {
-            return Form::none;
+            return detail::free_hooks::form_of_serialize<Archive, T>();
         }
     }
 
     template <class Archive, class T>
     static constexpr detail::Form form_of_save() {
-        using detail::Form;
         if constexpr (requires(Archive& ar, const T& value) { value.save(ar); }) {
-            return Form::member;
+            return detail::Form::member;
         } else if constexpr (requires(Archive& ar, const T& value) { value.save(ar, 0U); }) {
-            return Form::member_with_version;
-        } else if constexpr (requires(Archive& ar, const T& value) { save(ar, value); }) {
-            return Form::free;
-        } else if constexpr (requires(Archive& ar, const T& value) { save(ar, value, 0U); }) {
-            return Form::free_with_version;
+            return detail::Form::member_with_version;
         } else {
-            return Form::none;
+            return detail::free_hooks::form_of_save<Archive, T>();
         }
     }
 
     template <class Archive, class T>
     static constexpr detail::Form form_of_load() {
-        using detail::Form;
         if constexpr (requires(Archive& ar) {
                           { T::load(ar) } -> std::same_as<T>;
                       }) {
-            return Form::static_member;
+            return detail::Form::static_member;
         } else if constexpr (requires(Archive& ar, T& value) { value.load(ar); }) {
-            return Form::member;
+            return detail::Form::member;
         } else if constexpr (requires(Archive& ar, T& value) { value.load(ar, 0U); }) {
-            return Form::member_with_version;
-        } else if constexpr (requires(Archive& ar, T& value) { load(ar, value); }) {
-            return Form::free;
-        } else if constexpr (requires(Archive& ar, T& value) { load(ar, value, 0U); }) {
-            return Form::free_with_version;
+            return detail::Form::member_with_version;
         } else {
-            return Form::none;
+            return detail::free_hooks::form_of_load<Archive, T>();
         }
     }
 
     template <detail::Form form, class Archive, class T>
     static void call_serialize(Archive& ar, T& value) {
-        using detail::Form;
-        if constexpr (form == Form::member) value.serialize(ar);
-        if constexpr (form == Form::member_with_version) value.serialize(ar, 0U);
-        if constexpr (form == Form::free) serialize(ar, value);
-        if constexpr (form == Form::free_with_version) serialize(ar, value, 0U);
+        if constexpr (form == detail::Form::member) {
+            value.serialize(ar);
+        } else if constexpr (form == detail::Form::member_with_version) {
+            value.serialize(ar, 0U);
+        } else {
+            detail::free_hooks::call_serialize<form>(ar, value);
+        }
     }
 
     template <detail::Form form, class Archive, class T>
     static void call_save(Archive& ar, const T& value) {
-        using detail::Form;
-        if constexpr (form == Form::member) value.save(ar);
-        if constexpr (form == Form::member_with_version) value.save(ar, 0U);
-        if constexpr (form == Form::free) save(ar, value);
-        if constexpr (form == Form::free_with_version) save(ar, value, 0U);
+        if constexpr (form == detail::Form::member) {
+            value.save(ar);
+        } else if constexpr (form == detail::Form::member_with_version) {
+            value.save(ar, 0U);
+        } else {
+            detail::free_hooks::call_save<form>(ar, value);
+        }
     }
 
     template <detail::Form form, class Archive, class T>
     static void call_load(Archive& ar, T& value) {
-        using detail::Form;
-        if constexpr (form == Form::member) value.load(ar);
-        if constexpr (form == Form::member_with_version) value.load(ar, 0U);
-        if constexpr (form == Form::free) load(ar, value);
-        if constexpr (form == Form::free_with_version) load(ar, value, 0U);
-    }
-
-    /// The class that declares the member serialize() of T; void if that is a set of overloads.
-    template <class T>
-    static constexpr auto declarer_of_serialize() {
-        if constexpr (requires { detail::class_of(&T::template serialize<detail::SavingProbe>); }) {
-            // Not evaluated: that would compile the hook's body for the probe.
-            return decltype(detail::class_of(&T::template serialize<detail::SavingProbe>)){};
+        if constexpr (form == detail::Form::member) {
+            value.load(ar);
+        } else if constexpr (form == detail::Form::member_with_version) {
+            value.load(ar, 0U);
         } else {
-            return std::type_identity<void>{};
+            detail::free_hooks::call_load<form>(ar, value);
         }
     }
 
@@ -155,6 +197,19 @@ struct access {
     static T make() {
         return T();
     }
+
+    /// The class that declares the member serialize() of T, or else save(); void if that is not one template.
+    template <class T>
+    static constexpr auto declarer_of_hook() {
+        // Not evaluated: that would compile the hook's body for the probe.
+        if constexpr (requires { detail::class_of(&T::template serialize<detail::SavingProbe>); }) {
+            return decltype(detail::class_of(&T::template serialize<detail::SavingProbe>)){};
+        } else if constexpr (requires { detail::class_of(&T::template save<detail::SavingProbe>); }) {
+            return decltype(detail::class_of(&T::template save<detail::SavingProbe>)){};
+        } else {
+            return std::type_identity<void>{};
+        }
+    }
 };
 
 namespace detail {
@@ -171,34 +226,37 @@ struct Hooks {
 
 template <class T>
 constexpr Hooks find_hooks() {
-    if constexpr (access::form_of_save<SavingProbe, T>() != Form::none) {
+    constexpr Form save = access::form_of_save<SavingProbe, T>();
+    if constexpr (save != Form::none) {
         constexpr Form load = access::form_of_load<LoadingProbe, T>();
-        if constexpr (load != Form::none) return {Form::none, access::form_of_save<SavingProbe, T>(), load};
+        if constexpr (load != Form::none) return {Form::none, save, load};
     }
-    constexpr Form form = access::form_of_serialize<SavingProbe, T>();
-    if constexpr (form != Form::none && form == access::form_of_serialize<LoadingProbe, T>()) return {form};
+    constexpr Form serialize = access::form_of_serialize<SavingProbe, T>();
+    if constexpr (serialize != Form::none && serialize == access::form_of_serialize<LoadingProbe, T>()) {
+        return {serialize, Form::none, Form::none};
+    }
     return {};
 }
+
+template <class T>
+inline constexpr Hooks hooks_of = find_hooks<T>();
 
 template <class Class, class T>
 inline constexpr bool is_made_for = false;
 template <template <class...> class Base, class... Argument, class T>
 inline constexpr bool is_made_for<Base<Argument...>, T> = (std::is_same_v<Argument, T> || ...);
 
-/// Whether T inherits serialize() from a class that is smaller, and so cannot know of all of T's members. A base that
-/// has T as its argument may well know of them.
+/// Whether T inherits its member hook from a class that is smaller, and so cannot know of all of T's members. A base
+/// that has T as its argument may well know of them.
 template <class T>
-constexpr bool inherits_serialize() {
-    using Declarer = typename decltype(access::declarer_of_serialize<T>())::type;
+constexpr bool inherits_hook() {
+    using Declarer = typename decltype(access::declarer_of_hook<T>())::type;
     if constexpr (std::is_void_v<Declarer> || std::is_same_v<Declarer, T> || is_made_for<Declarer, T>) {
         return false;
     } else {
         return sizeof(Declarer) != sizeof(T);
     }
 }
-
-template <class T>
-inline constexpr Hooks hooks_of = find_hooks<T>();
 
 } // namespace detail
 

@@ -62,12 +62,13 @@ inline constexpr Kind kind_of_template<std::vector<bool, Allocator>> = Kind::fla
 
 // What follows is known by what it can do: <variant>, <complex>, <filesystem> and <bitset> are not included for the
 // sake of programs that do not use them.
-template <template <class...> class Variant, class... T>
-    requires requires(const Variant<T...>& value) {
+template <template <class...> class Variant, class First, class... Others>
+    requires requires(const Variant<First, Others...>& value) {
         { value.index() } -> std::same_as<std::size_t>;
         { value.valueless_by_exception() } -> std::same_as<bool>;
+        requires std::is_constructible_v<Variant<First, Others...>, std::in_place_index_t<0>, First>;
     }
-inline constexpr Kind kind_of_template<Variant<T...>> = Kind::variant;
+inline constexpr Kind kind_of_template<Variant<First, Others...>> = Kind::variant;
 
 template <template <std::size_t> class Bits, std::size_t Count>
     requires requires(Bits<Count>& value) {

@@ -66,6 +66,14 @@ struct Words {
     std::string_view advice = {};
 };
 
+// Not string_view::find(): with -fsanitize=undefined g++ 12 cannot evaluate it at compile time.
+constexpr bool contains(std::string_view text, std::string_view word) {
+    for (; !text.empty(); text.remove_prefix(1)) {
+        if (text.starts_with(word)) return true;
+    }
+    return false;
+}
+
 constexpr Words words_for(Refusal refusal, std::string_view name) {
     switch (refusal) {
     case Refusal::none: return {};
@@ -88,7 +96,8 @@ constexpr Words words_for(Refusal refusal, std::string_view name) {
     case Refusal::handle:
         return {"shared handle: may only be passed to a child process or task as an argument"};
     case Refusal::inherited_hook:
-        return {"its serialize() is inherited, and does not know of the members that it adds: ", hook_advice};
+        return {"its serialize() or save() is inherited, and does not know of the members that it adds: ",
+                hook_advice};
     case Refusal::hook_needs_default_constructor:
         return {"its hook needs a default constructor, which may be private if it has friend struct "
                 "multiprocessing::access; or save() and a static load() that returns it"};
@@ -113,7 +122,7 @@ constexpr Words words_for(Refusal refusal, std::string_view name) {
         if (name.starts_with(known.begin)) return {known.reason};
     }
     if (refusal == Refusal::immovable) return {"neither copyable nor movable"};
-    if (name.find("<lambda(") != name.npos || name.find("(lambda at") != name.npos) return {lambda_reason};
+    if (contains(name, "<lambda(") || contains(name, "(lambda at")) return {lambda_reason};
     if (name.starts_with("std::")) return {"this class of the standard library is not among those that cross"};
     return {"class with private members or constructors: ", hook_advice};
 }
