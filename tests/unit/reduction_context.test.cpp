@@ -167,6 +167,12 @@ TEST_CASE("a block that is not where the message says, or not of that size, is r
     ReadContext nothing;
     CHECK_THROWS_AS(read<std::vector<int>>(bytes, &nothing), mp::SerializationError);
 
+    struct TooMuch final : ReadContext {
+        std::vector<std::byte> bytes = std::vector<std::byte>(80'001);
+        std::span<const std::byte> bytes_at(std::uint64_t, std::uint64_t) override { return bytes; }
+    } too_much;
+    CHECK_THROWS_AS(read<std::vector<int>>(bytes, &too_much), mp::SerializationError);
+
     around.store.begin()->second.pop_back();
     CHECK_THROWS_AS(read<std::vector<int>>(bytes, &around), mp::SerializationError);
     around.store.clear();
