@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file loads.cpp  Any bytes at all: loads() makes a value of them or throws SerializationError, and nothing else.
 ///
-/// The first byte chooses a type, the others follow its fingerprint. What was accepted is written and read again and
-/// must be the same bytes. Under libFuzzer the inputs are its own, in a normal test run those of replay.cpp.
+/// The first byte chooses a type, the others follow its fingerprint. What was accepted is written and read
+/// again and must be the same bytes. Under libFuzzer the inputs are its own, in a normal test run those of
+/// replay.cpp.
 
 #include <fuzz/replay.hpp>
 
@@ -94,7 +95,8 @@ template <class T>
 void try_as(std::span<const std::byte> payload) {
     try {
         const Bytes again = mp::dumps(mp::loads<T>(with_fingerprint<T>(payload)));
-        // Written and read once more it is the same: only sets and maps may have dropped and sorted what they were given.
+        // Written and read once more it is the same: only sets and maps may have dropped and sorted what they
+        // were given.
         if (mp::dumps(mp::loads<T>(again)) != again) std::abort();
     } catch (const mp::SerializationError&) {}
 }

@@ -4,7 +4,9 @@
 
 #include <multiprocessing/reduction.hpp>
 
+#include <algorithm>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <stdexcept>
 
@@ -178,24 +180,30 @@ TEST_CASE("large arrays cross as one block and as cheaply as small ones", "[redu
 
 TEST_CASE("padding is not copied: equal values give equal bytes whatever lies between their fields",
           "[reduction]") {
-    alignas(Padded) std::byte memory[2][sizeof(Padded)];
+    struct Loose {
+        std::int8_t c;
+        double d;
+        std::int16_t s;
+    };
+    alignas(Loose) std::byte memory[2][sizeof(Loose)];
     std::memset(memory[0], 0x55, sizeof memory[0]);
     std::memset(memory[1], 0xAA, sizeof memory[1]);
     std::vector<std::byte> bytes[2];
     for (int i = 0; i < 2; ++i) {
-        auto* const value = reinterpret_cast<Padded*>(memory[i]);
+        auto* const value = reinterpret_cast<Loose*>(memory[i]);
         value->c = 'x';
         value->d = 2.5;
-        value->b = true;
+        value->s = 3;
         bytes[i] = mp::dumps(*value);
+        CHECK(bytes[i].size() == 8 + 1 + 8 + 2);
     }
     CHECK(bytes[0] == bytes[1]);
 
-    long double number[2];
-    std::memset(&number[0], 0x55, sizeof number[0]);
-    std::memset(&number[1], 0xAA, sizeof number[1]);
-    number[0] = number[1] = 1.25L;
-    CHECK(mp::dumps(number[0]) == mp::dumps(number[1]));
+    if (std::numeric_limits<long double>::digits == 64) { // ten bytes of value
+        const auto number = mp::dumps(1.25L);
+        CHECK(
+            std::all_of(number.begin() + 8 + 10, number.end(), [](std::byte b) { return b == std::byte{0}; }));
+    }
 }
 
 TEST_CASE("an object with several owners stays one object", "[reduction]") {

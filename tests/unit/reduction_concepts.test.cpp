@@ -329,6 +329,9 @@ TEST_CASE("each reason has its own words and a remedy", "[reduction]") {
     CHECK_THAT((why_not<std::set<int, Less>>()), ContainsSubstring("state, which would be lost"));
     CHECK_THAT(why_not<std::unique_ptr<Polymorphic>>(), ContainsSubstring("polymorphic"));
     CHECK_THAT(why_not<std::unique_ptr<Incomplete>>(), ContainsSubstring("include its definition"));
+    CHECK_THAT(why_not<std::vector<Incomplete>>(),
+               StartsWith("element of std::vector<") && ContainsSubstring("include its definition"));
+    CHECK_THAT(why_not<int(int)>(), ContainsSubstring("use a pointer to it"));
     CHECK_THAT(why_not<MoreThanVector>(), ContainsSubstring("derived from a container"));
     CHECK_THAT(why_not<WithBase>(),
                ContainsSubstring("base class: give it template <class Archive> void serialize"));

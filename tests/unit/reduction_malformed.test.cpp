@@ -17,8 +17,8 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-/// What loads() does with the bytes, true if it makes a value. It may throw nothing but SerializationError, and take
-/// not much more memory than the message is large.
+/// What loads() does with the bytes, true if it makes a value. It may throw nothing but SerializationError, and
+/// take not much more memory than the message is large.
 template <class T>
 bool accepted(std::span<const std::byte> bytes) {
     const std::size_t before = allocated_bytes();

@@ -17,8 +17,8 @@ void encode(Writer& writer, const T& value);
 template <class T>
 void decode_into(Reader& reader, T& value);
 
-/// The archive of a hook that saves. The hook's class may cross anywhere as far as the compiler knows, so shared
-/// handles in it are refused when it is encoded, not before.
+/// The archive of a hook that saves. The hook's class may cross anywhere as far as the compiler knows, so
+/// shared handles in it are refused when it is encoded, not before.
 class SaveArchive {
 public:
     using is_saving = std::true_type;

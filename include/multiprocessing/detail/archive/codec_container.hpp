@@ -32,9 +32,10 @@ concept BulkContainer =
         { constant.size() } -> std::convertible_to<std::size_t>;
     };
 
-/// Appends elements that do not lie in `bytes` as their alignment wants it: through a window that stays in the cache
-/// nearest to the processor, as no container can be told to leave room that is not filled with zeros first. Large
-/// enough that compilers call memcpy; not inlined, as callers are recursive and would all have the window on their stack.
+/// Appends elements that do not lie in `bytes` as their alignment wants it: through a window that stays in the
+/// cache nearest to the processor, as no container can be told to leave room that is not filled with zeros
+/// first. Large enough that compilers call memcpy; not inlined, as callers are recursive and would all have the
+/// window on their stack.
 template <BulkContainer T>
 __attribute__((noinline)) void append_through_window(T& value, std::span<const std::byte> bytes) {
     using Element = typename T::value_type;
@@ -49,6 +50,7 @@ __attribute__((noinline)) void append_through_window(T& value, std::span<const s
     }
 }
 
+/// Appends the elements whose bytes these are.
 template <BulkContainer T>
 void append_block(T& value, std::span<const std::byte> bytes) {
     using Element = typename T::value_type;
@@ -101,7 +103,8 @@ struct Codec<T, Kind::container> {
         } else {
             const Level level{reader};
             const std::size_t count = reader.length(smallest_element);
-            // An honest message may have large elements of few bytes, but a forged one shall not take much at once.
+            // An honest message may have large elements of few bytes, but a forged one shall not take much at
+            // once.
             if constexpr (requires { value.reserve(std::size_t{}); }) {
                 value.reserve(std::min(count, 16 * reader.left() / sizeof(Element) + 1));
             }

@@ -72,8 +72,8 @@ struct Codec<T, Kind::complex> {
     }
 };
 
-/// A function pointer: where in which image its code lies, and of which type it is. Anything else there would be
-/// called with the wrong arguments.
+/// A function pointer: where in which image its code lies, and of which type it is. Anything else there would
+/// be called with the wrong arguments.
 template <class T>
 struct Codec<T, Kind::function> {
     static void write(Writer& writer, T value) {

@@ -12,8 +12,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Where a value goes: through a queue, a pipe or as a result; or to a process or task as an argument, where shared
-/// handles may come along.
+/// Where a value goes: through a queue, a pipe or as a result; or to a process or task as an argument, where
+/// shared handles may come along.
 enum class Crossing { anywhere, spawning };
 
 /// Why a type does not cross by itself, whatever its parts.
@@ -22,7 +22,8 @@ enum class Refusal {
     reference,
     constant,
     is_volatile,
-    nothing_to_hold, // void, a function, an array of unknown length
+    function,
+    nothing_to_hold, // void, an array of unknown length
     incomplete,
     pointer,
     c_string,
@@ -128,6 +129,24 @@ constexpr Refusal refusal_of_stranger() {
     }
 }
 
+template <class T>
+constexpr Refusal refusal_by_kind() {
+    constexpr Kind K = kind_of<T>;
+    if constexpr (K == Kind::none) {
+        return refusal_of_stranger<T>();
+    } else if constexpr (K == Kind::hook) {
+        return refusal_of_hook<T>();
+    } else if constexpr (K == Kind::unique || K == Kind::shared) {
+        return refusal_of_pointer_to<typename T::element_type>();
+    } else if constexpr (K == Kind::container) {
+        return refusal_of_container<T>();
+    } else if constexpr (K == Kind::aggregate) {
+        return refusal_of_aggregate<T>();
+    } else {
+        return Refusal::none;
+    }
+}
+
 template <class T, Crossing C>
 constexpr Refusal find_refusal() {
     if constexpr (std::is_reference_v<T>) {
@@ -136,29 +155,19 @@ constexpr Refusal find_refusal() {
         return Refusal::is_volatile;
     } else if constexpr (std::is_const_v<T>) {
         return Refusal::constant;
-    } else if constexpr (std::is_void_v<T> || std::is_function_v<T> || std::is_unbounded_array_v<T>) {
+    } else if constexpr (std::is_function_v<T>) {
+        return Refusal::function;
+    } else if constexpr (std::is_void_v<T> || std::is_unbounded_array_v<T>) {
         return Refusal::nothing_to_hold;
     } else if constexpr (!Complete<T>) {
         return Refusal::incomplete;
+    } else if constexpr (kind_of<T> == Kind::handle) {
+        return C == Crossing::spawning ? Refusal::none : Refusal::handle;
+    } else if constexpr (refusal_by_kind<T>() != Refusal::none) {
+        return refusal_by_kind<T>();
     } else {
-        constexpr Kind K = kind_of<T>;
-        if constexpr (K == Kind::none) {
-            return refusal_of_stranger<T>();
-        } else if constexpr (K == Kind::handle) {
-            return C == Crossing::spawning ? Refusal::none : Refusal::handle;
-        } else if constexpr (std::is_class_v<T> && !std::is_move_constructible_v<T>) {
-            return Refusal::immovable; // or a part of it is
-        } else if constexpr (K == Kind::hook) {
-            return refusal_of_hook<T>();
-        } else if constexpr (K == Kind::unique || K == Kind::shared) {
-            return refusal_of_pointer_to<typename T::element_type>();
-        } else if constexpr (K == Kind::container) {
-            return refusal_of_container<T>();
-        } else if constexpr (K == Kind::aggregate) {
-            return refusal_of_aggregate<T>();
-        } else {
-            return Refusal::none;
-        }
+        // It comes back by value. Where a part is to blame, the text names that.
+        return std::is_class_v<T> && !std::is_move_constructible_v<T> ? Refusal::immovable : Refusal::none;
     }
 }
 

@@ -142,17 +142,17 @@ constexpr bool say_why_of_probed_fields(TextBuilder& text) {
 template <class T, Crossing C, class... Around>
 constexpr void say_why(TextBuilder& text) {
     constexpr Refusal refusal = refusal_of<T, C>;
-    if constexpr (refusal == Refusal::none) {
-        detail::say_why_of_parts<T, C, Around...>(text, Parts<T>{},
-                                                  std::make_index_sequence<Parts<T>::count>{});
-    } else {
-        if constexpr (refusal == Refusal::not_empty_constructible || refusal == Refusal::uncounted_field) {
-            if (say_why_of_probed_fields<T, C, Around...>(text)) return;
+    if constexpr (refusal == Refusal::none || refusal == Refusal::immovable) {
+        if constexpr (kind_of<T> != Kind::none) {
+            constexpr auto indexes = std::make_index_sequence<Parts<T>::count>{};
+            if (detail::say_why_of_parts<T, C, Around...>(text, Parts<T>{}, indexes)) return;
         }
-        constexpr Words words = words_for(refusal, type_name<T>());
-        text.add(type_name<T>()).add(" cannot cross a process boundary (");
-        text.add(words.reason).add(words.advice).add(")");
+    } else if constexpr (refusal == Refusal::not_empty_constructible || refusal == Refusal::uncounted_field) {
+        if (say_why_of_probed_fields<T, C, Around...>(text)) return;
     }
+    constexpr Words words = words_for(refusal, type_name<T>());
+    text.add(type_name<T>()).add(" cannot cross a process boundary (");
+    text.add(words.reason).add(words.advice).add(")");
 }
 
 template <class T, Crossing C>

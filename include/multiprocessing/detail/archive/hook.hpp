@@ -46,8 +46,8 @@ std::type_identity<Class> class_of(Function Class::*);
 /// How a function of the hook is called. Those with a version are Boost.Serialization's; it is always 0 here.
 enum class Form { none, member, member_with_version, free, free_with_version, static_member };
 
-/// Hooks that are functions beside the class. Calls of them stand here, where functions of the same names, which nobody
-/// can call, hide whatever a program declared in no namespace before it included this.
+/// Hooks that are functions beside the class. Calls of them stand here, where functions of the same names,
+/// which nobody can call, hide whatever a program declared in no namespace before it included this.
 namespace free_hooks {
 
 void serialize() = delete;
@@ -214,8 +214,8 @@ struct access {
 
 namespace detail {
 
-/// The hooks of T, all `none` if it has none. A pair of save and load goes before serialize: where there are all
-/// three, as under BOOST_SERIALIZATION_SPLIT_MEMBER, serialize only calls the others.
+/// The hooks of T, all `none` if it has none. A pair of save and load goes before serialize: where there are
+/// all three, as under BOOST_SERIALIZATION_SPLIT_MEMBER, serialize only calls the others.
 struct Hooks {
     Form serialize = Form::none;
     Form save = Form::none;
@@ -246,8 +246,8 @@ inline constexpr bool is_made_for = false;
 template <template <class...> class Base, class... Argument, class T>
 inline constexpr bool is_made_for<Base<Argument...>, T> = (std::is_same_v<Argument, T> || ...);
 
-/// Whether T inherits its member hook from a class that is smaller, and so cannot know of all of T's members. A base
-/// that has T as its argument may well know of them.
+/// Whether T inherits its member hook from a class that is smaller, and so cannot know of all of T's members. A
+/// base that has T as its argument may well know of them.
 template <class T>
 constexpr bool inherits_hook() {
     using Declarer = typename decltype(access::declarer_of_hook<T>())::type;

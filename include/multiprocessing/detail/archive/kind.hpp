@@ -60,8 +60,8 @@ inline constexpr Kind kind_of_template<std::shared_ptr<T>> = std::is_array_v<T> 
 template <class Allocator>
 inline constexpr Kind kind_of_template<std::vector<bool, Allocator>> = Kind::flags;
 
-// What follows is known by what it can do: <variant>, <complex>, <filesystem> and <bitset> are not included for the
-// sake of programs that do not use them.
+// What follows is known by what it can do: <variant>, <complex>, <filesystem> and <bitset> are not included for
+// the sake of programs that do not use them.
 template <template <class...> class Variant, class First, class... Others>
     requires requires(const Variant<First, Others...>& value) {
         { value.index() } -> std::same_as<std::size_t>;
@@ -79,8 +79,8 @@ template <template <std::size_t> class Bits, std::size_t Count>
     }
 inline constexpr Kind kind_of_template<Bits<Count>> = Kind::bitset;
 
-/// A class of the library of which all copies refer to one object. It **must** have `void give(Giver&) const` and a
-/// static `take(Taker&)` that returns it.
+/// A class of the library of which all copies refer to one object. It **must** have `void give(Giver&) const`
+/// and a static `take(Taker&)` that returns it.
 template <class T>
 concept SharedHandle = std::is_class_v<T> && requires { typename T::multiprocessing_handle; };
 
@@ -113,8 +113,8 @@ concept Path = requires(const T& value) {
     T(typename T::string_type());
 };
 
-/// Its elements can be walked through and added. Near misses: a view (adds nothing), an iterator over proxies, a path
-/// or a JSON value (whose elements are of its own type).
+/// Its elements can be walked through and added. Near misses: a view (adds nothing), an iterator over proxies,
+/// a path or a JSON value (whose elements are of its own type).
 template <class T>
 concept Container =
     std::default_initializable<T> &&
@@ -127,9 +127,11 @@ concept Container =
         value.clear();
     } &&
     (
-        requires(T& value, typename T::value_type element) { value.push_back(std::move(element)); } ||
-        requires(T& value, typename T::value_type element) { value.insert(value.end(), std::move(element)); } ||
-        requires(T& value, typename T::value_type element) {
+        requires(T& value, typename T::value_type& element) { value.push_back(std::move(element)); } ||
+        requires(T& value, typename T::value_type& element) {
+            value.insert(value.end(), std::move(element));
+        } ||
+        requires(T& value, typename T::value_type& element) {
             value.insert_after(value.before_begin(), std::move(element));
         });
 

@@ -46,7 +46,8 @@ constexpr bool bitwise() {
     return false;
 }
 
-/// Free of pointers, padding and values that are not valid: its bytes are the T, and one memcpy carries it across.
+/// Free of pointers, padding and values that are not valid: its bytes are the T, and one memcpy carries it
+/// across.
 template <class T>
 inline constexpr bool is_bitwise = bitwise<T>();
 

@@ -9,8 +9,8 @@
 #include <type_traits>
 #include <utility>
 
-// Nothing of this is instantiated while all types cross: it converts, and so may make a compiler look into what the
-// fields' constructors do. It needs copyable fields, else it finds none.
+// Nothing of this is instantiated while all types cross: it converts, and so may make a compiler look into what
+// the fields' constructors do. It needs copyable fields, else it finds none.
 namespace multiprocessing::inline v1::detail {
 
 /// How many initialisers are tried at most.
@@ -59,8 +59,8 @@ constexpr std::size_t initialiser_count() {
     }
 }
 
-/// How many of the initialisers, from number `Before` on, one `{}` stands for: more than one for an array; one where
-/// `{}` does not do at all.
+/// How many of the initialisers, from number `Before` on, one `{}` stands for: more than one for an array; one
+/// where `{}` does not do at all.
 template <class T, std::size_t Before, std::size_t Behind>
 constexpr std::size_t initialisers_of_field() {
     if constexpr (takes_braces_between<T>(std::make_index_sequence<Before>{},

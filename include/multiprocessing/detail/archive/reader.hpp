@@ -22,8 +22,8 @@ namespace multiprocessing::inline v1::detail {
 
 /// A message that is being read. Of one thread; the bytes must outlive it.
 ///
-/// They may be anything: truncated, forged, of another type. All functions throw SerializationError then, before
-/// memory is taken for what is not there.
+/// They may be anything: truncated, forged, of another type. All functions throw SerializationError then,
+/// before memory is taken for what is not there.
 class Reader {
 public:
     explicit Reader(std::span<const std::byte> bytes, ReadContext* context = nullptr) noexcept

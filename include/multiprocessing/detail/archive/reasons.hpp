@@ -51,6 +51,7 @@ inline constexpr KnownByName known_by_name[] = {
     {"std::__exception_ptr::exception_ptr",
      "what it points to is known only at run time: let the function throw, that crosses"},
     {"std::valarray<", "no container: use std::vector"},
+    {"std::basic_regex<", "made at run time: send its text"},
     {"std::basic_", "stream: send its text, or the path to open it by"},
 };
 
@@ -67,7 +68,7 @@ struct Words {
 };
 
 // Not string_view::find(): with -fsanitize=undefined g++ 12 cannot evaluate it at compile time.
-constexpr bool contains(std::string_view text, std::string_view word) {
+constexpr bool mentions(std::string_view text, std::string_view word) {
     for (; !text.empty(); text.remove_prefix(1)) {
         if (text.starts_with(word)) return true;
     }
@@ -82,12 +83,12 @@ constexpr Words words_for(Refusal refusal, std::string_view name) {
     case Refusal::constant:
         return {"const, or a reference to const: it could not be set on the other side; leave out the const"};
     case Refusal::is_volatile: return {"volatile: leave that out"};
+    case Refusal::function: return {"a function itself: use a pointer to it, &f"};
     case Refusal::nothing_to_hold: return {"there are no values of this type"};
     case Refusal::incomplete: return {"incomplete here: include its definition before"};
     case Refusal::pointer:
         return {"raw pointer: an address means nothing in another process; use the object itself, "
-                "std::unique_ptr or "
-                "std::shared_ptr"};
+                "std::unique_ptr or std::shared_ptr"};
     case Refusal::c_string: return {"C string pointer: use std::string"};
     case Refusal::member_pointer:
         return {"pointer to member: use a lambda without captures, or a functor, that calls it"};
@@ -122,7 +123,7 @@ constexpr Words words_for(Refusal refusal, std::string_view name) {
         if (name.starts_with(known.begin)) return {known.reason};
     }
     if (refusal == Refusal::immovable) return {"neither copyable nor movable"};
-    if (contains(name, "<lambda(") || contains(name, "(lambda at")) return {lambda_reason};
+    if (mentions(name, "<lambda(") || mentions(name, "(lambda at")) return {lambda_reason};
     if (name.starts_with("std::")) return {"this class of the standard library is not among those that cross"};
     return {"class with private members or constructors: ", hook_advice};
 }

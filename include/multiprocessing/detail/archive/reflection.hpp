@@ -17,8 +17,8 @@ struct Types {
     static constexpr std::size_t count = sizeof...(T);
 };
 
-/// Number of fields. Each `{}` initialises exactly one, so arrays and nested aggregates count as one, and nothing is
-/// converted: converting probes make clang instantiate copies of what cannot be copied.
+/// Number of fields. Each `{}` initialises exactly one, so arrays and nested aggregates count as one, and
+/// nothing is converted: converting probes make clang instantiate copies of what cannot be copied.
 template <class T, std::size_t Known = 0>
 constexpr std::size_t field_count() {
     if constexpr (Known == most_members) {
@@ -75,8 +75,8 @@ constexpr bool has_bit_field() {
     return !decltype(Members<Count>::template takes<FieldsByReference>(std::declval<T&>()))::value;
 }
 
-/// What stands in the way of reflecting the aggregate T. An anonymous union among the members, alas, is an error of
-/// the compiler here and not an answer.
+/// What stands in the way of reflecting the aggregate T. An anonymous union among the members, alas, is an
+/// error of the compiler here and not an answer.
 template <class T>
 constexpr Obstacle obstacle() {
     if constexpr (has_base<T>()) {
@@ -109,8 +109,8 @@ struct DeclaredFields<Types<Field...>, Types<FieldOfConst...>> {
     using type = Types<DeclaredField<Field, FieldOfConst>...>;
 };
 
-/// The fields' types as declared, const and references included. Requires that there is no obstacle, or that their
-/// number is known otherwise.
+/// The fields' types as declared, const and references included. Requires that there is no obstacle, or that
+/// their number is known otherwise.
 template <class T, std::size_t Count = field_count<T>()>
 using FieldTypes =
     typename DeclaredFields<decltype(Members<Count>::apply(std::declval<T&>(), FieldsByReference{})),

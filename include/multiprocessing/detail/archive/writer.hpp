@@ -24,8 +24,8 @@ namespace multiprocessing::inline v1::detail {
 
 /// A message in the making. Of one thread, for one message.
 ///
-/// Nothing is ever filled with zeros first. A message of up to `stage_size` bytes costs no allocation if it is looked
-/// at by view().
+/// Nothing is ever filled with zeros first. A message of up to `stage_size` bytes costs no allocation if it is
+/// looked at by view().
 class Writer {
 public:
     explicit Writer(WriteContext* context = nullptr) noexcept : context_(context) {}
