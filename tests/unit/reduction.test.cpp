@@ -150,6 +150,20 @@ TEST_CASE("a value replaces what its default constructor made", "[reduction]") {
     job.table.clear();
     job.name.clear();
     CHECK(there_and_back(job) == job);
+
+    struct Settings {
+        std::optional<int> limit = 5;
+        std::vector<bool> flags = {true, true};
+        std::forward_list<int> list = {1, 2};
+        std::unique_ptr<int> pointer = std::make_unique<int>(3);
+        std::variant<int, std::string> either = "text";
+    };
+    const auto back = there_and_back(Settings{std::nullopt, {}, {}, nullptr, 7});
+    CHECK(!back.limit);
+    CHECK(back.flags.empty());
+    CHECK(back.list.empty());
+    CHECK(!back.pointer);
+    CHECK(back.either.index() == 0);
 }
 
 TEST_CASE("large arrays cross as one block and as cheaply as small ones", "[reduction]") {
