@@ -4,10 +4,10 @@
 
 #include <multiprocessing/detail/config.hpp>
 
+#include <algorithm> // for max
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,27 +25,49 @@ public:
 
     /// Whether the object is in the message already. If not, it has to be written now, and then done() called.
     Found find_or_add(std::shared_ptr<const void> object, std::uint64_t type) {
-        const void* const address = object.get();
-        const auto [at, is_new] =
-            entries_.try_emplace(address, Entry{entries_.size(), type, std::move(object)});
-        const Entry& entry = at->second;
-        if (is_new) return {Answer::is_new, entry.number};
+        if (2 * entries_.size() >= slots_.size()) grow();
+        std::uint32_t& slot = slot_of(object.get());
+        if (slot == empty) {
+            entries_.push_back({type, std::move(object)});
+            slot = static_cast<std::uint32_t>(entries_.size() - 1);
+            return {Answer::is_new, slot};
+        }
+        const Entry& entry = entries_[slot];
         if (entry.type != type) return {Answer::of_another_type, 0};
         if (entry.open) return {Answer::contains_itself, 0};
-        return {Answer::known, entry.number};
+        return {Answer::known, slot};
     }
 
-    void done(const void* address) { entries_.at(address).open = false; }
+    void done(const void* address) { entries_[slot_of(address)].open = false; }
 
 private:
     struct Entry {
-        std::uint64_t number;
         std::uint64_t type;
         std::shared_ptr<const void> object; // kept, else another object might come to lie at its address
         bool open = true;
     };
 
-    std::unordered_map<const void*, Entry> entries_;
+    static constexpr std::uint32_t empty = 0xffff'ffff;
+
+    // The slot that holds the number of this object, or the empty one where it belongs. There always is one.
+    std::uint32_t& slot_of(const void* address) {
+        const std::uint64_t spread = reinterpret_cast<std::uintptr_t>(address) * 0x9e37'79b9'7f4a'7c15U;
+        for (std::size_t at = static_cast<std::size_t>(spread >> 32);; ++at) {
+            std::uint32_t& slot = slots_[at & (slots_.size() - 1)];
+            if (slot == empty || entries_[slot].object.get() == address) return slot;
+        }
+    }
+
+    void grow() {
+        slots_.assign(std::max<std::size_t>(2 * slots_.size(), 16), empty);
+        for (std::size_t i = 0; i < entries_.size(); ++i) {
+            slot_of(entries_[i].object.get()) = static_cast<std::uint32_t>(i);
+        }
+    }
+
+    // A table of our own: what the standard's costs every program to compile is more than this is long.
+    std::vector<Entry> entries_;       // by number
+    std::vector<std::uint32_t> slots_; // numbers by address, open addressing; a power of two of them
 };
 
 /// The objects that were read so far, by number.
