@@ -131,6 +131,7 @@ struct ProcessTarget {
         Taking taking{frame.given};
         Reader reader{frame.payload, &taking};
         auto call = ReceivedCall<F, typename Call::Carried>::read(reader);
+        Taking::fulfil(frame.given);
         static_cast<void>(Call::invoke(call.function, call.arguments));
     }
 };

@@ -34,4 +34,11 @@ namespace multiprocessing::inline v1::detail {
 /// Changes whenever a structure that two images or two processes share changes its layout.
 inline constexpr unsigned abi_version = 1;
 
+/// The tests build the library with checks that are too costly for programs.
+#if defined(MULTIPROCESSING_CHECKED)
+inline constexpr bool checked_build = true;
+#else
+inline constexpr bool checked_build = false;
+#endif
+
 } // namespace multiprocessing::inline v1::detail

@@ -69,6 +69,11 @@ public:
         return lease;
     }
 
+    /// All has been taken that will be: the promises of these leases are fulfilled.
+    static void fulfil(std::span<const LeaseEntry> leases) {
+        for (const LeaseEntry& lease : leases) let_go(tree(), lease.grips);
+    }
+
 private:
     std::span<const LeaseEntry> leases_;
 };

@@ -13,6 +13,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -178,6 +180,7 @@ private:
         free_[size_class].pop_back();
         const std::uint64_t extent = block / Space::extent_bytes;
         block_state(extent, block_index(block, size_class)).store(used, std::memory_order_relaxed);
+        if constexpr (checked_build) check_untouched(block, size_class);
         Slab& owner = slabs_.find(extent)->second;
         if (owner.live++ == 0) --empty_slabs_[size_class];
         live_ += classes[size_class];
@@ -195,11 +198,31 @@ private:
         free_[size_class].reserve(free_[size_class].size() + count);
         for (std::uint32_t i = count; i-- > 0;)
             free_[size_class].push_back(block_position(extent, size_class, i));
+        if constexpr (checked_build) {
+            for (std::uint32_t i = 0; i < count; ++i) poison(block_position(extent, size_class, i), size_class);
+        }
+    }
+
+    // In the checked build of the tests, free memory bears a pattern, and nobody may have written to it. No sanitizer
+    // sees that: the one who writes may be another process.
+    static constexpr std::byte pattern{0xDD};
+
+    void poison(Position block, std::uint32_t size_class) {
+        std::memset(&space_.at<std::byte>(block), static_cast<int>(pattern), classes[size_class]);
+    }
+    void check_untouched(Position block, std::uint32_t size_class) const {
+        const std::byte* const begin = &space_.at<std::byte>(block);
+        if (std::all_of(begin, begin + classes[size_class], [](std::byte byte) { return byte == pattern; }))
+            return;
+        std::fprintf(stderr, "multiprocessing: a block of %u bytes was written to after it was freed\n",
+                     classes[size_class]);
+        std::abort();
     }
 
     void free_small(std::uint64_t extent, Slab& owner, std::uint32_t index) {
         const std::uint32_t size_class = owner.size_class;
         block_state(extent, index).store(unused, std::memory_order_relaxed);
+        if constexpr (checked_build) poison(block_position(extent, size_class, index), size_class);
         free_[size_class].push_back(block_position(extent, size_class, index));
         live_ -= classes[size_class];
         if (--owner.live > 0 || ++empty_slabs_[size_class] <= 2) return;
@@ -384,6 +407,7 @@ private:
                 ++kept.live;
             } else {
                 state.store(unused, std::memory_order_relaxed);
+                if constexpr (checked_build) poison(block_position(extent, size_class, i), size_class);
                 unneeded.push_back(block_position(extent, size_class, i));
             }
         }

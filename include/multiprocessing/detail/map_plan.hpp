@@ -108,7 +108,8 @@ public:
     }
 
     /// Puts it all together, for `workers` helpers.
-    void fill(MapWork& work, const std::vector<std::uint64_t>& sizes, std::uint32_t workers, std::uint64_t pool_holder) {
+    void fill(MapWork& work, const std::vector<std::uint64_t>& sizes, std::uint32_t workers,
+              std::uint64_t pool_holder) {
         Space& space = tree().space;
         const Parcel chunks =
             keep(Block{tree().heap.allocate(sizes.size() * sizeof(MapChunk))}, sizes.size() * sizeof(MapChunk));

@@ -45,7 +45,9 @@ public:
         view_.ring().reset();
     }
     ~PoolCore() {
-        works_.clear(); // their leases pass to the pool, and end with it: no worker is left
+        // Their leases pass to the pool, and end with it: no worker is left.
+        works_.clear();
+        abandoned_.clear();
         limbo_.clear();
         if (copies_ == self().copies()) leases().end(holder_);
     }

@@ -55,9 +55,7 @@ public:
     LeaseArray(LeaseArray&&) noexcept = default;
     LeaseArray& operator=(LeaseArray&&) noexcept = default;
     ~LeaseArray() {
-        for (const std::uint64_t holder : holders_) {
-            if (holder) leases().transfer(holder, afterwards_);
-        }
+        for (std::size_t copy = 0; copy < holders_.size(); ++copy) pass_on(copy, afterwards_);
     }
 
     /// A holder that is no process: these have 32 bits.
@@ -79,23 +77,28 @@ public:
         give(copy);
     }
 
-    /// The receiver of a copy has ended the work: what it still holds it holds by itself.
-    void pass_on(std::size_t copy, Incarnation receiver) {
-        if (objects_.empty() || !holders_[copy]) return;
+    /// The receiver of a copy has ended the work: nobody takes anything by these leases any more. What it kept is `receiver`'s.
+    void pass_on(std::size_t copy, std::uint64_t receiver) {
+        if (objects_.empty() || !holders_[copy] || copies_ != self().copies()) return;
         leases().transfer(std::exchange(holders_[copy], 0), receiver);
+        for (std::size_t i = 0; i < objects_.size(); ++i) let_go(tree(), entries(copy)[i].grips);
     }
 
 private:
     void give(std::size_t copy) {
         const std::uint64_t holder = new_holder();
         holders_[copy] = holder;
-        auto* entry = &tree().space.at<LeaseEntry>(array_.position() + copy * bytes_each());
+        LeaseEntry* entry = entries(copy);
         for (const auto& object : objects_) *entry++ = leases().give(object, holder);
+    }
+    LeaseEntry* entries(std::size_t copy) const {
+        return &tree().space.at<LeaseEntry>(array_.position() + copy * bytes_each());
     }
 
     std::vector<std::shared_ptr<SharedObject>> objects_; // pinned as long as the work lasts
-    std::vector<std::uint64_t> holders_; // by copy
+    std::vector<std::uint64_t> holders_;                 // by copy
     std::uint64_t afterwards_ = 0;
+    std::uint32_t copies_ = self().copies(); // in a copy that a fork made, all this is the other process's
     Block array_;
 };
 

@@ -20,19 +20,28 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// A promise of the giver to keep an object, written before the receiver runs.
+/// A promise of the giver to keep an object for one receiver, written before the receiver runs.
 struct LeaseEntry {
     Position object;
-    Position
-        flag; ///< Of an `std::atomic<std::uint32_t>`, which the receiver sets to 1 when it no longer needs it.
+    /// Of an `std::atomic<std::uint32_t>`: the promise itself, until whoever made it or received it knows that nobody will
+    /// take the object any more by this entry, plus the grips of the receiver. At 0 the lease is over.
+    Position grips;
 };
+
+/// Lets go of one grip, or of the promise.
+inline void let_go(TreeMember& member, Position grips) noexcept {
+    auto& count = member.space.at<std::atomic<std::uint32_t>>(grips);
+    if (count.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    // Killed here: the giver finds it over when it next looks for another reason.
+    member.space.notify(member.space.extent(grips / Space::extent_bytes).owner.load(std::memory_order_relaxed));
+}
 
 /// One process's grip on a shared object; its handles here share it through a `std::shared_ptr`.
 ///
-/// There is no counter in shared memory, and so no count that a kill could make wrong. A process counts its own
-/// handles; objects travel only down the tree, each time under a lease that the giver records for the receiver; the
-/// giver keeps the object until the receiver has set the lease's flag, or is dead with all its descendants. The
-/// receiver sets the flag when its own handles, and the leases that it gave in turn, are gone.
+/// There is no counter of all users in shared memory, and so no count that a kill could make wrong. A process counts its
+/// own handles; objects travel only down the tree, each time under a lease that the giver records for the receiver. The
+/// giver keeps the object until the lease is over, or the receiver is dead with all its descendants. Only the receiver
+/// counts in a lease, so that its death makes the count void as a whole.
 class SharedObject {
 public:
     /// An object that this process makes, in the Space of its tree, when it is first used or passed on. `kind` is its
@@ -41,7 +50,9 @@ public:
 
     /// An object that was given to this process.
     SharedObject(const char* kind, TreeMember& member, const LeaseEntry& lease)
-        : kind_(kind), member_(&member), position_(lease.object), flag_(lease.flag) {}
+        : kind_(kind), member_(&member), position_(lease.object), grips_(lease.grips) {
+        member.space.at<std::atomic<std::uint32_t>>(grips_).fetch_add(1, std::memory_order_relaxed);
+    }
 
     SharedObject(const SharedObject&) = delete;
     SharedObject& operator=(const SharedObject&) = delete;
@@ -49,8 +60,8 @@ public:
     virtual ~SharedObject() {
         // In a copy that a fork made, the grip is the other process's.
         if (!position_.load(std::memory_order_relaxed) || copies_ != self().copies()) return;
-        if (flag_) {
-            release_lease(*member_.load(std::memory_order_relaxed), flag_);
+        if (grips_) {
+            let_go(*member_.load(std::memory_order_relaxed), grips_);
         } else {
             member_.load(std::memory_order_relaxed)->heap.free(position_);
         }
@@ -75,13 +86,6 @@ public:
 
     const char* kind() const noexcept { return kind_; }
 
-    static void release_lease(TreeMember& member, Position flag) noexcept {
-        member.space.at<std::atomic<std::uint32_t>>(flag).store(1, std::memory_order_release);
-        // Killed here: the flag is seen when the giver next looks for another reason.
-        member.space.notify(
-            member.space.extent(flag / Space::extent_bytes).owner.load(std::memory_order_relaxed));
-    }
-
 protected:
     /// Gives the fresh, zeroed object its value.
     virtual void construct(void*) {}
@@ -105,7 +109,7 @@ private:
     const std::uint32_t copies_ = self().copies();
     std::atomic<TreeMember*> member_{nullptr};
     std::atomic<Position> position_{0};
-    const Position flag_ = 0; // 0: it is our own
+    const Position grips_ = 0; // 0: it is our own
 };
 
 /// The leases that this process has given and that have not ended.
@@ -117,10 +121,11 @@ public:
     LeaseEntry give(std::shared_ptr<SharedObject> object, std::uint64_t holder) {
         collect_if_notified();
         TreeMember& member = tree();
-        const LeaseEntry entry{object->position(),
-                               member.heap.allocate_zeroed(sizeof(std::atomic<std::uint32_t>))};
+        const LeaseEntry entry{object->position(), member.heap.allocate(sizeof(std::atomic<std::uint32_t>))};
+        member.space.at<std::atomic<std::uint32_t>>(entry.grips)
+            .store(1, std::memory_order_relaxed); // the promise
         std::lock_guard lock{mutex};
-        open_.push_back(Open{std::move(object), entry.flag, holder});
+        open_.push_back(Open{std::move(object), entry.grips, holder});
         return entry;
     }
 
@@ -132,7 +137,7 @@ public:
         }
     }
 
-    /// The holder is gone for good, whatever its flags say.
+    /// The holder is gone for good, whatever its counts say.
     void end(std::uint64_t holder) {
         drop([&](const Open& lease) { return lease.holder == holder; });
     }
@@ -143,7 +148,8 @@ public:
         const std::uint32_t now = member.space.notifications(member.self);
         if (notifications_.exchange(now, std::memory_order_relaxed) == now) return;
         drop([&](const Open& lease) {
-            return member.space.at<std::atomic<std::uint32_t>>(lease.flag).load(std::memory_order_acquire) != 0;
+            return member.space.at<std::atomic<std::uint32_t>>(lease.grips).load(std::memory_order_acquire) ==
+                   0;
         });
     }
 
@@ -161,7 +167,7 @@ public:
 private:
     struct Open {
         std::shared_ptr<SharedObject> object;
-        Position flag;
+        Position grips;
         std::uint64_t holder;
     };
 
@@ -176,7 +182,7 @@ private:
             std::move(kept, open_.end(), std::back_inserter(dropped));
             open_.erase(kept, open_.end());
         }
-        for (const Open& lease : dropped) tree().heap.free(lease.flag);
+        for (const Open& lease : dropped) tree().heap.free(lease.grips);
     }
 
     std::vector<Open> open_;

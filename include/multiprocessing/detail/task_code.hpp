@@ -183,6 +183,7 @@ struct WorkerCode<F, Argument...> {
         std::optional<ReceivedCall<F, typename Call::Carried>> call;
         try {
             call.emplace(ReceivedCall<F, typename Call::Carried>::read(reader));
+            Taking::fulfil(frame.given);
             static_cast<void>(Call::invoke(call->function, call->arguments));
         } catch (...) {
             if (platform::is_thread_exit()) finish_child(0);

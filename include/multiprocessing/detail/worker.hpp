@@ -194,8 +194,12 @@ public:
         return &worker_.view().space().template at<T>(job_.output.block);
     }
     std::span<const std::byte> callable() const noexcept { return bytes(job_.callable); }
+    /// Each worker has its own.
     std::span<const LeaseEntry> callable_leases() const noexcept {
-        return entries<LeaseEntry>(job_.callable_leases);
+        const std::size_t each = static_cast<std::size_t>(job_.callable_leases.bytes / sizeof(LeaseEntry));
+        return {&worker_.view().space().at<const LeaseEntry>(job_.callable_leases.block) +
+                    worker_.index() * each,
+                each};
     }
     /// An element of an archived input.
     std::span<const std::byte> item(std::uint64_t index) const noexcept {
