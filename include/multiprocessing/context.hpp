@@ -1,0 +1,104 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file context.hpp  The library's functions with a start method of their own: two ways of starting in one program.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/options.hpp>
+#include <multiprocessing/pool.hpp>
+#include <multiprocessing/process.hpp>
+#include <multiprocessing/spawn.hpp>
+#include <multiprocessing/start_method.hpp>
+#include <multiprocessing/util.hpp>
+
+#include <concepts>
+#include <filesystem>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1 {
+
+/// What the namespace `multiprocessing` offers, with a start method that is fixed: `ctx.Process(work)` starts by it
+/// whatever the program's default is. A `.start_method` in options goes before the context's. A small value: copy it freely.
+///
+/// Python: the object that `multiprocessing.get_context(method)` returns.
+class Context {
+public:
+    /// Throws `std::invalid_argument` if this platform does not have the start method.
+    explicit Context(StartMethod method) : method_(method) { detail::require_available(method); }
+
+    /// As the constructors of `multiprocessing::Process`.
+    template <class Function, class... Arguments>
+        requires(!std::same_as<std::decay_t<Function>, ProcessOptions>)
+    multiprocessing::Process Process(Function&& function, Arguments&&... arguments) const {
+        return Process(ProcessOptions{}, std::forward<Function>(function),
+                       std::forward<Arguments>(arguments)...);
+    }
+    template <class Function, class... Arguments>
+    multiprocessing::Process Process(ProcessOptions options, Function&& function,
+                                     Arguments&&... arguments) const {
+        return multiprocessing::Process(with_method(std::move(options)), std::forward<Function>(function),
+                                        std::forward<Arguments>(arguments)...);
+    }
+
+    /// As the constructors of `multiprocessing::Pool`.
+    multiprocessing::Pool Pool() const { return Pool(PoolOptions{}); }
+    multiprocessing::Pool Pool(Count processes) const { return Pool(PoolOptions{.processes = processes}); }
+    multiprocessing::Pool Pool(PoolOptions options) const {
+        return multiprocessing::Pool(with_method(std::move(options)));
+    }
+    template <class Initializer, class... Arguments>
+    multiprocessing::Pool Pool(Count processes, Initializer&& initializer, Arguments&&... arguments) const {
+        return Pool(PoolOptions{.processes = processes}, std::forward<Initializer>(initializer),
+                    std::forward<Arguments>(arguments)...);
+    }
+    template <class Initializer, class... Arguments>
+    multiprocessing::Pool Pool(PoolOptions options, Initializer&& initializer, Arguments&&... arguments) const {
+        return multiprocessing::Pool(with_method(std::move(options)), std::forward<Initializer>(initializer),
+                                     std::forward<Arguments>(arguments)...);
+    }
+
+    /// The start method of this context.
+    StartMethod get_start_method() const noexcept { return method_; }
+    /// This context, or that of another start method.
+    Context get_context(std::optional<StartMethod> method = {}) const {
+        return Context(method.value_or(method_));
+    }
+
+    // These do not depend on the start method: the namespace's functions of the same name.
+    static std::vector<StartMethod> get_all_start_methods() { return multiprocessing::get_all_start_methods(); }
+    static void freeze_support() { multiprocessing::freeze_support(); }
+    static void set_executable(std::filesystem::path path) { multiprocessing::set_executable(std::move(path)); }
+    static void set_forkserver_preload(void (*preload)()) { multiprocessing::set_forkserver_preload(preload); }
+    static ProcessView current_process() { return multiprocessing::current_process(); }
+    static std::optional<ProcessView> parent_process() { return multiprocessing::parent_process(); }
+    static std::vector<ProcessView> active_children() { return multiprocessing::active_children(); }
+    static int cpu_count() { return multiprocessing::cpu_count(); }
+    static int process_cpu_count() { return multiprocessing::process_cpu_count(); }
+    static Logger& get_logger() { return multiprocessing::get_logger(); }
+    static Logger& log_to_stderr(LogLevel level = LogLevel::debug) {
+        return multiprocessing::log_to_stderr(level);
+    }
+
+    friend bool operator==(const Context&, const Context&) noexcept = default;
+
+private:
+    template <class Options>
+    Options with_method(Options options) const {
+        if (!options.start_method) options.start_method = method_;
+        return options;
+    }
+
+    StartMethod method_;
+};
+
+/// A context of this start method; without one, of the program's, which that fixes as get_start_method() does.
+/// Throws `std::invalid_argument` if this platform does not have it. Python: `multiprocessing.get_context(method)`.
+inline Context get_context(std::optional<StartMethod> method = {}) {
+    return Context(method ? *method : get_start_method());
+}
+
+static_assert(std::regular<std::optional<Context>>);
+
+} // namespace multiprocessing::inline v1

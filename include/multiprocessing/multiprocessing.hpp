@@ -1,0 +1,15 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file multiprocessing.hpp  Everything that needs no library beyond Boost's headers. Python: `import multiprocessing`.
+
+#include <multiprocessing/context.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/options.hpp>
+#include <multiprocessing/pool.hpp>
+#include <multiprocessing/process.hpp>
+#include <multiprocessing/reduction.hpp>
+#include <multiprocessing/spawn.hpp>
+#include <multiprocessing/start_method.hpp>
+#include <multiprocessing/timeout.hpp>
+#include <multiprocessing/util.hpp>
+#include <multiprocessing/version.hpp>
