@@ -55,6 +55,7 @@ inline void become_child(const ChildStart& start, platform::Handle strand, platf
         me.alive.push_back(std::move(alive));
         me.record = &tree().space.at<ChildRecord>(start.record);
         me.finishing = false;
+        me.ends_children = false;
     }
     process_wide<ExitHooks>().clear();
     me.record->stage.store(ChildStage::entered, std::memory_order_release);

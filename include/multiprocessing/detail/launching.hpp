@@ -125,7 +125,7 @@ private:
 
 /// At the end of this process: its children end, and its fork server.
 inline void end_children() {
-    self().finishing.store(true); // who replaces children that end leaves off
+    self().ends_children.store(true);
     children().end_all();
     Launching& launching = process_wide<Launching>();
     std::lock_guard lock{launching.mutex};

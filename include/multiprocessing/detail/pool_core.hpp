@@ -345,7 +345,7 @@ private:
     Block idle_;
     PoolView view_;
     platform::Doorbell bell_;
-    const std::uint64_t holder_ = LeaseArray::new_holder();
+    const std::uint64_t holder_ = leases().new_holder();
     const std::uint32_t copies_ = self().copies();
 
     mutable std::mutex mutex_;

@@ -58,12 +58,6 @@ public:
         for (std::size_t copy = 0; copy < holders_.size(); ++copy) pass_on(copy, afterwards_);
     }
 
-    /// A holder that is no process: these have 32 bits.
-    static std::uint64_t new_holder() {
-        static std::atomic<std::uint64_t> last{std::uint64_t{1} << 32};
-        return last.fetch_add(1, std::memory_order_relaxed) + 1;
-    }
-
     std::uint64_t bytes_each() const noexcept { return objects_.size() * sizeof(LeaseEntry); }
     Parcel parcel(std::size_t copy = 0) const noexcept {
         if (objects_.empty()) return {};
@@ -86,7 +80,7 @@ public:
 
 private:
     void give(std::size_t copy) {
-        const std::uint64_t holder = new_holder();
+        const std::uint64_t holder = leases().new_holder();
         holders_[copy] = holder;
         LeaseEntry* entry = entries(copy);
         for (const auto& object : objects_) *entry++ = leases().give(object, holder);

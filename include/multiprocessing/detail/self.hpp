@@ -49,7 +49,8 @@ public:
     platform::Handle channel;            // of a server to its parent, until the server takes it
     ChildRecord* record = nullptr;       // what the parent reads about this process
     bool ignored_interrupt_before = false;
-    std::atomic<bool> finishing{false};
+    std::atomic<bool> finishing{false};     // a thread of this child takes its last steps
+    std::atomic<bool> ends_children{false}; // nobody replaces what ends from here on
 
     /// Counts the processes between the main one and this. An object remembers the life in which it was made; in
     /// another one it is somebody else's. Life 0 in a spawned child is its initialisation.

@@ -153,6 +153,9 @@ public:
         });
     }
 
+    /// A holder that is no process: these have 32 bits.
+    std::uint64_t new_holder() noexcept { return last_holder_.fetch_add(1, std::memory_order_relaxed) + 1; }
+
     /// How many leases are open.
     std::size_t count() {
         std::lock_guard lock{mutex};
@@ -187,6 +190,7 @@ private:
 
     std::vector<Open> open_;
     std::atomic<std::uint32_t> notifications_{0};
+    std::atomic<std::uint64_t> last_holder_{std::uint64_t{1} << 32};
 };
 
 inline Leases& leases() { return process_wide<Leases>(); }

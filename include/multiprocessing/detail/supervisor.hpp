@@ -127,7 +127,7 @@ private:
         for (std::uint32_t i = 0; i < workers_.size(); ++i) {
             if (workers_[i].process && workers_[i].process->look()) bury(i);
         }
-        const bool leaving = terminated_.load() || self().finishing.load();
+        const bool leaving = terminated_.load() || self().ends_children.load();
         if (leaving) {
             core_->give_up(std::make_exception_ptr(CancelledError("multiprocessing: the pool was terminated")),
                            false);

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/archive/fingerprint.hpp>
 #include <multiprocessing/detail/code_address.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/lazy.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <cstdint>
@@ -33,8 +34,8 @@ struct ThunkOf {
 /// The file that holds `Entry`'s thunk, for errors where it is not loaded.
 template <class Entry, class Frame>
 const std::string& thunk_file() {
-    static const std::string file = image_file(&ThunkOf<Entry, Frame>::value);
-    return file;
+    static constinit Lazy<std::string> file;
+    return file.get([] { return image_file(&ThunkOf<Entry, Frame>::value); });
 }
 
 /// A thunk on the wire.
@@ -46,9 +47,11 @@ struct ThunkAddress {
 /// The address of `Entry`'s thunk; looked up once, as the image that this very code stands in stays loaded.
 template <class Entry, class Frame>
 const ThunkAddress& thunk_address() {
-    static const ThunkAddress address{code_address_of(&ThunkOf<Entry, Frame>::value),
-                                      ThunkOf<Entry, Frame>::value.fingerprint};
-    return address;
+    static constinit Lazy<ThunkAddress> address;
+    return address.get([] {
+        return ThunkAddress{code_address_of(&ThunkOf<Entry, Frame>::value),
+                            ThunkOf<Entry, Frame>::value.fingerprint};
+    });
 }
 
 /// The thunk that another process meant. Only with the same build loaded, inside its image, aligned, and with the
