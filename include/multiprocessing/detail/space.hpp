@@ -8,8 +8,6 @@
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/exceptions.hpp>
 
-#include <boost/interprocess/mapped_region.hpp>
-
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -19,6 +17,8 @@
 #include <string>
 #include <system_error>
 #include <utility>
+
+#include <boost/interprocess/mapped_region.hpp>
 
 namespace multiprocessing::inline v1::detail {
 

@@ -14,7 +14,6 @@
 /// * `write_error(text)`: at once and in one piece to standard error, around all buffers; errors are ignored.
 
 #include <multiprocessing/detail/config.hpp>
-
 #include <multiprocessing/detail/platform/handle.hpp>
 
 #include <array>

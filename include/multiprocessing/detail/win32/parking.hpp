@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/win32/api.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -14,8 +15,6 @@
 #include <boost/winapi/event.hpp>
 #include <boost/winapi/thread.hpp>
 #include <boost/winapi/wait.hpp>
-
-#include <multiprocessing/detail/win32/api.hpp>
 
 namespace multiprocessing::inline v1::detail::platform {
 
