@@ -38,7 +38,7 @@ private:
             throw std::invalid_argument("multiprocessing::Count: " + std::to_string(number) +
                                         " is negative; give 0 for the default, or a positive number");
         }
-        if (std::cmp_greater(number, std::numeric_limits<std::size_t>::max())) {
+        if (std::cmp_greater(number, (std::numeric_limits<std::size_t>::max)())) {
             throw std::invalid_argument("multiprocessing::Count: " + std::to_string(number) + " is too large");
         }
         return static_cast<std::size_t>(number);

@@ -84,7 +84,7 @@ public:
         if (!at_) return other;
         if (!other.at_) return *this;
         Deadline deadline;
-        deadline.at_ = std::min(*at_, *other.at_);
+        deadline.at_ = (std::min)(*at_, *other.at_);
         return deadline;
     }
 

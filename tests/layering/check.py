@@ -14,6 +14,9 @@ TOP_LEVEL = {"include", "tests", "examples", "cmake", "CMakeLists.txt", "CMakePr
 MOST_LINES = 300
 TOP_LAYER = 6  # "optional"
 
+# Where config.hpp stops the compiler: no such header, and none that is looked for.
+FULL_STOP = "<multiprocessing/see_the_error_above>"
+
 # Words of a compiler or system that only config.hpp and the platform contracts may look at.
 PLATFORM_WORDS = re.compile(
     r"\b(MULTIPROCESSING_PLATFORM_\w+|__linux__|__unix__|__APPLE__|__FreeBSD__|__MINGW\w+|__CYGWIN__)\b"
@@ -69,7 +72,8 @@ class Header:
         self.name = path.relative_to(root / "include/multiprocessing").as_posix().removesuffix(".hpp")
         self.text = path.read_text()
         self.lines = self.text.splitlines()
-        self.includes = re.findall(r"^\s*#\s*include\s*([<\"][^>\"]*[>\"])", self.text, re.MULTILINE)
+        self.includes = [i for i in re.findall(r"^\s*#\s*include\s*([<\"][^>\"]*[>\"])", self.text, re.MULTILINE)
+                         if i != FULL_STOP]
         self.ours = [i[len("<multiprocessing/"):-1].removesuffix(".hpp") for i in self.includes
                      if i.startswith("<multiprocessing/")]
 
@@ -191,6 +195,8 @@ def check_form(plan, headers, say):
                         "with its reason in tests/layering/layers.txt")
         elif header.name in plan.sizes and len(header.lines) <= MOST_LINES:
             say(header, f"has only {len(header.lines)} lines: take its 'size' out of tests/layering/layers.txt")
+        if re.search(r"\b(min|max)\s*\(", header.code):
+            say(header, "calls min( or max(, which <windows.h> has as macros: write (std::min)(a, b)")
         word = COMPILER_WORDS.search(header.code)
         if word and header.name != "detail/config" and header.name not in plan.compiler:
             say(header, f"asks for {word[0]}: only detail/config.hpp looks at the compiler, and those listed as "

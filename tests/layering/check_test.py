@@ -69,6 +69,7 @@ BREAKS = [
     (added(OURS + "detail/tree.hpp", "#if MULTIPROCESSING_PLATFORM_WIN32\n#endif\n"), "only contracts in detail/platform"),
     (added(OURS + "pool.hpp", "#if defined(__linux__)\n#endif\n"), "asks for __linux__"),
     (added(OURS + "pool.hpp", "#if defined(__clang__)\n#endif\n"), "asks for __clang__"),
+    (added(OURS + "pool.hpp", "inline int least(int a) { return std::min(a, 0); }\n"), "calls min( or max("),
     (removed(OURS + "detail/win32/wait.hpp"), "platform/wait.hpp has no twin in detail/win32"),
     (replaced(OURS + "timeout.hpp", "#pragma once", "#ifndef TIMEOUT"), "does not start with '#pragma once'"),
     (replaced(OURS + "timeout.hpp", "BSL-1.0", "MIT"), "SPDX-License-Identifier: BSL-1.0' as its second line"),

@@ -6,11 +6,13 @@
 
 #if !defined(__cplusplus) || (__cplusplus < 202002L && (!defined(_MSVC_LANG) || _MSVC_LANG < 202002L))
 #error "multiprocessing needs C++20: compile with -std=c++20 or newer"
+#include <multiprocessing/see_the_error_above> // no such file: the compiler stops here, not 200 errors later
 #endif
 
 #if !defined(__cpp_exceptions) || !defined(__cpp_rtti)
 #error                                                                                                         \
     "multiprocessing reports errors by exceptions and names their types: remove -fno-exceptions and -fno-rtti"
+#include <multiprocessing/see_the_error_above>
 #endif
 
 // The platform, named once. Everything above detail/platform asks a contract, never the compiler.

@@ -46,7 +46,7 @@ public:
         std::lock_guard lock{mutex_};
         collect_if_notified();
         const Position block = bytes <= largest_small ? allocate_small(bytes) : allocate_large(bytes);
-        peak_ = std::max(peak_, live_);
+        peak_ = (std::max)(peak_, live_);
         return block;
     }
 
@@ -67,7 +67,7 @@ public:
         if (extent.owner.load(std::memory_order_acquire) != self_) return free_remote(block);
         std::lock_guard lock{mutex_};
         free_own(block);
-        trim_to(std::max(peak_, least_kept));
+        trim_to((std::max)(peak_, least_kept));
     }
 
     /// Takes over the memory of a child that has died and whose descendants are all gone: blocks that it handed over
@@ -276,7 +276,7 @@ private:
         const auto now = std::chrono::steady_clock::now();
         if (now - peak_since_ > std::chrono::seconds{5}) {
             peak_since_ = now;
-            peak_ = std::max(live_, peak_ / 2);
+            peak_ = (std::max)(live_, peak_ / 2);
         }
         std::size_t gone = 0;
         for (; gone < warm_.size() && live_ + warm_bytes_ > bytes; ++gone) {

@@ -45,7 +45,7 @@ inline std::vector<std::uint64_t> cut(std::uint64_t items, std::uint64_t chunksi
     }
     while (items > 0) {
         std::uint64_t size = std::max<std::uint64_t>(1, items / (2 * std::uint64_t{workers}));
-        if (most) size = std::min(size, most);
+        if (most) size = (std::min)(size, most);
         sizes.push_back(size);
         items -= size;
     }

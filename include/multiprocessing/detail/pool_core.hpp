@@ -106,9 +106,9 @@ public:
             require_open(); // terminated meanwhile: what was given up then was not published
             const TaskWord published = slot.cell.publish(slot.cell.load());
             const TaskTicket ticket{work.slot, published.generation, published.attempt, helpers != 0};
-            for (std::uint32_t i = 0; i < std::max(1u, helpers); ++i) push(ticket);
+            for (std::uint32_t i = 0; i < (std::max)(1u, helpers); ++i) push(ticket);
         }
-        wake(std::max(1u, helpers));
+        wake((std::max)(1u, helpers));
     }
 
     /// A slot that was entered and could not be filled is free again.

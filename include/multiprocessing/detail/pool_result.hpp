@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file pool_result.hpp  What came of a task or map: waited for, read once, kept for all who ask.
 
+#include <multiprocessing/detail/archive/plain.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool_core.hpp>
 #include <multiprocessing/detail/pool_work.hpp>

@@ -260,7 +260,7 @@ public:
             const MapChunk& at = chunk(index - 1);
             if (!is_over(at.cell.load()) && item > at.begin && item <= at.end) done += item - at.begin;
         }
-        return std::min(done + items_dead_, items_);
+        return (std::min)(done + items_dead_, items_);
     }
 
     void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override {
@@ -274,7 +274,7 @@ public:
             if (death.helping == map_name(slot, generation) && death.chunk == i + 1) {
                 // It died with an item, or with a block of quick ones: those are lost, and not run again, as nobody knows
                 // how far they had come. What comes after them is not concerned.
-                const std::uint64_t rest = std::min(at.end, death.item + death.items);
+                const std::uint64_t rest = (std::min)(at.end, death.item + death.items);
                 losses.emplace(death.item, death.error(death.item, rest - death.item));
                 items_dead_ += rest - at.begin;
                 at.begin = rest;

@@ -36,8 +36,8 @@ struct ProgressReport {
 class Progress {
 public:
     Progress() = default;
-    template <std::same_as<bool> Bool> // not from pointers
-    Progress(Bool shown) {
+    template <std::same_as<bool> Flag> // not from pointers
+    Progress(Flag shown) {
         if (shown) label_ = "items";
         shown_ = shown;
     }
@@ -85,7 +85,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     static std::string time_text(double seconds) {
-        const auto whole = static_cast<long>(std::min(seconds, 359'999.0) + 0.5);
+        const auto whole = static_cast<long>((std::min)(seconds, 359'999.0) + 0.5);
         char text[32];
         if (whole >= 3600) {
             std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
@@ -109,7 +109,7 @@ private:
 
     std::string bar(const ProgressReport& report, int width) {
         const std::string words = " " + text(report);
-        const int room = std::max(0, std::min(40, width - 3 - static_cast<int>(words.size())));
+        const int room = (std::max)(0, (std::min)(40, width - 3 - static_cast<int>(words.size())));
         const auto filled = report.total ? static_cast<std::size_t>(static_cast<double>(room) *
                                                                     static_cast<double>(report.done) /
                                                                     static_cast<double>(report.total))

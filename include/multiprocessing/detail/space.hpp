@@ -167,7 +167,7 @@ public:
         const std::pair<std::uint64_t, std::uint64_t> searches[]{
             {hint, used}, {first, used}, {first, header().extents}};
         for (auto [at, limit] : searches) {
-            while (auto run = free_run(std::max(at, first), count, limit)) {
+            while (auto run = free_run((std::max)(at, first), count, limit)) {
                 if (claim(*run, count, owner)) {
                     platform::commit(base() + *run * extent_bytes, count * extent_bytes);
                     return run;
@@ -237,7 +237,7 @@ private:
     /// The first run of `count` extents, from `at` on and ending by `limit`, whose owner words are 0; those past the
     /// high water mark count as free.
     std::optional<std::uint64_t> free_run(std::uint64_t at, std::uint64_t count, std::uint64_t limit) const {
-        const std::uint64_t used = std::min(limit, high_water());
+        const std::uint64_t used = (std::min)(limit, high_water());
         std::uint64_t begin = at;
         for (; at < used && at - begin < count; ++at) {
             if (extent(at).owner.load(std::memory_order_relaxed) != 0) begin = at + 1;

@@ -173,7 +173,7 @@ private:
 
     /// Who ends before it has served will probably do so again: the next attempts wait longer and longer.
     static void put_off(Slot& slot) {
-        const unsigned milliseconds = std::min(1000u, 1u << std::min(slot.early_deaths, 10u));
+        const unsigned milliseconds = (std::min)(1000u, 1u << (std::min)(slot.early_deaths, 10u));
         slot.start_at = Clock::now() + std::chrono::milliseconds{slot.early_deaths ? milliseconds : 0};
     }
 

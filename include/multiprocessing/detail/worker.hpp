@@ -173,7 +173,7 @@ public:
 
     /// Takes the next chunk, if there is one for this worker.
     bool claim() {
-        const std::uint64_t from = std::min(job_.cursor.load(std::memory_order_relaxed), job_.chunk_count);
+        const std::uint64_t from = (std::min)(job_.cursor.load(std::memory_order_relaxed), job_.chunk_count);
         // The cursor may be ahead of a chunk that was made ready again: the last look is at all of them.
         return claim_in(from, job_.chunk_count) || claim_in(0, from);
     }

@@ -42,7 +42,7 @@ __attribute__((noinline)) void append_through_window(T& value, std::span<const s
     constexpr std::size_t at_once = std::max<std::size_t>(16 * 1024 / sizeof(Element), 1);
     alignas(Element) std::byte window[at_once * sizeof(Element)];
     while (!bytes.empty()) {
-        const std::size_t size = std::min(bytes.size(), sizeof window);
+        const std::size_t size = (std::min)(bytes.size(), sizeof window);
         std::memcpy(window, bytes.data(), size);
         const auto* const first = std::launder(reinterpret_cast<const Element*>(window));
         value.insert(value.end(), first, first + size / sizeof(Element));
@@ -93,7 +93,7 @@ struct Codec<T, Kind::container> {
         value.clear();
         if constexpr (BulkContainer<T>) {
             const std::uint64_t count = reader.unchecked_length();
-            if (count > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(Element)) {
+            if (count > (std::numeric_limits<std::ptrdiff_t>::max)() / sizeof(Element)) {
                 reader.fail("more elements are claimed than memory can hold");
             }
             const auto bytes = reader.block(count * sizeof(Element));
@@ -106,7 +106,7 @@ struct Codec<T, Kind::container> {
             // An honest message may have large elements of few bytes, but a forged one shall not take much at
             // once.
             if constexpr (requires { value.reserve(std::size_t{}); }) {
-                value.reserve(std::min(count, 16 * reader.left() / sizeof(Element) + 1));
+                value.reserve((std::min)(count, 16 * reader.left() / sizeof(Element) + 1));
             }
             if constexpr (requires { value.before_begin(); }) {
                 auto last = value.before_begin();

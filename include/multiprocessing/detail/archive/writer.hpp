@@ -117,7 +117,7 @@ private:
         if (size >= stage_size) {
             if (message_.capacity() - message_.size() < staged_ + size) {
                 // Room for what will be in the stage at the end, too: else that would move all of it once more.
-                message_.reserve(std::max(message_.size() + size + 2 * stage_size, 2 * message_.size()));
+                message_.reserve((std::max)(message_.size() + size + 2 * stage_size, 2 * message_.size()));
             }
             flush();
             const auto* begin = static_cast<const std::byte*>(data);

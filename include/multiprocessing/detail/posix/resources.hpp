@@ -38,7 +38,7 @@ template <class Look>
 void for_each_control_group(std::string_view controller, Look look) {
     const std::string groups = small_file("/proc/self/cgroup");
     for (std::size_t at = 0; at < groups.size();) {
-        const std::size_t end = std::min(groups.find('\n', at), groups.size());
+        const std::size_t end = (std::min)(groups.find('\n', at), groups.size());
         const std::string_view line =
             std::string_view(groups).substr(at, end - at); // "4:memory:/a/b" or "0::/a/b"
         at = end + 1;
@@ -68,7 +68,7 @@ inline std::optional<std::uint64_t> number_in(const std::string& text) {
     return number;
 }
 
-inline int machine_processors() { return static_cast<int>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN))); }
+inline int machine_processors() { return static_cast<int>((std::max)(1L, ::sysconf(_SC_NPROCESSORS_ONLN))); }
 
 inline int allowed_processors() {
     int allowed = machine_processors();
@@ -83,7 +83,7 @@ inline int allowed_processors() {
     }
     const auto apply = [&](double quota, double period) {
         if (quota > 0 && period > 0) {
-            allowed = std::min(allowed, static_cast<int>(std::max(1.0, (quota + period - 1) / period)));
+            allowed = (std::min)(allowed, static_cast<int>((std::max)(1.0, (quota + period - 1) / period)));
         }
     };
     for_each_control_group("", [&](const std::string& folder) {
@@ -98,18 +98,18 @@ inline int allowed_processors() {
         apply(std::strtod(quota.c_str(), nullptr),
               std::strtod(small_file(folder + "/cpu.cfs_period_us").c_str(), nullptr));
     });
-    return std::max(1, allowed);
+    return (std::max)(1, allowed);
 }
 
 inline MemoryRoom memory_room() {
-    std::uint64_t machine = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t machine = (std::numeric_limits<std::uint64_t>::max)();
     const std::string info = small_file("/proc/meminfo");
     if (const std::size_t at = info.find("MemAvailable:"); at != std::string::npos) {
         machine = std::strtoull(info.c_str() + at + 13, nullptr, 10) * 1024;
     }
     MemoryRoom room{machine, machine};
     const auto apply = [&](std::optional<std::uint64_t> limit, std::optional<std::uint64_t> used) {
-        if (limit && used) room.group = std::min(room.group, *limit > *used ? *limit - *used : 0);
+        if (limit && used) room.group = (std::min)(room.group, *limit > *used ? *limit - *used : 0);
     };
     for_each_control_group("", [&](const std::string& folder) {
         apply(number_in(small_file(folder + "/memory.max")), number_in(small_file(folder + "/memory.current")));
