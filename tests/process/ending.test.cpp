@@ -63,6 +63,31 @@ TEST_CASE("std::exit in a function, or in a thread of it, is the child's exit co
     CHECK(q.exitcode() == 4);
 }
 
+TEST_CASE("std::exit in a function that has started processes ends it, after its exit functions, and them",
+          "[ending]") {
+    Tally tally;
+    mp::Process p(
+        [](Tally t) {
+            mp::at_child_exit([t] { t.set(1, static_cast<std::int64_t>(mp::active_children().size())); });
+            mp::Process ended([] {});
+            ended.start();
+            ended.join();
+            mp::Process daemon(
+                {.daemon = true}, [](Tally inner) { inner.wait_for(2, 1); }, t);
+            daemon.start();
+            t.add(0, 1);
+            std::exit(6);
+        },
+        tally);
+    p.start();
+    CHECK(p.join(60s));
+    p.kill();
+    p.join();
+    CHECK(p.exitcode() == 6);
+    CHECK(tally.get(0) == 1);
+    if (mp::detail::platform::can_fork) CHECK(tally.get(1) == 1);
+}
+
 TEST_CASE("exit functions run after an exception, too", "[ending]") {
     Tally tally;
     mp::Process p(

@@ -80,7 +80,13 @@ inline void become_child(const ChildStart& start, platform::Handle strand, platf
     try {
         target = &resolve(start.target, start.target_file);
     } catch (const std::exception& error) { refuse_child(start, error); }
-    platform::exit_interception(finish_child);
+    if (platform::exit_interception(finish_child)) {
+        // finish_child ends the children. An exit handler for it, being later, would come first, and be taken for
+        // another thread that is at the end.
+        Launching& launching = process_wide<Launching>();
+        std::lock_guard lock{launching.mutex};
+        launching.ends_children = true;
+    }
     self().record->stage.store(ChildStage::running, std::memory_order_release);
     int code = 0;
     try {

@@ -46,7 +46,7 @@ public:
     std::optional<ForkServer> server; // made at the first need
     std::filesystem::path executable; // what spawn runs, if not this program; under `mutex`
     void (*preload)() = nullptr;      // what the fork server runs first; under `mutex`
-    bool ends_children = false;       // an exit handler will
+    bool ends_children = false;       // an exit handler will, or the last step of a child
 
     /// Ends the server, if there is one. Holding `mutex`.
     void stop_server() {
