@@ -81,8 +81,8 @@ inline void become_child(const ChildStart& start, platform::Handle strand, platf
         target = &resolve(start.target, start.target_file);
     } catch (const std::exception& error) { refuse_child(start, error); }
     if (platform::exit_interception(finish_child)) {
-        // finish_child ends the children. An exit handler for it, being later, would come first, and be taken for
-        // another thread that is at the end.
+        // finish_child ends the children, after the functions of at_child_exit(). An exit handler for it, being later,
+        // would come before them.
         Launching& launching = process_wide<Launching>();
         std::lock_guard lock{launching.mutex};
         launching.ends_children = true;

@@ -1,0 +1,22 @@
+# cmake -Dexpected=REGEX -P check_output.cmake -- PROGRAM [ARGUMENT...]
+# Fails unless the program ends with 0 and REGEX matches all that it printed on standard output.
+set(command)
+set(found FALSE)
+math(EXPR last "${CMAKE_ARGC} - 1")
+foreach(index RANGE ${last})
+    if(found)
+        list(APPEND command "${CMAKE_ARGV${index}}")
+    elseif(CMAKE_ARGV${index} STREQUAL "--")
+        set(found TRUE)
+    endif()
+endforeach()
+
+execute_process(COMMAND ${command} RESULT_VARIABLE status OUTPUT_VARIABLE out)
+string(REPLACE "\r\n" "\n" out "${out}")
+message("${out}")
+if(NOT status STREQUAL "0")
+    message(FATAL_ERROR "ended with ${status}")
+endif()
+if(NOT out MATCHES "^(${expected})$")
+    message(FATAL_ERROR "expected was:\n${expected}")
+endif()
