@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 
@@ -188,6 +189,33 @@ TEST_CASE("a child has the signal mask of the thread that started it, and defaul
     CHECK(run(mp::Process(child, true)) == 0);
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     CHECK(run(mp::Process(child, false)) == 0);
+}
+
+TEST_CASE("a crash leaves a small core, however much memory is shared", "[surroundings]") {
+    // A quarter of a GiB is shared and touched. Without MADV_DONTDUMP all of it would be in the core, and all that is
+    // reserved would be looked at.
+    auto& member = mp::detail::tree();
+    const mp::detail::Block large{member.heap.allocate(256 << 20)};
+    std::memset(&member.space.at<char>(large.position()), 'x', 256 << 20);
+    const auto folder = std::filesystem::temp_directory_path() / ("core-" + std::to_string(::getpid()));
+    std::filesystem::create_directory(folder);
+    const auto crash = [](const std::string& where) {
+        if (::chdir(where.c_str()) != 0) std::exit(2);
+        const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+        if (::setrlimit(RLIMIT_CORE, &unlimited) != 0) std::exit(3);
+        std::abort();
+    };
+    const int code = run(mp::Process(crash, folder.string()));
+    std::uintmax_t in_core = 0;
+    for (const auto& file : std::filesystem::directory_iterator(folder)) {
+        struct stat info {};
+        REQUIRE(::stat(file.path().c_str(), &info) == 0);
+        in_core += static_cast<std::uintmax_t>(info.st_blocks) * 512;
+    }
+    std::filesystem::remove_all(folder);
+    if (code == 3) return; // this user may not raise the limit
+    CHECK(code == -SIGABRT);
+    CHECK(in_core < std::uintmax_t{64} << 20); // nothing, where the system pipes cores elsewhere
 }
 
 TEST_CASE("a child that is interrupted reports that", "[surroundings]") {
