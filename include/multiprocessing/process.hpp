@@ -173,8 +173,9 @@ public:
             detail::Writer writer{&giving};
             Call::write(writer, function, std::forward<Arguments>(arguments)...);
             detail::LaunchRequest& request = state_->request;
-            request.target =
-                detail::thunk_address<detail::ProcessTarget<F, Arguments...>, detail::TargetFrame>();
+            using Target = detail::ProcessTarget<F, Arguments...>;
+            request.target = detail::thunk_address<Target, detail::TargetFrame>();
+            request.target_file = detail::thunk_file<Target, detail::TargetFrame>();
             request.payload = writer.take();
             request.given = std::move(giving.objects);
         }

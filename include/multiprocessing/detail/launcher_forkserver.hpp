@@ -111,8 +111,10 @@ private:
 /// Starts the server of this process, at its first need.
 inline ForkServer& running_server(Launching& launching) {
     if (launching.server) return *launching.server;
-    LaunchRequest request{
-        StartMethod::spawn, {"ForkServer", true, {}}, thunk_address<ServeForks, TargetFrame>()};
+    LaunchRequest request{StartMethod::spawn,
+                          {"ForkServer", true, {}},
+                          thunk_address<ServeForks, TargetFrame>(),
+                          thunk_file<ServeForks, TargetFrame>()};
     if (launching.preload) request.payload = dumps(launching.preload);
     request.serves = true;
     auto [here, there] = platform::make_channel();
