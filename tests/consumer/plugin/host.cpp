@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A program that uses the library itself, beside a plugin and a shared library that use it too.
-//   plugin_host plugin|library START_METHOD        MP_TEST_LATE in the environment: loads the plugin too late
+// A program that uses the library itself, beside a plugin (MP_TEST_PLUGIN) or a shared library that uses it too.
+//   test_plugin_host START_METHOD        MP_TEST_LATE in the environment: loads the plugin too late
 #include <consumer/plugin/face.hpp>
 
 #include <dlfcn.h>
@@ -22,6 +22,7 @@ namespace {
     } while (false)
 
 const Face* load_plugin() {
+#if defined(MP_TEST_PLUGIN)
     void* const handle = ::dlopen(MP_TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
     if (!handle) std::fprintf(stderr, "%s\n", ::dlerror());
     EXPECT(handle);
@@ -30,6 +31,9 @@ const Face* load_plugin() {
     EXPECT(symbol);
     std::memcpy(&entry, &symbol, sizeof entry);
     return entry();
+#else
+    return nullptr;
+#endif
 }
 
 /// Each sees what the other started, and each one's functions run in processes of their own.
@@ -79,18 +83,20 @@ void refuse(const Face& plugin, const char* method) {
 } // namespace
 
 int main(int argc, char** argv) {
+#if defined(MP_TEST_PLUGIN)
     const bool late = std::getenv("MP_TEST_LATE"); // children have no arguments of the program's
-    const Face* plugin = late ? nullptr : load_plugin();
+    const Face* const other = late ? nullptr : load_plugin();
+#else
+    const bool late = false;
+    const Face* const other = library_face();
+#endif
     mp::freeze_support();
-    EXPECT(argc == 3);
+    EXPECT(argc == 2);
     if (late) {
-        refuse(*load_plugin(), argv[2]);
-    } else if (std::strcmp(argv[1], "library") == 0) {
-        share(*library_face(), argv[2]);
-        catch_from(*library_face());
+        refuse(*load_plugin(), argv[1]);
     } else {
-        share(*plugin, argv[2]);
-        catch_from(*plugin);
+        share(*other, argv[1]);
+        catch_from(*other);
     }
     return 0;
 }
