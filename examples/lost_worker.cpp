@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     def divide(a, b):
 //         if b == 0: os.abort()

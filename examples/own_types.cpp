@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     @dataclass
 //     class Order: customer: str; prices: list[float]; coupon: float | None = None

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     with Pool(2) as pool:
 //         answer = pool.apply_async(think, ("life",))

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     def square(x): return x * x
 //

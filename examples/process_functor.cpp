@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     class Countdown(Process):
 //         def __init__(self, name, seconds):

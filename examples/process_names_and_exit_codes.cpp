@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     def succeed(): print("this is", current_process().name)
 //     def leave():   sys.exit(3)

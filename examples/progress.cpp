@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python (with the package tqdm):
 //     with Pool(2) as pool:
 //         results = list(tqdm(pool.imap(count_primes, range(0, 400)), total=400, unit="ranges"))

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     class ParseError(Exception):
 //         def __init__(self, line): ...

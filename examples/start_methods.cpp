@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     answer = 0
 //     def show(method): print(f"{method}: the answer is {answer}")
