@@ -75,11 +75,8 @@ inline void become_child(const ChildStart& start, platform::Handle strand, platf
 }
 
 /// Second step: runs the target, and ends.
-[[noreturn]] inline void run_child(const ChildStart& start, std::span<const std::byte> payload) {
-    const Thunk* target = nullptr;
-    try {
-        target = &resolve(start.target, start.target_file);
-    } catch (const std::exception& error) { refuse_child(start, error); }
+[[noreturn]] inline void run_child(const ChildStart& start, std::span<const std::byte> payload,
+                                   const Thunk& target) {
     if (platform::exit_interception(finish_child)) {
         // finish_child ends the children, after the functions of at_child_exit(). An exit handler for it, being later,
         // would come before them.
@@ -91,7 +88,7 @@ inline void become_child(const ChildStart& start, platform::Handle strand, platf
     int code = 0;
     try {
         TargetFrame frame{payload, start.given};
-        target->entry(&frame);
+        target.entry(&frame);
     } catch (...) {
         // pthread_exit() of the thread that runs the target ends the child: its unwinding may not pass through here,
         // as a forked child would unwind its parent's frames.
@@ -101,6 +98,15 @@ inline void become_child(const ChildStart& start, platform::Handle strand, platf
                               std::to_string(platform::current_pid()) + "):\n" + describe_current_exception());
     }
     finish_child(code);
+}
+
+/// The same in a child that is no copy of its parent, and has to find the target first.
+[[noreturn]] inline void run_child(const ChildStart& start, std::span<const std::byte> payload) {
+    const Thunk* target = nullptr;
+    try {
+        target = &resolve(start.target, start.target_file);
+    } catch (const std::exception& error) { refuse_child(start, error); }
+    run_child(start, payload, *target);
 }
 
 } // namespace multiprocessing::inline v1::detail

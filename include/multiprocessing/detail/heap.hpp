@@ -273,7 +273,9 @@ private:
     /// Gives back the oldest warm runs until no more than `bytes` are used and warm together. What was recently in use
     /// at once counts as needed again, and is forgotten by half every few seconds.
     void trim_to(std::uint64_t bytes) {
+        if (warm_.empty()) return;
         const auto now = std::chrono::steady_clock::now();
+        if (peak_since_ == std::chrono::steady_clock::time_point{}) peak_since_ = now;
         if (now - peak_since_ > std::chrono::seconds{5}) {
             peak_since_ = now;
             peak_ = (std::max)(live_, peak_ / 2);
@@ -447,7 +449,7 @@ private:
     std::uint64_t warm_bytes_ = 0;
     std::uint64_t live_ = 0;
     std::uint64_t peak_ = 0;
-    std::chrono::steady_clock::time_point peak_since_ = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point peak_since_{}; // of the first trim, until then
     std::uint64_t hint_ = 0;
     std::uint32_t notifications_ = 0;
     std::size_t fresh_since_collect_ = 0;

@@ -31,15 +31,15 @@ inline void warn_of_threads() {
 
 /// The child's side of a fork; does not return, and lets nothing unwind into the frames that it shares with its parent.
 [[noreturn]] inline void live_as_fork(Birth& birth, const LaunchRequest& request, TreeMember& parent,
-                                      const platform::SignalMask& mask) noexcept {
+                                      const Thunk& target) noexcept {
     try {
         ChildRecord& record = parent.space.at<ChildRecord>(birth.start.record);
         process_wide<Tree>().join(parent.owner, birth.start.name, &record.touched);
         become_child(birth.start, std::move(birth.strand), std::move(birth.alive.writer));
         platform::take_null_input();
-        mask.apply();
+        request.mask.apply();
     } catch (const std::exception& error) { refuse_child(birth.start, error); }
-    run_child(birth.start, request.payload);
+    run_child(birth.start, request.payload, target);
 }
 
 inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request) {
@@ -48,8 +48,9 @@ inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request)
     platform::HandleTraits::keep_in_forked_child(birth.strand.native());
     platform::HandleTraits::keep_in_forked_child(birth.alive.writer.native());
     TreeMember& parent = tree();
+    const Thunk& target = resolve(request.target, request.target_file);
     const int pid = platform::fork_process();
-    if (pid == 0) live_as_fork(birth, request, parent, request.mask);
+    if (pid == 0) live_as_fork(birth, request, parent, target);
     // Not tied to the lifeline from here: the child does that before anything else, and looks whether we still live.
     return platform::Child{pid};
 }

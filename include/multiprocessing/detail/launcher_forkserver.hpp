@@ -69,7 +69,7 @@ std::span<const std::byte> bytes_of(const T& value) {
         become_child(message.start, std::move(strand), std::move(alive));
         platform::take_standard_outputs({output.native(), error.native()});
         platform::apply_surroundings(message.changes, folder);
-        announce(state_root()); // the environment may be another one now
+        platform::leave_word(state_word_name, state_root().word); // the environment may be another one now
         request.mask.apply();
     } catch (const std::exception& error) { refuse_child(message.start, error); }
     run_child(message.start, message.payload);
@@ -81,6 +81,8 @@ struct ServeForks {
     static void run(TargetFrame& frame) {
         if (!frame.payload.empty()) loads<void (*)()>(frame.payload)(); // set_forkserver_preload
         const platform::Handle channel = std::move(self().channel);
+        // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every copy anew.
+        platform::take_standard_outputs(platform::standard_outputs());
         while (std::optional<platform::Message> message = platform::receive(channel)) {
             platform::send(channel, bytes_of(copy_for(*message)), {});
         }

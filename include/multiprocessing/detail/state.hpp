@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <iterator>
@@ -68,10 +69,22 @@ struct StateRoot {
 
 inline constexpr char state_word_name[] = "MULTIPROCESSING_STATE";
 
+inline constexpr std::size_t state_word_pid = sizeof state_word_name; // behind the "="
+inline constexpr std::size_t state_word_pid_digits = 10;
+
 inline void announce(StateRoot& root) {
-    std::snprintf(root.word, sizeof root.word, "%s=%d:%llx:%llx:%u", state_word_name, platform::current_pid(),
+    std::snprintf(root.word, sizeof root.word, "%s=%0*d:%llx:%llx:%u", state_word_name,
+                  static_cast<int>(state_word_pid_digits), platform::current_pid(),
                   static_cast<unsigned long long>(platform::program_token()),
                   static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(&root)), root.abi);
+}
+
+/// In a forked child only the pid differs; by hand, as what a child is the first to call costs it pages to copy.
+inline void announce_pid(StateRoot& root) {
+    auto pid = static_cast<unsigned>(platform::current_pid());
+    for (char* at = root.word + state_word_pid + state_word_pid_digits; at != root.word + state_word_pid;
+         pid /= 10)
+        *--at = static_cast<char>('0' + pid % 10);
 }
 
 /// The root that another image of this process announced, or null if there is none.
@@ -128,7 +141,7 @@ inline void before_fork() {
 inline void after_fork(bool in_child) {
     StateRoot& root = state_root();
     root.making.unlock();
-    if (in_child) announce(root);
+    if (in_child) announce_pid(root);
     release_after_fork(root, in_child);
 }
 

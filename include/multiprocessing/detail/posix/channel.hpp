@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -49,9 +50,10 @@ inline void send(const Handle& end, std::span<const std::byte> bytes, std::span<
 
 inline std::optional<Message> receive(const Handle& end) {
     Message result;
-    result.bytes.resize(most_bytes);
+    // Not initialised: only the pages that a message fills are touched.
+    const std::unique_ptr<std::byte[]> buffer(new std::byte[most_bytes]);
     alignas(cmsghdr) char control[CMSG_SPACE(most_handles * sizeof(int))];
-    iovec body{result.bytes.data(), result.bytes.size()};
+    iovec body{buffer.get(), most_bytes};
     msghdr message{};
     message.msg_iov = &body;
     message.msg_iovlen = 1;
@@ -72,7 +74,7 @@ inline std::optional<Message> receive(const Handle& end) {
         }
     }
     if (got == 0) return std::nullopt;
-    result.bytes.resize(static_cast<std::size_t>(got));
+    result.bytes.assign(buffer.get(), buffer.get() + got);
     return result;
 }
 

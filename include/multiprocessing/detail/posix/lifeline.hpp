@@ -14,11 +14,10 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// Asks the kernel to send SIGKILL to `pid` when the last write end of the pipe of `strand` is closed. Belongs to
+/// Asks the kernel to send the strand's signal to `pid` when the last write end of its pipe is closed. Belongs to
 /// the open file, so it survives exec. (PR_SET_PDEATHSIG follows the parent's *thread*, and is no use here.)
 inline bool arm(int strand, int pid) noexcept {
-    return ::fcntl(strand, F_SETOWN, pid) == 0 && ::fcntl(strand, F_SETSIG, SIGKILL) == 0 &&
-           ::fcntl(strand, F_SETFL, O_ASYNC | O_NONBLOCK) == 0;
+    return ::fcntl(strand, F_SETOWN, pid) == 0 && ::fcntl(strand, F_SETFL, O_ASYNC | O_NONBLOCK) == 0;
 }
 
 class Lifeline {
@@ -30,6 +29,8 @@ public:
         std::snprintf(path, sizeof path, "/proc/self/fd/%d", pipe_.reader.native());
         Handle strand{::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
         if (!strand.valid()) throw_last_error("reopening the lifeline (is /proc mounted?)");
+        if (::fcntl(strand.native(), F_SETSIG, SIGKILL) != 0)
+            throw_last_error("setting the signal of a lifeline");
         return strand;
     }
 

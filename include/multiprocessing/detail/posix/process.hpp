@@ -198,12 +198,24 @@ inline bool report_before_exit() noexcept {
 
 inline bool is_thread_exit() noexcept { return abi::__cxa_current_exception_type() == nullptr; }
 
-[[noreturn]] inline void exit_now(int code) noexcept { ::_exit(code); }
+/// The dynamic linker binds a function at its first call. What only forked children call it would have to look up in each
+/// of them, at the price of a dozen pages; a pointer is bound when the program is loaded.
+namespace bound_early {
+inline void (*const volatile exit)(int) = &::_exit;
+#if defined(__GLIBC__)
+inline int (*const volatile on_exit)(void (*)(int, void*), void*) = &::on_exit;
+#endif
+} // namespace bound_early
+
+[[noreturn]] inline void exit_now(int code) noexcept {
+    bound_early::exit(code);
+    __builtin_unreachable();
+}
 
 inline bool exit_interception([[maybe_unused]] void (*call)(int)) noexcept {
 #if defined(__GLIBC__)
-    return ::on_exit([](int code, void* target) { reinterpret_cast<void (*)(int)>(target)(code); },
-                     reinterpret_cast<void*>(call)) == 0;
+    return bound_early::on_exit([](int code, void* target) { reinterpret_cast<void (*)(int)>(target)(code); },
+                                reinterpret_cast<void*>(call)) == 0;
 #else
     return false;
 #endif

@@ -19,6 +19,10 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
+namespace bound_early { // see exit (process.hpp)
+inline void (*const volatile fpurge)(std::FILE*) = &::__fpurge;
+}
+
 inline void flush_standard_streams() noexcept {
     const auto flush = [](std::FILE* file, std::ostream& first, std::ostream* second) {
         // fflush(NULL) would wait for any FILE that another thread sits in: a reader of stdin, say.
@@ -37,15 +41,14 @@ inline void flush_standard_streams() noexcept {
 }
 
 inline void take_null_input() {
-    const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(STDIN_FILENO);
+    const int null = ::open("/dev/null", O_RDONLY); // takes its place, unless another thread was quicker
     if (null < 0) throw_last_error("opening /dev/null");
-    if (null == STDIN_FILENO) { // it was closed, and the new descriptor took its place
-        ::fcntl(null, F_SETFD, 0);
-    } else {
+    if (null != STDIN_FILENO) {
         ::dup2(null, STDIN_FILENO);
         ::close(null);
     }
-    ::__fpurge(stdin); // a forked child has a copy of what its parent read ahead
+    bound_early::fpurge(stdin); // a forked child has a copy of what its parent read ahead
 }
 
 inline std::array<NativeHandle, 2> standard_outputs() {
