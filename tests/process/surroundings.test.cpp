@@ -66,6 +66,19 @@ TEST_CASE("a child sees the environment as it was at start", "[surroundings]") {
     set_environment("MP_TEST_VALUE", "");
 }
 
+#if !defined(_WIN32)
+TEST_CASE("a plugin that a child loads finds the child's state, not its parent's", "[surroundings]") {
+    const auto child = [] {
+        const char* word = std::getenv("MULTIPROCESSING_STATE"); // what another image of the process would read
+        std::exit(word && std::atoi(word) == ::getpid() ? 0 : 1);
+    };
+    CHECK(run(mp::Process(child)) == 0);
+    set_environment("MP_TEST_VALUE", "changed"); // so that the fork server's child takes over its parent's environment
+    CHECK(run(mp::Process(child)) == 0);
+    set_environment("MP_TEST_VALUE", "");
+}
+#endif
+
 TEST_CASE("a child works in the directory that was current at start", "[surroundings]") {
     const auto before = std::filesystem::current_path();
     CHECK(run(mp::Process([] {})) == 0);
