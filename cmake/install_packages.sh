@@ -33,7 +33,7 @@ fi
 as_root=
 if [ "$(id -u)" -ne 0 ]; then
     if command -v sudo >/dev/null 2>&1; then
-        as_root=sudo
+        as_root='sudo env DEBIAN_FRONTEND=noninteractive' # sudo passes no environment on
     else
         echo "install_packages: not root and no sudo; please install:$missing" >&2
         exit 1
