@@ -10,6 +10,7 @@
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/thunk.hpp>
+#include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
@@ -160,7 +161,7 @@ public:
         : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Arguments>(arguments)...) {}
 
     /// The same with a name, as a daemon, or by a start method of its own. Throws `std::invalid_argument` for a start
-    /// method that this platform does not have.
+    /// method that this platform does not have, or a null pointer to a function.
     template <class Function, class... Arguments>
     Process(ProcessOptions options, Function&& function, Arguments&&... arguments)
         : state_(make(std::move(options))) {

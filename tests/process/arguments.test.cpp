@@ -241,3 +241,8 @@ TEST_CASE("a child that drops its handles early lets the object go while it runs
     control.add(1, 1);
     p->join();
 }
+
+TEST_CASE("a null pointer to a function is refused where the process is made", "[arguments]") {
+    void (*const nothing)() = nullptr;
+    CHECK_THROWS_AS(mp::Process(nothing), std::invalid_argument);
+}

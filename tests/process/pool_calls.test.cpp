@@ -307,3 +307,11 @@ TEST_CASE("memory stays flat over many maps and tasks", "[pool]") {
     pool.close();
     pool.join();
 }
+
+TEST_CASE("a null pointer to a function is refused where the call is made", "[pool]") {
+    mp::Pool pool(1);
+    int (*const nothing)(int) = nullptr;
+    CHECK_THROWS_AS(pool.apply(nothing, 1), std::invalid_argument);
+    CHECK_THROWS_AS(pool.map_async(nothing, {1, 2}), std::invalid_argument);
+    CHECK(pool.apply(square, 3) == 9);
+}

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -104,6 +105,17 @@ decltype(auto) pass_on(Carried& value) {
     }
 }
 
+/// Writes a function to be called, as F. Throws `std::invalid_argument` for a null pointer, on which the child would crash.
+template <class F, class Function>
+void encode_function(Writer& writer, const Function& function) {
+    if constexpr (std::is_pointer_v<F>) {
+        const F pointer = function; // not `function` itself: if it is one, compilers know that it is never null
+        if (!pointer)
+            throw std::invalid_argument("multiprocessing: the function to be called is a null pointer");
+    }
+    encode<F>(writer, function);
+}
+
 /// A call of F (decayed) with arguments of these types (as given, references kept).
 template <class F, class... Argument>
 class CrossingCall {
@@ -198,10 +210,10 @@ public:
     /// Calls F there.
     static decltype(auto) invoke(F& function, Carried& arguments) { return All::invoke(function, arguments); }
 
-    /// Writes function and arguments, as they are now.
+    /// Writes function and arguments, as they are now. Throws `std::invalid_argument` for a null pointer to a function.
     template <class Function>
     static void write(Writer& writer, const Function& function, Argument&&... arguments) {
-        encode<F>(writer, function);
+        encode_function<F>(writer, function);
         write_arguments(writer, std::index_sequence_for<Argument...>{}, std::forward<Argument>(arguments)...);
     }
 

@@ -3,6 +3,7 @@
 /// @file map_plan.hpp  A map before it is announced: its input in the Space, its chunks cut, room for its results.
 
 #include <multiprocessing/detail/archive/plain.hpp>
+#include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/given_objects.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
@@ -100,7 +101,7 @@ public:
     void take_callable(const F& function) {
         Giving<Placing> context;
         Writer writer{&context};
-        encode<F>(writer, function);
+        encode_function<F>(writer, function);
         const auto message = writer.view();
         callable_ = keep(copy_to_space(message), message.size());
         std::move(context.blocks.begin(), context.blocks.end(), std::back_inserter(blocks_));
