@@ -6,8 +6,10 @@
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/sharedctypes.hpp>
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>
+#include <multiprocessing/synchronize.hpp>
 #include <multiprocessing/util.hpp>
 
 #include <concepts>
@@ -57,6 +59,43 @@ public:
     multiprocessing::Pool Pool(PoolOptions options, Initializer&& initializer, Arguments&&... arguments) const {
         return multiprocessing::Pool(with_method(std::move(options)), std::forward<Initializer>(initializer),
                                      std::forward<Arguments>(arguments)...);
+    }
+
+    // Shared objects are the same for all start methods: a context makes them for those who have one at hand.
+    multiprocessing::Lock Lock() const { return {}; }
+    multiprocessing::RLock RLock() const { return {}; }
+    multiprocessing::Semaphore Semaphore(Count value = 1) const { return multiprocessing::Semaphore(value); }
+    multiprocessing::BoundedSemaphore BoundedSemaphore(Count value = 1) const {
+        return multiprocessing::BoundedSemaphore(value);
+    }
+    template <class... AnyLock>
+    multiprocessing::Condition Condition(const AnyLock&... lock) const {
+        return multiprocessing::Condition(lock...);
+    }
+    multiprocessing::Event Event() const { return {}; }
+    template <class... Argument>
+    multiprocessing::Barrier Barrier(Argument&&... argument) const {
+        return multiprocessing::Barrier(std::forward<Argument>(argument)...);
+    }
+    template <class T, class... Argument>
+    multiprocessing::Value<T> Value(Argument&&... argument) const {
+        return multiprocessing::Value<T>(std::forward<Argument>(argument)...);
+    }
+    template <class T, class... Argument>
+    multiprocessing::RawValue<T> RawValue(Argument&&... argument) const {
+        return multiprocessing::RawValue<T>(std::forward<Argument>(argument)...);
+    }
+    template <class T, class Initial>
+    multiprocessing::Array<T> Array(Initial&& initial) const {
+        return multiprocessing::Array<T>(std::forward<Initial>(initial));
+    }
+    template <class T>
+    multiprocessing::Array<T> Array(std::initializer_list<T> elements) const {
+        return multiprocessing::Array<T>(elements);
+    }
+    template <class T, class Initial>
+    multiprocessing::RawArray<T> RawArray(Initial&& initial) const {
+        return multiprocessing::RawArray<T>(std::forward<Initial>(initial));
     }
 
     /// The start method of this context.

@@ -38,6 +38,13 @@ public:
     using ProcessError::ProcessError;
 };
 
+/// The barrier that was waited at is broken, was broken by this wait's timeout, or was reset meanwhile.
+/// Python: `threading.BrokenBarrierError`.
+class MULTIPROCESSING_VISIBLE BrokenBarrierError : public ProcessError {
+public:
+    using ProcessError::ProcessError;
+};
+
 /// The worker process that ran a task ended before the task did. Python has no such exception: its
 /// `Pool` waits for ever.
 class MULTIPROCESSING_VISIBLE WorkerLostError : public ProcessError {

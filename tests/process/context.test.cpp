@@ -100,3 +100,22 @@ TEST_CASE("a context of a start method that is not here is refused", "[context]"
     CHECK_THROWS_WITH(mp::get_context().get_context(mp::StartMethod::forkserver),
                       ContainsSubstring("get_all_start_methods()"));
 }
+
+TEST_CASE("a context makes what processes share", "[context]") {
+    const mp::Context context = mp::get_context();
+    const auto lock = context.Lock();
+    const auto rlock = context.RLock();
+    const auto condition = context.Condition();
+    const auto by_lock = context.Condition(rlock);
+    const auto semaphore = context.Semaphore();
+    const auto bounded = context.BoundedSemaphore(2);
+    const auto value = context.Value<int>();
+    const auto array = context.Array<int>(3);
+    { std::scoped_lock guards{lock, rlock, condition, by_lock, semaphore, bounded, value, array}; }
+    CHECK_FALSE(context.Event().is_set());
+    CHECK(context.Barrier(1).wait() == 0);
+    CHECK(context.Value<double>(2.5).value() == 2.5);
+    CHECK(context.RawValue<int>(3).value() == 3);
+    CHECK(context.Array<int>({1, 2, 3}).copy() == std::vector{1, 2, 3});
+    CHECK(context.RawArray<char>(std::string("abc")).size() == 3);
+}

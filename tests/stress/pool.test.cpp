@@ -51,7 +51,7 @@ public:
 
 private:
     friend HandleBase;
-    explicit Ledger(std::shared_ptr<mp::detail::SharedObject> object) : HandleBase(std::move(object)) {}
+    explicit Ledger(multiprocessing::detail::Received received) : HandleBase(std::move(received)) {}
 };
 
 /// Kills workers that have done something, one after the other, at random instants. A worker that is killed before it

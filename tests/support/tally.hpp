@@ -48,8 +48,7 @@ public:
 
 private:
     friend HandleBase;
-    explicit Tally(std::shared_ptr<multiprocessing::detail::SharedObject> object)
-        : HandleBase(std::move(object)) {}
+    explicit Tally(multiprocessing::detail::Received received) : HandleBase(std::move(received)) {}
 
     std::atomic<std::int64_t>& counter(int index) const {
         return body().second.at(static_cast<std::size_t>(index));

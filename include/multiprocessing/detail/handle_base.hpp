@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/shared_object.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -15,10 +16,15 @@
 
 namespace multiprocessing::inline v1::detail {
 
+/// An object that was given to this process, on its way into a handle. (A bare pointer would make `H{0}` ambiguous.)
+struct Received {
+    std::shared_ptr<SharedObject> object;
+};
+
 /// A handle of an object `Body` in the Space, as the base of the public types. Copies refer to the same object. Making a
 /// handle touches no shared memory; the object is made when it is first used or passed on.
 ///
-/// `Body` **must** be valid when all zero, or be made so by the `init` that is given to the constructor; it **must** hold
+/// `Body` **must** be valid when all zero, or be made so by the `init` that is given to a constructor; it **must** hold
 /// no pointers, and needs no destructor. A public type `H : HandleBase<H, Body>` names itself by
 /// `static constexpr char kind[]`.
 template <class Derived, class Body>
@@ -30,18 +36,38 @@ public:
 
     void give(Giver& giver) const { giver.give(object_); }
     static Derived take(Taker& taker) {
-        return Derived(std::make_shared<SharedObject>(Derived::kind, tree(), taker.take()));
+        return Derived(Received{std::make_shared<SharedObject>(Derived::kind, tree(), taker.take())});
     }
 
 protected:
     HandleBase() : object_(std::make_shared<SharedObject>(Derived::kind, sizeof(Body))) {}
-    explicit HandleBase(std::shared_ptr<SharedObject> object) : object_(std::move(object)) {}
+    explicit HandleBase(Received received) : object_(std::move(received.object)) {}
+    /// `init(body)` is called when the object is made, on zeroed memory, `further_bytes` of which lie behind the body.
+    template <std::invocable<Body&> Init>
+    explicit HandleBase(Init init, std::uint64_t further_bytes = 0)
+        : object_(std::make_shared<InitialObject<Init>>(sizeof(Body) + further_bytes, std::move(init))) {}
 
     /// Throws `std::logic_error` in a process that the object was not passed to.
     Body& body() const { return *std::launder(static_cast<Body*>(object_->address())); }
+    /// After body().
     TreeMember& member() const { return object_->member(); }
+    const platform::Parking& parking() const { return object_->member().space.parking(); }
+    const std::shared_ptr<SharedObject>& object() const noexcept { return object_; }
 
 private:
+    template <class Init>
+    class InitialObject final : public SharedObject {
+    public:
+        InitialObject(std::uint64_t bytes, Init init)
+            : SharedObject(Derived::kind, bytes), init_(std::move(init)) {}
+
+    protected:
+        void construct(void* address) override { init_(*std::launder(static_cast<Body*>(address))); }
+
+    private:
+        Init init_;
+    };
+
     std::shared_ptr<SharedObject> object_;
 };
 

@@ -40,7 +40,7 @@ inline std::chrono::microseconds spin_budget() {
 
 /// Says that something changed. The change itself has been stored before. Costs one locked instruction when
 /// nobody sleeps. Not to be called while holding a lock.
-inline void post(platform::Parking& parking, ParkingPlace& place) noexcept {
+inline void post(const platform::Parking& parking, ParkingPlace& place) noexcept {
     place.poster.store(platform::current_processor() + 1, std::memory_order_relaxed);
     // Sequentially consistent, as is the sleeper's flag: either the sleeper sees this change, or we see its flag.
     place.changes.fetch_add(1, std::memory_order_seq_cst);
@@ -54,7 +54,7 @@ inline void post(platform::Parking& parking, ParkingPlace& place) noexcept {
 /// Spins only when the last post came from another core: against a peer on the same core a spin of 20 us costs 45,
 /// as it keeps the peer from running.
 template <class Ready>
-bool wait(platform::Parking& parking, ParkingPlace& place, const Deadline& deadline, Ready ready) {
+bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline& deadline, Ready ready) {
     using Clock = std::chrono::steady_clock;
     for (;;) {
         if (ready()) return true;

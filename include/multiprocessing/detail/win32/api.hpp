@@ -36,6 +36,8 @@ BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC
 GetConsoleScreenBufferInfo(boost::winapi::HANDLE_ console, ::_CONSOLE_SCREEN_BUFFER_INFO* info);
 BOOST_WINAPI_IMPORT boost::winapi::HANDLE_ BOOST_WINAPI_WINAPI_CC GetStdHandle(boost::winapi::DWORD_ which);
 BOOST_WINAPI_IMPORT wchar_t* BOOST_WINAPI_WINAPI_CC GetCommandLineW(BOOST_WINAPI_DETAIL_VOID);
+BOOST_WINAPI_IMPORT boost::winapi::HANDLE_ BOOST_WINAPI_WINAPI_CC OpenThread(boost::winapi::DWORD_ access,
+    boost::winapi::BOOL_ inherit, boost::winapi::DWORD_ id);
 
 BOOST_WINAPI_IMPORT boost::winapi::DWORD_ BOOST_WINAPI_WINAPI_CC
 GetActiveProcessorCount(boost::winapi::WORD_ group);

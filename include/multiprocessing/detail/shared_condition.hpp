@@ -1,0 +1,91 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file shared_condition.hpp  Who waits to be notified, and how many may go on.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/platform/parking.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Lies in the Space. No list of sleepers, in which the dead would have to be found: a waiter draws a number, and a notify
+/// grants passes to all numbers drawn so far. A pass is taken by whoever of these looks first, so one who was killed takes
+/// none with it, and a notify waits for nobody.
+///
+/// The price: a pass that was meant for a waiter who had been killed already may stay, and let another go on without
+/// need, once. Whoever waits for something looks whether it is there (`wait_for`).
+class SharedCondition {
+public:
+    using Number = std::uint32_t;
+
+    // ---- Holding the condition's lock ----
+
+    Number begin_wait() noexcept { return drawn_.fetch_add(1, std::memory_order_relaxed); }
+    /// Whether notified or not: a waiter that ends must say so.
+    void end_wait() noexcept { ended_.fetch_add(1, std::memory_order_relaxed); }
+
+    /// Lets up to `count` of those who wait go on.
+    void notify(const platform::Parking& parking, std::uint32_t count) noexcept {
+        const Number drawn = drawn_.load(std::memory_order_relaxed);
+        const std::uint32_t waiting =
+            drawn - ended_.load(std::memory_order_relaxed); // the killed are among them
+        if (waiting == 0) return;
+        std::uint64_t grant = grant_.load(std::memory_order_relaxed);
+        std::uint32_t passes;
+        do {
+            passes = static_cast<std::uint32_t>(
+                std::min<std::uint64_t>(std::uint64_t{passes_of(grant)} + count, waiting));
+        } while (!grant_.compare_exchange_weak(grant, packed(drawn, passes), std::memory_order_seq_cst));
+        // Killed here: who sleeps looks again by itself.
+        changes_.fetch_add(1, std::memory_order_seq_cst);
+        if (count == 1) {
+            parking.wake_one(changes_); // those who sleep are woken in order: the oldest
+        } else {
+            parking.wake_all(changes_);
+        }
+    }
+
+    // ---- Not holding it ----
+
+    /// Waits for a pass; false when the deadline passed.
+    bool wait(const platform::Parking& parking, Number number, const Deadline& deadline) {
+        for (;;) {
+            const std::uint32_t seen = changes_.load(std::memory_order_seq_cst);
+            if (take_pass(number)) return true;
+            if (deadline.passed()) return false;
+            parking.sleep(changes_, seen, deadline.left(slice));
+        }
+    }
+
+    /// Takes a pass if there is one for this number.
+    bool take_pass(Number number) noexcept {
+        std::uint64_t grant = grant_.load(std::memory_order_seq_cst);
+        while (passes_of(grant) != 0 && static_cast<std::int32_t>(number - drawn_of(grant)) < 0) {
+            if (grant_.compare_exchange_weak(grant, packed(drawn_of(grant), passes_of(grant) - 1),
+                                             std::memory_order_seq_cst))
+                return true;
+        }
+        return false;
+    }
+
+private:
+    static constexpr std::uint64_t packed(Number drawn, std::uint32_t passes) noexcept {
+        return std::uint64_t{drawn} << 32 | passes;
+    }
+    static constexpr Number drawn_of(std::uint64_t grant) noexcept { return static_cast<Number>(grant >> 32); }
+    static constexpr std::uint32_t passes_of(std::uint64_t grant) noexcept {
+        return static_cast<std::uint32_t>(grant);
+    }
+
+    std::atomic<Number> drawn_{0};        // numbers drawn: the next one
+    std::atomic<std::uint32_t> ended_{0}; // waits that ended, in any way but by death
+    std::atomic<std::uint64_t> grant_{0}; // numbers below this | passes for them
+    platform::Word changes_{0};
+};
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,181 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file shared_elements.hpp  One or many T behind the head of a shared object: what may lie there, where, and how it is used.
+
+#include <multiprocessing/detail/archive/plain.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/held_lock.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <new>
+#include <ranges>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+template <class T>
+inline constexpr bool is_shared_atomic = false;
+template <class T>
+inline constexpr bool is_shared_atomic<std::atomic<T>> = is_plain<T> && std::atomic<T>::is_always_lock_free;
+
+/// What may lie in shared memory as it is.
+template <class T>
+inline constexpr bool can_be_shared = (is_plain<T> || is_shared_atomic<T>)&&alignof(T) <= 64;
+
+template <class T>
+constexpr bool require_sharing() {
+    static_assert(can_be_shared<T>,
+                  "only a trivially copyable type without pointers, or a lock-free std::atomic of one, can lie "
+                  "in shared memory: an address means nothing in another process");
+    return true;
+}
+
+/// Where a T begins behind a head of so many bytes.
+template <class Head, class T>
+inline constexpr std::size_t offset_behind = (sizeof(Head) + alignof(T) - 1) / alignof(T) * alignof(T);
+
+struct ValueHead {
+    HeldLock lock; // first: an RLock may refer to it
+};
+struct ArrayHead {
+    HeldLock lock; // first, as above
+    std::uint64_t size;
+};
+struct RawValueHead {};
+struct RawArrayHead {
+    std::uint64_t size;
+};
+
+/// What an element is made from and copied to: of an atomic, what it holds.
+template <class T>
+struct PlainOf {
+    using Type = T;
+};
+template <class T>
+struct PlainOf<std::atomic<T>> {
+    using Type = T;
+};
+template <class T>
+using ElementOf = typename PlainOf<T>::Type;
+
+template <class Head, class T>
+T* elements_behind(Head& head) noexcept {
+    return std::launder(reinterpret_cast<T*>(reinterpret_cast<std::byte*>(&head) + offset_behind<Head, T>));
+}
+
+/// The bytes beside the head that one T needs.
+template <class Head, class T>
+inline constexpr std::uint64_t room_behind = offset_behind<Head, T> - sizeof(Head) + sizeof(T);
+
+/// What is done to the zeroed memory of a value.
+template <class Head, class T, class... Argument>
+auto value_of(Argument... argument) {
+    return [... argument = std::move(argument)](Head& head) {
+        new (elements_behind<Head, T>(head)) T(argument...);
+    };
+}
+template <class T>
+ElementOf<T> content_of(const T& value) {
+    return value;
+}
+
+/// The bytes of `count` elements. Throws std::length_error if nothing could hold them.
+template <class Head, class T>
+std::uint64_t bytes_behind(std::size_t count) {
+    if (count > (std::numeric_limits<std::uint32_t>::max)() * std::uint64_t{4096} / sizeof(T)) {
+        throw std::length_error("multiprocessing: an Array of " + std::to_string(count) + " elements of " +
+                                std::to_string(sizeof(T)) + " bytes is larger than any shared memory");
+    }
+    return offset_behind<Head, T> - sizeof(Head) + count * sizeof(T);
+}
+
+/// The interface of a contiguous range, for a Derived that has `T* first() const` and `size()`.
+template <class Derived, class T>
+class Elements {
+public:
+    using value_type = T;
+    using size_type = std::size_t;
+    using difference_type = std::ptrdiff_t;
+    using reference = T&;
+    using const_reference = const T&;
+    using iterator = T*;
+    using const_iterator = const T*;
+
+    bool empty() const { return count() == 0; }
+
+    T* data() { return first(); }
+    const T* data() const { return first(); }
+    T* begin() { return first(); }
+    const T* begin() const { return first(); }
+    T* end() { return first() + count(); }
+    const T* end() const { return first() + count(); }
+    std::span<T> span() { return {first(), count()}; }
+    std::span<const T> span() const { return {first(), count()}; }
+    /// Python: `get_obj()`.
+    std::span<T> get_obj() { return span(); }
+
+    T& operator[](std::size_t index) { return first()[index]; }
+    const T& operator[](std::size_t index) const { return first()[index]; }
+    /// Throws std::out_of_range.
+    T& at(std::size_t index) { return first()[checked(index)]; }
+    const T& at(std::size_t index) const { return first()[checked(index)]; }
+    T& front() { return *first(); }
+    const T& front() const { return *first(); }
+    T& back() { return *(end() - 1); }
+    const T& back() const { return *(end() - 1); }
+
+protected:
+    auto content() const {
+        if constexpr (is_shared_atomic<T>) {
+            return std::vector<typename T::value_type>(begin(), end());
+        } else {
+            return std::vector<T>(begin(), end());
+        }
+    }
+
+private:
+    T* first() const { return static_cast<const Derived&>(*this).first(); }
+    std::size_t count() const { return static_cast<const Derived&>(*this).size(); }
+    std::size_t checked(std::size_t index) const {
+        if (index < count()) return index;
+        throw std::out_of_range("multiprocessing: index " + std::to_string(index) + " of an " + Derived::kind +
+                                " of " + std::to_string(count()));
+    }
+};
+
+/// The elements of a range, to be copied into an object when that is made.
+template <class T, class Range>
+std::vector<ElementOf<T>> collected(Range&& range) {
+    std::vector<ElementOf<T>> elements;
+    for (auto&& element : range) elements.push_back(static_cast<ElementOf<T>>(element));
+    return elements;
+}
+
+/// What is done to the zeroed memory of an array.
+template <class Head, class T>
+auto array_of_zeros(std::size_t size) {
+    return [size](Head& head) { head.size = size; };
+}
+template <class Head, class T>
+auto array_of(std::vector<ElementOf<T>> elements) {
+    return [elements = std::move(elements)](Head& head) {
+        head.size = elements.size();
+        std::copy(elements.begin(), elements.end(), elements_behind<Head, T>(head));
+    };
+}
+
+template <class Range, class T, class Derived>
+concept RangeOf = std::ranges::input_range<Range> && !std::same_as<std::remove_cvref_t<Range>, Derived> &&
+                  std::convertible_to<std::ranges::range_reference_t<Range>, ElementOf<T>>;
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,43 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file thread.hpp  Win32 twin: thread ids and thread times.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
+#include <multiprocessing/detail/win32/api.hpp>
+
+#include <cstdint>
+
+#include <boost/winapi/access_rights.hpp>
+#include <boost/winapi/get_current_thread.hpp>
+#include <boost/winapi/get_current_thread_id.hpp>
+#include <boost/winapi/get_last_error.hpp>
+#include <boost/winapi/get_thread_times.hpp>
+#include <boost/winapi/wait.hpp>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+inline ThreadName thread_name(std::uint32_t id, winapi::HANDLE_ thread) noexcept {
+    winapi::FILETIME_ made{}, ended, kernel, user;
+    winapi::GetThreadTimes(thread, &made, &ended, &kernel, &user);
+    // Units of 100 ns, of which the lower 31 bits come again after 214 s.
+    return (std::uint64_t{id} | std::uint64_t{made.dwLowDateTime} << 32) & ~spare_bit_of_thread_name;
+}
+
+inline ThreadName name_of_this_thread() noexcept {
+    return thread_name(winapi::GetCurrentThreadId(), winapi::GetCurrentThread());
+}
+
+inline bool lives(ThreadName name) noexcept {
+    constexpr winapi::DWORD_ query_limited = 0x0800;
+    constexpr winapi::DWORD_ synchronize = 0x00100000;
+    constexpr winapi::DWORD_ no_such_thread = 87; // ERROR_INVALID_PARAMETER
+    const auto id = static_cast<winapi::DWORD_>(name);
+    const Handle thread{::OpenThread(query_limited | synchronize, false, id)};
+    if (!thread.valid()) return winapi::GetLastError() != no_such_thread;
+    return winapi::WaitForSingleObject(thread.native(), 0) != winapi::wait_object_0 &&
+           thread_name(id, thread.native()) == name;
+}
+
+} // namespace multiprocessing::inline v1::detail::platform

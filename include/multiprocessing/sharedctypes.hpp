@@ -1,0 +1,299 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file sharedctypes.hpp  Values and arrays in memory that processes share.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/handle_base.hpp>
+#include <multiprocessing/detail/lockable.hpp>
+#include <multiprocessing/detail/shared_elements.hpp>
+#include <multiprocessing/options.hpp>
+#include <multiprocessing/synchronize.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <ranges>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1 {
+
+/// How a Value or Array is made.
+struct SharedOptions {
+    /// The lock that get_lock() gives, if it is to be shared with other things.
+    class AnyLock {
+    public:
+        AnyLock(const Lock& lock) : lock_(detail::RLockAccess::of(lock)) {}
+        AnyLock(const RLock& lock) : lock_(lock) {}
+        const RLock& get() const noexcept { return lock_; }
+
+    private:
+        RLock lock_;
+    };
+    std::optional<AnyLock> lock = {};
+};
+
+namespace detail {
+
+/// What Value and Array have in common: an object with a lock at its beginning, or one with a lock of somebody else's.
+template <class Derived, class Head>
+class HandleWithLock : public HandleBase<Derived, Head>, public Lockable<Derived> {
+    using Base = HandleBase<Derived, Head>;
+
+public:
+    /// The lock that `+=` and its like take. If it was made with a Lock of the user's own, this refers to that, and cannot be
+    /// acquired twice. Python: `get_lock()`.
+    const RLock& get_lock() const noexcept { return lock_; }
+
+    void release() const { lock_.release(); }
+    bool acquire_until(const Deadline& deadline) const { return lock_.acquire_until(deadline); }
+
+    void give(Giver& giver) const {
+        Base::give(giver);
+        lock_.give(giver);
+    }
+    static Derived take(Taker& taker) {
+        Derived value = Base::take(taker);
+        value.lock_ = RLock::take(taker);
+        return value;
+    }
+
+protected:
+    explicit HandleWithLock(detail::Received received)
+        : Base(std::move(received)), lock_(RLockAccess::of(this->object())) {}
+    template <class Init>
+    HandleWithLock(const SharedOptions& options, std::uint64_t further_bytes, Init init)
+        : Base(std::move(init), further_bytes),
+          lock_(options.lock ? options.lock->get() : RLockAccess::of(this->object())) {}
+
+private:
+    RLock lock_;
+};
+
+} // namespace detail
+
+/// One T that processes share, and a lock for it. `v += 1` and its like are atomic, under the lock; `v.value()` is the T
+/// itself, read and written as any memory. A cheap handle: copies refer to the same T; copy() gives its content.
+///
+/// T is trivially copyable and holds no pointers, or is a lock-free `std::atomic`.
+///
+/// Python: `multiprocessing.Value(typecode, value, lock=...)`; there `v.value += 1` is not atomic.
+template <class T>
+class Value : public detail::HandleWithLock<Value<T>, detail::ValueHead> {
+    static_assert(detail::require_sharing<T>());
+    using Head = detail::ValueHead;
+    using Base = detail::HandleWithLock<Value<T>, Head>;
+
+public:
+    static constexpr char kind[] = "Value";
+    using value_type = T;
+
+    /// All zero.
+    Value() : Value(SharedOptions{}) {}
+    explicit Value(SharedOptions options) : Base(options, detail::room_behind<Head, T>, [](Head&) {}) {}
+    template <class... Argument>
+        requires(sizeof...(Argument) > 0 && std::constructible_from<T, const Argument&...> &&
+                 !(std::same_as<Argument, SharedOptions> || ...) && !(std::same_as<Argument, Value> || ...))
+    explicit Value(Argument... argument) : Value(SharedOptions{}, std::move(argument)...) {}
+    template <class... Argument>
+        requires(sizeof...(Argument) > 0 && std::constructible_from<T, const Argument&...>)
+    Value(SharedOptions options, Argument... argument)
+        : Base(options, detail::room_behind<Head, T>, detail::value_of<Head, T>(std::move(argument)...)) {}
+
+    /// The T itself. Reading and writing it takes no lock.
+    T& value() const { return *detail::elements_behind<Head, T>(this->body()); }
+    /// Python: `get_obj()`.
+    T& get_obj() const { return value(); }
+
+    /// What it holds at the moment, read under the lock. Python: `multiprocessing.sharedctypes.copy(v)`.
+    auto copy() const {
+        std::scoped_lock guard{this->get_lock()};
+        return detail::content_of(value());
+    }
+
+    /// `change(T&)` under the lock, as one step for all who use the lock; returns what it returns.
+    template <std::invocable<T&> Change>
+    decltype(auto) update(Change change) const {
+        std::scoped_lock guard{this->get_lock()};
+        return change(value());
+    }
+
+    // Atomic, under the lock. They return the new content.
+    template <class X>
+    auto operator+=(const X& x) const {
+        return update([&](T& value) { return T(value += x); });
+    }
+    template <class X>
+    auto operator-=(const X& x) const {
+        return update([&](T& value) { return T(value -= x); });
+    }
+    template <class X>
+    auto operator*=(const X& x) const {
+        return update([&](T& value) { return T(value *= x); });
+    }
+    template <class X>
+    auto operator/=(const X& x) const {
+        return update([&](T& value) { return T(value /= x); });
+    }
+    template <class X>
+    auto operator%=(const X& x) const {
+        return update([&](T& value) { return T(value %= x); });
+    }
+    template <class X>
+    auto operator&=(const X& x) const {
+        return update([&](T& value) { return T(value &= x); });
+    }
+    template <class X>
+    auto operator|=(const X& x) const {
+        return update([&](T& value) { return T(value |= x); });
+    }
+    template <class X>
+    auto operator^=(const X& x) const {
+        return update([&](T& value) { return T(value ^= x); });
+    }
+    auto operator++() const {
+        return update([](T& value) { return T(++value); });
+    }
+    auto operator--() const {
+        return update([](T& value) { return T(--value); });
+    }
+    auto operator++(int) const {
+        return update([](T& value) { return T(value++); });
+    }
+    auto operator--(int) const {
+        return update([](T& value) { return T(value--); });
+    }
+
+private:
+    friend detail::HandleBase<Value, Head>;
+    explicit Value(detail::Received received) : Base(std::move(received)) {}
+};
+
+/// So many T that processes share, and a lock for them: a contiguous range with the interface of a std::vector that does not
+/// grow. Elements are read and written as any memory, without the lock; for loops, take begin(), data() or span() once.
+/// A cheap handle: copies refer to the same elements; copy() gives their content. Elements of a const Array are const.
+///
+/// Memory is taken when it is first touched.
+///
+/// Python: `multiprocessing.Array(typecode, size_or_initializer, lock=...)`.
+template <class T>
+class Array : public detail::HandleWithLock<Array<T>, detail::ArrayHead>, public detail::Elements<Array<T>, T> {
+    static_assert(detail::require_sharing<T>());
+    using Head = detail::ArrayHead;
+    using Base = detail::HandleWithLock<Array<T>, Head>;
+    using Element = detail::ElementOf<T>;
+
+public:
+    static constexpr char kind[] = "Array";
+
+    /// `size` zeros.
+    explicit Array(std::size_t size) : Array(SharedOptions{}, size) {}
+    Array(SharedOptions options, std::size_t size)
+        : Base(options, detail::bytes_behind<Head, T>(size), detail::array_of_zeros<Head, T>(size)) {}
+    /// These elements, in the order given.
+    Array(std::initializer_list<Element> elements) : Array(std::vector<Element>(elements), SharedOptions{}) {}
+    Array(SharedOptions options, std::initializer_list<Element> elements)
+        : Array(std::vector<Element>(elements), std::move(options)) {}
+    template <detail::RangeOf<T, Array> Range>
+    explicit Array(Range&& range) : Array(SharedOptions{}, std::forward<Range>(range)) {}
+    template <detail::RangeOf<T, Array> Range>
+    Array(SharedOptions options, Range&& range)
+        : Array(detail::collected<T>(std::forward<Range>(range)), std::move(options)) {}
+
+    std::size_t size() const { return static_cast<std::size_t>(this->body().size); }
+
+    /// The content at the moment, read under the lock. Python: `arr[:]`.
+    auto copy() const {
+        std::scoped_lock guard{this->get_lock()};
+        return this->content();
+    }
+
+private:
+    friend detail::HandleBase<Array, Head>;
+    friend detail::Elements<Array, T>;
+    explicit Array(detail::Received received) : Base(std::move(received)) {}
+    Array(std::vector<Element> elements, SharedOptions options)
+        : Base(options, detail::bytes_behind<Head, T>(elements.size()), detail::array_of<Head, T>(elements)) {}
+
+    T* first() const { return detail::elements_behind<Head, T>(this->body()); }
+};
+
+/// One T that processes share, and nothing else: what guards it, if anything must, is the user's affair. Else as Value.
+/// Python: `multiprocessing.RawValue`.
+template <class T>
+class RawValue : public detail::HandleBase<RawValue<T>, detail::RawValueHead> {
+    static_assert(detail::require_sharing<T>());
+    using Head = detail::RawValueHead;
+    using Base = detail::HandleBase<RawValue<T>, Head>;
+
+public:
+    static constexpr char kind[] = "RawValue";
+    using value_type = T;
+
+    /// All zero.
+    RawValue() : Base([](Head&) {}, detail::room_behind<Head, T>) {}
+    template <class... Argument>
+        requires(sizeof...(Argument) > 0 && std::constructible_from<T, const Argument&...> &&
+                 !(std::same_as<Argument, RawValue> || ...))
+    explicit RawValue(Argument... argument)
+        : Base(detail::value_of<Head, T>(std::move(argument)...), detail::room_behind<Head, T>) {}
+
+    T& value() const { return *detail::elements_behind<Head, T>(this->body()); }
+    /// What it holds at the moment.
+    auto copy() const { return detail::content_of(value()); }
+
+private:
+    friend Base;
+    explicit RawValue(detail::Received received) : Base(std::move(received)) {}
+};
+
+/// So many T that processes share, and nothing else. Else as Array. Python: `multiprocessing.RawArray`.
+template <class T>
+class RawArray : public detail::HandleBase<RawArray<T>, detail::RawArrayHead>,
+                 public detail::Elements<RawArray<T>, T> {
+    static_assert(detail::require_sharing<T>());
+    using Head = detail::RawArrayHead;
+    using Base = detail::HandleBase<RawArray<T>, Head>;
+    using Element = detail::ElementOf<T>;
+
+public:
+    static constexpr char kind[] = "RawArray";
+
+    /// `size` zeros.
+    explicit RawArray(std::size_t size)
+        : Base(detail::array_of_zeros<Head, T>(size), detail::bytes_behind<Head, T>(size)) {}
+    /// These elements, in the order given.
+    RawArray(std::initializer_list<Element> elements) : RawArray(std::vector<Element>(elements), Collected{}) {}
+    template <detail::RangeOf<T, RawArray> Range>
+    explicit RawArray(Range&& range)
+        : RawArray(detail::collected<T>(std::forward<Range>(range)), Collected{}) {}
+
+    std::size_t size() const { return static_cast<std::size_t>(this->body().size); }
+    /// The content at the moment.
+    auto copy() const { return this->content(); }
+
+private:
+    struct Collected {};
+    friend Base;
+    friend detail::Elements<RawArray, T>;
+    explicit RawArray(detail::Received received) : Base(std::move(received)) {}
+    RawArray(std::vector<Element> elements, Collected)
+        : Base(detail::array_of<Head, T>(elements), detail::bytes_behind<Head, T>(elements.size())) {}
+
+    T* first() const { return detail::elements_behind<Head, T>(this->body()); }
+};
+
+template <class T>
+Array(std::initializer_list<T>) -> Array<T>;
+template <class T>
+RawArray(std::initializer_list<T>) -> RawArray<T>;
+template <std::ranges::input_range Range>
+Array(Range&&) -> Array<std::ranges::range_value_t<Range>>;
+template <std::ranges::input_range Range>
+RawArray(Range&&) -> RawArray<std::ranges::range_value_t<Range>>;
+
+} // namespace multiprocessing::inline v1
