@@ -88,9 +88,14 @@ using CarriedType = typename decltype(carried_type<Declared, Argument>())::type;
 
 // ---- How it is passed on there ----
 
+/// A class whose objects cross by a name, so that what arrives refers to the same thing: SharedMemory.
+template <class T>
+concept Reference = requires { typename T::multiprocessing_reference; };
+
 /// A shared handle, or something that holds one: may be bound to an lvalue reference, as it refers to the same object.
 template <class T>
-inline constexpr bool holds_handle = can_cross<T, Crossing::spawning>() && !can_cross<T, Crossing::anywhere>();
+inline constexpr bool holds_handle =
+    Reference<T> || (can_cross<T, Crossing::spawning>() && !can_cross<T, Crossing::anywhere>());
 
 /// Passes a value that has arrived: moved, if the parameter takes it so; else, if it is a handle, as an lvalue.
 template <class Declared, class Carried>

@@ -1,0 +1,106 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file named_memory.hpp  POSIX twin: shm_open, which is what CPython uses.
+///
+/// Boost's shared_memory_object calls the same function; called here, it leaves errno to us and a descriptor that a
+/// forked child closes.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <string>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+inline constexpr char named_memory_prefix[] = "psm_";
+
+[[noreturn]] inline void throw_bad_memory_name(const std::string& name) {
+    const std::error_code error = last_error();
+    std::string remedy;
+    if (error == std::errc::invalid_argument || error == std::errc::filename_too_long)
+        remedy = ": a name has no slash inside, is not empty, and no longer than 254 bytes";
+    if (error == std::errc::permission_denied) remedy = ": it belongs to another user (mode 0600)";
+    throw_error(error, "opening " + quoted_memory(name) + remedy);
+}
+
+/// Takes the memory of the pages now: else the first touch that finds none left is a SIGBUS.
+inline void reserve_named_memory(const std::string& name, const Handle& handle, std::uint64_t bytes) {
+    const auto refuse = [&](const MemoryRoom& room) {
+        struct statvfs folder;
+        std::string where;
+        if (::fstatvfs(handle.native(), &folder) == 0 && folder.f_blocks != 0) {
+            where = ", " + std::to_string(std::uint64_t{folder.f_bavail} * folder.f_frsize) +
+                    " in /dev/shm (a container's can be made larger: --shm-size)";
+        }
+        throw_no_memory_for(name, bytes, room, where);
+    };
+    // Asked before: a control group that is over its limit would be answered by its killer.
+    const MemoryRoom room = memory_room();
+    if (bytes > room.machine || bytes > room.group) refuse(room);
+    if (::ftruncate(handle.native(), static_cast<off_t>(bytes)) != 0)
+        throw_last_error("sizing " + quoted_memory(name));
+    // By pieces: a signal undoes the whole of a call, and one that comes regularly would for ever.
+    constexpr std::uint64_t piece = 1 << 20;
+    for (std::uint64_t done = 0; done < bytes;) {
+        const std::uint64_t now = (std::min)(piece, bytes - done);
+        const int error = ::posix_fallocate(handle.native(), static_cast<off_t>(done), static_cast<off_t>(now));
+        if (error == ENOSPC || error == ENOMEM) refuse(memory_room());
+        if (error != 0 && error != EINTR) {
+            throw_error({error, std::generic_category()},
+                        "reserving " + std::to_string(bytes) + " bytes for " + quoted_memory(name));
+        }
+        if (error == 0) done += now;
+    }
+}
+
+inline void unlink_named_memory(const std::string& name) {
+    if (::shm_unlink(("/" + name).c_str()) == 0) return;
+    if (errno == ENOENT) throw_no_such_memory(name);
+    throw_bad_memory_name(name);
+}
+
+inline MemoryObject make_named_memory(const std::string& name, std::uint64_t bytes) {
+    rlimit largest;
+    if (::getrlimit(RLIMIT_FSIZE, &largest) == 0 && bytes > largest.rlim_cur) {
+        // Asking all the same would end the program by SIGXFSZ.
+        throw_error(std::make_error_code(std::errc::file_too_large),
+                    quoted_memory(name) + " of " + std::to_string(bytes) + " bytes is beyond `ulimit -f`");
+    }
+    Handle handle{::shm_open(("/" + name).c_str(), O_CREAT | O_EXCL | O_RDWR, 0600)};
+    if (!handle.valid()) {
+        if (errno == EEXIST) throw_memory_exists(name);
+        throw_bad_memory_name(name);
+    }
+    ScopeExit unlinked{[&] { ::shm_unlink(("/" + name).c_str()); }};
+    reserve_named_memory(name, handle, bytes);
+    unlinked.release();
+    return MemoryObject{std::move(handle)};
+}
+
+inline MemoryObject open_named_memory(const std::string& name) {
+    Handle handle{::shm_open(("/" + name).c_str(), O_RDWR, 0)};
+    if (!handle.valid()) {
+        if (errno == ENOENT) throw_no_such_memory(name);
+        throw_bad_memory_name(name);
+    }
+    struct stat status;
+    if (::fstat(handle.native(), &status) != 0) throw_last_error("looking at " + quoted_memory(name));
+    if (status.st_size == 0) {
+        throw_error(std::make_error_code(std::errc::invalid_argument),
+                    quoted_memory(name) + " is empty: whoever makes it has not given it a size yet");
+    }
+    return MemoryObject{std::move(handle)};
+}
+
+} // namespace multiprocessing::inline v1::detail::platform

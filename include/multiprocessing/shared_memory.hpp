@@ -1,0 +1,213 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file shared_memory.hpp  Memory with a name, which any process finds by it: Python's `multiprocessing.shared_memory`.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/memory.hpp>
+#include <multiprocessing/detail/platform/named_memory.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <random>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <boost/interprocess/mapped_region.hpp>
+
+namespace multiprocessing::inline v1::shared_memory {
+
+/// What a SharedMemory is to be.
+struct SharedMemoryOptions {
+    /// Of one to be found, or made. Empty: one is made up, as `psm_4c6a7b21`; only with `create`.
+    std::string name = {};
+    bool create = {};      ///< Makes one, which **must** not exist yet; else finds one.
+    std::size_t size = {}; ///< In bytes, at least 1; where one is found, its own size counts and this does not.
+};
+
+/// A piece of memory that has a name in the system, and so can be found by any process of this user: a child, a
+/// stranger, a Python program. It holds what is written into it and nothing else: no header.
+///
+/// Copies refer to the same mapping, as in Python. As an argument, a result or in a queue it crosses by its name, and
+/// the receiver maps the same memory. It outlives every process until somebody calls unlink(); only on Windows it goes
+/// with the last process that has it. There is no lock in it: pass a Lock beside it where several write.
+///
+/// Linux takes the memory when it is made, of /dev/shm, so that no later touch of it fails.
+///
+/// Python: `multiprocessing.shared_memory.SharedMemory`; attaching never unlinks, so there is no `track`.
+class SharedMemory {
+public:
+    using multiprocessing_reference = void;
+
+    /// Refers to none, as a member that is to be assigned: no name, size 0.
+    SharedMemory() noexcept = default;
+
+    /// Makes or finds one; it is zero when it is made. For this user alone (mode 0600).
+    ///
+    /// Throws `std::invalid_argument` if it has neither a name nor `create`, with `create` no size or one
+    /// that must have been negative, or a null character in its name; `std::system_error` if it exists already
+    /// (`std::errc::file_exists`), does not exist (`no_such_file_or_directory`), is larger than what is left of memory
+    /// or of /dev/shm (`not_enough_memory`), or if the system refuses the name (with a slash inside, too long).
+    explicit SharedMemory(const SharedMemoryOptions& options) : segment_(make(options)) {}
+
+    /// Without the slash that POSIX puts before it; stays after close().
+    std::string name() const { return segment_ ? segment_->name : std::string(); }
+
+    /// In bytes, stays after close(). Linux: exactly what its maker asked for. Windows: in other processes rounded up
+    /// to whole pages, except where the object itself was passed to them.
+    std::size_t size() const noexcept { return segment_ ? segment_->size : 0; }
+
+    /// The memory; empty after close(). What was taken before stays valid, also after close(), for as long as there is a
+    /// copy of this object: it does not keep the memory by itself.
+    std::span<std::byte> buf() const noexcept {
+        if (!segment_) return {};
+        // In this order, and the other way round in close(): one of the two sees the other.
+        segment_->viewed = true;
+        if (segment_->closed) return {};
+        return {static_cast<std::byte*>(segment_->region.get_address()), segment_->size};
+    }
+
+    /// The memory as an array of T, valid as long as buf() is. Throws `std::invalid_argument` if the size is no multiple
+    /// of T's, or T must lie at multiples of more than a page. Python: `numpy.ndarray(shape, dtype, buffer=shm.buf)`.
+    template <class T>
+    std::span<T> as() const {
+        static_assert(std::is_trivially_copyable_v<T>,
+                      "only bytes are shared: T must be trivially copyable, and hold no pointers");
+        const std::span<std::byte> bytes = buf();
+        if (bytes.size() % sizeof(T) != 0) {
+            throw std::invalid_argument(called() + " has " + std::to_string(bytes.size()) +
+                                        " bytes, no multiple of the " + std::to_string(sizeof(T)) +
+                                        " of an element: take a part of buf()");
+        }
+        if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(T) != 0) {
+            throw std::invalid_argument(called() + " lies at a multiple of a page, but an element wants " +
+                                        std::to_string(alignof(T)));
+        }
+        return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
+    }
+
+    /// buf() is empty from now on, in all copies. The memory is unmapped at once if buf() and as() were never
+    /// called, else when the last copy goes: in Python views that are still there make it an error. Again: nothing happens.
+    void close() const noexcept {
+        if (!segment_) return;
+        segment_->closed = true;
+        if (!segment_->viewed) Region{}.swap(segment_->region);
+    }
+
+    /// Takes the name away: nobody finds it any more, who has it keeps it, and the memory goes with the last of them. To
+    /// be called once, by one process; the second time throws `std::system_error` (`no_such_file_or_directory`).
+    /// Windows: does nothing.
+    void unlink() const {
+        if (!segment_)
+            throw std::invalid_argument("multiprocessing: this SharedMemory refers to none: it has no name");
+        // Not by name only: by then it may be another's.
+        if (segment_->unlinked.exchange(true)) detail::platform::throw_no_such_memory(segment_->name);
+        detail::platform::unlink_named_memory(segment_->name);
+    }
+
+    template <class Archive>
+    void serialize(Archive& archive) {
+        std::string name = this->name();
+        std::uint64_t size = this->size();
+        archive(name, size);
+        if constexpr (Archive::is_loading::value) segment_ = name.empty() ? nullptr : find(name, size);
+    }
+
+private:
+    using Region = boost::interprocess::mapped_region;
+
+    struct Segment {
+        std::string name;
+        std::size_t size = 0;
+        Region region;
+        std::atomic<bool> viewed{false};
+        std::atomic<bool> closed{false};
+        std::atomic<bool> unlinked{false};
+    };
+
+    static std::shared_ptr<Segment> make(const SharedMemoryOptions& options) {
+        if (options.name.find('\0') != std::string::npos)
+            throw std::invalid_argument(
+                "multiprocessing: the name of a SharedMemory has a null character in it");
+        if (!options.create) {
+            if (!options.name.empty()) return find(options.name, 0);
+            throw std::invalid_argument(
+                "multiprocessing: a SharedMemory needs a .name, or .create = true and a .size");
+        }
+        if (options.size == 0)
+            throw std::invalid_argument(
+                "multiprocessing: a SharedMemory of .create = true needs a .size, in bytes");
+        if (options.size > static_cast<std::size_t>((std::numeric_limits<std::ptrdiff_t>::max)())) {
+            throw std::invalid_argument("multiprocessing: the size of a SharedMemory, " +
+                                        std::to_string(options.size) + ", was negative or is too large");
+        }
+        for (;;) {
+            try {
+                return make_one(options.name.empty() ? made_up_name() : options.name, options.size);
+            } catch (const std::system_error& error) {
+                if (!options.name.empty() || error.code() != std::errc::file_exists) throw;
+            }
+        }
+    }
+
+    static std::shared_ptr<Segment> make_one(const std::string& name, std::size_t size) {
+        auto segment = std::make_shared<Segment>();
+        segment->name = name;
+        const auto object = detail::platform::make_named_memory(name, size);
+        try {
+            map(*segment, object);
+        } catch (...) {
+            detail::platform::unlink_named_memory(name);
+            throw;
+        }
+        segment->size = size;
+        return segment;
+    }
+
+    /// `size` is what it had where it was passed from, or 0.
+    static std::shared_ptr<Segment> find(const std::string& name, std::uint64_t size) {
+        auto segment = std::make_shared<Segment>();
+        segment->name = name;
+        map(*segment, detail::platform::open_named_memory(name));
+        if (size > segment->size) {
+            throw std::runtime_error("multiprocessing: " + detail::platform::quoted_memory(name) + " of " +
+                                     std::to_string(size) +
+                                     " bytes was passed here, but another one bears that name by now, of " +
+                                     std::to_string(segment->size));
+        }
+        if (size != 0) segment->size = static_cast<std::size_t>(size);
+        return segment;
+    }
+
+    static void map(Segment& segment, const detail::platform::MemoryObject& object) {
+        try {
+            Region{object, boost::interprocess::read_write}.swap(segment.region);
+        } catch (const boost::interprocess::interprocess_exception& error) {
+            throw std::system_error({static_cast<int>(error.get_native_error()), std::system_category()},
+                                    "multiprocessing: mapping " +
+                                        detail::platform::quoted_memory(segment.name));
+        }
+        segment.size = segment.region.get_size();
+        detail::platform::exclude_from_dumps(segment.region.get_address(), segment.size);
+    }
+
+    static std::string made_up_name() {
+        std::random_device random;
+        std::string name = detail::platform::named_memory_prefix;
+        const auto number = static_cast<std::uint32_t>(random());
+        for (int digit = 28; digit >= 0; digit -= 4) name += "0123456789abcdef"[number >> digit & 15];
+        return name;
+    }
+
+    std::string called() const { return "multiprocessing: " + detail::platform::quoted_memory(name()); }
+
+    std::shared_ptr<Segment> segment_;
+};
+
+} // namespace multiprocessing::inline v1::shared_memory
