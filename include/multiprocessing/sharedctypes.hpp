@@ -15,26 +15,33 @@
 #include <initializer_list>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <ranges>
 #include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1 {
 
+namespace detail {
+template <class Derived, class Head>
+class HandleWithLock;
+}
+
 /// How a Value or Array is made.
 struct SharedOptions {
-    /// The lock that get_lock() gives, if it is to be shared with other things.
+    /// A Lock or RLock, or none.
     class AnyLock {
     public:
-        AnyLock(const Lock& lock) : lock_(detail::RLockAccess::of(lock)) {}
-        AnyLock(const RLock& lock) : lock_(lock) {}
-        const RLock& get() const noexcept { return lock_; }
+        AnyLock() noexcept = default;
+        AnyLock(const Lock& lock) : object_(detail::RLockAccess::object_of(lock)) {}
+        AnyLock(const RLock& lock) : object_(detail::RLockAccess::object_of(lock)) {}
 
     private:
-        RLock lock_;
+        template <class, class>
+        friend class detail::HandleWithLock;
+        std::shared_ptr<detail::SharedObject> object_;
     };
-    std::optional<AnyLock> lock = {};
+    AnyLock lock =
+        {}; ///< What get_lock() gives, if it is to be shared with other things. Default: one of its own.
 };
 
 namespace detail {
@@ -68,7 +75,7 @@ protected:
     template <class Init>
     HandleWithLock(const SharedOptions& options, std::uint64_t further_bytes, Init init)
         : Base(std::move(init), further_bytes),
-          lock_(options.lock ? options.lock->get() : RLockAccess::of(this->object())) {}
+          lock_(RLockAccess::of(options.lock.object_ ? options.lock.object_ : this->object())) {}
 
 private:
     RLock lock_;

@@ -60,7 +60,9 @@ protected:
 
 } // namespace detail
 
-class RLock;
+namespace detail {
+struct RLockAccess;
+} // namespace detail
 
 /// A lock that one thread of one process holds at a time. Who holds it and takes it again would wait for itself: that is
 /// `std::logic_error`. When its holder dies, or ends without releasing it, the next taker gets it: see recovered().
@@ -74,13 +76,9 @@ public:
 
 private:
     friend HandleBase<Lock, detail::HeldLock>;
-    friend RLock;
+    friend struct detail::RLockAccess;
     explicit Lock(detail::Received received) : LockHandle(std::move(received)) {}
 };
-
-namespace detail {
-struct RLockAccess;
-} // namespace detail
 
 /// A lock that its holder may take again, and must release as often. Else as Lock. Python: `multiprocessing.RLock`.
 class RLock : public detail::LockHandle<RLock> {
@@ -94,17 +92,17 @@ private:
     friend class Condition;
     friend struct detail::RLockAccess;
     explicit RLock(detail::Received received) : LockHandle(std::move(received)) {}
-    /// For those who take either: it goes on being a Lock.
-    explicit RLock(const Lock& lock) : LockHandle(detail::Received{lock.object()}) {}
 };
 
 namespace detail {
 
 /// RLocks that refer to other things than an RLock.
 struct RLockAccess {
-    /// To a Lock, which it goes on being.
-    static RLock of(const Lock& lock) { return RLock(lock); }
-    /// To an object with a HeldLock at its beginning.
+    template <class AnyLock>
+    static const std::shared_ptr<SharedObject>& object_of(const AnyLock& lock) noexcept {
+        return lock.object();
+    }
+    /// To a Lock, which it goes on being, or to an object with a HeldLock at its beginning.
     static RLock of(const std::shared_ptr<SharedObject>& object) { return RLock(Received{object}); }
 };
 
@@ -199,7 +197,8 @@ public:
     Condition() = default;
     /// With a lock that others use, too.
     explicit Condition(const RLock& lock) : lock_(lock) {}
-    explicit Condition(const Lock& lock) : lock_(lock) {}
+    explicit Condition(const Lock& lock)
+        : lock_(detail::RLockAccess::of(detail::RLockAccess::object_of(lock))) {}
 
     /// Gives up the lock, however often it is held, waits to be notified, and takes it back. False when the time is over.
     /// Throws `std::logic_error` if the calling thread does not hold the lock.

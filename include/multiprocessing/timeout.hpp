@@ -70,26 +70,26 @@ public:
         return deadline;
     }
 
-    bool never() const noexcept { return !at_; }
-    bool passed() const { return at_ && Clock::now() >= *at_; }
+    bool never() const noexcept { return at_ == far; }
+    bool passed() const { return !never() && Clock::now() >= at_; }
 
     /// What is left, but at most `slice`; 0 once it has passed.
     std::chrono::nanoseconds left(std::chrono::nanoseconds slice) const {
-        if (!at_) return slice;
-        return std::clamp<std::chrono::nanoseconds>(*at_ - Clock::now(), std::chrono::nanoseconds{0}, slice);
+        if (never()) return slice;
+        return std::clamp<std::chrono::nanoseconds>(at_ - Clock::now(), std::chrono::nanoseconds{0}, slice);
     }
 
     /// The earlier of the two.
     Deadline sooner(Deadline other) const {
-        if (!at_) return other;
-        if (!other.at_) return *this;
-        Deadline deadline;
-        deadline.at_ = (std::min)(*at_, *other.at_);
-        return deadline;
+        other.at_ = (std::min)(at_, other.at_);
+        return other;
     }
 
 private:
-    std::optional<Clock::time_point> at_;
+    // Not an optional: g++ 12 takes an empty one, inlined, for the use of something uninitialised.
+    static constexpr Clock::time_point far = (Clock::time_point::max)();
+
+    Clock::time_point at_ = far;
 };
 
 } // namespace detail
