@@ -65,8 +65,8 @@ void compare_speeds(Folder& folder) {
     std::cout << std::fixed << std::setprecision(2);
     print_totals(run.reports);
     print_slowest(folder, run.reports);
-    std::cout << std::setprecision(3) << "1 worker: " << alone << " s, " << mp::process_cpu_count()
-              << " workers: " << together << " s, speed-up: " << alone / together << '\n';
+    std::cout << "1 worker: " << alone << " s, " << mp::process_cpu_count() << " workers: " << together
+              << " s, speed-up: " << alone / together << '\n';
     print_problems(folder, run.reports);
 }
 

@@ -25,6 +25,10 @@ public:
         requires(!std::same_as<Integer, bool>)
     constexpr Count(Integer number) : value_(checked(number)) {}
 
+    template <class Number>
+        requires std::floating_point<Number> || std::same_as<Number, bool>
+    Count(Number) = delete; // a count is an integer: cast it if it is meant
+
     constexpr std::size_t value() const noexcept { return value_; }
     /// The number, or `fallback` where it is 0.
     constexpr std::size_t value_or(std::size_t fallback) const noexcept { return value_ ? value_ : fallback; }

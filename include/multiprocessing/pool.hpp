@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/pool_result.hpp>
 #include <multiprocessing/detail/progress.hpp>
 #include <multiprocessing/detail/supervisor.hpp>
+#include <multiprocessing/detail/task_check.hpp>
 #include <multiprocessing/detail/task_code.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/process.hpp>
@@ -198,7 +199,9 @@ public:
     /// `function(arguments...)` in a worker. Throws what it throws, there as here. Python: `Pool.apply`.
     template <class Function, class... Arguments>
     auto apply(Function&& function, Arguments&&... arguments) {
-        if constexpr (is_task<Function, Arguments...>()) {
+        if constexpr (!detail::is_task<Function, Arguments...>()) {
+            detail::explain_task<Function, Arguments...>();
+        } else {
             return apply_async(std::forward<Function>(function), std::forward<Arguments>(arguments)...).give();
         }
     }
@@ -206,7 +209,9 @@ public:
     /// The same without waiting for it. Throws `std::invalid_argument` after close(). Python: `Pool.apply_async`.
     template <class Function, class... Arguments>
     auto apply_async(Function&& function, Arguments&&... arguments) {
-        if constexpr (is_task<Function, Arguments...>()) {
+        if constexpr (!detail::is_task<Function, Arguments...>()) {
+            detail::explain_task<Function, Arguments...>();
+        } else {
             using F = std::decay_t<Function>;
             using Call = detail::CrossingCall<F, Arguments...>;
             using R = std::decay_t<typename Call::Returned>;
@@ -229,7 +234,9 @@ public:
     /// are not affected by it. Python: `Pool.map`.
     template <class Function, std::ranges::input_range Range>
     auto map(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (is_map<Function, Range>()) {
+        if constexpr (!detail::is_map<Function, Range>()) {
+            detail::explain_map<Function, Range>();
+        } else {
             return map_async(std::forward<Function>(function), std::forward<Range>(range), std::move(options))
                 .give();
         }
@@ -243,7 +250,9 @@ public:
     /// The same without waiting for it. Python: `Pool.map_async`.
     template <class Function, std::ranges::input_range Range>
     auto map_async(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (is_map<Function, Range>()) {
+        if constexpr (!detail::is_map<Function, Range>()) {
+            detail::explain_map<Function, Range>();
+        } else {
             using F = std::decay_t<Function>;
             using Given = std::ranges::range_reference_t<Range>;
             using Element = detail::ElementType<F, Given>;
@@ -260,7 +269,9 @@ public:
     /// Python: `Pool.starmap`.
     template <class Function, std::ranges::input_range Range>
     auto starmap(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (is_starmap<Function, Range>()) {
+        if constexpr (!detail::is_starmap<Function, Range>()) {
+            detail::explain_starmap<Function, Range>();
+        } else {
             return starmap_async(std::forward<Function>(function), std::forward<Range>(range),
                                  std::move(options))
                 .give();
@@ -277,7 +288,9 @@ public:
     /// The same without waiting for it. Python: `Pool.starmap_async`.
     template <class Function, std::ranges::input_range Range>
     auto starmap_async(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (is_starmap<Function, Range>()) {
+        if constexpr (!detail::is_starmap<Function, Range>()) {
+            detail::explain_starmap<Function, Range>();
+        } else {
             using F = std::decay_t<Function>;
             using Element = detail::ArgumentsType<F, std::ranges::range_reference_t<Range>>;
             return start_map<F, Element, detail::MapCall<F, Element*>>(function, range, options);
@@ -320,48 +333,6 @@ private:
         std::uint64_t most_tasks;
         std::uint32_t copies = detail::self().copies();
     };
-
-    /// Whether the call can be carried out in a worker; if not, an error of the compiler says why.
-    template <class Function, class... Arguments>
-    static constexpr bool is_task() {
-        using Call = detail::CrossingCall<std::decay_t<Function>, Arguments...>;
-        if constexpr (!Call::ok) {
-            Call::explain();
-            return false;
-        } else {
-            return is_result<typename Call::Returned>();
-        }
-    }
-    template <class Returned>
-    static constexpr bool is_result() {
-        using Result = std::decay_t<Returned>;
-        if constexpr (std::is_void_v<Result>) {
-            return true;
-        } else {
-            detail::require_crossing<Result, detail::Crossing::anywhere>();
-            return detail::can_cross<Result, detail::Crossing::anywhere>();
-        }
-    }
-    template <class Function, class Range>
-    static constexpr bool is_map() {
-        return is_task<Function, std::ranges::range_reference_t<Range>>();
-    }
-    template <class Function, class Range>
-    static constexpr bool is_starmap() {
-        using Item = std::remove_cvref_t<std::ranges::range_reference_t<Range>>;
-        if constexpr (!requires { std::tuple_size<Item>::value; }) {
-            static_assert(
-                requires { std::tuple_size<Item>::value; },
-                "the items of starmap are tuples, pairs or arrays of arguments; for single arguments use map");
-            return false;
-        } else {
-            return is_starmap_of<Function, Item>(std::make_index_sequence<std::tuple_size_v<Item>>{});
-        }
-    }
-    template <class Function, class Item, std::size_t... Index>
-    static constexpr bool is_starmap_of(std::index_sequence<Index...>) {
-        return is_task<Function, std::tuple_element_t<Index, Item>...>();
-    }
 
     template <class Code>
     void make(const PoolOptions& options, std::vector<std::byte> payload,

@@ -205,7 +205,8 @@ public:
                           "the function takes a non-const reference: the child gets a copy; what it "
                           "writes there is lost: use Value, Array, a Queue or the result");
         } else {
-            static_assert(All::invocable, "the function cannot be called with arguments of these types");
+            static_assert(All::invocable, "the function cannot be called with arguments of these types (F and "
+                                          "Argument, above), which reach it as values");
         }
     }
 

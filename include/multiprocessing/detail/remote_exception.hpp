@@ -12,7 +12,6 @@
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/reduction.hpp>
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <exception>
@@ -129,19 +128,18 @@ inline std::string current_exception_type() {
 
 /// As what the exception that is being handled is to arrive.
 inline void save_current_exception(RemoteFailure& failure) {
-    auto types = process_wide<ExceptionTypes>().all();
-    const auto is_exact = [&](const auto& type) {
-        return readable(platform::readable(type.type->name())) == failure.cause.type;
-    };
-    std::stable_partition(types.begin(), types.end(), is_exact);
-    for (const auto& type : types) {
-        try {
-            if (auto payload = type.save()) {
-                failure.codec = type.type->name();
-                failure.payload = std::move(*payload);
-                return;
+    const auto types = process_wide<ExceptionTypes>().all();
+    for (const bool exact : {true, false}) { // as what it is, before as what it is derived from
+        for (const auto& type : types) {
+            if ((readable(platform::readable(type.type->name())) == failure.cause.type) != exact) continue;
+            try {
+                if (auto payload = type.save()) {
+                    failure.codec = type.type->name();
+                    failure.payload = std::move(*payload);
+                    return;
+                }
+            } catch (...) { // its serialize() throws: it arrives as one of its bases
             }
-        } catch (...) { // its serialize() throws: it arrives as one of its bases
         }
     }
     try {

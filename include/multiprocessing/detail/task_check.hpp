@@ -1,0 +1,77 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file task_check.hpp  Whether a call, a map or a starmap can be carried out in a worker, and why not if it cannot.
+
+#include <multiprocessing/detail/callable.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/reduction.hpp>
+
+#include <cstddef>
+#include <ranges>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Whether the call can be carried out in a worker. If not, explain_task() is the compiler's one error; each public
+/// function asks first, so that no other follows.
+template <class Function, class... Arguments>
+constexpr bool is_task() {
+    using Call = CrossingCall<std::decay_t<Function>, Arguments...>;
+    if constexpr (!Call::ok) {
+        return false;
+    } else if constexpr (std::is_void_v<typename Call::Returned>) {
+        return true;
+    } else {
+        return can_cross<std::decay_t<typename Call::Returned>, Crossing::anywhere>();
+    }
+}
+template <class Function, class... Arguments>
+void explain_task() {
+    using Call = CrossingCall<std::decay_t<Function>, Arguments...>;
+    if constexpr (!Call::ok) {
+        Call::explain();
+    } else {
+        require_crossing<std::decay_t<typename Call::Returned>, Crossing::anywhere>();
+    }
+}
+
+template <class Function, class Range>
+constexpr bool is_map() {
+    return is_task<Function, std::ranges::range_reference_t<Range>>();
+}
+template <class Function, class Range>
+void explain_map() {
+    explain_task<Function, std::ranges::range_reference_t<Range>>();
+}
+
+template <class Range>
+using ItemOf = std::remove_cvref_t<std::ranges::range_reference_t<Range>>;
+template <class Item>
+inline constexpr bool is_tuple_like = requires { std::tuple_size<Item>::value; };
+
+template <class Function, class Range>
+constexpr bool is_starmap() {
+    if constexpr (!is_tuple_like<ItemOf<Range>>) {
+        return false;
+    } else {
+        return []<std::size_t... Index>(std::index_sequence<Index...>) {
+            return is_task<Function, std::tuple_element_t<Index, ItemOf<Range>>...>();
+        }(std::make_index_sequence<std::tuple_size_v<ItemOf<Range>>>{});
+    }
+}
+template <class Function, class Range>
+void explain_starmap() {
+    if constexpr (!is_tuple_like<ItemOf<Range>>) {
+        static_assert(
+            is_tuple_like<ItemOf<Range>>,
+            "the items of starmap are tuples, pairs or arrays of arguments; for single arguments use map");
+    } else {
+        []<std::size_t... Index>(std::index_sequence<Index...>) {
+            explain_task<Function, std::tuple_element_t<Index, ItemOf<Range>>...>();
+        }(std::make_index_sequence<std::tuple_size_v<ItemOf<Range>>>{});
+    }
+}
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,13 @@
+// error: lambda.* cannot cross a process boundary \(lambda with captures .*: captures cannot be inspected; pass them as arguments\)
+// SPDX-License-Identifier: BSL-1.0
+#include <multiprocessing/pool.hpp>
+
+int main() {
+    multiprocessing::Pool pool;
+    int factor = 3;
+#ifdef TWIN
+    pool.apply([](int number, int by) { return by * number; }, 2, factor);
+#else
+    pool.apply([&factor](int number) { return factor * number; }, 2);
+#endif
+}

@@ -1,0 +1,17 @@
+// error: the function does not take this number of arguments \(defaults are unknown to a pointer\)
+// SPDX-License-Identifier: BSL-1.0
+#include <multiprocessing/pool.hpp>
+
+#include <tuple>
+#include <vector>
+
+#ifdef TWIN
+int add(int left, int right) { return left + right; }
+#else
+int add(int left, int right, int carry) { return left + right + carry; }
+#endif
+
+int main() {
+    multiprocessing::Pool pool;
+    pool.starmap(add, std::vector<std::tuple<int, int>>{{1, 2}});
+}
