@@ -17,11 +17,20 @@ sh cmake/install_packages.sh $groups
 if [ "$preset" = mingw ]; then
     export WINEPREFIX="$PWD/build/wine"
     mkdir -p "$WINEPREFIX"
+    wineserver=/usr/lib/wine/wineserver64
+    "$wineserver" -k 2>/dev/null || true    # what an earlier run may have left when it was killed
     # Wine's services run from here on until the end. Started by a test, they would keep that test's output open, and
     # CTest would wait for them.
-    /usr/lib/wine/wineserver64 -p600 </dev/null >/dev/null 2>&1
-    trap '/usr/lib/wine/wineserver64 -k' EXIT
-    sh cmake/wine.sh wineboot -i </dev/null >/dev/null 2>&1    # makes the prefix, once
+    trap '"$wineserver" -k 2>/dev/null || true' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    "$wineserver" -p3600 </dev/null >/dev/null 2>&1
+    # Makes the prefix, once.
+    if ! WINEDEBUG=err+all timeout 300 sh cmake/wine.sh wineboot -i </dev/null >"$WINEPREFIX.log" 2>&1; then
+        cat "$WINEPREFIX.log" >&2
+        echo "test: Wine cannot make its prefix in $WINEPREFIX; remove that folder to begin anew" >&2
+        exit 1
+    fi
 fi
 cmake --preset "$preset"
 cmake --build --preset "$preset"

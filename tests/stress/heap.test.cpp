@@ -41,9 +41,10 @@ bool is_whole(Space& space, Position block) {
 }
 
 /// Puts blocks of random sizes into random places, and checks and frees what lay there.
-[[noreturn]] void exchange_for_ever(Shared& shared, unsigned seed) {
+void exchange_for_ever(Position position, unsigned seed) {
     support::Random random{seed};
     TreeMember& self = tree();
+    Shared& shared = self.space.at<Shared>(position);
     for (;;) {
         const std::uint64_t words = random.below(8) ? 2 + random.below(100) : 2 + random.below(30'000);
         const Position block = self.heap.allocate(words * 8);
@@ -61,19 +62,15 @@ bool is_whole(Space& space, Position block) {
 
 TEST_CASE("any process allocates, any other frees, and owners are killed: nothing overlaps or stays",
           "[heap]") {
-    if (!platform::can_fork) return;
     TreeMember& root = tree();
     const Position position = root.heap.allocate_zeroed(sizeof(Shared));
     Shared& shared = root.space.at<Shared>(position);
     support::Random random{7};
     std::vector<Member> members;
-    const auto start = [&] {
-        const unsigned seed = random();
-        return Member::start([&, seed] { exchange_for_ever(shared, seed); });
-    };
+    const auto start = [&] { return Member::start<exchange_for_ever>(position, random()); };
     for (int i = 0; i < 3; ++i) members.push_back(start());
 
-    const int kills = support::rounds(1500);
+    const int kills = support::kills(1500);
     for (int i = 0; i < kills; ++i) {
         support::linger(random.below(1500));
         Member& victim = members[random.below(members.size())];

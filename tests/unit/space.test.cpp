@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/tree.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <random>
@@ -56,6 +57,26 @@ TEST_CASE("a second mapping of the Space sees the same at the same positions", "
     CHECK(other.holds(block, 100));
     CHECK_FALSE(other.holds(other.bytes(), 1));
     CHECK_FALSE(other.holds(block, ~std::uint64_t{0}));
+}
+
+TEST_CASE("all that was ever handed out can be read, at any instant", "[space]") {
+    Two two;
+    std::atomic<bool> full{false};
+    // Whoever takes an extent may be killed before its next step, and others look into it then.
+    std::thread taker([&] {
+        for (int i = 0; i < 3000; ++i) two.space.take(3, two.first_name, 0);
+        full = true;
+    });
+    std::uint64_t read = 0;
+    while (!full) {
+        const std::uint64_t last = two.space.high_water() - 1;
+        if (last < two.space.first_extent()) continue;
+        const auto* const at =
+            reinterpret_cast<const volatile char*>(&two.space.at<char>(last * Space::extent_bytes));
+        if (*at == 0) ++read;
+    }
+    taker.join();
+    CHECK(read > 0);
 }
 
 TEST_CASE("memory that is no Space is refused", "[space]") {

@@ -168,10 +168,7 @@ public:
             {hint, used}, {first, used}, {first, header().extents}};
         for (auto [at, limit] : searches) {
             while (auto run = free_run((std::max)(at, first), count, limit)) {
-                if (claim(*run, count, owner)) {
-                    platform::commit(base() + *run * extent_bytes, count * extent_bytes);
-                    return run;
-                }
+                if (claim(*run, count, owner)) return run;
                 at = *run + 1; // somebody else was quicker
             }
         }
@@ -247,9 +244,12 @@ private:
     }
 
     bool claim(std::uint64_t first, std::uint64_t count, Incarnation owner) {
-        if (first + count > high_water()) {
-            commit_table(high_water(), first + count);
-            std::uint64_t used = high_water();
+        if (std::uint64_t used = high_water(); first + count > used) {
+            // Committed before anybody can take them: so a commit that fails leaves nothing behind, and all that lies
+            // below the mark can be read, whatever its owner had come to before it was killed.
+            commit_table(used, first + count);
+            const std::uint64_t from = (std::max)(used, first_extent());
+            platform::commit(base() + from * extent_bytes, (first + count - from) * extent_bytes);
             while (used < first + count &&
                    !header().high_water.compare_exchange_weak(used, first + count, std::memory_order_acq_rel)) {
             }
