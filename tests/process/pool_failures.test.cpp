@@ -11,6 +11,7 @@
 #include <map>
 #include <ranges>
 #include <set>
+#include <vector>
 
 using namespace process;
 
@@ -342,15 +343,33 @@ TEST_CASE("workers pay no attention to Ctrl-C", "[pool]") {
     CHECK(comes_to_have_children(2));
 }
 
+#endif
+
 TEST_CASE("idle workers that are killed are replaced", "[pool]") {
     mp::Pool pool(2);
     for (int round = 0; round < 5; ++round) {
         CHECK(pool.map(identity, std::views::iota(0, 10)).size() == 10);
-        for (const auto& child : mp::active_children()) ::kill(child.pid(), SIGKILL);
+        for (const auto& child : mp::active_children()) support::kill_process(child.pid());
     }
     CHECK(pool.apply(identity, 1) == 1);
 }
-#endif
+
+TEST_CASE("a pool may have more workers than a platform waits for at once", "[pool]") {
+    mp::Pool pool(70); // Windows: 64 handles
+    Tally tally;
+    const auto all_at_once = [](Tally t) {
+        t.add(0, 1);
+        t.wait_for(0, 70);
+        return mp::current_process().pid();
+    };
+    std::vector<mp::AsyncResult<int>> results;
+    for (int i = 0; i < 70; ++i) results.push_back(pool.apply_async(all_at_once, tally));
+    std::set<int> pids;
+    for (const auto& result : results) pids.insert(result.get());
+    CHECK(pids.size() == 70);
+    CHECK_THROWS_AS(pool.apply(vanish, 1), mp::WorkerLostError); // the end of any of them is noticed
+    CHECK(comes_to_have_children(70));
+}
 
 TEST_CASE("a program ends in order while a pool is at work, and when it is leaked", "[pool]") {
     CHECK(support::output_of("leaves_pool_running").exitcode == 0);

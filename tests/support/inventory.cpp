@@ -1,15 +1,49 @@
 // SPDX-License-Identifier: BSL-1.0
-/// @file inventory.cpp  Reads /proc; on Windows asks the tool help library.
+/// @file inventory.cpp  Reads /proc; on Windows asks the tool help library and ntdll.
 
 #include <support/inventory.hpp>
 
 #include <algorithm>
+#include <cstdint>
 
 #if defined(_WIN32)
 
 #include <windows.h>
 // after windows.h
 #include <tlhelp32.h>
+#include <winternl.h>
+
+namespace {
+
+std::string type_of(HANDLE handle) {
+    using Query = NTSTATUS NTAPI(HANDLE, OBJECT_INFORMATION_CLASS, void*, ULONG, ULONG*);
+    static auto* const query = reinterpret_cast<Query*>(
+        reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQueryObject")));
+    alignas(8) char buffer[1024];
+    constexpr auto type_information = static_cast<OBJECT_INFORMATION_CLASS>(2);
+    if (query(handle, type_information, buffer, sizeof buffer, nullptr) < 0) return {};
+    const auto& name = *reinterpret_cast<const UNICODE_STRING*>(buffer);
+    return std::string(name.Buffer, name.Buffer + name.Length / 2);
+}
+
+/// What does not come by itself: the C++ runtime makes events and semaphores when it first needs them.
+/// By trying values: free ones are used again, the lowest first. (A thread that asks Wine's server for a list of all
+/// handles of the system is sometimes ended by it.)
+std::vector<std::string> lasting_handles() {
+    std::vector<std::string> lines;
+    int unused = 0;
+    for (std::uintptr_t value = 4; unused < 100; value += 4, ++unused) {
+        const auto handle = reinterpret_cast<HANDLE>(value);
+        const std::string type = type_of(handle);
+        if (type.empty()) continue;
+        unused = 0;
+        if (type == "Process" || type == "Job" || type == "Section" || type == "File")
+            lines.push_back("handle " + std::to_string(value) + " of a " + type);
+    }
+    return lines;
+}
+
+} // namespace
 
 std::vector<int> support::children() {
     std::vector<int> found;
@@ -25,7 +59,7 @@ std::vector<int> support::children() {
 }
 
 std::vector<std::string> support::inventory() {
-    std::vector<std::string> lines;
+    std::vector<std::string> lines = lasting_handles();
     for (int pid : children()) lines.push_back("child " + std::to_string(pid));
     std::sort(lines.begin(), lines.end());
     return lines;

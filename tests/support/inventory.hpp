@@ -7,7 +7,8 @@
 
 namespace support {
 
-/// Descriptors, threads, children and shared-memory names; Windows: children.
+/// Descriptors, threads, children and shared-memory names; Windows: children, and
+/// handles of processes, jobs, sections and files.
 std::vector<std::string> inventory();
 
 /// Ids of the direct children of this process, zombies included.

@@ -13,6 +13,12 @@
 #include <iterator>
 #include <random>
 
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <csignal>
+#endif
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -52,4 +58,15 @@ support::Output support::output_of(const std::string& scenario, const std::vecto
     fs::remove(out);
     fs::remove(err);
     return output;
+}
+
+void support::kill_process(int pid) {
+#if defined(_WIN32)
+    HANDLE process = OpenProcess(PROCESS_TERMINATE, FALSE, static_cast<DWORD>(pid));
+    if (!process) return; // it has ended already
+    TerminateProcess(process, 9);
+    CloseHandle(process);
+#else
+    ::kill(pid, SIGKILL);
+#endif
 }

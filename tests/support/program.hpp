@@ -18,4 +18,7 @@ struct Output {
 Output output_of(const std::string& scenario, const std::vector<std::string>& arguments = {},
                  const std::string& before = {});
 
+/// Ends a process as the system or a person would, around the library.
+void kill_process(int pid);
+
 } // namespace support
