@@ -70,7 +70,7 @@ public:
         return deadline;
     }
 
-    bool never() const noexcept { return at_ == far; }
+    bool never() const noexcept { return at_ == end_of_time; }
     bool passed() const { return !never() && Clock::now() >= at_; }
 
     /// What is left, but at most `slice`; 0 once it has passed.
@@ -87,9 +87,9 @@ public:
 
 private:
     // Not an optional: g++ 12 takes an empty one, inlined, for the use of something uninitialised.
-    static constexpr Clock::time_point far = (Clock::time_point::max)();
+    static constexpr Clock::time_point end_of_time = (Clock::time_point::max)();
 
-    Clock::time_point at_ = far;
+    Clock::time_point at_ = end_of_time;
 };
 
 } // namespace detail

@@ -62,12 +62,11 @@
 #define foreach MP_TEST_HOSTILE
 #define forever MP_TEST_HOSTILE
 
-// <sys/sysmacros.h>, <sys/param.h>, <curses.h>, <tchar.h>, and what people write themselves
+// <sys/sysmacros.h>, <sys/param.h>, <tchar.h>, and what people write themselves
 #define major(device) MP_TEST_HOSTILE
 #define minor(device) MP_TEST_HOSTILE
 #define MIN(a, b) MP_TEST_HOSTILE
 #define MAX(a, b) MP_TEST_HOSTILE
-#define timeout(ms) MP_TEST_HOSTILE
 #define REQUIRE(x) MP_TEST_HOSTILE
 #define CHECK(x) MP_TEST_HOSTILE
 #define PROCESS MP_TEST_HOSTILE
