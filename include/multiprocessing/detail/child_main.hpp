@@ -11,7 +11,7 @@
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
-#include <multiprocessing/detail/remote_exception.hpp>
+#include <multiprocessing/detail/exception_cause.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>

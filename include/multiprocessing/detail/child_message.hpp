@@ -2,18 +2,18 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file child_message.hpp  The message for a child that is no copy of its parent, in a block of the Space.
 
+#include <multiprocessing/detail/archive/reader.hpp>
+#include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/exceptions.hpp>
-#include <multiprocessing/reduction.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -24,10 +24,61 @@ struct ChildMessage {
     std::span<const std::byte> changes;
 };
 
+// By hand, not by dumps() and loads(): every program that starts processes compiles this.
+
+inline void write_identity(Writer& writer, const ProcessIdentity& identity) {
+    writer.text(identity.name);
+    writer.raw(std::uint8_t{identity.daemon});
+    writer.text(identity.authkey);
+}
+inline ProcessIdentity read_identity(Reader& reader) {
+    ProcessIdentity identity;
+    identity.name = reader.text();
+    identity.daemon = reader.flag();
+    identity.authkey = reader.text();
+    return identity;
+}
+
+inline void write_start(Writer& writer, const ChildStart& start) {
+    write_identity(writer, start.identity);
+    write_identity(writer, start.parent);
+    writer.raw(start.parent_pid);
+    writer.raw(start.name);
+    writer.raw(start.record);
+    writer.raw(start.target);
+    writer.text(start.target_file);
+    writer.length(start.given.size());
+    for (const LeaseEntry& lease : start.given) writer.raw(lease);
+    writer.raw(std::uint8_t{start.default_method.has_value()});
+    writer.raw(start.default_method.value_or(StartMethod::spawn));
+    writer.raw(start.log_level);
+    writer.raw(std::uint8_t{start.serves});
+}
+inline ChildStart read_start(Reader& reader) {
+    ChildStart start;
+    start.identity = read_identity(reader);
+    start.parent = read_identity(reader);
+    start.parent_pid = reader.raw<int>();
+    start.name = reader.raw<Incarnation>();
+    start.record = reader.raw<Position>();
+    start.target = reader.raw<ThunkAddress>();
+    start.target_file = reader.text();
+    start.given.resize(reader.length(sizeof(LeaseEntry)));
+    for (LeaseEntry& lease : start.given) lease = reader.raw<LeaseEntry>();
+    const bool has_method = reader.flag();
+    const auto method = reader.raw<StartMethod>();
+    if (has_method) start.default_method = method;
+    start.log_level = reader.raw<LogLevel>();
+    start.serves = reader.flag();
+    return start;
+}
+
 /// Three sizes, then the three parts.
 inline Block write_message(const ChildStart& start, std::span<const std::byte> payload,
                            std::span<const std::byte> changes) {
-    const std::vector<std::byte> head = dumps(start);
+    Writer writer;
+    write_start(writer, start);
+    const auto head = writer.view();
     const std::array<std::span<const std::byte>, 3> parts{head, payload, changes};
     const std::uint64_t sizes[3] = {head.size(), payload.size(), changes.size()};
     TreeMember& member = tree();
@@ -53,7 +104,8 @@ inline ChildMessage read_message(const Space& space, Position position) {
         return part;
     };
     std::memcpy(sizes, next(sizeof sizes).data(), sizeof sizes);
-    ChildMessage message{loads<ChildStart>(next(sizes[0])), {}, {}};
+    Reader reader{next(sizes[0])};
+    ChildMessage message{read_start(reader), {}, {}};
     message.payload = next(sizes[1]);
     message.changes = next(sizes[2]);
     return message;

@@ -192,7 +192,7 @@ public:
         const TaskState state = slot_.cell.load().state;
         if (state == TaskState::lost && loss) log_unread_error(loss);
         if (state != TaskState::done) return;
-        if (slot_.outcome == Outcome::exception) log_unread_error(rebuild(loads<RemoteFailure>(message())));
+        if (slot_.outcome == Outcome::exception) log_unread_error(rebuild(failure_of(message())));
         free_outcome(slot_.result);
     }
 
@@ -206,7 +206,7 @@ public:
         const TaskWord word = slot_.cell.load();
         if (word.state == TaskState::lost) std::rethrow_exception(loss);
         given.pass_on(0, word.owner);
-        if (slot_.outcome == Outcome::exception) throw_remote(loads<RemoteFailure>(message()));
+        if (slot_.outcome == Outcome::exception) throw_remote(failure_of(message()));
         Finding finding;
         Reader reader{message(), &finding};
         return read_value(reader);
@@ -333,7 +333,7 @@ public:
             thrown = &at;
         }
         if (!losses.empty() && losses.begin()->first <= first) return losses.begin()->second;
-        return thrown ? rebuild(loads<RemoteFailure>(outcome_message(thrown->failure))) : nullptr;
+        return thrown ? rebuild(failure_of(outcome_message(thrown->failure))) : nullptr;
     }
 
     /// Reads the results, once: calls `read(reader, count)` for each chunk in order. Throws the first error instead.

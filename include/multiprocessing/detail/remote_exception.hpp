@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file remote_exception.hpp  Exceptions that cross processes: taken apart where they were thrown, thrown again here.
 
+#include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/type_name.hpp>
+#include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exception_cause.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
-#include <multiprocessing/detail/platform/identity.hpp>
-#include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/standard_exceptions.hpp>
 #include <multiprocessing/detail/state.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -14,11 +15,12 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
@@ -36,10 +38,36 @@ struct RemoteFailure {
     std::vector<RemoteFailure> nested; ///< The one that std::throw_with_nested put inside it, if any.
 };
 
-/// Beside the type itself, what a rebuilt exception is: found again by remote_cause().
-struct MULTIPROCESSING_VISIBLE CarriesCause {
-    RemoteCause cause;
-};
+inline void write_failure(Writer& writer, const RemoteFailure& failure) {
+    for (const std::string* text : {&failure.cause.type, &failure.cause.text, &failure.cause.process,
+                                    &failure.cause.trace, &failure.codec})
+        writer.text(*text);
+    writer.raw(failure.cause.pid);
+    writer.text({reinterpret_cast<const char*>(failure.payload.data()), failure.payload.size()});
+    writer.raw(std::uint8_t{!failure.nested.empty()});
+    if (!failure.nested.empty()) write_failure(writer, failure.nested.front());
+}
+inline RemoteFailure read_failure(Reader& reader) {
+    RemoteFailure failure;
+    for (std::string* text : {&failure.cause.type, &failure.cause.text, &failure.cause.process,
+                              &failure.cause.trace, &failure.codec})
+        *text = reader.text();
+    failure.cause.pid = reader.raw<int>();
+    const auto payload = reader.bytes(reader.length(1));
+    failure.payload.assign(payload.begin(), payload.end());
+    if (reader.flag()) failure.nested.push_back(read_failure(reader));
+    return failure;
+}
+
+inline std::vector<std::byte> bytes_of_failure(const RemoteFailure& failure) {
+    Writer writer;
+    write_failure(writer, failure);
+    return writer.take();
+}
+inline RemoteFailure failure_of(std::span<const std::byte> bytes) {
+    Reader reader{bytes};
+    return read_failure(reader);
+}
 
 template <class E>
 struct MULTIPROCESSING_VISIBLE Rebuilt : E, CarriesCause {
@@ -54,14 +82,10 @@ struct MULTIPROCESSING_VISIBLE Rebuilt<E> : E, CarriesCause {
     const char* what() const noexcept override { return cause.text.c_str(); }
 };
 
-/// An exception that knows where it was thrown: see throw_with_trace().
-struct MULTIPROCESSING_VISIBLE CarriesTrace {
-    std::string trace;
-};
-
+/// One with the exception inside that is being handled when it is made, as std::throw_with_nested would make it.
 template <class E>
-struct MULTIPROCESSING_VISIBLE Traced : E, CarriesTrace {
-    Traced(E original, std::string stack) : E(std::move(original)), CarriesTrace{std::move(stack)} {}
+struct MULTIPROCESSING_VISIBLE RebuiltNested : Rebuilt<E>, std::nested_exception {
+    using Rebuilt<E>::Rebuilt;
 };
 
 /// The cause of the last rebuilt exception of this thread whose type could not be derived from.
@@ -70,13 +94,14 @@ inline std::optional<RemoteCause>& plain_cause() {
     return cause;
 }
 
-/// Throws `exception` with its cause; inside it, if there is one, the exception that is being handled.
+/// Throws `exception` with its cause; inside it, if `nested`, the exception that is being handled.
 template <class E>
 [[noreturn]] void throw_rebuilt(E exception, const RemoteCause& cause, bool nested) {
     if constexpr (std::is_class_v<E> && !std::is_final_v<E>) {
-        Rebuilt<E> rebuilt{std::move(exception), cause};
-        if (nested) std::throw_with_nested(std::move(rebuilt));
-        throw rebuilt;
+        if constexpr (!std::is_base_of_v<std::nested_exception, E>) {
+            if (nested) throw RebuiltNested<E>{std::move(exception), cause};
+        }
+        throw Rebuilt<E>{std::move(exception), cause};
     } else {
         plain_cause() = cause;
         throw exception;
@@ -114,24 +139,24 @@ private:
     std::vector<Type> types_;
 };
 
-/// What people call the type of the exception that is being handled: without what std::throw_with_nested and this
-/// library wrap around it.
-inline std::string current_exception_type() {
-    std::string name = readable(platform::current_exception_name());
-    for (const std::string_view wrapper :
-         {"std::_Nested_exception<", "multiprocessing::detail::Rebuilt<", "multiprocessing::detail::Traced<"}) {
-        if (name.compare(0, wrapper.size(), wrapper) != 0) continue;
-        name = name.substr(wrapper.size(), name.size() - wrapper.size() - 1);
+/// How a standard exception is thrown again.
+struct RebuildStandard {
+    template <class E>
+    [[noreturn]] static void as(const RemoteFailure& failure, bool nested) {
+        Reader reader{failure.payload};
+        throw_rebuilt(ExceptionCodec<E>::load(reader), failure.cause, nested);
     }
-    return name;
-}
+};
+inline constexpr auto& standard_exceptions =
+    StandardExceptions::table<void (*)(const RemoteFailure&, bool), RebuildStandard>;
 
-/// As what the exception that is being handled is to arrive.
+/// As what the exception that is being handled is to arrive. An exact type before those that are bases of it.
 inline void save_current_exception(RemoteFailure& failure) {
+    const std::string exact = current_exception_type();
     const auto types = process_wide<ExceptionTypes>().all();
-    for (const bool exact : {true, false}) { // as what it is, before as what it is derived from
+    for (const bool exactly : {true, false}) {
         for (const auto& type : types) {
-            if ((readable(platform::readable(type.type->name())) == failure.cause.type) != exact) continue;
+            if ((readable(platform::readable(type.type->name())) == exact) != exactly) continue;
             try {
                 if (auto payload = type.save()) {
                     failure.codec = type.type->name();
@@ -145,43 +170,27 @@ inline void save_current_exception(RemoteFailure& failure) {
     try {
         throw;
     } catch (const std::exception& exception) {
-        StandardExceptions::save(exception, failure.codec, failure.payload);
+        for (const auto& standard : standard_exceptions) {
+            Writer writer;
+            if (!standard.save(exception, writer)) continue;
+            failure.codec = standard.type->name();
+            failure.payload = writer.take();
+            return;
+        }
     } catch (...) {}
 }
 
 /// Takes apart the exception that is being handled, and those that are nested in it.
 inline RemoteFailure capture_current_exception(int depth = 0) {
     RemoteFailure failure;
-    failure.cause.type = current_exception_type();
-    failure.cause.pid = platform::current_pid();
-    {
-        std::lock_guard lock{self().mutex};
-        failure.cause.process = self().identity.name;
-    }
+    failure.cause = current_cause();
+    if (failure.cause.pid == platform::current_pid()) failure.cause.trace = current_trace();
     save_current_exception(failure);
-    try {
-        throw;
-    } catch (const CarriesTrace& traced) {
-        failure.cause.trace = traced.trace;
-    } catch (const CarriesCause& rebuilt) { // it came from a process further down
-        failure.cause = rebuilt.cause;
-    } catch (...) { failure.cause.trace = platform::backtrace(1); }
-    try {
-        throw;
-    } catch (const std::exception& exception) {
-        failure.cause.text = exception.what();
-        try {
-            std::rethrow_if_nested(exception);
-        } catch (...) {
-            if (depth < 100) failure.nested.push_back(capture_current_exception(depth + 1));
-        }
-    } catch (const std::string& text) { failure.cause.text = text; } catch (const char* text) {
-        failure.cause.text = text ? text : "";
-    } catch (...) {}
+    handle_nested_exception([&] {
+        if (depth < 100) failure.nested.push_back(capture_current_exception(depth + 1));
+    });
     return failure;
 }
-
-[[noreturn]] void throw_remote(const RemoteFailure& failure);
 
 /// Throws what `failure` describes, as the nearest type that can be rebuilt here; inside it, if `nested`, the exception
 /// that is being handled.
@@ -189,9 +198,9 @@ inline RemoteFailure capture_current_exception(int depth = 0) {
     for (const auto& type : process_wide<ExceptionTypes>().all()) {
         if (type.type->name() == failure.codec) type.rethrow(failure, nested);
     }
-    StandardExceptions::load(failure.codec, failure.payload, [&](auto exception) {
-        throw_rebuilt(std::move(exception), failure.cause, nested);
-    });
+    for (const auto& standard : standard_exceptions) {
+        if (standard.type->name() == failure.codec) standard.rebuild(failure, nested);
+    }
     throw_rebuilt(RemoteError(failure.cause), failure.cause, nested);
 }
 
@@ -209,18 +218,6 @@ inline std::exception_ptr rebuild(const RemoteFailure& failure) {
     try {
         throw_remote(failure);
     } catch (...) { return std::current_exception(); }
-}
-
-/// The exception that is being handled, for people: type and text whole, then what is nested in it.
-inline std::string describe_current_exception() {
-    std::string text;
-    const RemoteFailure failure = capture_current_exception();
-    const RemoteFailure* at = &failure;
-    for (const char* lead = "  "; at;
-         at = at->nested.empty() ? nullptr : &at->nested.front(), lead = "  inside: ") {
-        text += lead + at->cause.type + (at->cause.text.empty() ? "" : ": " + at->cause.text) + "\n";
-    }
-    return text;
 }
 
 } // namespace detail

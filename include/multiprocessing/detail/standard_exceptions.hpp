@@ -2,11 +2,14 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file standard_exceptions.hpp  The exception types that cross as themselves without being registered.
 
+#include <multiprocessing/detail/archive/reader.hpp>
+#include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/exceptions.hpp>
-#include <multiprocessing/reduction.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <ios>
@@ -19,44 +22,48 @@
 #include <type_traits>
 #include <typeinfo>
 #include <variant>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
-/// How an exception type crosses: `save` makes a Serializable of it, `load` the exception again. Here: by its text.
+// Written by hand, not by codecs of records: there are 25 types, and every program that has a pool compiles them all.
+
+/// How an exception type crosses. `save` is false if this exception cannot be rebuilt, but perhaps as one of its
+/// bases. Here: by its text.
 template <class E>
 struct ExceptionCodec {
-    using Saved = std::string;
-    static Saved save(const E& exception) { return exception.what(); }
-    static E load(const Saved& text) { return E(text); }
+    static bool save(Writer& writer, const E& exception) {
+        writer.text(exception.what());
+        return true;
+    }
+    static E load(Reader& reader) { return E(reader.text()); }
 };
 
 /// Types whose text is fixed: what is rebuilt has the original's all the same (see Rebuilt).
 template <class E>
-    requires(std::is_default_constructible_v<E> && !std::is_constructible_v<E, std::string> &&
-             !std::is_base_of_v<std::system_error, E>)
+    requires(std::is_default_constructible_v<E>)
 struct ExceptionCodec<E> {
-    using Saved = std::nullptr_t;
-    static Saved save(const E&) { return nullptr; }
-    static E load(Saved) { return E(); }
+    static bool save(Writer&, const E&) { return true; }
+    static E load(Reader&) { return E(); }
 };
 
-/// A std::error_code; the categories of the standard library are known by their names.
-struct SavedErrorCode {
-    std::string category;
-    int value;
-
-    explicit operator std::error_code() const {
-        for (const std::error_category* known :
-             {&std::generic_category(), &std::system_category(), &std::iostream_category()}) {
-            if (category == known->name()) return {value, *known};
-        }
-        throw SerializationError("multiprocessing: no error category of the name '" + category + "' here");
+/// A number for each category of the standard library.
+inline const std::error_category* standard_category(std::uint8_t number) noexcept {
+    switch (number) {
+    case 0: return &std::generic_category();
+    case 1: return &std::system_category();
+    case 2: return &std::iostream_category();
+    default: return nullptr;
     }
-};
+}
 
-/// The text that was given to the exception: its constructor appended the code's message, and will again.
-inline std::string text_without_message(const std::system_error& error) {
+/// The code, and the text that was given to the exception: its constructor appended the code's message, and will again.
+inline bool save_system_error(Writer& writer, const std::system_error& error) {
+    std::uint8_t category = 0;
+    while (const auto* known = standard_category(category)) {
+        if (*known == error.code().category()) break;
+        ++category;
+    }
+    if (!standard_category(category)) return false;
     std::string text = error.std::system_error::what();
     const std::string message = ": " + error.code().message();
     if (text.size() >= message.size() &&
@@ -65,102 +72,109 @@ inline std::string text_without_message(const std::system_error& error) {
     } else if (text == error.code().message()) {
         text.clear();
     }
-    return text;
+    writer.raw(category);
+    writer.raw(error.code().value());
+    writer.text(text);
+    return true;
+}
+inline std::error_code load_error_code(Reader& reader) {
+    const auto* const category = standard_category(reader.raw<std::uint8_t>());
+    if (!category) reader.fail("there is no such category of error codes");
+    return {reader.raw<int>(), *category};
 }
 
-struct SavedSystemError {
-    std::string text;
-    SavedErrorCode code;
-};
-
-template <class E>
-    requires(std::is_same_v<E, std::system_error> || std::is_same_v<E, std::ios_base::failure>)
-struct ExceptionCodec<E> {
-    using Saved = SavedSystemError;
-    static Saved save(const E& error) {
-        return {text_without_message(error), {error.code().category().name(), error.code().value()}};
-    }
-    static E load(const Saved& saved) {
-        const auto code = static_cast<std::error_code>(saved.code);
-        if constexpr (std::is_same_v<E, std::system_error>) {
-            return saved.text.empty() ? E(code) : E(code, saved.text);
-        } else {
-            return E(saved.text, code);
-        }
+template <>
+struct ExceptionCodec<std::system_error> {
+    static bool save(Writer& writer, const std::system_error& error) { return save_system_error(writer, error); }
+    static std::system_error load(Reader& reader) {
+        const std::error_code code = load_error_code(reader);
+        const std::string text = reader.text();
+        return text.empty() ? std::system_error(code) : std::system_error(code, text);
     }
 };
 
-struct SavedFilesystemError {
-    SavedSystemError error;
-    std::filesystem::path first;
-    std::filesystem::path second;
+template <>
+struct ExceptionCodec<std::ios_base::failure> {
+    static bool save(Writer& writer, const std::system_error& error) { return save_system_error(writer, error); }
+    static std::ios_base::failure load(Reader& reader) {
+        const std::error_code code = load_error_code(reader);
+        return std::ios_base::failure(reader.text(), code);
+    }
 };
 
 template <>
 struct ExceptionCodec<std::filesystem::filesystem_error> {
-    using Saved = SavedFilesystemError;
-    static Saved save(const std::filesystem::filesystem_error& error) {
-        return {{text_without_message(error), {error.code().category().name(), error.code().value()}},
-                error.path1(),
-                error.path2()};
+    static bool save(Writer& writer, const std::filesystem::filesystem_error& error) {
+        if (!save_system_error(writer, error)) return false;
+        for (const std::filesystem::path* path : {&error.path1(), &error.path2()}) {
+            writer.length(path->native().size());
+            writer.bytes(path->c_str(), path->native().size() * sizeof(Letter));
+        }
+        return true;
     }
-    static std::filesystem::filesystem_error load(const Saved& saved) {
-        const auto code = static_cast<std::error_code>(saved.error.code);
-        if (saved.second.empty()) return {saved.error.text, saved.first, code};
-        return {saved.error.text, saved.first, saved.second, code};
+    static std::filesystem::filesystem_error load(Reader& reader) {
+        const std::error_code code = load_error_code(reader);
+        const std::string text = reader.text();
+        const std::filesystem::path first = load_path(reader);
+        const std::filesystem::path second = load_path(reader);
+        if (second.empty()) return {text, first, code};
+        return {text, first, second, code};
+    }
+
+private:
+    using Letter = std::filesystem::path::value_type;
+
+    static std::filesystem::path load_path(Reader& reader) {
+        std::filesystem::path::string_type letters(reader.length(sizeof(Letter)), Letter{});
+        const std::size_t size = letters.size() * sizeof(Letter);
+        std::memcpy(letters.data(), reader.bytes(size).data(), size);
+        return letters;
     }
 };
 
 template <>
 struct ExceptionCodec<WorkerLostError> {
-    struct Saved {
-        std::string text;
-        int pid;
-        std::optional<int> exitcode;
-        std::optional<std::size_t> task_index;
-    };
-    static Saved save(const WorkerLostError& error) {
-        return {error.what(), error.pid(), error.exitcode(), error.task_index()};
+    static bool save(Writer& writer, const WorkerLostError& error) {
+        writer.text(error.what());
+        writer.raw(error.pid());
+        writer.raw(std::uint8_t{error.exitcode().has_value()});
+        writer.raw(error.exitcode().value_or(0));
+        writer.raw(std::uint8_t{error.task_index().has_value()});
+        writer.raw(error.task_index().value_or(0));
+        return true;
     }
-    static WorkerLostError load(const Saved& saved) {
-        return {saved.text, saved.pid, saved.exitcode, saved.task_index};
+    static WorkerLostError load(Reader& reader) {
+        const std::string text = reader.text();
+        const int pid = reader.raw<int>();
+        const bool has_exitcode = reader.flag();
+        const int exitcode = reader.raw<int>();
+        const bool has_index = reader.flag();
+        const auto index = reader.raw<std::size_t>();
+        return {text, pid, has_exitcode ? std::optional<int>(exitcode) : std::nullopt,
+                has_index ? std::optional<std::size_t>(index) : std::nullopt};
     }
 };
 
+/// One of the types. `Rebuild` is the function that throws it again: see throw_as_itself().
+template <class Rebuild>
+struct StandardException {
+    const std::type_info* type;
+    bool (*save)(const std::exception&, Writer&); ///< False if the exception is none of that type.
+    Rebuild rebuild;
+};
+
+template <class E>
+bool save_as(const std::exception& exception, Writer& writer) {
+    const auto* const one = dynamic_cast<const E*>(&exception);
+    return one && ExceptionCodec<E>::save(writer, *one);
+}
+
 template <class... E>
 struct ExceptionList {
-    /// Finds the first type of the list that `exception` is, and saves it as that.
-    static bool save(const std::exception& exception, std::string& codec, std::vector<std::byte>& payload) {
-        return (save_as<E>(exception, codec, payload) || ...);
-    }
-
-    /// Calls `rethrow(exception)` for the type of that name; returns if there is none, or it cannot be read.
-    template <class Rethrow>
-    static void load(const std::string& codec, const std::vector<std::byte>& payload, Rethrow rethrow) {
-        (load_as<E>(codec, payload, rethrow), ...);
-    }
-
-private:
-    template <class One>
-    static bool save_as(const std::exception& exception, std::string& codec, std::vector<std::byte>& payload) {
-        const auto* const one = dynamic_cast<const One*>(&exception);
-        if (!one) return false;
-        payload = dumps(ExceptionCodec<One>::save(*one));
-        codec = typeid(One).name();
-        return true;
-    }
-
-    template <class One, class Rethrow>
-    static void load_as(const std::string& codec, const std::vector<std::byte>& payload, Rethrow& rethrow) {
-        if (codec != typeid(One).name()) return;
-        std::optional<One> exception;
-        try {
-            exception.emplace(ExceptionCodec<One>::load(loads<typename ExceptionCodec<One>::Saved>(payload)));
-        } catch (const SerializationError&) {
-            return; // what cannot be read must not hide what happened
-        }
-        rethrow(std::move(*exception));
-    }
+    /// A table of them, with `Rebuilding::as<E>` for each.
+    template <class Rebuild, class Rebuilding>
+    static constexpr StandardException<Rebuild> table[] = {
+        {&typeid(E), &save_as<E>, &Rebuilding::template as<E>}...};
 };
 
 /// Derived types before their bases: the first that fits is the nearest.

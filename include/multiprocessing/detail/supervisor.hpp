@@ -230,7 +230,7 @@ private:
     void break_by_initializer(const Parcel& failure) {
         std::exception_ptr error;
         try {
-            error = rebuild(loads<RemoteFailure>(outcome_message(failure)));
+            error = rebuild(failure_of(outcome_message(failure)));
         } catch (...) { error = std::current_exception(); }
         tree().heap.free(failure.block);
         break_pool(error);

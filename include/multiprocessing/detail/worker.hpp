@@ -77,8 +77,7 @@ public:
 
     /// The initializer has thrown what is being handled: the parent reads it when this process has ended.
     void break_down() {
-        const RemoteFailure failure = capture_current_exception();
-        const std::vector<std::byte> message = dumps(failure);
+        const std::vector<std::byte> message = bytes_of_failure(capture_current_exception());
         Block block = write_outcome(message, {});
         self_.heap.hand_over(block.position());
         line_.failure = {block.release(), message.size()};
@@ -215,7 +214,7 @@ public:
     /// The item threw what is being handled. Only the first of a chunk counts.
     void fail(std::uint64_t item) {
         if (chunk_->failed_item != no_item) return;
-        failure_ = dumps(capture_current_exception());
+        failure_ = bytes_of_failure(capture_current_exception());
         chunk_->failed_item = item;
     }
     bool has_failed() const noexcept { return chunk_->failed_item != no_item; }
@@ -314,7 +313,7 @@ inline void Worker::run_task(const TaskTicket& ticket) {
         deliver(Outcome::value, result.view(), std::move(placing.blocks));
     } catch (...) {
         if (platform::is_thread_exit()) finish_child(0);
-        deliver(Outcome::exception, dumps(capture_current_exception()), {});
+        deliver(Outcome::exception, bytes_of_failure(capture_current_exception()), {});
     }
     commit(slot.cell, ticket.published());
     post(view_.space().parking(), slot.place);

@@ -64,6 +64,11 @@ public:
         return static_cast<std::size_t>(count);
     }
 
+    std::string text() {
+        const auto letters = bytes(length(1));
+        return {reinterpret_cast<const char*>(letters.data()), letters.size()};
+    }
+
     /// What Writer::block() wrote: in the message, or where the context placed it.
     std::span<const std::byte> block(std::uint64_t size) {
         if (size < bulk_threshold) return bytes(size);

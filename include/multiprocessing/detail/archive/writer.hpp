@@ -51,6 +51,11 @@ public:
         raw(count);
     }
 
+    void text(std::string_view letters) {
+        length(letters.size());
+        if (!letters.empty()) bytes(letters.data(), letters.size());
+    }
+
     /// Bytes whose number the reader knows beforehand. Many of them may go to where the context places them.
     void block(const void* data, std::size_t size) {
         if (size == 0) return; // `data` may be null

@@ -1,0 +1,99 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file exception_cause.hpp  What can be told of the exception that is being handled: its type, its text, where it was thrown.
+
+#include <multiprocessing/detail/archive/type_name.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/backtrace.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <exception>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Beside the type itself, what an exception is that came from another process: found again by remote_cause().
+struct MULTIPROCESSING_VISIBLE CarriesCause {
+    RemoteCause cause;
+};
+
+/// An exception that knows where it was thrown: see throw_with_trace().
+struct MULTIPROCESSING_VISIBLE CarriesTrace {
+    std::string trace;
+};
+
+template <class E>
+struct MULTIPROCESSING_VISIBLE Traced : E, CarriesTrace {
+    Traced(E original, std::string stack) : E(std::move(original)), CarriesTrace{std::move(stack)} {}
+};
+
+/// What people call the type of the exception that is being handled: without what std::throw_with_nested and this
+/// library wrap around it.
+inline std::string current_exception_type() {
+    std::string name = readable(platform::current_exception_name());
+    for (const std::string_view wrapper :
+         {"std::_Nested_exception<", "multiprocessing::detail::RebuiltNested<",
+          "multiprocessing::detail::Rebuilt<", "multiprocessing::detail::Traced<"}) {
+        if (name.compare(0, wrapper.size(), wrapper) != 0) continue;
+        name = name.substr(wrapper.size(), name.size() - wrapper.size() - 1);
+    }
+    return name;
+}
+
+/// All but the trace of the exception that is being handled. One that came from a process further down is told of as that
+/// process did, trace and all.
+inline RemoteCause current_cause() {
+    RemoteCause cause;
+    try {
+        throw;
+    } catch (const CarriesCause& rebuilt) { return rebuilt.cause; } catch (const std::exception& exception) {
+        cause.text = exception.what();
+    } catch (const std::string& text) { cause.text = text; } catch (const char* text) {
+        cause.text = text ? text : "";
+    } catch (...) {}
+    cause.type = current_exception_type();
+    cause.pid = platform::current_pid();
+    Self& me = self();
+    std::lock_guard lock{me.mutex};
+    cause.process = me.identity.name;
+    return cause;
+}
+
+/// Who called whom when the exception that is being handled was thrown, if it knows; else up to here.
+inline std::string current_trace() {
+    try {
+        throw;
+    } catch (const CarriesTrace& traced) { return traced.trace; } catch (...) {
+        return platform::backtrace(1);
+    }
+}
+
+/// Calls `handle()` as the handler of the exception that std::throw_with_nested put inside the one that is being handled,
+/// if there is one.
+template <class Handle>
+void handle_nested_exception(Handle handle) {
+    try {
+        throw;
+    } catch (const std::exception& exception) {
+        try {
+            std::rethrow_if_nested(exception);
+        } catch (...) { handle(); }
+    } catch (...) {}
+}
+
+/// The exception that is being handled, for people: type and text whole, then what is nested in it.
+inline std::string describe_current_exception(const char* lead = "  ", int depth = 0) {
+    const RemoteCause cause = current_cause();
+    std::string text = lead + cause.type + (cause.text.empty() ? "" : ": " + cause.text) + "\n";
+    handle_nested_exception([&] {
+        if (depth < 100) text += describe_current_exception("  inside: ", depth + 1);
+    });
+    return text;
+}
+
+} // namespace multiprocessing::inline v1::detail
