@@ -12,8 +12,9 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <random>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -71,8 +72,9 @@ public:
     /// The key that authenticates kin to each other. Holding `mutex`.
     const std::string& key() {
         if (identity.authkey.empty()) {
-            std::random_device random;
-            for (int i = 0; i < 32; ++i) identity.authkey.push_back(static_cast<char>(random()));
+            std::string made(32, '\0');
+            platform::fill_random(std::as_writable_bytes(std::span(made)));
+            identity.authkey = std::move(made);
         }
         return identity.authkey;
     }

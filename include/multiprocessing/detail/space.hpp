@@ -3,6 +3,7 @@
 /// @file space.hpp  The one shared memory of a process tree: reserved large, mapped once, handed out in extents.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
@@ -13,7 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <random>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -75,8 +76,7 @@ public:
         header.extents = header.bytes / extent_bytes;
         header.first_extent =
             (lineage_start() + lineage_size * sizeof(std::uint64_t) + extent_bytes - 1) / extent_bytes;
-        std::random_device random;
-        for (auto& part : header.key) part = std::uint64_t{random()} << 32 | random();
+        platform::fill_random(std::as_writable_bytes(std::span(header.key)));
         const std::uint64_t table_end = sizeof(SpaceHeader) + header.extents * sizeof(Extent);
         header.high_water =
             (table_end + extent_bytes - 1) / extent_bytes; // the table's own extents are nobody's

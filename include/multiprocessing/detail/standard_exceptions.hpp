@@ -85,7 +85,9 @@ inline std::error_code load_error_code(Reader& reader) {
 
 template <>
 struct ExceptionCodec<std::system_error> {
-    static bool save(Writer& writer, const std::system_error& error) { return save_system_error(writer, error); }
+    static bool save(Writer& writer, const std::system_error& error) {
+        return save_system_error(writer, error);
+    }
     static std::system_error load(Reader& reader) {
         const std::error_code code = load_error_code(reader);
         const std::string text = reader.text();
@@ -95,7 +97,9 @@ struct ExceptionCodec<std::system_error> {
 
 template <>
 struct ExceptionCodec<std::ios_base::failure> {
-    static bool save(Writer& writer, const std::system_error& error) { return save_system_error(writer, error); }
+    static bool save(Writer& writer, const std::system_error& error) {
+        return save_system_error(writer, error);
+    }
     static std::ios_base::failure load(Reader& reader) {
         const std::error_code code = load_error_code(reader);
         return std::ios_base::failure(reader.text(), code);

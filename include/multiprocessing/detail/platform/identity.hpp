@@ -9,13 +9,16 @@
 ///   carries its own copy of this library). `text` is null-terminated, stays the caller's, must live for ever,
 ///   and may be overwritten in place. POSIX: the environment; a child process inherits the word, so whoever
 ///   reads one checks pid and token.
+/// * `fill_random(bytes)`: at most 256 bytes that nobody can guess. Throws `std::system_error` if there are none.
 /// * `call_at_fork(before, in_parent, in_child)`: run around every fork() of this process, also the user's own.
 ///   Nothing where processes are not forked.
 
 #include <multiprocessing/detail/config.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #if MULTIPROCESSING_PLATFORM_WIN32
@@ -26,11 +29,12 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-static_assert(requires(const char* name, char* text, void (*call)()) {
+static_assert(requires(const char* name, char* text, std::span<std::byte> bytes, void (*call)()) {
     { current_pid() } noexcept -> std::same_as<int>;
     { program_token() } noexcept -> std::same_as<std::uint64_t>;
     { word(name) } -> std::same_as<std::string>;
     { leave_word(name, text) } -> std::same_as<void>;
+    { fill_random(bytes) } -> std::same_as<void>;
     { call_at_fork(call, call, call) } -> std::same_as<void>;
 });
 

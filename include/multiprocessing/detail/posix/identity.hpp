@@ -3,10 +3,13 @@
 /// @file identity.hpp  POSIX twin: getpid, the environment, pthread_atfork.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include <pthread.h>
@@ -37,6 +40,11 @@ inline std::string word(const char* name) {
 
 /// `text` is "NAME=value": putenv keeps the pointer, which is what lets a forked child correct it in place.
 inline void leave_word(const char*, char* text) { ::putenv(text); }
+
+// <random> would have a random_device, and a tenth of what it takes to compile a program.
+inline void fill_random(std::span<std::byte> bytes) {
+    if (::getentropy(bytes.data(), bytes.size()) != 0) throw_last_error("asking for random bytes");
+}
 
 inline void call_at_fork(void (*before)(), void (*in_parent)(), void (*in_child)()) {
     ::pthread_atfork(before, in_parent, in_child);

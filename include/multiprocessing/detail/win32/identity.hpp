@@ -5,8 +5,11 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/win32/text.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <random>
+#include <span>
 #include <string>
 
 #include <boost/winapi/environment.hpp>
@@ -41,6 +44,11 @@ inline std::string word(const char* name) {
 /// `text` is "NAME=value".
 inline void leave_word(const char* name, char* text) {
     winapi::SetEnvironmentVariableW(wide(name).c_str(), wide(text + std::strlen(name) + 1).c_str());
+}
+
+inline void fill_random(std::span<std::byte> bytes) {
+    std::random_device random;
+    for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
 }
 
 inline void call_at_fork(void (*)(), void (*)(), void (*)()) {}
