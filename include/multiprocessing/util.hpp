@@ -8,12 +8,10 @@
 #include <multiprocessing/detail/state.hpp>
 
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1 {
 
@@ -42,24 +40,28 @@ public:
 
     /// From now on `sink(level, line)` gets every line that is not dropped; the line has no line feed.
     void add_sink(Sink sink) {
+        auto* const node = new Node{std::move(sink), nullptr};
         std::lock_guard lock{mutex};
-        sinks_.push_back(std::make_shared<Sink>(std::move(sink)));
+        (last_ ? last_->next : first_) = node;
+        last_ = node;
     }
 
     /// Logs one line.
     void log(LogLevel level, std::string_view line) noexcept {
         try {
-            std::vector<std::shared_ptr<Sink>> sinks;
+            const Node* first = nullptr;
+            const Node* last = nullptr;
             {
                 std::lock_guard lock{mutex};
                 if (level < level_) return;
-                sinks = sinks_;
+                first = first_;
+                last = last_;
             }
-            if (sinks.empty()) to_stderr(level, line);
+            if (!first) to_stderr(level, line);
             // Not under the mutex: a sink may log, or start a process.
-            for (const auto& sink : sinks) {
+            for (const Node* node = first; node; node = node == last ? nullptr : node->next) {
                 try {
-                    (*sink)(level, line);
+                    node->sink(level, line);
                 } catch (...) { // a log must not end what it reports on
                 }
             }
@@ -77,8 +79,15 @@ public:
     }
 
 private:
+    /// A sink; it stays for good, as does the log.
+    struct Node {
+        Sink sink;
+        Node* next;
+    };
+
     LogLevel level_ = LogLevel::warning;
-    std::vector<std::shared_ptr<Sink>> sinks_;
+    Node* first_ = nullptr;
+    Node* last_ = nullptr;
 };
 
 /// The log of this process. A forked child inherits its level and sinks, other children its level.

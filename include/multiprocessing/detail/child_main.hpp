@@ -5,13 +5,13 @@
 #include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exception_cause.hpp>
 #include <multiprocessing/detail/exit_hooks.hpp>
 #include <multiprocessing/detail/launching.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
-#include <multiprocessing/detail/exception_cause.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>
@@ -87,7 +87,8 @@ inline void become_child(const ChildStart& start, platform::Handle strand, platf
     self().record->stage.store(ChildStage::running, std::memory_order_release);
     int code = 0;
     try {
-        TargetFrame frame{payload, start.given};
+        // Not converted from the vector: the constructor for ranges costs each program 15 ms to compile.
+        TargetFrame frame{payload, {start.given.data(), start.given.size()}};
         target.entry(&frame);
     } catch (...) {
         // pthread_exit() of the thread that runs the target ends the child: its unwinding may not pass through here,

@@ -9,12 +9,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -29,67 +29,61 @@ class Images : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::images;
 
-    /// Calls `use(image)` for the image that holds `address`; false if none does.
-    template <class Use>
-    bool at(const void* address, Use use) {
-        return find([&](const platform::Image& image) { return image.holds(address); },
-                    [&] { return platform::image_at(address); }, use);
+    /// The image that holds `address`; null if none does. Holding `mutex`, and good for as long.
+    const platform::Image* at(const void* address) {
+        forget_if_changed();
+        for (const platform::Image& image : known_) {
+            if (image.holds(address)) return &image;
+        }
+        return keep(platform::image_at(address));
     }
 
-    /// Calls `use(image)` for the loaded image of that build; false if it is not loaded.
-    template <class Use>
-    bool with(const platform::ImageId& id, Use use) {
-        return find([&](const platform::Image& image) { return image.id == id; },
-                    [&] { return platform::image_with(id); }, use);
+    /// The loaded image of that build; null if it is not loaded. Holding `mutex`, and good for as long.
+    const platform::Image* with(const platform::ImageId& id) {
+        forget_if_changed();
+        for (const platform::Image& image : known_) {
+            if (image.id == id) return &image;
+        }
+        return keep(platform::image_with(id));
     }
 
 private:
-    template <class Wanted, class Search, class Use>
-    bool find(Wanted wanted, Search search, Use use) {
-        std::lock_guard lock{mutex};
-        if (const std::uint64_t now = platform::image_changes(); now != changes_) {
-            known_.clear(); // something was loaded or unloaded: addresses may belong to others now
-            changes_ = now;
-        }
-        for (const platform::Image& image : known_) {
-            if (wanted(image)) return use(image), true;
-        }
-        std::optional<platform::Image> found = search();
-        if (!found) return false;
+    void forget_if_changed() {
+        const std::uint64_t now = platform::image_changes();
+        if (now == changes_) return;
+        known_.clear(); // something was loaded or unloaded: addresses may belong to others now
+        changes_ = now;
+    }
+    const platform::Image* keep(std::optional<platform::Image> found) {
+        if (!found) return nullptr;
         known_.push_back(std::move(*found));
-        use(std::as_const(known_.back()));
-        return true;
+        return &known_.back();
     }
 
-    std::deque<platform::Image> known_;
+    std::vector<platform::Image> known_;
     std::uint64_t changes_ = 0;
 };
 
 /// Where `address` lies. Throws SerializationError if it is in no image.
 inline CodeAddress code_address_of(const void* address) {
-    CodeAddress result;
-    const bool found = process_wide<Images>().at(address, [&](const platform::Image& image) {
-        result = {image.id, reinterpret_cast<std::uintptr_t>(address) - image.base};
-    });
-    if (!found) {
+    Images& images = process_wide<Images>();
+    std::lock_guard lock{images.mutex};
+    const platform::Image* const image = images.at(address);
+    if (!image) {
         throw SerializationError(
             "multiprocessing: this function is neither in the program nor in a shared library "
             "(made at run time?), so no other process can have it");
     }
-    return result;
+    return {image->id, reinterpret_cast<std::uintptr_t>(address) - image->base};
 }
 
 /// What the address means in this process: `bytes` readable bytes of data, or, if `bytes` is 0, code. Throws
 /// SerializationError if the image (`file`, where that is known) is not loaded here, or nothing of that kind lies there.
 inline const void* resolve(const CodeAddress& address, std::size_t bytes, std::string_view file = {}) {
-    const void* result = nullptr;
-    bool fits = false;
-    const bool loaded = process_wide<Images>().with(address.image, [&](const platform::Image& image) {
-        fits = bytes ? platform::lies_in(image.loaded, address.offset, bytes)
-                     : platform::lies_in(image.code, address.offset, 1);
-        result = reinterpret_cast<const void*>(image.base + address.offset);
-    });
-    if (!loaded) {
+    Images& images = process_wide<Images>();
+    std::lock_guard lock{images.mutex};
+    const platform::Image* const image = images.with(address.image);
+    if (!image) {
         throw SerializationError(
             "multiprocessing: " +
             (file.empty() ? "the program or library that holds this function" : std::string(file)) +
@@ -97,15 +91,18 @@ inline const void* resolve(const CodeAddress& address, std::size_t bytes, std::s
             ", or is another build there; load a library before freeze_support(), and start "
             "processes from the same build");
     }
+    const bool fits = bytes ? platform::lies_in(image->loaded, address.offset, bytes)
+                            : platform::lies_in(image->code, address.offset, 1);
     if (!fits) throw SerializationError("multiprocessing: a function reference points outside its image");
-    return result;
+    return reinterpret_cast<const void*>(image->base + address.offset);
 }
 
 /// The file of the image that holds `address`, for people.
 inline std::string image_file(const void* address) {
-    std::string file;
-    process_wide<Images>().at(address, [&](const platform::Image& image) { file = image.path; });
-    return file;
+    Images& images = process_wide<Images>();
+    std::lock_guard lock{images.mutex};
+    const platform::Image* const image = images.at(address);
+    return image ? image->path : std::string();
 }
 
 } // namespace multiprocessing::inline v1::detail

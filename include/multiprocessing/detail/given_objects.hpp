@@ -65,7 +65,7 @@ public:
         if (leases_.empty())
             throw SerializationError("multiprocessing: a message names a shared object that was not given");
         const LeaseEntry lease = leases_.front();
-        leases_ = leases_.subspan(1);
+        leases_ = {leases_.data() + 1, leases_.size() - 1};
         return lease;
     }
 

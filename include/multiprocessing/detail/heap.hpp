@@ -3,6 +3,7 @@
 /// @file heap.hpp  Blocks of the Space for one process, recorded in its private memory and reused warm.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/extent_table.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/space.hpp>
 
@@ -16,7 +17,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -124,11 +124,10 @@ private:
     static constexpr std::uint64_t least_kept = std::uint64_t{16} << 20;
     static constexpr std::uint64_t checked_size = std::uint64_t{1} << 20;
 
-    /// A slab is an extent of equal blocks; their state words stand at its beginning.
-    struct Slab {
-        std::uint32_t size_class;
-        std::uint32_t live; // blocks in use
-    };
+    // A slab is an extent of equal blocks; their state words stand at its beginning. A run of extents is one block.
+    static constexpr bool is_slab(const OwnedExtent& extent) { return (extent.shape & slab) != 0; }
+    static constexpr std::uint32_t class_in(const OwnedExtent& extent) { return extent.shape & ~slab; }
+
     struct Run {
         std::uint64_t first;
         std::uint32_t length;
@@ -181,7 +180,7 @@ private:
         const std::uint64_t extent = block / Space::extent_bytes;
         block_state(extent, block_index(block, size_class)).store(used, std::memory_order_relaxed);
         if constexpr (checked_build) check_untouched(block, size_class);
-        Slab& owner = slabs_.find(extent)->second;
+        OwnedExtent& owner = *owned_.find(extent);
         if (owner.live++ == 0) --empty_slabs_[size_class];
         live_ += classes[size_class];
         return block;
@@ -193,7 +192,7 @@ private:
         // States before the shape: killed here, the sweep finds an extent without a shape and frees it as it is.
         std::memset(static_cast<void*>(&block_state(extent, 0)), 0, count * 4);
         space_.extent(extent).shape.store(slab | size_class, std::memory_order_release);
-        slabs_[extent] = Slab{size_class, 0};
+        owned_.put({extent, slab | size_class, 0});
         ++empty_slabs_[size_class];
         free_[size_class].reserve(free_[size_class].size() + count);
         for (std::uint32_t i = count; i-- > 0;)
@@ -219,8 +218,9 @@ private:
         std::abort();
     }
 
-    void free_small(std::uint64_t extent, Slab& owner, std::uint32_t index) {
-        const std::uint32_t size_class = owner.size_class;
+    void free_small(OwnedExtent& owner, std::uint32_t index) {
+        const std::uint64_t extent = owner.number;
+        const std::uint32_t size_class = class_in(owner);
         block_state(extent, index).store(unused, std::memory_order_relaxed);
         if constexpr (checked_build) poison(block_position(extent, size_class, index), size_class);
         free_[size_class].push_back(block_position(extent, size_class, index));
@@ -229,7 +229,7 @@ private:
         // One or two empty slabs of a class are kept against thrashing; this one goes.
         --empty_slabs_[size_class];
         std::erase_if(free_[size_class], [&](Position block) { return block / Space::extent_bytes == extent; });
-        slabs_.erase(extent);
+        owned_.erase(extent);
         space_.give_back(extent, 1);
     }
 
@@ -257,14 +257,14 @@ private:
         Extent& extent = space_.extent(run.first);
         extent.state.store(used, std::memory_order_relaxed);
         extent.shape.store(run.length, std::memory_order_release);
-        runs_[run.first] = run.length;
+        owned_.put({run.first, run.length, 0});
         live_ += run.length * Space::extent_bytes;
         return run.first * Space::extent_bytes;
     }
 
     void free_large(std::uint64_t first, std::uint32_t length) {
         space_.extent(first).state.store(unused, std::memory_order_relaxed);
-        runs_.erase(first);
+        owned_.erase(first);
         live_ -= length * Space::extent_bytes;
         warm_.push_back(Run{first, length});
         warm_bytes_ += length * Space::extent_bytes;
@@ -293,7 +293,7 @@ private:
     std::uint64_t take_fresh(std::uint64_t extents) {
         if (touched_) touched_->store(1, std::memory_order_release);
         // Before growing much: what a process gave back that was killed before it could say so.
-        if (++fresh_since_collect_ > (slabs_.size() + runs_.size()) / 4) collect();
+        if (++fresh_since_collect_ > owned_.size() / 4) collect();
         auto first = space_.take(extents, self_, hint_);
         if (!first) {
             trim_to(live_);
@@ -304,20 +304,15 @@ private:
         return *first;
     }
 
-    bool owns(Position block) const {
-        const std::uint64_t extent = block / Space::extent_bytes;
-        return slabs_.count(extent) != 0 || runs_.count(extent) != 0;
-    }
+    bool owns(Position block) const { return owned_.contains(block / Space::extent_bytes); }
 
     void free_own(Position block) {
-        const std::uint64_t extent = block / Space::extent_bytes;
-        if (const auto owner = slabs_.find(extent); owner != slabs_.end()) {
-            const std::uint32_t index = block_index(block, owner->second.size_class);
-            const std::uint32_t state = block_state(extent, index).load(std::memory_order_relaxed);
-            if (state == used || state == handed) free_small(extent, owner->second, index);
-        } else if (const auto run = runs_.find(extent); run != runs_.end()) {
-            free_large(run->first, run->second);
-        }
+        OwnedExtent* const owner = owned_.find(block / Space::extent_bytes);
+        if (!owner) return;
+        if (!is_slab(*owner)) return free_large(owner->number, owner->shape);
+        const std::uint32_t index = block_index(block, class_in(*owner));
+        const std::uint32_t state = block_state(owner->number, index).load(std::memory_order_relaxed);
+        if (state == used || state == handed) free_small(*owner, index);
     }
 
     void free_remote(Position block) {
@@ -347,22 +342,25 @@ private:
 
     template <class Wanted>
     void collect_if(Wanted wanted) {
-        for (auto next = slabs_.begin(); next != slabs_.end();) {
-            const auto it = next++; // freeing the last block of a slab may erase it
-            if (!wanted(space_.extent(it->first))) continue;
-            const std::uint32_t count = blocks_in_slab(it->second.size_class);
-            for (std::uint32_t i = 0, live = it->second.live; i < count && live > 0; ++i) {
-                const std::uint32_t state = block_state(it->first, i).load(std::memory_order_acquire);
-                if (state != unused) --live;
-                if (state == returned) free_small(it->first, it->second, i);
-            }
+        std::vector<std::uint64_t> numbers; // of those to look at: what is found there changes the table
+        owned_.for_each([&](const OwnedExtent& owned) {
+            if (wanted(space_.extent(owned.number))) numbers.push_back(owned.number);
+        });
+        for (const std::uint64_t number : numbers) collect_in(number);
+    }
+
+    void collect_in(std::uint64_t number) {
+        const OwnedExtent owned = *owned_.find(number);
+        if (!is_slab(owned)) {
+            if (space_.extent(number).state.load(std::memory_order_acquire) == returned)
+                free_large(number, owned.shape);
+            return;
         }
-        for (auto next = runs_.begin(); next != runs_.end();) {
-            const auto it = next++;
-            Extent& extent = space_.extent(it->first);
-            if (wanted(extent) && extent.state.load(std::memory_order_acquire) == returned) {
-                free_large(it->first, it->second);
-            }
+        const std::uint32_t count = blocks_in_slab(class_in(owned));
+        for (std::uint32_t i = 0, live = owned.live; i < count && live > 0; ++i) {
+            const std::uint32_t state = block_state(number, i).load(std::memory_order_acquire);
+            if (state != unused) --live;
+            if (state == returned) free_small(*owned_.find(number), i); // the last one may erase it
         }
     }
 
@@ -386,7 +384,7 @@ private:
             for (std::uint64_t i = length; i-- > 0;)
                 space_.extent(first + i).owner.store(self_, std::memory_order_seq_cst);
             if (extent.state.load(std::memory_order_seq_cst) == handed) {
-                runs_[first] = shape;
+                owned_.put({first, shape, 0});
                 live_ += length * Space::extent_bytes;
                 return length;
             }
@@ -399,7 +397,7 @@ private:
     bool adopt_slab(std::uint64_t extent, std::uint32_t size_class) {
         space_.extent(extent).owner.store(self_, std::memory_order_seq_cst);
         const std::uint32_t count = blocks_in_slab(size_class);
-        Slab kept{size_class, 0};
+        OwnedExtent kept{extent, slab | size_class, 0};
         std::vector<Position> unneeded;
         for (std::uint32_t i = 0; i < count; ++i) {
             auto& state = block_state(extent, i);
@@ -414,7 +412,7 @@ private:
             }
         }
         if (kept.live == 0) return false;
-        slabs_[extent] = kept;
+        owned_.put(kept);
         live_ += std::uint64_t{kept.live} * classes[size_class];
         free_[size_class].insert(free_[size_class].end(), unneeded.begin(), unneeded.end());
         return true;
@@ -441,8 +439,7 @@ private:
     const Incarnation self_;
     std::atomic<std::uint32_t>* const touched_;
     mutable std::mutex mutex_;
-    std::map<std::uint64_t, Slab> slabs_;         // by extent
-    std::map<std::uint64_t, std::uint32_t> runs_; // by first extent: its length
+    ExtentTable owned_;
     std::array<std::vector<Position>, classes.size()> free_;
     std::array<std::uint32_t, classes.size()> empty_slabs_{};
     std::vector<Run> warm_; // oldest first

@@ -42,7 +42,7 @@ struct ForkReply {
 
 template <class T>
 std::span<const std::byte> bytes_of(const T& value) {
-    return std::as_bytes(std::span(&value, 1));
+    return {reinterpret_cast<const std::byte*>(&value), sizeof value};
 }
 
 /// The life of a copy of the server; does not return into the server's loop.
@@ -79,7 +79,7 @@ std::span<const std::byte> bytes_of(const T& value) {
 /// a copy costs the same however large the parent is, as the server was made anew.
 struct ServeForks {
     static void run(TargetFrame& frame) {
-        if (!frame.payload.empty()) loads<void (*)()>(frame.payload)(); // set_forkserver_preload
+        if (!frame.payload.empty()) run_preload(frame.payload);
         const platform::Handle channel = std::move(self().channel);
         // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every copy anew.
         platform::take_standard_outputs(platform::standard_outputs());
@@ -89,6 +89,14 @@ struct ServeForks {
     }
 
 private:
+    /// The function of set_forkserver_preload().
+    static void run_preload(std::span<const std::byte> payload) {
+        CodeAddress place;
+        std::memcpy(&place, payload.data(), sizeof place);
+        const void* const preload = resolve(place, 0);
+        reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(preload))();
+    }
+
     static ForkReply copy_for(platform::Message& message) {
         ForkRequest request{0, platform::SignalMask::of_caller(), false, false, false};
         if (message.bytes.size() != sizeof request || message.handles.size() < 2) return {0, EINVAL};
@@ -117,7 +125,11 @@ inline ForkServer& running_server(Launching& launching) {
                           {"ForkServer", true, {}},
                           thunk_address<ServeForks, TargetFrame>(),
                           thunk_file<ServeForks, TargetFrame>()};
-    if (launching.preload) request.payload = dumps(launching.preload);
+    if (launching.preload) {
+        const CodeAddress place = code_address_of(reinterpret_cast<const void*>(launching.preload));
+        const auto bytes = bytes_of(place);
+        request.payload.assign(bytes.begin(), bytes.end());
+    }
     request.serves = true;
     auto [here, there] = platform::make_channel();
     Birth birth{request, launching.lifeline()};
@@ -148,7 +160,7 @@ inline platform::Child start_by_forkserver(Birth& birth, const LaunchRequest& re
         }
         std::optional<platform::Message> answer;
         try {
-            platform::send(server.channel, bytes_of(fork_request), handles);
+            platform::send(server.channel, bytes_of(fork_request), {handles.data(), handles.size()});
             answer = platform::receive(server.channel);
         } catch (const std::system_error& error) {
             if (error.code() != std::errc::broken_pipe) throw;

@@ -86,7 +86,8 @@ public:
         places.push_back({writer.size(), context.objects.size()});
         const auto message = writer.view();
         input_ = keep(copy_to_space(message), message.size());
-        const auto list = std::as_bytes(std::span(places));
+        const std::span list{reinterpret_cast<const std::byte*>(places.data()),
+                             places.size() * sizeof(MapItem)};
         places_ = keep(copy_to_space(list), list.size());
         std::move(context.blocks.begin(), context.blocks.end(), std::back_inserter(blocks_));
         input_objects_ = std::move(context.objects);

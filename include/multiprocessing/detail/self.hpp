@@ -73,7 +73,7 @@ public:
     const std::string& key() {
         if (identity.authkey.empty()) {
             std::string made(32, '\0');
-            platform::fill_random(std::as_writable_bytes(std::span(made)));
+            platform::fill_random({reinterpret_cast<std::byte*>(made.data()), made.size()});
             identity.authkey = std::move(made);
         }
         return identity.authkey;

@@ -76,7 +76,7 @@ public:
         header.extents = header.bytes / extent_bytes;
         header.first_extent =
             (lineage_start() + lineage_size * sizeof(std::uint64_t) + extent_bytes - 1) / extent_bytes;
-        platform::fill_random(std::as_writable_bytes(std::span(header.key)));
+        platform::fill_random({reinterpret_cast<std::byte*>(header.key.data()), sizeof header.key});
         const std::uint64_t table_end = sizeof(SpaceHeader) + header.extents * sizeof(Extent);
         header.high_water =
             (table_end + extent_bytes - 1) / extent_bytes; // the table's own extents are nobody's

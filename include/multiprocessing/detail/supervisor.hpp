@@ -182,7 +182,7 @@ private:
         for (const Slot& slot : workers_) {
             if (slot.process) handles.push_back(slot.process->sentinel().native());
         }
-        platform::wait_any(handles, until);
+        platform::wait_any({handles.data(), handles.size()}, until);
     }
 
     /// Deals with a worker that has ended, retired or died.

@@ -202,13 +202,13 @@ public:
     }
     /// An element of an archived input.
     std::span<const std::byte> item(std::uint64_t index) const noexcept {
-        const auto items = entries<MapItem>(job_.items);
-        return bytes(job_.input).subspan(items[index].offset, items[index + 1].offset - items[index].offset);
+        const MapItem* const item = &entry<MapItem>(job_.items, index);
+        return bytes(job_.input).subspan(item[0].offset, item[1].offset - item[0].offset);
     }
     std::span<const LeaseEntry> item_leases(std::uint64_t index) const noexcept {
-        const auto items = entries<MapItem>(job_.items);
-        return entries<LeaseEntry>(job_.input_leases)
-            .subspan(items[index].first_lease, items[index + 1].first_lease - items[index].first_lease);
+        const MapItem* const item = &entry<MapItem>(job_.items, index);
+        return {&entry<LeaseEntry>(job_.input_leases, item[0].first_lease),
+                static_cast<std::size_t>(item[1].first_lease - item[0].first_lease)};
     }
 
     /// The item threw what is being handled. Only the first of a chunk counts.
@@ -274,9 +274,8 @@ private:
         return {worker_.view().bytes(parcel.block), static_cast<std::size_t>(parcel.bytes)};
     }
     template <class T>
-    std::span<const T> entries(const Parcel& parcel) const noexcept {
-        return {&worker_.view().space().template at<const T>(parcel.block),
-                static_cast<std::size_t>(parcel.bytes / sizeof(T))};
+    const T& entry(const Parcel& parcel, std::uint64_t index) const noexcept {
+        return worker_.view().space().template at<const T>(parcel.block + index * sizeof(T));
     }
 
     Worker& worker_;

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -94,10 +93,7 @@ public:
     /// Who yields shared handles; null if nobody does.
     Taker* taker() const { return context_ ? context_->taker() : nullptr; }
 
-    ReadObjects& shared_objects() {
-        if (!shared_) shared_ = std::make_unique<ReadObjects>();
-        return *shared_;
-    }
+    ReadObjects& shared_objects() noexcept { return shared_; }
 
     void enter() {
         if (depth_ == deepest_level) fail("they are nested deeper than 1000 levels");
@@ -122,7 +118,7 @@ private:
     ReadContext* context_;
     std::string_view spelled_;
     unsigned depth_ = 0;
-    std::unique_ptr<ReadObjects> shared_; // on the heap: most messages have none
+    ReadObjects shared_;
 };
 
 } // namespace multiprocessing::inline v1::detail

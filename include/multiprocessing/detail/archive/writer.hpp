@@ -13,7 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -87,10 +86,7 @@ public:
     Giver* giver() const { return context_ ? context_->giver() : nullptr; }
 
     /// The objects of the message that have several owners. Most messages have none.
-    WrittenObjects& shared_objects() {
-        if (!shared_) shared_ = std::make_unique<WrittenObjects>();
-        return *shared_;
-    }
+    WrittenObjects& shared_objects() noexcept { return shared_; }
 
     /// One level of nesting; throws SerializationError where there are too many.
     void enter() {
@@ -137,8 +133,8 @@ private:
     std::string_view spelled_;
     unsigned depth_ = 0;
     std::size_t staged_ = 0;
-    std::vector<std::byte> message_;         // what was flushed from the stage
-    std::unique_ptr<WrittenObjects> shared_; // on the heap: most messages have none
+    std::vector<std::byte> message_; // what was flushed from the stage
+    WrittenObjects shared_;
     std::byte stage_[stage_size];
 };
 

@@ -31,7 +31,7 @@ static_assert(requires(std::span<const NativeHandle> handles, Deadline deadline)
 
 /// Waits for one handle; false when the deadline passed.
 inline bool wait_one(NativeHandle handle, Deadline deadline) {
-    return !wait_any(std::span(&handle, 1), deadline).empty();
+    return !wait_any({&handle, 1}, deadline).empty();
 }
 
 } // namespace multiprocessing::inline v1::detail::platform

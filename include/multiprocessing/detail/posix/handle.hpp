@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <system_error>
-#include <vector>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -26,23 +26,23 @@ public:
     std::uint32_t own(int descriptor) {
         std::lock_guard lock{mutex};
         const auto index = static_cast<std::size_t>(descriptor);
-        if (index >= kinds_.size()) kinds_.resize(index + 64, Kind::foreign);
-        kinds_[index] = Kind::ours;
+        if (index >= kinds_.size()) kinds_.resize(index + 64, foreign);
+        kinds_[index] = ours;
         return generation_;
     }
 
     void keep(int descriptor) {
         std::lock_guard lock{mutex};
-        kinds_[static_cast<std::size_t>(descriptor)] = Kind::kept;
+        kinds_[static_cast<std::size_t>(descriptor)] = kept;
     }
 
     bool disown(int descriptor, std::uint32_t generation) noexcept {
         std::lock_guard lock{mutex};
         const auto index = static_cast<std::size_t>(descriptor);
         // A number from before the fork may be somebody else's by now.
-        if (index >= kinds_.size() || kinds_[index] == Kind::foreign) return false;
-        if (generation != generation_ && kinds_[index] != Kind::kept) return false;
-        kinds_[index] = Kind::foreign;
+        if (index >= kinds_.size() || kinds_[index] == foreign) return false;
+        if (generation != generation_ && kinds_[index] != kept) return false;
+        kinds_[index] = foreign;
         return true;
     }
 
@@ -50,17 +50,19 @@ public:
         if (in_child) {
             ++generation_;
             for (std::size_t i = 0; i < kinds_.size(); ++i) {
-                if (kinds_[i] != Kind::ours) continue;
+                if (kinds_[i] != ours) continue;
                 ::close(static_cast<int>(i));
-                kinds_[i] = Kind::foreign;
+                kinds_[i] = foreign;
             }
         }
         ForkSafe::after_fork(in_child);
     }
 
 private:
-    enum class Kind : unsigned char { foreign, ours, kept };
-    std::vector<Kind> kinds_;
+    static constexpr char foreign = ' ';
+    static constexpr char ours = 'o';
+    static constexpr char kept = 'k';
+    std::string kinds_;            // a letter for each descriptor
     std::uint32_t generation_ = 0; // how many forks lie between the first process and this one
 };
 
