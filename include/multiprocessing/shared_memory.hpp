@@ -3,6 +3,7 @@
 /// @file shared_memory.hpp  Memory with a name, which any process finds by it: Python's `multiprocessing.shared_memory`.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/platform/named_memory.hpp>
 
@@ -11,7 +12,6 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
-#include <random>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -198,9 +198,9 @@ private:
     }
 
     static std::string made_up_name() {
-        std::random_device random;
+        std::uint32_t number = 0;
+        detail::platform::fill_random({reinterpret_cast<std::byte*>(&number), sizeof number});
         std::string name = detail::platform::named_memory_prefix;
-        const auto number = static_cast<std::uint32_t>(random());
         for (int digit = 28; digit >= 0; digit -= 4) name += "0123456789abcdef"[number >> digit & 15];
         return name;
     }

@@ -74,6 +74,11 @@ public:
         if constexpr (std::ranges::sized_range<Range>)
             places.reserve(static_cast<std::size_t>(std::ranges::size(range)) + 1);
         for (auto&& element : range) {
+            if constexpr (std::ranges::sized_range<Range>) {
+                // As the first few, so the others, about.
+                if (places.size() == 8)
+                    writer.expect(writer.size() / 8 * (places.capacity() + places.capacity() / 16));
+            }
             places.push_back({writer.size(), context.objects.size()});
             using Given = decltype(element);
             if constexpr (std::is_same_v<Element, std::remove_cvref_t<Given>>) {

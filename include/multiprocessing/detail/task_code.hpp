@@ -152,7 +152,11 @@ private:
         } else {
             // Once one of the chunk has failed the caller gets an exception, and no results.
             const Result& result = invoke();
-            if (!frame.has_failed()) encode<Result>(results, result);
+            if (frame.has_failed()) return;
+            // As the first few, so the others, about.
+            if (item == frame.begin() + 8)
+                results.expect(results.size() / 8 * (frame.end() - frame.begin() + 1));
+            encode<Result>(results, result);
         }
     }
 };

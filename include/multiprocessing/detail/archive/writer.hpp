@@ -9,7 +9,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/exceptions.hpp>
 
-#include <algorithm> // for max
+#include <algorithm> // for max, min
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -64,6 +64,12 @@ public:
         raw(static_cast<std::uint8_t>(position != WriteContext::keep_inline));
         if (position != WriteContext::keep_inline) return raw(position);
         spill(data, size);
+    }
+
+    /// So many bytes are likely in the end: makes room for them at once, where growing would move them time and again.
+    /// A guess: no more than 64 MiB are taken on its word.
+    void expect(std::size_t size) {
+        if (size > stage_size) message_.reserve((std::min)(size, std::size_t{64} << 20));
     }
 
     /// How many bytes were written.
