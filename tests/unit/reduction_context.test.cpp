@@ -217,3 +217,14 @@ TEST_CASE("several values follow each other in one message", "[reduction]") {
     CHECK(decode<std::shared_ptr<int>>(reader) == first); // one message, one object
     CHECK_NOTHROW(reader.finish());
 }
+
+TEST_CASE("a writer that is told to expect far too much takes no more than it will fill", "[reduction]") {
+    Writer writer;
+    writer.expect(~std::size_t{0});
+    const std::string text(5000, 'x');
+    encode(writer, text);
+    writer.expect(10); // less than there is already
+    const auto message = writer.take();
+    Reader reader{message};
+    CHECK(decode<std::string>(reader) == text);
+}
