@@ -70,11 +70,11 @@ private:
 /// Where an exception that was caught here was first thrown: in which process, and what it was there.
 /// Python: the `RemoteTraceback` that is the `__cause__` of such an exception.
 struct RemoteCause {
-    std::string type;    ///< Name of the exception's type, as the compiler spells it.
-    std::string text;    ///< Its `what()`; empty if it had none.
-    std::string process; ///< Name of the process, `Process-1`.
-    int pid = 0;         ///< Id of the process.
-    std::string trace;   ///< One line per frame, innermost first; of the place where it was caught.
+    std::string type = {};    ///< Name of the exception's type, as the compiler spells it.
+    std::string text = {};    ///< Its `what()`; empty if it had none.
+    std::string process = {}; ///< Name of the process, `Process-1`.
+    int pid = 0;              ///< Id of the process.
+    std::string trace = {};   ///< One line per frame, innermost first; of the place where it was caught.
 };
 
 /// An exception from another process whose type cannot be rebuilt here: neither a standard exception with

@@ -9,11 +9,22 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace multiprocessing::inline v1 {
 
-/// How many of something: implicit from any integer type but `bool`, not from floating point.
+namespace detail {
+
+/// An integer that is meant as a number: neither `bool` nor a character.
+template <class T>
+concept Number =
+    std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
+    !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
+
+} // namespace detail
+
+/// How many of something: implicit from any integer type but `bool` and characters, not from floating point.
 ///
 /// 0 is "the default" wherever a Count is taken. A negative number throws `std::invalid_argument` where it
 /// is written, not where it is used.
@@ -21,13 +32,12 @@ class Count {
 public:
     constexpr Count() noexcept = default;
 
-    template <std::integral Integer>
-        requires(!std::same_as<Integer, bool>)
+    template <detail::Number Integer>
     constexpr Count(Integer number) : value_(checked(number)) {}
 
-    template <class Number>
-        requires std::floating_point<Number> || std::same_as<Number, bool>
-    Count(Number) = delete; // a count is an integer: cast it if it is meant
+    template <class Other>
+        requires(std::is_arithmetic_v<Other> && !detail::Number<Other>)
+    Count(Other) = delete; // a count is an integer: cast it if it is meant
 
     constexpr std::size_t value() const noexcept { return value_; }
     /// The number, or `fallback` where it is 0.

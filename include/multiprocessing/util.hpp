@@ -19,8 +19,8 @@ namespace multiprocessing::inline v1 {
 enum class LogLevel { debug, info, warning, error };
 
 /// The log of this library in this process. Until a sink is added, warnings and errors go to standard error, as those
-/// of an unconfigured Python logger do. Sinks may be called from several threads, one call at a time; what
-/// they throw is ignored.
+/// of an unconfigured Python logger do. Every thread that logs calls the sinks itself: two threads may be in one at once,
+/// and a sink may log in its turn, or start a process. What sinks throw is ignored.
 ///
 /// Python: the object that `multiprocessing.get_logger()` returns.
 class Logger : public detail::ForkSafe {

@@ -25,7 +25,10 @@ struct ProgressReport {
 
     double per_second() const { return elapsed.count() > 0 ? static_cast<double>(done) / elapsed.count() : 0; }
     /// Seconds that are left at this rate; 0 while there is none.
-    double seconds_left() const { return done ? static_cast<double>(total - done) / per_second() : 0; }
+    double seconds_left() const {
+        const double rate = per_second();
+        return rate > 0 ? static_cast<double>(total - done) / rate : 0;
+    }
 };
 
 /// What a map does about its progress: nothing (false), a bar on standard error (true, or a label for it; a plain line
@@ -107,20 +110,27 @@ private:
                      : time_text(report.seconds_left()) + " left");
     }
 
+    /// "[####......] 1200/5000 items, ...", one column less than the terminal has: a line that it broke in two could not
+    /// be written over. Where that is too narrow for a bar, the words alone, as far as they go.
     std::string bar(const ProgressReport& report, int width) {
-        const std::string words = " " + text(report);
-        const int room = (std::max)(0, (std::min)(40, width - 3 - static_cast<int>(words.size())));
-        const auto filled = report.total ? static_cast<std::size_t>(static_cast<double>(room) *
-                                                                    static_cast<double>(report.done) /
-                                                                    static_cast<double>(report.total))
-                                         : 0;
-        std::string line = "[" + std::string(filled, '#') +
-                           std::string(static_cast<std::size_t>(room) - filled, '.') + "]" + words;
-        const std::size_t size = line.size();
-        if (size < longest_) line.append(longest_ - size, ' '); // wipe out what was there
-        longest_ = size;
+        std::string line = text(report);
+        const auto columns = static_cast<std::size_t>((std::max)(1, width - 1));
+        if (line.size() + 3 + least_bar <= columns) {
+            const std::size_t room = (std::min)(most_bar, columns - line.size() - 3);
+            const auto filled = report.total ? static_cast<std::size_t>(static_cast<double>(room) *
+                                                                        static_cast<double>(report.done) /
+                                                                        static_cast<double>(report.total))
+                                             : 0;
+            line = "[" + std::string(filled, '#') + std::string(room - filled, '.') + "] " + line;
+        }
+        line.resize((std::min)(line.size(), columns));
+        const std::size_t before = (std::min)(std::exchange(longest_, line.size()), columns);
+        line.resize((std::max)(line.size(), before), ' '); // wipes out what was there
         return line;
     }
+
+    static constexpr std::size_t least_bar = 5;
+    static constexpr std::size_t most_bar = 40;
 
     const Progress progress_;
     const bool on_terminal_;
