@@ -3,17 +3,18 @@
 #include <support/catch.hpp>
 #include <support/killer.hpp>
 
+#include <multiprocessing/process.hpp>
 #include <multiprocessing/sharedctypes.hpp>
 #include <multiprocessing/synchronize.hpp>
 
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
-using support::Member;
 
 namespace {
 
@@ -41,6 +42,11 @@ struct Stage {
     mp::Condition condition;
     mp::Semaphore semaphore{2};
     mp::Barrier barrier{2};
+
+    template <class Archive>
+    void serialize(Archive& ar) {
+        ar(lock, rlock, condition, semaphore, barrier);
+    }
 };
 
 template <class Guard>
@@ -63,8 +69,13 @@ void increment(const Guard& lock, Protected& state, Counts& counts) {
     lock.release();
 }
 
-void work(const Stage& stage, Counts& counts, unsigned seed) {
+using Room = mp::RawArray<char>;
+
+Counts& counts_in(const Room& room) { return *reinterpret_cast<Counts*>(const_cast<char*>(room.data())); }
+
+void work(const Stage& stage, const Room& room, unsigned seed) {
     support::Random random{seed};
+    Counts& counts = counts_in(room);
     while (!counts.stop) {
         switch (random.below(12)) {
         case 0: {
@@ -109,35 +120,38 @@ void work(const Stage& stage, Counts& counts, unsigned seed) {
 
 TEST_CASE("processes are killed at any instant in locks, conditions and barriers: the others go on",
           "[synchronize]") {
-    if (!support::platform::can_fork) return;
     mp::get_logger().set_level(mp::LogLevel::error); // of recoveries there are hundreds
     const Stage stage;
-    const mp::RawArray<char> room(sizeof(Counts));
-    Counts& counts = *reinterpret_cast<Counts*>(const_cast<char*>(room.data()));
-    // Made here, used by copies.
-    stage.lock.locked(), stage.rlock.locked(), stage.semaphore.get_value(), stage.barrier.parties();
-    {
-        std::scoped_lock guard{stage.condition};
-        stage.condition.notify();
-    }
+    const Room room(sizeof(Counts));
+    const Counts& counts = counts_in(room);
 
     support::Random random{31};
-    std::vector<Member> members;
+    std::vector<mp::Process> members;
     const auto start = [&] {
-        const unsigned seed = random();
-        return Member::start([&, seed] { work(stage, counts, seed); });
+        mp::Process member(work, stage, room, unsigned{random()});
+        member.start();
+        return member;
     };
     for (int i = 0; i < 4; ++i) members.push_back(start());
-    const int kills = support::rounds(1000);
-    for (int i = 0; i < kills; ++i) {
-        support::linger(random.below(3000));
-        Member& victim = members[random.below(members.size())];
+    const int wanted = support::kills(1000);
+    int kills = 0;
+    // Of few kills perhaps none hits a lock.
+    for (; kills < wanted || (counts.recovered == 0 && kills < 20 * wanted); ++kills) {
+        if (support::platform::can_fork) {
+            support::linger(random.below(3000));
+        } else {
+            std::this_thread::sleep_for(std::chrono::milliseconds{random.below(60)}); // till they are at work
+        }
+        mp::Process& victim = members[random.below(members.size())];
         victim.kill();
+        victim.join();
         victim = start();
     }
-    counts.stop = true;
-    for (Member& member : members)
-        CHECK(member.end() == 0); // nobody waits for a dead one: the watchdog would object
+    counts_in(room).stop = true;
+    for (mp::Process& member : members) {
+        member.join(); // nobody waits for a dead one: the watchdog would object
+        CHECK(member.exitcode() == 0);
+    }
     mp::get_logger().set_level(mp::LogLevel::warning);
     INFO(kills << " kills: " << counts.recovered << " locks recovered, " << counts.by_lock.first << " and "
                << counts.by_rlock.first << " increments, " << counts.taken << " items taken, " << counts.passed
