@@ -3,9 +3,12 @@
 /// @file shared_memory.hpp  Memory with a name, which any process finds by it: Python's `multiprocessing.shared_memory`.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/named_owner.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/platform/named_memory.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -36,7 +39,10 @@ struct SharedMemoryOptions {
 ///
 /// Copies refer to the same mapping, as in Python. As an argument, a result or in a queue it crosses by its name, and
 /// the receiver maps the same memory. It outlives every process until somebody calls unlink(); only on Windows it goes
-/// with the last process that has it. There is no lock in it: pass a Lock beside it where several write.
+/// with the last process that has it. If its maker is killed, and has not ended by itself, a small process that was
+/// started with the first of them unlinks it: when the last process of the maker's tree has gone, and no other one has
+/// it mapped. (Only in a program that calls freeze_support(), and as far as the system shows what others have mapped.)
+/// There is no lock in it: pass a Lock beside it where several write.
 ///
 /// Linux takes the memory when it is made, of /dev/shm, so that no later touch of it fails.
 ///
@@ -109,6 +115,7 @@ public:
         // Not by name only: by then it may be another's.
         if (segment_->unlinked.exchange(true)) detail::platform::throw_no_such_memory(segment_->name);
         detail::platform::unlink_named_memory(segment_->name);
+        detail::forget_name(segment_->identity);
     }
 
     template <class Archive>
@@ -125,6 +132,7 @@ private:
     struct Segment {
         std::string name;
         std::size_t size = 0;
+        std::uint64_t identity = 0;
         Region region;
         std::atomic<bool> viewed{false};
         std::atomic<bool> closed{false};
@@ -159,13 +167,20 @@ private:
     static std::shared_ptr<Segment> make_one(const std::string& name, std::size_t size) {
         auto segment = std::make_shared<Segment>();
         segment->name = name;
-        const auto object = detail::platform::make_named_memory(name, size);
+        using Object = detail::platform::MemoryObject;
+        std::uint64_t noted = 0;
+        detail::ScopeExit forgotten{[&] { detail::forget_name(noted); }};
+        const Object object = detail::platform::make_named_memory(name, size, [&](const Object& made) {
+            noted = detail::platform::identity_of(made);
+            detail::note_name(noted);
+        });
         try {
             map(*segment, object);
         } catch (...) {
             detail::platform::unlink_named_memory(name);
             throw;
         }
+        forgotten.release();
         segment->size = size;
         return segment;
     }
@@ -194,6 +209,7 @@ private:
                                         detail::platform::quoted_memory(segment.name));
         }
         segment.size = segment.region.get_size();
+        segment.identity = detail::platform::identity_of(object);
         detail::platform::exclude_from_dumps(segment.region.get_address(), segment.size);
     }
 

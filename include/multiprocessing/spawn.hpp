@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exit_hooks.hpp>
+#include <multiprocessing/detail/janitor.hpp>
 #include <multiprocessing/detail/launcher.hpp>
 #include <multiprocessing/detail/self.hpp>
 
@@ -27,6 +28,8 @@ inline void freeze_support() {
     detail::Self& me = detail::self();
     if (me.is_prepared()) return;
     me.prepare();
+    me.start_janitor = detail::start_janitor;
+    detail::enter_if_janitor();
     detail::enter_if_spawned();
 }
 

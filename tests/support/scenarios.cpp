@@ -7,8 +7,10 @@
 
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/shared_memory.hpp>
 #include <multiprocessing/spawn.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +23,7 @@
 #include <vector>
 
 #if !defined(_WIN32)
+#include <csignal>
 #include <fcntl.h>
 #include <unistd.h>
 #endif
@@ -173,6 +176,35 @@ int leaks_pool(const Arguments&) {
     return pool->apply([] { return 0; });
 }
 
+#if !defined(_WIN32)
+using mp::shared_memory::SharedMemory;
+
+void make_name(const std::string& name, const std::string& ending) {
+    const SharedMemory shm({.name = name, .create = true, .size = 4096});
+    if (ending == "killed") ::kill(::getpid(), SIGKILL);
+    if (ending == "exits") std::exit(0);
+}
+
+/// ARGUMENTS: how the program ends; "waits" (until somebody has written into its memory), "unlinks" that, or "leaves" it;
+/// the name of that; then pairs of a name and how the child that makes it ends.
+int named_memory(const Arguments& arguments) {
+    const std::string ending = arguments.at(0);
+    const SharedMemory own({.name = arguments.at(2), .create = true, .size = 4096});
+    for (std::size_t i = 3; i + 1 < arguments.size(); i += 2) {
+        mp::Process p(make_name, arguments[i], arguments[i + 1]);
+        p.start();
+        p.join();
+    }
+    if (arguments.at(1) == "unlinks") own.unlink();
+    const std::atomic_ref<int> word(own.as<int>()[0]);
+    while (arguments.at(1) == "waits" && word.load() == 0) std::this_thread::sleep_for(1ms);
+    if (ending == "killed") ::kill(::getpid(), SIGKILL);
+    if (ending == "aborts") std::abort();
+    if (ending == "_exit") ::_exit(0);
+    return 0;
+}
+#endif
+
 int as_if_child(const Arguments&) {
     const std::string self = mp::detail::platform::program_path().string();
     const int status = std::system((self + " --multiprocessing-child 77 - 4096 - 78").c_str());
@@ -197,6 +229,7 @@ int main(int argc, char** argv) {
     scenarios["as_if_child"] = as_if_child;
 #if !defined(_WIN32)
     scenarios["closed_streams"] = closed_streams;
+    scenarios["named_memory"] = named_memory;
 #endif
     if (argc < 3 || scenarios.find(argv[2]) == scenarios.end()) {
         std::fprintf(stderr, "test_scenarios: no such scenario\n");

@@ -8,6 +8,7 @@
 #include <multiprocessing/detail/exception_cause.hpp>
 #include <multiprocessing/detail/exit_hooks.hpp>
 #include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/named_owner.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
@@ -33,6 +34,7 @@ namespace multiprocessing::inline v1::detail {
     process_wide<ExitHooks>().run();
     end_children();
     platform::flush_standard_streams();
+    keep_names();
     if (platform::report_before_exit() && code == 0) code = 23; // leaks, as LeakSanitizer's own exit code
     me.record->exitcode.store(code, std::memory_order_relaxed);
     me.record->stage.store(ChildStage::ended, std::memory_order_release);

@@ -34,6 +34,7 @@ inline std::shared_ptr<ChildProcess> launch(const LaunchRequest& request) {
     Launching& launching = process_wide<Launching>();
     std::lock_guard lock{launching.mutex};
     if (!std::exchange(launching.ends_children, true)) std::atexit(end_children);
+    launching.hold_tree();
     Birth birth{request, launching.lifeline()};
     Block message;
     platform::Child process;

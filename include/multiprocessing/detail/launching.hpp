@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/surroundings.hpp>
@@ -47,6 +48,21 @@ public:
     std::filesystem::path executable; // what spawn runs, if not this program; under `mutex`
     void (*preload)() = nullptr;      // what the fork server runs first; under `mutex`
     bool ends_children = false;       // an exit handler will, or the last step of a child
+
+    /// Before the first child, in the main process: what all its descendants hold, so that the janitor knows when the last
+    /// of them has gone. Holding `mutex`.
+    void hold_tree() {
+        Self& me = self();
+        if constexpr (platform::names_outlive_processes) {
+            std::lock_guard lock{me.mutex};
+            if (me.parent || !me.alive.empty()) return;
+            platform::Pipe pipe = platform::make_pipe();
+            platform::HandleTraits::keep_in_forked_child(pipe.writer.native());
+            me.alive.push_back(std::move(pipe.writer));
+        }
+    }
+
+    int janitor = 0; // pid of the tree's, if this process started it
 
     /// Ends the server, if there is one. Holding `mutex`.
     void stop_server() {

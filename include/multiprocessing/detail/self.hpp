@@ -50,6 +50,8 @@ public:
     platform::Handle channel;            // of a server to its parent, until the server takes it
     ChildRecord* record = nullptr;       // what the parent reads about this process
     bool ignored_interrupt_before = false;
+    std::atomic<void (*)()> start_janitor{nullptr}; // set by freeze_support(), which is above those who call it
+    std::atomic<int> made_names{0}; // pid of this process if it made memory with a name; in a copy, another's
     std::atomic<bool> finishing{false};     // a thread of this child takes its last steps
     std::atomic<bool> ends_children{false}; // nobody replaces what ends from here on
 

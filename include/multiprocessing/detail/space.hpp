@@ -3,6 +3,7 @@
 /// @file space.hpp  The one shared memory of a process tree: reserved large, mapped once, handed out in extents.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/named_notes.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
@@ -74,8 +75,7 @@ public:
         header.abi = abi_version;
         header.bytes = region_.get_size();
         header.extents = header.bytes / extent_bytes;
-        header.first_extent =
-            (lineage_start() + lineage_size * sizeof(std::uint64_t) + extent_bytes - 1) / extent_bytes;
+        header.first_extent = (notes_start() + sizeof(NamedNotes) + extent_bytes - 1) / extent_bytes;
         platform::fill_random({reinterpret_cast<std::byte*>(header.key.data()), sizeof header.key});
         const std::uint64_t table_end = sizeof(SpaceHeader) + header.extents * sizeof(Extent);
         header.high_water =
@@ -134,6 +134,9 @@ public:
         }
         return false;
     }
+
+    /// What is to be done after everybody's death.
+    NamedNotes& named_notes() const noexcept { return *reinterpret_cast<NamedNotes*>(base() + notes_start()); }
 
     /// The object at a position that this library wrote. No check: the Space is trusted memory (see README).
     template <class T>
@@ -205,6 +208,10 @@ private:
     }
     std::atomic<std::uint64_t>& lineage(Incarnation name) const noexcept {
         return reinterpret_cast<std::atomic<std::uint64_t>*>(base() + lineage_start())[name % lineage_size];
+    }
+
+    std::uint64_t notes_start() const noexcept {
+        return lineage_start() + lineage_size * sizeof(std::uint64_t);
     }
 
     static platform::MemoryObject make(std::uint64_t bytes, Region& region) {

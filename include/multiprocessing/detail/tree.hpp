@@ -40,6 +40,9 @@ public:
         return publish(new TreeMember(std::move(space), name, nullptr));
     }
 
+    /// Null as long as this process is in no tree.
+    TreeMember* member_if_any() noexcept { return member_.load(std::memory_order_acquire); }
+
     /// In a child: it is `name` in the tree of `space` from now on. `touched` as for Heap.
     TreeMember& join(std::shared_ptr<Space> space, Incarnation name, std::atomic<std::uint32_t>* touched) {
         std::lock_guard lock{mutex};

@@ -3,8 +3,9 @@
 /// @file named_memory.hpp  Contract: memory with a name, by which strangers find it too: those of CPython and any others.
 ///
 /// * `named_memory_prefix`: what automatic names begin with, as CPython's do on this system.
-/// * `make_named_memory(name, bytes)`: makes it, all zero and for this user alone, with nothing in it but the
-///   bytes asked for. They are had when it returns: no later touch fails.
+/// * `make_named_memory(name, bytes, made)`: makes it, all zero and for this user alone, with nothing in it but the
+///   bytes asked for. They are had when it returns: no later touch fails. Calls `made(object)` as soon as there is
+///   something that would stay if this process were killed.
 /// * `open_named_memory(name)`: finds it.
 /// * `unlink_named_memory(name)`: takes the name away; who has the memory mapped keeps it. Windows: does nothing,
 ///   name and memory go with the last handle or mapping there.
@@ -63,7 +64,9 @@ namespace multiprocessing::inline v1::detail::platform {
 
 static_assert(requires(const std::string& name, std::uint64_t bytes) {
     std::string(named_memory_prefix);
-    { make_named_memory(name, bytes) } -> std::same_as<MemoryObject>;
+    {
+        make_named_memory(name, bytes, [](const MemoryObject&) {})
+    } -> std::same_as<MemoryObject>;
     { open_named_memory(name) } -> std::same_as<MemoryObject>;
     { unlink_named_memory(name) } -> std::same_as<void>;
 });

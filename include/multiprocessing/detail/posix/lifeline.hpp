@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 
@@ -35,7 +36,9 @@ public:
     }
 
     void tie(const Handle& strand, const Child& child) {
-        if (!arm(strand.native(), child.pid())) throw_last_error("arming the lifeline of a child");
+        if (arm(strand.native(), child.pid())) return;
+        // It has ended already, and left no zombie, as SIGCHLD is ignored.
+        if (errno != ESRCH) throw_last_error("arming the lifeline of a child");
     }
 
 private:

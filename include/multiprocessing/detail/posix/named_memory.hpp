@@ -70,7 +70,8 @@ inline void unlink_named_memory(const std::string& name) {
     throw_bad_memory_name(name);
 }
 
-inline MemoryObject make_named_memory(const std::string& name, std::uint64_t bytes) {
+template <class Made>
+MemoryObject make_named_memory(const std::string& name, std::uint64_t bytes, Made made) {
     rlimit largest;
     if (::getrlimit(RLIMIT_FSIZE, &largest) == 0 && bytes > largest.rlim_cur) {
         // Asking all the same would end the program by SIGXFSZ.
@@ -83,9 +84,11 @@ inline MemoryObject make_named_memory(const std::string& name, std::uint64_t byt
         throw_bad_memory_name(name);
     }
     ScopeExit unlinked{[&] { ::shm_unlink(("/" + name).c_str()); }};
-    reserve_named_memory(name, handle, bytes);
+    MemoryObject object{std::move(handle)};
+    made(object);
+    reserve_named_memory(name, object.handle(), bytes);
     unlinked.release();
-    return MemoryObject{std::move(handle)};
+    return object;
 }
 
 inline MemoryObject open_named_memory(const std::string& name) {

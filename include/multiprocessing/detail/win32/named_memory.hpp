@@ -23,7 +23,8 @@ namespace multiprocessing::inline v1::detail::platform {
 
 inline constexpr char named_memory_prefix[] = "wnsm_";
 
-inline MemoryObject make_named_memory(const std::string& name, std::uint64_t bytes) {
+template <class Made>
+MemoryObject make_named_memory(const std::string& name, std::uint64_t bytes, Made made) {
     const MemoryRoom room = memory_room();
     if (bytes > room.machine || bytes > room.group) throw_no_memory_for(name, bytes, room);
     Handle handle{winapi::CreateFileMappingW(winapi::INVALID_HANDLE_VALUE_, nullptr, winapi::PAGE_READWRITE_,
@@ -39,7 +40,9 @@ inline MemoryObject make_named_memory(const std::string& name, std::uint64_t byt
             throw_no_memory_for(name, bytes, memory_room());
         throw_error({static_cast<int>(error), std::system_category()}, "making " + quoted_memory(name));
     }
-    return MemoryObject{std::move(handle)};
+    MemoryObject object{std::move(handle)};
+    made(object);
+    return object;
 }
 
 inline MemoryObject open_named_memory(const std::string& name) {

@@ -1,0 +1,63 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file named_owner.hpp  Notes what this process makes and unlinks, and starts the janitor that reads the notes.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/named_notes.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/janitor.hpp>
+#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/util.hpp>
+
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <string>
+
+namespace multiprocessing::inline v1::detail {
+
+/// At the normal end of this process: what it made and did not unlink is meant to stay.
+inline void keep_names() noexcept {
+    // In the copy that a fork of the program's made, the notes are the other process's.
+    if (self().made_names.load() != platform::current_pid()) return;
+    TreeMember* const member = process_wide<Tree>().member_if_any();
+    if (!member) return;
+    member->space.named_notes().forget_if(
+        [&](std::uint64_t, Incarnation owner) { return owner == member->self; });
+}
+
+/// This process has made the memory of that identity. Should it be killed, the memory's name goes when the last process
+/// of the tree has gone. Nothing happens in a program that did not call freeze_support(): it cannot start a janitor.
+inline void note_name(std::uint64_t identity) {
+    Self& me = self();
+    void (*const start_janitor)() = me.start_janitor;
+    if (identity == 0 || !start_janitor) return;
+    TreeMember& member = tree();
+    const int pid = platform::current_pid();
+    if (me.made_names.exchange(pid) != pid) {
+        std::lock_guard lock{me.mutex};
+        if (!me.parent) std::atexit(keep_names); // a child does it in its last step
+    }
+    NamedNotes& notes = member.space.named_notes();
+    if (!notes.add(identity, member.self) || !notes.wants_janitor()) return;
+    try {
+        start_janitor();
+    } catch (const std::exception& error) {
+        notes.lacks_janitor();
+        get_logger().log(LogLevel::warning,
+                         std::string("names of shared memory will stay if this program is killed: ") +
+                             error.what());
+    }
+}
+
+/// The name of that memory is gone, whoever made it.
+inline void forget_name(std::uint64_t identity) noexcept {
+    TreeMember* const member = process_wide<Tree>().member_if_any();
+    if (!member || identity == 0) return;
+    member->space.named_notes().forget_if([&](std::uint64_t noted, Incarnation) { return noted == identity; });
+}
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,41 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file janitor.hpp  Contract: what a process needs that cleans up after others were killed.
+///
+/// * `names_outlive_processes`: whether named memory stays until somebody unlinks it. Where it does not (Windows), there
+///   is nothing to clean up: no janitor is ever started.
+/// * `identity_of(object)`: tells named memory from any other, also from later ones of the same name; 0 where names do
+///   not outlive processes.
+/// * `reading_end(writer)`: another handle for the same pipe, to read from.
+/// * `leave_family()`: from now on this process has no terminal, no standard streams, no folder of its parent's, and is in
+///   no group that could be ended as a whole.
+/// * `unlink_when_unused(identities)`: waits until no process that this user may look at has the memory mapped, then takes
+///   its name away, if it still has one; so with each.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/platform/memory.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <vector>
+
+#if MULTIPROCESSING_PLATFORM_WIN32
+#include <multiprocessing/detail/win32/janitor.hpp>
+#else
+#include <multiprocessing/detail/posix/janitor.hpp>
+#endif
+
+namespace multiprocessing::inline v1::detail::platform {
+
+static_assert(requires(const MemoryObject& object, const Handle& handle,
+                       std::vector<std::uint64_t> identities) {
+    requires std::same_as<decltype(names_outlive_processes), const bool>;
+    { identity_of(object) } noexcept -> std::same_as<std::uint64_t>;
+    { reading_end(handle) } -> std::same_as<Handle>;
+    { leave_family() } -> std::same_as<void>;
+    { unlink_when_unused(identities) } -> std::same_as<void>;
+});
+
+} // namespace multiprocessing::inline v1::detail::platform
