@@ -68,7 +68,7 @@ TEST_CASE("no line is wider than the terminal, however narrow that is or becomes
     for (const int columns : {1, 2, 10, 25, 40, 45, 50, 80, 500}) {
         unit::StandardError error(columns);
         ProgressDisplay display(Progress(true));
-        for (const std::size_t done : {0, 999'999, 1'000'000}) {
+        for (const std::size_t done : {0u, 999'999u, 1'000'000u}) {
             display.show(done, 1'000'000, false);
             const std::string line = error.taken();
             REQUIRE(!line.empty());

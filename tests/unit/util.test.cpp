@@ -15,12 +15,6 @@
 namespace mp = multiprocessing;
 using mp::LogLevel;
 
-namespace {
-std::string prefix(const std::string& level) {
-    return "[" + level + "/" + std::to_string(mp::detail::platform::current_pid()) + "] ";
-}
-} // namespace
-
 TEST_CASE("a logger drops what is below its level", "[log]") {
     mp::Logger logger;
     CHECK(logger.level() == LogLevel::warning);
@@ -88,6 +82,12 @@ TEST_CASE("threads that log lose no line", "[log]") {
 }
 
 #if !defined(_WIN32)
+namespace {
+std::string prefix(const std::string& level) {
+    return "[" + level + "/" + std::to_string(mp::detail::platform::current_pid()) + "] ";
+}
+} // namespace
+
 TEST_CASE("without a sink, warnings go to standard error in Python's form", "[log]") {
     unit::StandardError error;
     mp::Logger logger;
