@@ -50,13 +50,13 @@ std::int64_t sum(const Job& job) {
     return job.factor * std::accumulate(numbers.begin(), numbers.end(), std::int64_t{0});
 }
 
-SharedMemory make_in_worker(const std::string& name) {
+[[maybe_unused]] SharedMemory make_in_worker(const std::string& name) {
     SharedMemory shm({.name = name, .create = true, .size = 100});
     shm.buf()[99] = std::byte{99};
     return shm;
 }
 
-ShareableList make_list_in_worker() { return {1, "two", nullptr}; }
+[[maybe_unused]] ShareableList make_list_in_worker() { return {1, "two", nullptr}; }
 
 std::size_t size_of(SharedMemory shm) { return shm.size(); }
 

@@ -1,9 +1,54 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file standard_error.hpp  Standard error as a pipe or a terminal, for a while.
-#if !defined(_WIN32)
+/// @file standard_error.hpp  Standard error as a pipe or, but for Windows, a terminal, for a while.
 
 #include <support/catch.hpp>
+
+#include <string>
+
+#if defined(_WIN32)
+
+#include <windows.h>
+
+namespace unit {
+
+/// While it lives, what is written to the handle of standard error arrives here.
+class StandardError {
+public:
+    StandardError() {
+        REQUIRE(CreatePipe(&reader_, &writer_, nullptr, 65'536));
+        REQUIRE(SetStdHandle(STD_ERROR_HANDLE, writer_));
+    }
+    StandardError(const StandardError&) = delete;
+    StandardError& operator=(const StandardError&) = delete;
+    ~StandardError() {
+        SetStdHandle(STD_ERROR_HANDLE, before_);
+        CloseHandle(writer_);
+        CloseHandle(reader_);
+    }
+
+    /// What was written since the last look; all of it is there already.
+    std::string taken() {
+        std::string text;
+        DWORD ready = 0;
+        while (PeekNamedPipe(reader_, nullptr, 0, nullptr, &ready, nullptr) && ready > 0) {
+            char buffer[4096];
+            DWORD got = 0;
+            if (!ReadFile(reader_, buffer, sizeof buffer, &got, nullptr)) break;
+            text.append(buffer, got);
+        }
+        return text;
+    }
+
+private:
+    const HANDLE before_ = GetStdHandle(STD_ERROR_HANDLE);
+    HANDLE reader_ = nullptr;
+    HANDLE writer_ = nullptr;
+};
+
+} // namespace unit
+
+#else
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,8 +56,6 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
-
-#include <string>
 
 namespace unit {
 

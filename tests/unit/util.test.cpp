@@ -81,7 +81,6 @@ TEST_CASE("threads that log lose no line", "[log]") {
     for (int t = 0; t < threads; ++t) CHECK(lines.count(std::to_string(t)) == each);
 }
 
-#if !defined(_WIN32)
 namespace {
 std::string prefix(const std::string& level) {
     return "[" + level + "/" + std::to_string(mp::detail::platform::current_pid()) + "] ";
@@ -107,4 +106,3 @@ TEST_CASE("log_to_stderr sets the level of the one logger, and sends its lines",
     CHECK(error.taken() == prefix("INFO") + "this\n");
     logger.set_level(LogLevel::warning);
 }
-#endif
