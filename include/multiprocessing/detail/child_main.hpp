@@ -42,15 +42,17 @@ namespace multiprocessing::inline v1::detail {
 }
 
 /// First step: this process is the child that `start` describes. The tree has been joined. `strand` and `alive` are
-/// the ends that its parent prepared for it.
-inline void become_child(const ChildStart& start, platform::Handle strand, platform::Handle alive) {
+/// the ends that its parent prepared for it. Of `start`, what nobody else needs is taken.
+inline void become_child(ChildStart& start, platform::Handle strand, platform::Handle alive) {
     platform::hold(strand); // before all else: from here on it ends with its parent
     Self& me = self();
     me.begin_life();
     {
         std::lock_guard lock{me.mutex};
-        me.identity = start.identity;
-        me.parent = ParentIdentity{start.parent, start.parent_pid};
+        me.identity.name = start.identity.name;
+        me.identity.daemon = start.identity.daemon;
+        me.identity.authkey = std::move(start.identity.authkey);
+        me.parent = ParentIdentity{std::move(start.parent), start.parent_pid};
         me.children_named = 0;
         me.pools_made = 0;
         me.strand = std::move(strand);

@@ -48,6 +48,7 @@ inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request)
     platform::HandleTraits::keep_in_forked_child(birth.strand.native());
     platform::HandleTraits::keep_in_forked_child(birth.alive.writer.native());
     TreeMember& parent = tree();
+    process_wide<Tree>().prepare_join();
     const Thunk& target = resolve(request.target, request.target_file);
     const int pid = platform::fork_process();
     if (pid == 0) live_as_fork(birth, request, parent, target);

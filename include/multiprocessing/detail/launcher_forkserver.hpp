@@ -105,6 +105,7 @@ private:
             platform::HandleTraits::keep_in_forked_child(handle.native());
         platform::flush_standard_streams();
         TreeMember& server = tree();
+        process_wide<Tree>().prepare_join();
         before_fork(); // this kind of fork does not run the handlers of fork()
         std::optional<int> pid;
         int error = 0;

@@ -69,7 +69,7 @@ inline void enter_if_spawned() {
             platform::HandleTraits::keep_in_forked_child(self().alive.back().native());
         }
         auto space = std::make_shared<Space>(std::move(space_handle));
-        const ChildMessage message = read_message(*space, position);
+        ChildMessage message = read_message(*space, position);
         ChildRecord& record = space->at<ChildRecord>(message.start.record);
         process_wide<Tree>().join(space, message.start.name, &record.touched);
         become_child(message.start, std::move(strand), std::move(alive));

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -43,10 +44,19 @@ public:
     /// Null as long as this process is in no tree.
     TreeMember* member_if_any() noexcept { return member_.load(std::memory_order_acquire); }
 
+    /// Before a fork: makes room for what the child's join() will make, as the child's first allocation would cost it pages
+    /// to copy.
+    void prepare_join() {
+        std::lock_guard lock{mutex};
+        if (!room_) room_ = ::operator new(sizeof(TreeMember));
+    }
+
     /// In a child: it is `name` in the tree of `space` from now on. `touched` as for Heap.
     TreeMember& join(std::shared_ptr<Space> space, Incarnation name, std::atomic<std::uint32_t>* touched) {
         std::lock_guard lock{mutex};
-        return publish(new TreeMember(std::move(space), name, touched));
+        void* const room = std::exchange(room_, nullptr);
+        return publish(new (room ? room : ::operator new(sizeof(TreeMember)))
+                           TreeMember(std::move(space), name, touched));
     }
 
     void after_fork(bool in_child) {
@@ -64,6 +74,7 @@ private:
     }
 
     std::atomic<TreeMember*> member_{nullptr};
+    void* room_ = nullptr;
 };
 
 /// This process in its tree.

@@ -17,6 +17,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
+
 namespace multiprocessing::inline v1::detail::platform {
 
 inline constexpr bool can_fork = true;
@@ -49,6 +53,9 @@ inline std::optional<int> fork_sibling() {
 }
 
 inline int foreign_threads(int own) {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
+    if (__libc_single_threaded) return 0;
+#endif
     struct stat tasks;
     // A folder has a link for itself, one in its parent, and one per thread: 0.6 us, against 4 to read a status.
     if (::stat("/proc/self/task", &tasks) != 0) return 0;

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -32,10 +33,20 @@ inline std::string small_file(const std::string& path) {
     return text;
 }
 
-/// Calls `look(folder)` for the control group of this process that `controller` belongs to, and for each of its
-/// parents. `controller` is empty for version 2.
-template <class Look>
-void for_each_control_group(std::string_view controller, Look look) {
+/// Whether `item` is one of the names between commas.
+inline bool lists(std::string_view names, std::string_view item) {
+    while (names.substr(0, names.find(',')) != item) {
+        const std::size_t comma = names.find(',');
+        if (comma == std::string_view::npos) return false;
+        names.remove_prefix(comma + 1);
+    }
+    return true;
+}
+
+/// The folders of the control group of this process that `controller` belongs to, and of its parents. `controller` is empty
+/// for version 2.
+inline std::vector<std::string> control_groups(std::string_view controller) {
+    std::vector<std::string> folders;
     const std::string groups = small_file("/proc/self/cgroup");
     for (std::size_t at = 0; at < groups.size();) {
         const std::size_t end = (std::min)(groups.find('\n', at), groups.size());
@@ -45,20 +56,20 @@ void for_each_control_group(std::string_view controller, Look look) {
         const std::size_t first = line.find(':');
         const std::size_t second = line.find(':', first + 1);
         if (second == std::string_view::npos) continue;
-        const std::string names = "," + std::string(line.substr(first + 1, second - first - 1)) + ",";
-        if (controller.empty() ? names != ",,"
-                               : names.find("," + std::string(controller) + ",") == std::string::npos) {
-            continue;
-        }
-        const std::string root = "/sys/fs/cgroup" + (controller.empty() ? "" : "/" + std::string(controller));
+        if (!lists(line.substr(first + 1, second - first - 1), controller)) continue;
+        std::string folder = "/sys/fs/cgroup";
+        if (!controller.empty()) folder.append("/").append(controller);
         // In a container the path may be the host's and not exist here; the root then is the container's own.
-        for (std::string path{line.substr(second + 1)};;) {
-            look(root + path);
-            const std::size_t slash = path.rfind('/');
-            if (slash == std::string::npos) break;
-            path.resize(slash);
+        const std::size_t root = folder.size();
+        folder.append(line.substr(second + 1));
+        for (;;) {
+            folders.push_back(folder);
+            const std::size_t slash = folder.rfind('/');
+            if (slash == std::string::npos || slash < root) break;
+            folder.resize(slash);
         }
     }
+    return folders;
 }
 
 inline std::optional<std::uint64_t> number_in(const std::string& text) {
@@ -86,18 +97,18 @@ inline int allowed_processors() {
             allowed = (std::min)(allowed, static_cast<int>((std::max)(1.0, (quota + period - 1) / period)));
         }
     };
-    for_each_control_group("", [&](const std::string& folder) {
+    for (const std::string& folder : control_groups("")) {
         double quota = 0;
         double period = 0;
         const std::string text = small_file(folder + "/cpu.max"); // "max 100000" or "150000 100000"
         if (std::sscanf(text.c_str(), "%lf %lf", &quota, &period) == 2) apply(quota, period);
-    });
-    for_each_control_group("cpu", [&](const std::string& folder) {
+    }
+    for (const std::string& folder : control_groups("cpu")) {
         const std::string quota = small_file(folder + "/cpu.cfs_quota_us"); // -1: none
-        if (quota.empty() || quota[0] == '-') return;
+        if (quota.empty() || quota[0] == '-') continue;
         apply(std::strtod(quota.c_str(), nullptr),
               std::strtod(small_file(folder + "/cpu.cfs_period_us").c_str(), nullptr));
-    });
+    }
     return (std::max)(1, allowed);
 }
 
@@ -111,13 +122,13 @@ inline MemoryRoom memory_room() {
     const auto apply = [&](std::optional<std::uint64_t> limit, std::optional<std::uint64_t> used) {
         if (limit && used) room.group = (std::min)(room.group, *limit > *used ? *limit - *used : 0);
     };
-    for_each_control_group("", [&](const std::string& folder) {
+    for (const std::string& folder : control_groups("")) {
         apply(number_in(small_file(folder + "/memory.max")), number_in(small_file(folder + "/memory.current")));
-    });
-    for_each_control_group("memory", [&](const std::string& folder) {
+    }
+    for (const std::string& folder : control_groups("memory")) {
         apply(number_in(small_file(folder + "/memory.limit_in_bytes")),
               number_in(small_file(folder + "/memory.usage_in_bytes")));
-    });
+    }
     return room;
 }
 

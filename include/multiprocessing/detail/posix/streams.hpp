@@ -10,12 +10,18 @@
 #include <cstddef>
 #include <cstdio>
 #include <iostream>
+#include <streambuf>
 #include <string_view>
+#include <typeinfo>
 
 #include <fcntl.h>
-#include <stdio_ext.h> // for __fpurge
+#include <stdio_ext.h> // for __fpurge, __fpending
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#if defined(__GLIBCXX__)
+#include <ext/stdio_sync_filebuf.h>
+#endif
 
 namespace multiprocessing::inline v1::detail::platform {
 
@@ -23,9 +29,21 @@ namespace bound_early { // see exit (process.hpp)
 inline void (*const volatile fpurge)(std::FILE*) = &::__fpurge;
 }
 
+/// Whether a stream is one with stdio, and so has no buffer of its own: as long as nobody calls sync_with_stdio(false).
+inline bool is_synchronised([[maybe_unused]] const std::ostream& stream) noexcept {
+#if defined(__GLIBCXX__)
+    const std::streambuf* const buffer = stream.rdbuf();
+    return buffer && typeid(*buffer) == typeid(__gnu_cxx::stdio_sync_filebuf<char>);
+#else
+    return false;
+#endif
+}
+
 inline void flush_standard_streams() noexcept {
     const auto flush = [](std::FILE* file, std::ostream& first, std::ostream* second) {
         // fflush(NULL) would wait for any FILE that another thread sits in: a reader of stdin, say.
+        // In a child that prints nothing this is all: what it calls beyond are pages that it would be the first to touch.
+        if (is_synchronised(first) && (!second || is_synchronised(*second)) && ::__fpending(file) == 0) return;
         if (::ftrylockfile(file) != 0) return;
         try {
             // The buffers, not the streams: cerr is tied to cout, so cerr.flush() would wait for a stdout that is held.
