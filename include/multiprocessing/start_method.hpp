@@ -43,6 +43,9 @@ inline std::vector<StartMethod> get_all_start_methods() {
 
 namespace detail {
 
+inline constexpr StartMethod default_start_method =
+    platform::can_fork ? StartMethod::forkserver : StartMethod::spawn;
+
 /// Which start method the program chose.
 struct ChosenStartMethod : ForkSafe {
     static constexpr StateSlot slot = StateSlot::start_method;
@@ -64,7 +67,7 @@ inline void require_available(StartMethod method) {
 inline StartMethod get_start_method() {
     auto& chosen = detail::process_wide<detail::ChosenStartMethod>();
     std::lock_guard lock{chosen.mutex};
-    if (!chosen.method) chosen.method = get_all_start_methods().front();
+    if (!chosen.method) chosen.method = detail::default_start_method;
     return *chosen.method;
 }
 

@@ -63,8 +63,8 @@ inline ChildStart read_start(Reader& reader) {
     start.record = reader.raw<Position>();
     start.target = reader.raw<ThunkAddress>();
     start.target_file = reader.text();
-    start.given.resize(reader.length(sizeof(LeaseEntry)));
-    for (LeaseEntry& lease : start.given) lease = reader.raw<LeaseEntry>();
+    for (std::size_t given = reader.length(sizeof(LeaseEntry)); given > 0; --given)
+        start.given.push_back(reader.raw<LeaseEntry>());
     const bool has_method = reader.flag();
     const auto method = reader.raw<StartMethod>();
     if (has_method) start.default_method = method;

@@ -10,6 +10,7 @@
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
 #include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/take_if.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
@@ -133,21 +134,18 @@ public:
 
     /// Those that run; notices which have ended.
     std::vector<std::shared_ptr<ChildProcess>> running() {
-        std::vector<std::shared_ptr<ChildProcess>> children;
-        {
-            std::lock_guard lock{mutex};
-            children = running_;
-        }
-        std::erase_if(children, [](const auto& child) { return child->poll().has_value(); });
+        std::vector<std::shared_ptr<ChildProcess>> children = all();
+        take_if(children, [](const auto& child) { return child->poll().has_value(); });
         bury(); // of those that ended earlier, somebody's descendants may be gone by now
         return children;
     }
 
     /// Called by the child itself when its end has been seen.
     void remove(const ChildProcess& child, Remains remains) {
+        std::vector<std::shared_ptr<ChildProcess>> ended;
         {
             std::lock_guard lock{mutex};
-            std::erase_if(running_, [&](const auto& other) { return other.get() == &child; });
+            ended = take_if(running_, [&](const auto& other) { return other.get() == &child; });
             remains_.push_back(std::move(remains));
         }
         bury();
@@ -159,11 +157,9 @@ public:
         {
             std::lock_guard lock{mutex};
             // Who never touched the Space has started nobody, as a child needs a record there.
-            const auto kept = std::partition(remains_.begin(), remains_.end(), [](const Remains& remains) {
-                return remains.touched && !platform::at_end(remains.alive);
+            gone = take_if(remains_, [](const Remains& remains) {
+                return !remains.touched || platform::at_end(remains.alive);
             });
-            std::move(kept, remains_.end(), std::back_inserter(gone));
-            remains_.erase(kept, remains_.end());
         }
         for (const Remains& remains : gone) {
             if (remains.touched) tree().heap.adopt(remains.name);
@@ -193,6 +189,11 @@ public:
     }
 
 private:
+    std::vector<std::shared_ptr<ChildProcess>> all() {
+        std::lock_guard lock{mutex};
+        return running_;
+    }
+
     std::vector<std::shared_ptr<ChildProcess>> running_;
     std::vector<Remains> remains_;
 };

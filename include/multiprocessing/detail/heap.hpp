@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/extent_table.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/take_if.hpp>
 
 #include <algorithm>
 #include <array>
@@ -228,7 +229,7 @@ private:
         if (--owner.live > 0 || ++empty_slabs_[size_class] <= 2) return;
         // One or two empty slabs of a class are kept against thrashing; this one goes.
         --empty_slabs_[size_class];
-        std::erase_if(free_[size_class], [&](Position block) { return block / Space::extent_bytes == extent; });
+        take_if(free_[size_class], [&](Position block) { return block / Space::extent_bytes == extent; });
         owned_.erase(extent);
         space_.give_back(extent, 1);
     }
@@ -248,7 +249,7 @@ private:
         Run run{};
         if (best != warm_.end()) {
             run = *best;
-            warm_.erase(best);
+            warm_.erase(best, best + 1);
             warm_bytes_ -= run.length * Space::extent_bytes;
         } else {
             if (bytes >= checked_size) check_room(bytes);
@@ -414,7 +415,7 @@ private:
         if (kept.live == 0) return false;
         owned_.put(kept);
         live_ += std::uint64_t{kept.live} * classes[size_class];
-        free_[size_class].insert(free_[size_class].end(), unneeded.begin(), unneeded.end());
+        for (const Position block : unneeded) free_[size_class].push_back(block);
         return true;
     }
 

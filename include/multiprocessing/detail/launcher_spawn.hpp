@@ -10,8 +10,8 @@
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/scope_exit.hpp>
 
-#include <charconv>
 #include <cstddef>
+#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
@@ -60,8 +60,7 @@ inline void enter_if_spawned() {
         platform::Handle space_handle = adopt(arguments[2]);
         platform::Handle strand = adopt(arguments[3]);
         platform::hold(strand); // nothing else may be touched if the parent is gone
-        Position position = 0;
-        std::from_chars(arguments[4].data(), arguments[4].data() + arguments[4].size(), position);
+        const Position position = std::strtoull(arguments[4].c_str(), nullptr, 10);
         self().channel = adopt(arguments[5]);
         platform::Handle alive = adopt(arguments[6]);
         for (std::size_t i = 7; i < arguments.size(); ++i) {

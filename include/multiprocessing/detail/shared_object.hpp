@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/take_if.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <algorithm>
@@ -180,10 +181,7 @@ private:
             dropped; // destroyed without the mutex: the last grip on an object may end more leases
         {
             std::lock_guard lock{mutex};
-            const auto kept =
-                std::partition(open_.begin(), open_.end(), [&](const Open& lease) { return !ended(lease); });
-            std::move(kept, open_.end(), std::back_inserter(dropped));
-            open_.erase(kept, open_.end());
+            dropped = take_if(open_, ended);
         }
         for (const Open& lease : dropped) tree().heap.free(lease.grips);
     }

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -179,12 +178,13 @@ inline Child spawn(const SpawnRequest& request) {
 }
 
 inline Handle adopt_handle(std::string_view word) {
-    int descriptor = -1;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), descriptor);
-    if (error != std::errc{} || end != word.data() + word.size() ||
-        ::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) {
+    const std::string number(word);
+    char* end = nullptr;
+    const long parsed = std::strtol(number.c_str(), &end, 10);
+    const int descriptor = parsed == static_cast<int>(parsed) ? static_cast<int>(parsed) : -1;
+    if (number.empty() || *end || ::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) {
         throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),
-                                "multiprocessing: '" + std::string(word) + "' is no inherited descriptor");
+                                "multiprocessing: '" + number + "' is no inherited descriptor");
     }
     return Handle{descriptor};
 }

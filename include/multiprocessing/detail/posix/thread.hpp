@@ -6,9 +6,9 @@
 #include <multiprocessing/detail/platform/thread.hpp>
 
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 
@@ -45,7 +45,7 @@ inline std::optional<ThreadStatus> status_of_thread(std::uint32_t id) noexcept {
         if (!at) return std::nullopt;
         ++at;
     }
-    std::from_chars(at, text + got, status.began);
+    status.began = std::strtoull(at, nullptr, 10);
     return status;
 }
 
