@@ -54,7 +54,7 @@ inline void row(const std::string& measure, double ours, double peer, std::optio
                 Unit unit = Unit::seconds) {
     const double ratio = ours / peer;
     char goal[32] = "";
-    if (at_most) std::snprintf(goal, sizeof goal, "%g", *at_most);
+    if (at_most) std::snprintf(goal, sizeof goal, "%.3g", *at_most);
     std::printf("| %s | %s | %s | %.3g | %s | %s |\n", measure.c_str(), text(ours, unit).c_str(),
                 text(peer, unit).c_str(), ratio, goal,
                 !at_most            ? ""

@@ -68,7 +68,7 @@ void squares(mp::Pool& pool, bench::Python& python) {
             });
             bench::keep(results);
         },
-        20);
+        20, std::chrono::seconds{6});
 #else
     bench::skipped(against_tbb, "no oneTBB");
 #endif

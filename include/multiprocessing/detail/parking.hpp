@@ -52,15 +52,17 @@ inline void post(const platform::Parking& parking, ParkingPlace& place) noexcept
 /// Waits until `ready()` or the deadline; returns whether it was ready. `ready` is called often and must be cheap.
 ///
 /// Spins only when the last post came from another core: against a peer on the same core a spin of 20 us costs 45,
-/// as it keeps the peer from running.
+/// as it keeps the peer from running. Nor again after a slice in which nobody posted, or an idle pool would spin for
+/// most of the CPU time that it takes.
 template <class Ready>
 bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline& deadline, Ready ready) {
     using Clock = std::chrono::steady_clock;
-    for (;;) {
+    for (bool stirred = true;;) {
         if (ready()) return true;
         if (deadline.passed()) return false;
         const std::uint32_t poster = place.poster.load(std::memory_order_relaxed);
-        if (poster != 0 && poster != platform::current_processor() + 1 && spin_budget().count() > 0) {
+        if (stirred && poster != 0 && poster != platform::current_processor() + 1 &&
+            spin_budget().count() > 0) {
             // Polling at every pause takes the line away from the poster: after the first microsecond, at every 40th.
             const auto begin = Clock::now();
             for (int pauses = 1;;) {
@@ -75,6 +77,7 @@ bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline&
         place.sleepers.store(1, std::memory_order_seq_cst);
         if (ready()) return true; // the flag stays up: one spare wake
         parking.sleep(place.changes, seen, deadline.left(slice));
+        stirred = place.changes.load(std::memory_order_relaxed) != seen;
     }
 }
 
