@@ -10,6 +10,7 @@
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/shareable_list.hpp>
 #include <multiprocessing/shared_memory.hpp>
+#include <multiprocessing/shared_vector.hpp>
 #include <multiprocessing/sharedctypes.hpp>
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>

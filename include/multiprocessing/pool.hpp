@@ -227,8 +227,9 @@ public:
 
     /// `function(item)` for every item of `range`, in the workers; the results in the order of the items. `range` is any
     /// input range or a braced list; it is read in this thread, completely, before the call returns. Elements that are
-    /// plain and lie side by side move by one copy into warm shared memory, and plain results by one copy out; all
-    /// else as dumps() and loads() would have it. A void function makes it void.
+    /// plain and lie side by side move by one copy into warm shared memory, and plain results by one copy out; those of a
+    /// shared_vector are read where they are; all else as dumps() and loads() would have it. A void function makes
+    /// it void.
     ///
     /// Waits until all items are through, then throws the error of the first item, in their order, that has one; the others
     /// are not affected by it. Python: `Pool.map`.
@@ -247,7 +248,8 @@ public:
                    std::move(options));
     }
 
-    /// The same without waiting for it. Python: `Pool.map_async`.
+    /// The same without waiting for it. The elements of a shared_vector are read until the result is there.
+    /// Python: `Pool.map_async`.
     template <class Function, std::ranges::input_range Range>
     auto map_async(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
@@ -263,6 +265,26 @@ public:
     auto map_async(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
         return map_async(std::forward<Function>(function), std::span(items.begin(), items.size()),
                          std::move(options));
+    }
+
+    /// As map(), but the workers write the results to where they shall be: into `results`, a shared_vector of what the
+    /// function gives, which is resized to one for each item before anything starts. It may be `range` itself. Throws as
+    /// map() does; then the results of items that failed, or were lost, are as they were. Python: numpy's `out=`.
+    template <class Function, std::ranges::input_range Range, detail::InPlace Results>
+    void map_into(Function&& function, Range&& range, Results& results, MapOptions options = {}) {
+        if constexpr (!detail::is_map<Function, Range>()) {
+            detail::explain_map<Function, Range>();
+        } else {
+            using F = std::decay_t<Function>;
+            using Element = detail::ElementType<F, std::ranges::range_reference_t<Range>>;
+            using Called = detail::MapCall<F, Element>;
+            constexpr bool fits =
+                std::is_same_v<std::decay_t<typename Called::Returned>, typename Results::value_type>;
+            static_assert(fits,
+                          "map_into writes what the function returns: the results must be a shared_vector of "
+                          "that very type");
+            if constexpr (fits) start_map<F, Element, Called>(function, range, options, &results).give();
+        }
     }
 
     /// As map(), of a function of several parameters: the items are tuples, pairs or arrays of its arguments.
@@ -376,22 +398,31 @@ private:
     std::shared_ptr<detail::MapWork> submit(const detail::ThunkAddress& code, const std::string& file,
                                             detail::MapPlan& plan, const MapOptions& options);
 
-    template <class F, class Element, class Called, class Function, class Range>
-    auto start_map(const Function& function, Range&& range, const MapOptions& options) {
+    /// `results`: null, or a shared_vector for them.
+    template <class F, class Element, class Called, class Function, class Range, class Results = std::nullptr_t>
+    auto start_map(const Function& function, Range&& range, const MapOptions& options, Results results = {}) {
+        constexpr bool into = !std::is_null_pointer_v<Results>;
         using R = std::decay_t<typename Called::Returned>;
-        using Result = detail::MapValue<R>;
+        using Read = std::conditional_t<into, void, R>; // what of each item comes by the result
+        using Result = detail::MapValue<Read>;
         constexpr bool plain_input = std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> &&
                                      detail::is_plain<Element> &&
                                      std::is_same_v<Element, std::ranges::range_value_t<Range>>;
         using Code = detail::MapCode<F, Element, Called, plain_input>;
         state();
         detail::MapPlan plan;
-        if constexpr (plain_input) {
+        if constexpr (plain_input && detail::InPlace<Range>) {
+            plan.take_in_place(range);
+        } else if constexpr (plain_input) {
             plan.take_plain(std::span<const Element>(std::ranges::data(range), std::ranges::size(range)));
         } else {
             plan.take_archive<Element>(range);
         }
-        if constexpr (detail::is_plain<R>) plan.make_room(plan.items * sizeof(R));
+        if constexpr (into) {
+            plan.make_room_in(*results);
+        } else if constexpr (detail::is_plain<R>) {
+            plan.make_room(plan.items * sizeof(R));
+        }
         plan.take_callable<F>(function);
         if (plan.items == 0) {
             return AsyncResult<Result>(
@@ -400,7 +431,7 @@ private:
         auto work = submit(detail::thunk_address<Code, detail::MapFrame>(),
                            detail::thunk_file<Code, detail::MapFrame>(), plan, options);
         return AsyncResult<Result>(
-            std::make_shared<detail::MapResult<R>>(state().core, std::move(work), options.progress));
+            std::make_shared<detail::MapResult<Read>>(state().core, std::move(work), options.progress));
     }
 
     void finish() noexcept {

@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/lockable.hpp>
 #include <multiprocessing/detail/shared_elements.hpp>
 #include <multiprocessing/options.hpp>
+#include <multiprocessing/shared_vector.hpp>
 #include <multiprocessing/synchronize.hpp>
 
 #include <concepts>
@@ -40,8 +41,8 @@ struct SharedOptions {
         friend class detail::HandleWithLock;
         std::shared_ptr<detail::SharedObject> object_;
     };
-    AnyLock lock =
-        {}; ///< What get_lock() gives, if it is to be shared with other things. Default: one of its own.
+    /// What get_lock() gives, if it is to be shared with other things. Default: one of its own.
+    AnyLock lock = {};
 };
 
 namespace detail {

@@ -53,6 +53,7 @@ protected:
     TreeMember& member() const { return object_->member(); }
     const platform::Parking& parking() const { return object_->member().space.parking(); }
     const std::shared_ptr<SharedObject>& object() const noexcept { return object_; }
+    void refer_to(std::shared_ptr<SharedObject> object) noexcept { object_ = std::move(object); }
 
 private:
     template <class Init>

@@ -53,6 +53,10 @@ inline std::vector<std::uint64_t> cut(std::uint64_t items, std::uint64_t chunksi
     return sizes;
 }
 
+/// Elements that lie in the Space already: shared_vector.
+template <class Range>
+concept InPlace = requires { typename std::remove_cvref_t<Range>::multiprocessing_in_place; };
+
 /// What a map is made of, in blocks of this process's heap.
 class MapPlan {
 public:
@@ -63,6 +67,13 @@ public:
     void take_plain(std::span<const Element> elements) {
         items = elements.size();
         input_ = keep(copy_to_space(std::as_bytes(elements)), elements.size_bytes());
+    }
+
+    /// Plain elements in the Space: none.
+    template <InPlace Vector>
+    void take_in_place(const Vector& vector) {
+        items = vector.size();
+        input_ = in_place(vector);
     }
 
     /// Elements of any other kind, as an archive that can be read from any element on.
@@ -102,6 +113,12 @@ public:
     void make_room(std::uint64_t bytes) {
         output_ = keep(Block{tree().heap.allocate(std::max<std::uint64_t>(bytes, 1))}, bytes);
     }
+    /// The elements of `results` are it.
+    template <InPlace Vector>
+    void make_room_in(Vector& results) {
+        results.resize(static_cast<std::size_t>(items));
+        output_ = in_place(results);
+    }
 
     template <class F>
     void take_callable(const F& function) {
@@ -136,6 +153,7 @@ public:
             chunks.block, sizes.size(), 0, sizes.size(), 0});
         job_ = job;
         work.blocks = std::move(blocks_);
+        work.objects = std::move(objects_);
     }
 
     const Parcel& job() const noexcept { return job_; }
@@ -154,12 +172,23 @@ private:
         }
     }
 
+    /// Where the elements are. They stay there as long as the map's work lasts, whatever becomes of the vector.
+    template <class Vector>
+    Parcel in_place(const Vector& vector) {
+        Giving<> giving;
+        vector.give(giving);
+        objects_.push_back(std::move(giving.objects.front()));
+        const auto elements = vector.span();
+        return {tree().space.position_of(elements.data()), elements.size_bytes()};
+    }
+
     Parcel keep(Block block, std::uint64_t bytes) {
         blocks_.push_back(std::move(block));
         return {blocks_.back().position(), bytes};
     }
 
     std::vector<Block> blocks_;
+    std::vector<std::shared_ptr<SharedObject>> objects_;
     Parcel callable_;
     Parcel input_;
     Parcel places_;

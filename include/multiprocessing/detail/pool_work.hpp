@@ -353,8 +353,9 @@ public:
         }
     }
 
-    std::vector<Block> blocks; // job, input, items, output, chunks
-    LeaseArray callable_given; // a copy for each worker
+    std::vector<Block> blocks;                          // job, input, items, output, chunks
+    std::vector<std::shared_ptr<SharedObject>> objects; // that input or output lie in, if not in blocks
+    LeaseArray callable_given;                          // a copy for each worker
     LeaseArray input_given;
     std::map<std::uint64_t, std::exception_ptr> losses; // by item; written before the chunk's cell says lost
 

@@ -55,6 +55,10 @@ struct RawValueHead {};
 struct RawArrayHead {
     std::uint64_t size;
 };
+struct alignas(64) VectorHead {
+    std::atomic<std::uint64_t> size; ///< Written by the owner alone, after the elements: who sees it sees them.
+    std::uint64_t capacity;
+};
 
 /// What an element is made from and copied to: of an atomic, what it holds.
 template <class T>
@@ -93,8 +97,8 @@ ElementOf<T> content_of(const T& value) {
 template <class Head, class T>
 std::uint64_t bytes_behind(std::size_t count) {
     if (count > (std::numeric_limits<std::uint32_t>::max)() * std::uint64_t{4096} / sizeof(T)) {
-        throw std::length_error("multiprocessing: an Array of " + std::to_string(count) + " elements of " +
-                                std::to_string(sizeof(T)) + " bytes is larger than any shared memory");
+        throw std::length_error("multiprocessing: " + std::to_string(count) + " elements of " +
+                                std::to_string(sizeof(T)) + " bytes are more than any shared memory holds");
     }
     return offset_behind<Head, T> - sizeof(Head) + count * sizeof(T);
 }

@@ -49,6 +49,9 @@ public:
     /// public name, for errors; `bytes` its size.
     SharedObject(const char* kind, std::uint64_t bytes) : kind_(kind), bytes_(bytes) {}
 
+    /// An object that lies in a block of this process's heap already.
+    SharedObject(const char* kind, Block block) : kind_(kind), member_(&tree()), position_(block.release()) {}
+
     /// An object that was given to this process.
     SharedObject(const char* kind, TreeMember& member, const LeaseEntry& lease)
         : kind_(kind), member_(&member), position_(lease.object), grips_(lease.grips) {
@@ -86,6 +89,8 @@ public:
     TreeMember& member() const noexcept { return *member_.load(std::memory_order_relaxed); }
 
     const char* kind() const noexcept { return kind_; }
+    /// Whether another process made it.
+    bool is_given() const noexcept { return grips_ != 0; }
 
 protected:
     /// Gives the fresh, zeroed object its value.

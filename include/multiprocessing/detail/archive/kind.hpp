@@ -79,7 +79,7 @@ template <template <std::size_t> class Bits, std::size_t Count>
     }
 inline constexpr Kind kind_of_template<Bits<Count>> = Kind::bitset;
 
-/// A class of the library of which all copies refer to one object. It **must** have `void give(Giver&) const`
+/// A class of the library whose objects, where they arrive, refer to what they were made of. It **must** have `void give(Giver&) const`
 /// and a static `take(Taker&)` that returns it.
 template <class T>
 concept SharedHandle = std::is_class_v<T> && requires { typename T::multiprocessing_handle; };
