@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file context.hpp  The library's functions with a start method of their own: two ways of starting in one program.
 
+#include <multiprocessing/connection.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/pool.hpp>
@@ -60,6 +61,9 @@ public:
         return multiprocessing::Pool(with_method(std::move(options)), std::forward<Initializer>(initializer),
                                      std::forward<Arguments>(arguments)...);
     }
+
+    /// As `multiprocessing::Pipe`.
+    static std::pair<Connection, Connection> Pipe(bool duplex = true) { return multiprocessing::Pipe(duplex); }
 
     // Shared objects are the same for all start methods: a context makes them for those who have one at hand.
     multiprocessing::Lock Lock() const { return {}; }

@@ -5,10 +5,12 @@
 #include <multiprocessing/detail/config.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1 {
 
@@ -41,6 +43,34 @@ public:
 /// The barrier that was waited at is broken, was broken by this wait's timeout, or was reset meanwhile.
 /// Python: `threading.BrokenBarrierError`.
 class MULTIPROCESSING_VISIBLE BrokenBarrierError : public ProcessError {
+public:
+    using ProcessError::ProcessError;
+};
+
+/// The other end of a connection is closed, and all that it sent was received. Python: `EOFError`.
+class MULTIPROCESSING_VISIBLE EOFError : public ProcessError {
+public:
+    using ProcessError::ProcessError;
+};
+
+/// A message is longer than the memory that it was to go to. Python: `multiprocessing.BufferTooShort`.
+class MULTIPROCESSING_VISIBLE BufferTooShort : public ProcessError {
+public:
+    explicit BufferTooShort(std::vector<std::byte> message)
+        : ProcessError("multiprocessing: a message of " + std::to_string(message.size()) +
+                       " bytes is longer than the buffer"),
+          message_(std::make_shared<const std::vector<std::byte>>(std::move(message))) {}
+
+    /// The whole message, which is used up.
+    const std::vector<std::byte>& message() const noexcept { return *message_; }
+
+private:
+    std::shared_ptr<const std::vector<std::byte>> message_; // exceptions are copied, and that may not throw
+};
+
+/// The other side of a connection does not know the key, or cannot be asked in a way that both know.
+/// Python: `multiprocessing.AuthenticationError`.
+class MULTIPROCESSING_VISIBLE AuthenticationError : public ProcessError {
 public:
     using ProcessError::ProcessError;
 };

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file multiprocessing.hpp  Everything that needs no library beyond Boost's headers. Python: `import multiprocessing`.
 
+#include <multiprocessing/connection.hpp>
 #include <multiprocessing/context.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/options.hpp>

@@ -161,7 +161,7 @@ public:
     explicit Pool(Count processes) : Pool(PoolOptions{.processes = processes}) {}
     /// Throws `std::invalid_argument` for more than 4096 workers or a start method that this platform does not have, and what
     /// `Process::start` throws if a worker cannot be started: then none is left.
-    explicit Pool(PoolOptions options) { make<detail::WorkerCode<>>(options, {}, {}); }
+    explicit Pool(PoolOptions options) { make<detail::WorkerCode<>>(options, {}, {}, {}); }
 
     /// Each worker calls `initializer(arguments...)` first. What that throws breaks the pool: it is what every call and
     /// every result throws from then on.
@@ -176,10 +176,11 @@ public:
         if constexpr (!Call::ok) {
             Call::explain();
         } else {
-            detail::Giving<> giving;
+            detail::GivingToChild giving;
             detail::Writer writer{&giving};
             Call::write(writer, initializer, std::forward<Arguments>(arguments)...);
-            make<detail::WorkerCode<F, Arguments...>>(options, writer.take(), std::move(giving.objects));
+            make<detail::WorkerCode<F, Arguments...>>(options, writer.take(), std::move(giving.objects),
+                                                      std::move(giving.handles));
         }
     }
 
@@ -358,7 +359,8 @@ private:
 
     template <class Code>
     void make(const PoolOptions& options, std::vector<std::byte> payload,
-              std::vector<std::shared_ptr<detail::SharedObject>> given) {
+              std::vector<std::shared_ptr<detail::SharedObject>> given,
+              std::vector<detail::platform::Handle> handles) {
         constexpr std::size_t most = 4096;
         const std::size_t workers = options.processes.value_or(static_cast<std::size_t>(process_cpu_count()));
         if (workers > most) {
@@ -373,6 +375,8 @@ private:
         plan.target_file = detail::thunk_file<Code, detail::TargetFrame>();
         plan.payload = std::move(payload);
         plan.given = std::move(given);
+        if (!handles.empty())
+            plan.handles = std::make_shared<const std::vector<detail::platform::Handle>>(std::move(handles));
         plan.serves = true;
         plan.supervised = true;
         auto core = std::make_shared<detail::PoolCore>(static_cast<std::uint32_t>(workers));

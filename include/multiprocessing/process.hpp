@@ -129,7 +129,7 @@ template <class F, class... Argument>
 struct ProcessTarget {
     static void run(TargetFrame& frame) {
         using Call = CrossingCall<F, Argument...>;
-        Taking taking{frame.given};
+        Taking taking{frame.given, frame.handles};
         Reader reader{frame.payload, &taking};
         auto call = ReceivedCall<F, typename Call::Carried>::read(reader);
         Taking::fulfil(frame.given);
@@ -170,7 +170,7 @@ public:
         if constexpr (!Call::ok) {
             Call::explain();
         } else {
-            detail::Giving<> giving;
+            detail::GivingToChild giving;
             detail::Writer writer{&giving};
             Call::write(writer, function, std::forward<Arguments>(arguments)...);
             detail::LaunchRequest& request = state_->request;
@@ -179,6 +179,9 @@ public:
             request.target_file = detail::thunk_file<Target, detail::TargetFrame>();
             request.payload = writer.take();
             request.given = std::move(giving.objects);
+            if (!giving.handles.empty())
+                request.handles =
+                    std::make_shared<const std::vector<detail::platform::Handle>>(std::move(giving.handles));
         }
     }
 
@@ -207,6 +210,7 @@ public:
         state.child = detail::launch(state.request);
         state.request.payload = {}; // the child has them
         state.request.given = {};
+        state.request.handles = {};
     }
 
     /// Waits until the child has ended; false when the time is over.

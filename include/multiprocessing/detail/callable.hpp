@@ -97,6 +97,32 @@ template <class T>
 inline constexpr bool holds_handle =
     Reference<T> || (can_cross<T, Crossing::spawning>() && !can_cross<T, Crossing::anywhere>());
 
+/// Holds what is moved to the receiver, a Connection.
+template <class T>
+inline constexpr bool holds_owned = can_cross<T, Crossing::spawning>() && !can_cross<T, Crossing::copying>();
+
+/// Whether what was given as an Argument may go there as a T: not if that would leave the giver without something that he
+/// did not move.
+template <class T, class Argument>
+constexpr bool is_given_away() {
+    // Of another type, it is made of the argument, which is moved into it or does not go there at all.
+    constexpr bool of_another_type = !std::is_same_v<T, std::remove_cvref_t<Argument>>;
+    if constexpr (of_another_type || std::is_same_v<T, Argument> || std::is_trivially_copyable_v<T>) {
+        return true;
+    } else {
+        return !holds_owned<T>;
+    }
+}
+
+/// Ends the giver's part of what was written, if it is of the kind that only one process has.
+template <class T, class Given>
+void give_away([[maybe_unused]] Given&& given) {
+    if constexpr (std::is_same_v<T, Given> && !std::is_trivially_copyable_v<T>) {
+        if constexpr (holds_owned<T>) [[maybe_unused]]
+            const T given_away(std::forward<Given>(given));
+    }
+}
+
 /// Passes a value that has arrived: moved, if the parameter takes it so; else, if it is a handle, as an lvalue.
 template <class Declared, class Carried>
 decltype(auto) pass_on(Carried& value) {
@@ -134,6 +160,8 @@ class CrossingCall {
 
         static constexpr bool all_cross =
             (can_cross<std::tuple_element_t<Index, Carried>, Crossing::spawning>() && ...);
+        static constexpr bool all_given =
+            (is_given_away<std::tuple_element_t<Index, Carried>, Argument>() && ...);
         static constexpr bool invocable = std::is_invocable_v<F&, Passed<Index>...>;
         /// A parameter `T&` that would be bound to the copy of an argument, where what is written is lost.
         static constexpr bool writes_to_copy =
@@ -167,6 +195,7 @@ class CrossingCall {
         struct Type {
             using Carried = std::tuple<>;
             static constexpr bool all_cross = false;
+            static constexpr bool all_given = false;
             static constexpr bool invocable = false;
             static constexpr bool writes_to_copy = false;
         };
@@ -188,7 +217,8 @@ public:
     using Carried = typename All::Carried;
 
     /// Whether the call can be carried out in another process.
-    static constexpr bool ok = function_crosses && count_fits() && All::all_cross && All::invocable;
+    static constexpr bool ok =
+        function_crosses && count_fits() && All::all_cross && All::all_given && All::invocable;
 
     /// One error of the compiler that says why not.
     static void explain() {
@@ -200,6 +230,11 @@ public:
                 "the function does not take this number of arguments (defaults are unknown to a pointer)");
         } else if constexpr (!All::all_cross) {
             All::require_all();
+        } else if constexpr (!All::all_given) {
+            static_assert(
+                All::all_given,
+                "an argument holds a Connection, which belongs to one process: hand it over with std::move, or "
+                "pass connection.dup()");
         } else if constexpr (All::writes_to_copy) {
             static_assert(!All::writes_to_copy,
                           "the function takes a non-const reference: the child gets a copy; what it "
@@ -227,6 +262,7 @@ private:
     template <std::size_t... Index>
     static void write_arguments(Writer& writer, std::index_sequence<Index...>, Argument&&... arguments) {
         (write_as<std::tuple_element_t<Index, Carried>>(writer, std::forward<Argument>(arguments)), ...);
+        (give_away<std::tuple_element_t<Index, Carried>>(std::forward<Argument>(arguments)), ...);
     }
 
     template <class As, class Given>

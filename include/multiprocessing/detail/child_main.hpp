@@ -23,6 +23,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -92,7 +93,8 @@ inline void become_child(ChildStart& start, platform::Handle strand, platform::H
     int code = 0;
     try {
         // Not converted from the vector: the constructor for ranges costs each program 15 ms to compile.
-        TargetFrame frame{payload, {start.given.data(), start.given.size()}};
+        std::vector<platform::Handle> handles = std::move(self().given);
+        TargetFrame frame{payload, {start.given.data(), start.given.size()}, {handles.data(), handles.size()}};
         target.entry(&frame);
     } catch (...) {
         // pthread_exit() of the thread that runs the target ends the child: its unwinding may not pass through here,

@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/child_record.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
@@ -30,15 +31,24 @@ struct LaunchRequest {
     std::vector<std::byte> payload = {}; ///< The target's callable and arguments.
     /// Shared objects among the arguments, in the order of their mention.
     std::vector<std::shared_ptr<SharedObject>> given = {};
+    /// Handles of the system among them; the words in the payload are their places. Stay open here.
+    std::shared_ptr<const std::vector<platform::Handle>> handles = {};
     bool serves = false;     ///< A worker or server: Ctrl-C is not its business.
     bool supervised = false; ///< Its end is dealt with by who started it, not by whoever sees it first.
     platform::SignalMask mask = platform::SignalMask::of_caller();
 };
 
+/// The handles that travel to it.
+inline std::span<const platform::Handle> handles_of(const LaunchRequest& request) {
+    return request.handles ? std::span<const platform::Handle>(*request.handles)
+                           : std::span<const platform::Handle>{};
+}
+
 /// What the target of a child works on.
 struct TargetFrame {
     std::span<const std::byte> payload;
     std::span<const LeaseEntry> given;
+    std::span<platform::Handle> handles;
 };
 
 /// What a child is told. Crosses as bytes in a block of the parent's heap, unless the child is a copy of its parent.

@@ -33,7 +33,7 @@ public:
 
 /// Collects the shared objects of a message to a child or task. Leases are given later, when the receiver is known.
 template <class Base = WriteContext>
-class Giving final : public Base, public Giver {
+class Giving : public Base, public Giver {
 public:
     Giver* giver() override { return this; }
     void give(std::shared_ptr<SharedObject> object) override {
@@ -42,6 +42,17 @@ public:
     }
 
     std::vector<std::shared_ptr<SharedObject>> objects;
+};
+
+/// The same of a message to a child that is yet to be made, which may have handles of the system as well.
+class GivingToChild final : public Giving<> {
+public:
+    std::uint64_t give_handle(platform::Handle handle) override {
+        handles.push_back(std::move(handle));
+        return handles.size() - 1;
+    }
+
+    std::vector<platform::Handle> handles;
 };
 
 /// Finds the blocks again.
@@ -58,7 +69,8 @@ public:
 /// Yields the shared objects, in the order in which they were given.
 class Taking final : public Finding, public Taker {
 public:
-    explicit Taking(std::span<const LeaseEntry> leases) : leases_(leases) {}
+    explicit Taking(std::span<const LeaseEntry> leases, std::span<platform::Handle> handles = {})
+        : leases_(leases), handles_(handles) {}
 
     Taker* taker() override { return this; }
     LeaseEntry take() override {
@@ -69,6 +81,12 @@ public:
         return lease;
     }
 
+    platform::Handle take_handle(std::uint64_t word) override {
+        if (word >= handles_.size() || !handles_[static_cast<std::size_t>(word)].valid())
+            return Taker::take_handle(word);
+        return std::move(handles_[static_cast<std::size_t>(word)]);
+    }
+
     /// All has been taken that will be: the promises of these leases are fulfilled.
     static void fulfil(std::span<const LeaseEntry> leases) {
         for (const LeaseEntry& lease : leases) let_go(tree(), lease.grips);
@@ -76,6 +94,7 @@ public:
 
 private:
     std::span<const LeaseEntry> leases_;
+    std::span<platform::Handle> handles_;
 };
 
 } // namespace multiprocessing::inline v1::detail

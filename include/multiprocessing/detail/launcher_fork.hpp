@@ -10,6 +10,7 @@
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <atomic>
 #include <string>
@@ -36,6 +37,8 @@ inline void warn_of_threads() {
         ChildRecord& record = parent.space.at<ChildRecord>(birth.start.record);
         process_wide<Tree>().join(parent.owner, birth.start.name, &record.touched);
         become_child(birth.start, std::move(birth.strand), std::move(birth.alive.writer));
+        // From here on they are this process's own: a child of its will not have them. The request is never destroyed here.
+        for (const platform::Handle& handle : handles_of(request)) self().given.emplace_back(handle.native());
         platform::take_null_input();
         request.mask.apply();
     } catch (const std::exception& error) { refuse_child(birth.start, error); }
@@ -47,6 +50,12 @@ inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request)
     platform::flush_standard_streams(); // else what is buffered here is written twice
     platform::HandleTraits::keep_in_forked_child(birth.strand.native());
     platform::HandleTraits::keep_in_forked_child(birth.alive.writer.native());
+    const auto keep_handles = [&](bool keep) {
+        for (const auto& handle : handles_of(request))
+            platform::HandleTraits::keep_in_forked_child(handle.native(), keep);
+    };
+    keep_handles(true);
+    const ScopeExit only_for_this_child{[&] { keep_handles(false); }};
     TreeMember& parent = tree();
     process_wide<Tree>().prepare_join();
     const Thunk& target = resolve(request.target, request.target_file);

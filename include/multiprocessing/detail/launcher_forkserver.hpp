@@ -32,6 +32,7 @@ struct ForkRequest {
     bool has_output;
     bool has_error;
     bool has_folder;
+    std::uint64_t handles; ///< Among the target's arguments: they follow, in messages of nothing else.
 };
 
 /// The server's answer.
@@ -60,6 +61,10 @@ std::span<const std::byte> bytes_of(const T& value) {
         const platform::Handle output = take(request.has_output);
         const platform::Handle error = take(request.has_error);
         const platform::Handle folder = take(request.has_folder);
+        while (next < handles.size()) { // from here on our own: not for a child of ours
+            self().given.emplace_back(handles[next].release());
+            ++next;
+        }
 
         message = read_message(server.space, request.message);
         self().alive.pop_back(); // that one says the server is alive; the ancestors' are ours, too
@@ -84,7 +89,7 @@ struct ServeForks {
         // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every copy anew.
         platform::take_standard_outputs(platform::standard_outputs());
         while (std::optional<platform::Message> message = platform::receive(channel)) {
-            platform::send(channel, bytes_of(copy_for(*message)), {});
+            platform::send(channel, bytes_of(copy_for(*message, channel)), {});
         }
     }
 
@@ -97,10 +102,16 @@ private:
         reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(preload))();
     }
 
-    static ForkReply copy_for(platform::Message& message) {
-        ForkRequest request{0, platform::SignalMask::of_caller(), false, false, false};
+    static ForkReply copy_for(platform::Message& message, const platform::Handle& channel) {
+        ForkRequest request{0, platform::SignalMask::of_caller(), false, false, false, 0};
         if (message.bytes.size() != sizeof request || message.handles.size() < 2) return {0, EINVAL};
         std::memcpy(&request, message.bytes.data(), sizeof request);
+        while (request.handles > 0) {
+            std::optional<platform::Message> more = platform::receive(channel);
+            if (!more || more->handles.empty() || more->handles.size() > request.handles) return {0, EMFILE};
+            request.handles -= more->handles.size();
+            for (platform::Handle& handle : more->handles) message.handles.push_back(std::move(handle));
+        }
         for (const auto& handle : message.handles)
             platform::HandleTraits::keep_in_forked_child(handle.native());
         platform::flush_standard_streams();
@@ -142,6 +153,18 @@ inline ForkServer& running_server(Launching& launching) {
     return *launching.server;
 }
 
+/// In messages of as many as one may have.
+inline void send_handles(const platform::Handle& channel, std::span<const platform::Handle> handles) {
+    constexpr std::size_t most = 64;
+    std::vector<platform::NativeHandle> some;
+    for (const platform::Handle& handle : handles) {
+        some.push_back(handle.native());
+        if (some.size() < most && &handle != &handles.back()) continue;
+        platform::send(channel, bytes_of(std::uint8_t{0}), {some.data(), some.size()});
+        some.clear();
+    }
+}
+
 inline platform::Child start_by_forkserver(Birth& birth, const LaunchRequest& request, Block& message,
                                            Launching& launching) {
     for (bool again = false;; again = true) {
@@ -153,8 +176,8 @@ inline platform::Child start_by_forkserver(Birth& birth, const LaunchRequest& re
         const auto is_open = [](platform::NativeHandle handle) {
             return handle != platform::HandleTraits::invalid();
         };
-        const ForkRequest fork_request{message.position(), request.mask, is_open(outputs[0]),
-                                       is_open(outputs[1]), folder.valid()};
+        const ForkRequest fork_request{message.position(),  request.mask,   is_open(outputs[0]),
+                                       is_open(outputs[1]), folder.valid(), handles_of(request).size()};
         std::vector<platform::NativeHandle> handles{birth.strand.native(), birth.alive.writer.native()};
         for (const platform::NativeHandle handle : {outputs[0], outputs[1], folder.native()}) {
             if (is_open(handle)) handles.push_back(handle);
@@ -162,9 +185,13 @@ inline platform::Child start_by_forkserver(Birth& birth, const LaunchRequest& re
         std::optional<platform::Message> answer;
         try {
             platform::send(server.channel, bytes_of(fork_request), {handles.data(), handles.size()});
+            send_handles(server.channel, handles_of(request));
             answer = platform::receive(server.channel);
         } catch (const std::system_error& error) {
-            if (error.code() != std::errc::broken_pipe) throw;
+            if (error.code() != std::errc::broken_pipe) {
+                launching.stop_server(); // it may wait for the rest of the handles
+                throw;
+            }
         }
         ForkReply reply{};
         if (answer && answer->bytes.size() == sizeof reply) {

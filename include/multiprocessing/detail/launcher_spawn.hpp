@@ -21,7 +21,8 @@
 namespace multiprocessing::inline v1::detail {
 
 /// First argument of a child's command line. What follows: the Space, the strand of the lifeline ("-": none), the
-/// message's position, a channel for a server ("-": none), and one or more ends that say the subtree is alive.
+/// message's position, a channel for a server ("-": none), the number of handles among the target's arguments, these, and
+/// one or more ends that say the subtree is alive.
 inline constexpr char child_marker[] = "--multiprocessing-child";
 
 /// Starts the program anew as the child for which `message` was written. `channel`, if valid, is passed as well.
@@ -37,6 +38,9 @@ inline platform::Child start_by_spawn(Birth& birth, const LaunchRequest& request
     pass(birth.strand);
     spawn.argument(std::to_string(message.position()));
     pass(channel);
+    const auto handles = handles_of(request);
+    spawn.argument(std::to_string(handles.size()));
+    for (const platform::Handle& handle : handles) pass(handle);
     pass(birth.alive.writer);
     for (const platform::Handle& handle : self().alive) pass(handle);
     spawn.signal_mask(request.mask);
@@ -52,7 +56,7 @@ inline platform::Child start_by_spawn(Birth& birth, const LaunchRequest& request
 /// If this program was started as a child, becomes that, and does not return.
 inline void enter_if_spawned() {
     const std::vector<std::string> arguments = platform::command_line();
-    if (arguments.size() < 7 || arguments[1] != child_marker) return;
+    if (arguments.size() < 8 || arguments[1] != child_marker) return;
     try {
         const auto adopt = [](const std::string& word) {
             return word == "-" ? platform::Handle{} : platform::adopt_handle(word);
@@ -62,8 +66,11 @@ inline void enter_if_spawned() {
         platform::hold(strand); // nothing else may be touched if the parent is gone
         const Position position = std::strtoull(arguments[4].c_str(), nullptr, 10);
         self().channel = adopt(arguments[5]);
-        platform::Handle alive = adopt(arguments[6]);
-        for (std::size_t i = 7; i < arguments.size(); ++i) {
+        const std::size_t handles = std::strtoull(arguments[6].c_str(), nullptr, 10);
+        std::size_t next = 7;
+        for (; next < 7 + handles; ++next) self().given.push_back(adopt(arguments.at(next)));
+        platform::Handle alive = adopt(arguments.at(next));
+        for (std::size_t i = next + 1; i < arguments.size(); ++i) {
             self().alive.push_back(adopt(arguments[i]));
             platform::HandleTraits::keep_in_forked_child(self().alive.back().native());
         }

@@ -47,6 +47,7 @@ public:
     // Handles of a child, for its whole life; empty in the main process.
     platform::Handle strand;             // of the parent's lifeline
     std::vector<platform::Handle> alive; // while any copy is open, an ancestor knows that its subtree lives
+    std::vector<platform::Handle> given; // among the arguments of the target, until that takes them
     platform::Handle channel;            // of a server to its parent, until the server takes it
     ChildRecord* record = nullptr;       // what the parent reads about this process
     bool ignored_interrupt_before = false;

@@ -181,7 +181,7 @@ struct WorkerCode<F, Argument...> {
     static void run(TargetFrame& frame) {
         using Call = CrossingCall<F, Argument...>;
         Worker worker{WorkerCode<>::setup(frame)};
-        Taking taking{frame.given};
+        Taking taking{frame.given, frame.handles};
         Reader reader{frame.payload.subspan(sizeof(WorkerSetup)), &taking};
         // What it was given lives as long as the worker: an initializer keeps such things for the tasks to come.
         std::optional<ReceivedCall<F, typename Call::Carried>> call;

@@ -103,4 +103,20 @@ struct Codec<T, Kind::handle> {
     }
 };
 
+template <class T>
+struct Codec<T, Kind::owned_handle> {
+    static void write(Writer& writer, const T& value) {
+        Giver* const giver = writer.giver();
+        if (!giver)
+            writer.fail("it holds a " + readable(spelled_name<T>()) +
+                        ", which goes to a process when that is made, or over another Connection");
+        value.give(*giver, writer);
+    }
+    static T read(Reader& reader) {
+        Taker* const taker = reader.taker();
+        if (!taker) reader.fail("a " + readable(spelled_name<T>()) + " does not come by itself");
+        return T::take(*taker, reader);
+    }
+};
+
 } // namespace multiprocessing::inline v1::detail

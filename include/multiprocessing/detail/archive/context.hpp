@@ -3,12 +3,14 @@
 /// @file context.hpp  What surrounds a message: who gives handles away with it, and where big blocks of it lie.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stdexcept>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -18,11 +20,18 @@ inline constexpr std::size_t bulk_threshold = 32 * 1024;
 class SharedObject;
 struct LeaseEntry;
 
-/// Receives the shared objects of a message that is being written, in order: `handle.give(giver)`.
+/// Receives the shared objects of a message that is being written, in order: `handle.give(giver)`; and the system's handles
+/// that go with it.
 class Giver {
 public:
     virtual ~Giver() = default;
     virtual void give(std::shared_ptr<SharedObject> object) = 0;
+    /// The word for the message by which the receiver takes it. Not every message can bring one.
+    virtual std::uint64_t give_handle(platform::Handle) {
+        throw std::invalid_argument(
+            "multiprocessing: a Connection does not reach a worker that runs already: pass it to the "
+            "initializer of the pool, or to a Process");
+    }
 };
 
 /// Yields the shared objects of a message that is being read, in the same order: `Handle::take(taker)`.
@@ -30,6 +39,9 @@ class Taker {
 public:
     virtual ~Taker() = default;
     virtual LeaseEntry take() = 0;
+    virtual platform::Handle take_handle(std::uint64_t) {
+        throw SerializationError("multiprocessing: a message names a handle that did not come with it");
+    }
 };
 
 /// Of a message that is being written. This one offers nothing: all is in the message, handles are refused.

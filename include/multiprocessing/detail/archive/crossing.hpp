@@ -12,9 +12,13 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Where a value goes: through a queue, a pipe or as a result; or to a process or task as an argument, where
-/// shared handles may come along.
-enum class Crossing { anywhere, spawning };
+/// Where a value goes.
+enum class Crossing {
+    anywhere,   ///< Through a queue, or as a result.
+    connection, ///< Over a Connection, where others may come along.
+    spawning,   ///< To a process or task as an argument, where shared handles may come along, too.
+    copying,    ///< The same, if the giver keeps it.
+};
 
 /// Why a type does not cross by itself, whatever its parts.
 enum class Refusal {
@@ -32,6 +36,7 @@ enum class Refusal {
     abstract,
     immovable,
     handle,
+    owned_handle,
     inherited_hook,
     hook_needs_default_constructor,
     polymorphic_pointee,
@@ -162,7 +167,9 @@ constexpr Refusal find_refusal() {
     } else if constexpr (!Complete<T>) {
         return Refusal::incomplete;
     } else if constexpr (kind_of<T> == Kind::handle) {
-        return C == Crossing::spawning ? Refusal::none : Refusal::handle;
+        return C == Crossing::spawning || C == Crossing::copying ? Refusal::none : Refusal::handle;
+    } else if constexpr (kind_of<T> == Kind::owned_handle) {
+        return C == Crossing::spawning || C == Crossing::connection ? Refusal::none : Refusal::owned_handle;
     } else if constexpr (refusal_by_kind<T>() != Refusal::none) {
         return refusal_by_kind<T>();
     } else {

@@ -26,6 +26,7 @@ enum class Kind {
     nothing, // has no state: nullptr_t, monostate, captureless lambdas, other empty classes
     function,
     handle,
+    owned_handle,
     hook,
     array,
     tuple,
@@ -84,6 +85,11 @@ inline constexpr Kind kind_of_template<Bits<Count>> = Kind::bitset;
 template <class T>
 concept SharedHandle = std::is_class_v<T> && requires { typename T::multiprocessing_handle; };
 
+/// A class of the library that owns what only one process may have at a time, so that it is moved there. It **must** have
+/// `void give(Giver&, Writer&) const`, which gives a duplicate, and a static `take(Taker&, Reader&)` that returns it.
+template <class T>
+concept OwnedHandle = std::is_class_v<T> && requires { typename T::multiprocessing_owned_handle; };
+
 template <class T>
 concept Complex = requires(const T& value) {
     typename T::value_type;
@@ -141,6 +147,8 @@ constexpr Kind kind_of_class() {
         return kind_of_template<T>;
     } else if constexpr (SharedHandle<T>) {
         return Kind::handle;
+    } else if constexpr (OwnedHandle<T>) {
+        return Kind::owned_handle;
     } else if constexpr (hooks_of<T>.any()) {
         return Kind::hook;
     } else if constexpr (std::is_union_v<T>) {

@@ -96,6 +96,8 @@ constexpr Words words_for(Refusal refusal, std::string_view name) {
     case Refusal::abstract: return {"abstract: there are no objects of this class itself"};
     case Refusal::handle:
         return {"shared handle: may only be passed to a child process or task as an argument"};
+    case Refusal::owned_handle:
+        return {"it belongs to one process: move it to a Process, to an initializer, or over a Connection"};
     case Refusal::inherited_hook:
         return {"its serialize() or save() is inherited, and does not know of the members that it adds: ",
                 hook_advice};

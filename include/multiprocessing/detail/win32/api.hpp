@@ -18,6 +18,7 @@ extern "C" {
 
 struct _CONSOLE_SCREEN_BUFFER_INFO;
 struct _MEMORYSTATUSEX;
+struct _OVERLAPPED;
 struct _PROC_THREAD_ATTRIBUTE_LIST;
 struct _PROCESS_MEMORY_COUNTERS;
 
@@ -37,7 +38,8 @@ GetConsoleScreenBufferInfo(boost::winapi::HANDLE_ console, ::_CONSOLE_SCREEN_BUF
 BOOST_WINAPI_IMPORT boost::winapi::HANDLE_ BOOST_WINAPI_WINAPI_CC GetStdHandle(boost::winapi::DWORD_ which);
 BOOST_WINAPI_IMPORT wchar_t* BOOST_WINAPI_WINAPI_CC GetCommandLineW(BOOST_WINAPI_DETAIL_VOID);
 BOOST_WINAPI_IMPORT boost::winapi::HANDLE_ BOOST_WINAPI_WINAPI_CC OpenThread(boost::winapi::DWORD_ access,
-    boost::winapi::BOOL_ inherit, boost::winapi::DWORD_ id);
+                                                                             boost::winapi::BOOL_ inherit,
+                                                                             boost::winapi::DWORD_ id);
 
 BOOST_WINAPI_IMPORT boost::winapi::DWORD_ BOOST_WINAPI_WINAPI_CC
 GetActiveProcessorCount(boost::winapi::WORD_ group);
@@ -52,6 +54,15 @@ GetModuleHandleExW(boost::winapi::DWORD_ flags, const wchar_t* name, boost::wina
 BOOST_WINAPI_IMPORT void* BOOST_WINAPI_WINAPI_CC VirtualAlloc(void* address, boost::winapi::SIZE_T_ size,
                                                               boost::winapi::DWORD_ type,
                                                               boost::winapi::DWORD_ protection);
+
+BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC CancelIoEx(boost::winapi::HANDLE_ file,
+                                                                           ::_OVERLAPPED* overlapped);
+BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC
+GetOverlappedResult(boost::winapi::HANDLE_ file, ::_OVERLAPPED* overlapped, boost::winapi::DWORD_* count,
+                    boost::winapi::BOOL_ wait);
+BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC
+GetNamedPipeInfo(boost::winapi::HANDLE_ pipe, boost::winapi::DWORD_* flags, boost::winapi::DWORD_* out,
+                 boost::winapi::DWORD_* in, boost::winapi::DWORD_* instances);
 
 // <psapi.h> declares these two without dllimport, and so must we.
 boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC K32EnumProcessModules(boost::winapi::HANDLE_ process,

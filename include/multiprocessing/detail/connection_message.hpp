@@ -1,0 +1,80 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file connection_message.hpp  The surroundings of a message over a Connection: handles go beside it.
+
+#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/stream.hpp>
+#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/transport.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Of a message that is sent.
+class Departure final : public WriteContext, public Giver {
+public:
+    explicit Departure(const Transport& transport) : transport_(transport) {}
+
+    Giver* giver() override { return this; }
+    void give(std::shared_ptr<SharedObject>) override {
+        throw SerializationError(
+            "multiprocessing: a shared handle is not sent, but passed to a process or task as an "
+            "argument");
+    }
+    std::uint64_t give_handle(platform::Handle handle) override {
+        if (!transport_.carries_handles()) {
+            throw std::invalid_argument(
+                "multiprocessing: a Connection can only be sent over a Pipe, or a Connection of "
+                "a Listener on this machine, not over a network");
+        }
+        if (beside.size() == platform::Stream::most_handles) {
+            throw std::invalid_argument("multiprocessing: more than " +
+                                        std::to_string(platform::Stream::most_handles) +
+                                        " Connections in one message; send them in several");
+        }
+        beside.push_back(std::move(handle));
+        return beside.size() - 1;
+    }
+
+    std::vector<platform::Handle> beside;
+
+private:
+    const Transport& transport_;
+};
+
+/// Of a message that is received.
+class Arrival final : public ReadContext, public Taker {
+public:
+    explicit Arrival(Incoming& message) : message_(message) {}
+
+    Taker* taker() override { return this; }
+    LeaseEntry take() override {
+        throw SerializationError(
+            "multiprocessing: a message names a shared object; these do not come over a Connection");
+    }
+    platform::Handle take_handle(std::uint64_t word) override {
+        if (word < message_.handles.size() && message_.handles[static_cast<std::size_t>(word)].valid())
+            return std::move(message_.handles[static_cast<std::size_t>(word)]);
+        if (message_.handles_lost) {
+            throw std::system_error(
+                std::make_error_code(std::errc::too_many_files_open),
+                "multiprocessing: a Connection was received, but this process has no room for "
+                "its descriptor (`ulimit -n`)");
+        }
+        return Taker::take_handle(word);
+    }
+
+private:
+    Incoming& message_;
+};
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,175 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file stream_transport.hpp  Messages as frames in a byte stream, as CPython's Connection has them.
+
+#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/reader.hpp>
+#include <multiprocessing/detail/archive/writer.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/frame.hpp>
+#include <multiprocessing/detail/platform/stream.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/transport.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+class StreamTransport final : public Transport {
+public:
+    /// `both_ways`: the stream carries messages in both directions, so that what arrives during a send is read ahead.
+    StreamTransport(platform::Handle handle, bool both_ways)
+        : StreamTransport(std::move(handle), both_ways, std::make_shared<Shared>()) {}
+
+    ~StreamTransport() override {
+        if (watching_.owns_lock()) stream_.unwatch(shared_->inbox);
+    }
+
+    void send(std::span<const std::byte> body, std::vector<platform::Handle> handles) override {
+        const FrameHead head{body.size()};
+        std::lock_guard lock{shared_->sending};
+        platform::Drain drain{shared_->receiving, shared_->inbox};
+        platform::Drain* const drained = both_ways_ ? &drain : nullptr;
+        if constexpr (platform::Stream::handles_are_words) {
+            if (!handles.empty()) stream_.write_all(words_of(handles), {}, {}, drained);
+            handles.clear();
+        }
+        stream_.write_all(head.bytes(), body, handles, drained);
+    }
+
+    std::optional<Incoming> receive(Deadline deadline) override {
+        Incoming message;
+        message.receiving = std::unique_lock{shared_->receiving};
+        shared_->inbox.take_arrived(); // of a body: nobody honest sends them there
+        const auto read = [&](std::span<std::byte> bytes) { return fill(bytes, deadline); };
+        const auto size = read_frame_head(read, [&] { return take_words(read, message.handles); });
+        if (!size) return std::nullopt;
+        platform::Arrived arrived = shared_->inbox.take_arrived();
+        message.size = *size;
+        for (platform::Handle& handle : arrived.handles) message.handles.push_back(std::move(handle));
+        message.handles_lost = arrived.lost;
+        return message;
+    }
+
+    std::vector<std::byte> body(const Incoming& message, Deadline deadline) override {
+        return read_frame_body(message.size, [&](std::span<std::byte> bytes) { return fill(bytes, deadline); });
+    }
+
+    void body_into(const Incoming&, std::span<std::byte> bytes, Deadline deadline) override {
+        if (fill(bytes, deadline) != bytes.size())
+            throw_frame_error(std::errc::connection_aborted, "got end of file during message");
+    }
+
+    bool poll(Deadline deadline) override {
+        const auto waited = watch();
+        const bool came = !waited || platform::wait_one(*waited, deadline);
+        return unwatch() || came;
+    }
+
+    std::optional<platform::NativeHandle> watch() override {
+        watching_ = std::unique_lock{shared_->receiving};
+        if (shared_->inbox.ready()) return std::nullopt;
+        return stream_.watch(shared_->inbox);
+    }
+    bool unwatch() override {
+        const std::unique_lock lock = std::move(watching_);
+        stream_.unwatch(shared_->inbox);
+        return shared_->inbox.ready();
+    }
+
+    const void* identity() const noexcept override { return shared_.get(); }
+
+    const platform::Handle& handle() const noexcept override { return stream_.handle(); }
+
+    bool carries_handles() const noexcept override { return stream_.carries_handles(); }
+    std::unique_ptr<Transport> duplicate() const override {
+        return std::unique_ptr<Transport>(
+            new StreamTransport(stream_.handle().duplicate(), both_ways_, shared_));
+    }
+
+    /// What was read ahead goes along: the receiver has to see it first.
+    void give(Giver& giver, Writer& writer) const override {
+        std::lock_guard lock{shared_->receiving};
+        writer.raw(giver.give_handle(stream_.handle().duplicate()));
+        writer.raw(std::uint8_t{both_ways_});
+        std::vector<std::byte> ahead(shared_->inbox.bytes().size());
+        shared_->inbox.take(ahead);
+        writer.length(ahead.size());
+        if (!ahead.empty()) writer.bytes(ahead.data(), ahead.size());
+    }
+    static std::unique_ptr<Transport> take(Taker& taker, Reader& reader) {
+        platform::Handle handle = taker.take_handle(reader.raw<std::uint64_t>());
+        const bool both_ways = reader.flag();
+        const auto ahead = reader.bytes(reader.length(1));
+        auto transport = std::make_unique<StreamTransport>(std::move(handle), both_ways);
+        transport->shared_->inbox.add(ahead);
+        return transport;
+    }
+
+private:
+    /// Of all ends that are duplicates of each other in this process: they are one stream.
+    struct Shared {
+        std::mutex sending;
+        std::mutex receiving; // may be taken by who sends, if nobody receives; never the other way round
+        platform::Inbox inbox;
+    };
+
+    StreamTransport(platform::Handle handle, bool both_ways, std::shared_ptr<Shared> shared)
+        : stream_(std::move(handle)), both_ways_(both_ways), shared_(std::move(shared)) {}
+
+    /// Where handles go as words, these stand before the head: a mark, how many there are, and they.
+    static std::vector<std::byte> words_of(std::vector<platform::Handle>& handles) {
+        std::vector<std::byte> bytes(FrameHead::short_size, std::byte{0xff});
+        bytes.back() = std::byte{FrameHead::mark & 0xff};
+        const auto put = [&](std::uint64_t word) {
+            for (std::size_t i = 8; i-- > 0;) bytes.push_back(static_cast<std::byte>(word >> (8 * i)));
+        };
+        put(handles.size());
+        for (platform::Handle& handle : handles) put(platform::Stream::offer(std::move(handle)));
+        return bytes;
+    }
+    template <class Read>
+    bool take_words(Read read, std::vector<platform::Handle>& handles) {
+        if (!platform::Stream::handles_are_words || !stream_.carries_handles()) return false;
+        std::array<std::byte, 8> word;
+        if (read(word) != word.size()) return false;
+        std::uint64_t left = number_of(word);
+        if (left > platform::Stream::most_handles) return false;
+        for (; left > 0; --left) {
+            if (read(word) != word.size()) return false;
+            handles.push_back(platform::Stream::accept(number_of(word)));
+        }
+        return true;
+    }
+
+    /// Until all are filled, or the stream ends. How many were.
+    std::size_t fill(std::span<std::byte> bytes, Deadline deadline) {
+        platform::Inbox& inbox = shared_->inbox;
+        std::size_t filled = inbox.take(bytes);
+        while (filled < bytes.size() && !inbox.ended) {
+            platform::Arrived arrived;
+            const auto got = stream_.read_some(bytes.subspan(filled), deadline, arrived);
+            if (!got) throw TimeoutError("multiprocessing: the other end of a Connection did not send in time");
+            if (*got == 0) break; // asked again, a stream says so again
+            inbox.taken(*got, std::move(arrived));
+            filled += *got;
+        }
+        return filled;
+    }
+
+    platform::Stream stream_;
+    const bool both_ways_;
+    std::shared_ptr<Shared> shared_;
+    std::unique_lock<std::mutex> watching_;
+};
+
+} // namespace multiprocessing::inline v1::detail
