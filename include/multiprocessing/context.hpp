@@ -7,6 +7,7 @@
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/queues.hpp>
 #include <multiprocessing/sharedctypes.hpp>
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>
@@ -100,6 +101,19 @@ public:
     template <class T, class Initial>
     multiprocessing::RawArray<T> RawArray(Initial&& initial) const {
         return multiprocessing::RawArray<T>(std::forward<Initial>(initial));
+    }
+
+    template <class T>
+    multiprocessing::Queue<T> Queue(Count maxsize = {}) const {
+        return multiprocessing::Queue<T>(maxsize);
+    }
+    template <class T>
+    multiprocessing::JoinableQueue<T> JoinableQueue(Count maxsize = {}) const {
+        return multiprocessing::JoinableQueue<T>(maxsize);
+    }
+    template <class T>
+    multiprocessing::SimpleQueue<T> SimpleQueue() const {
+        return multiprocessing::SimpleQueue<T>();
     }
 
     /// The start method of this context.

@@ -47,6 +47,24 @@ public:
     using ProcessError::ProcessError;
 };
 
+/// There is nothing in a queue. Python: `queue.Empty`.
+class MULTIPROCESSING_VISIBLE Empty : public ProcessError {
+public:
+    using ProcessError::ProcessError;
+};
+
+/// There is no room in a queue. Python: `queue.Full`.
+class MULTIPROCESSING_VISIBLE Full : public ProcessError {
+public:
+    using ProcessError::ProcessError;
+};
+
+/// A queue was shut down. Python: `queue.ShutDown`.
+class MULTIPROCESSING_VISIBLE ShutDown : public ProcessError {
+public:
+    using ProcessError::ProcessError;
+};
+
 /// The other end of a connection is closed, and all that it sent was received. Python: `EOFError`.
 class MULTIPROCESSING_VISIBLE EOFError : public ProcessError {
 public:

@@ -20,7 +20,29 @@ def start_and_join(method):
     process.join()
 
 
+def put_on_demand(queue, demand):
+    for count in iter(demand.get, None):
+        for _ in range(count):
+            queue.put(b"x" * 64)
+
+
+class Stream:
+    """A process that puts items when it is asked to."""
+
+    def __init__(self):
+        context = multiprocessing.get_context("fork")
+        self.queue = context.Queue()
+        self.demand = context.SimpleQueue()
+        context.Process(target=put_on_demand, args=(self.queue, self.demand), daemon=True).start()
+
+    def take(self, count):
+        self.demand.put(count)
+        for _ in range(count):
+            self.queue.get()
+
+
 def main():
+    stream = None
     pool = None
     numbers = list(range(1_000_000))
 
@@ -31,18 +53,28 @@ def main():
             pool.map(square, numbers)
         return pool
 
+    def warm_stream():
+        nonlocal stream
+        if stream is None:
+            stream = Stream()
+            stream.take(10)
+        return stream
+
     rounds = {
         "nothing": nothing,
         "fork": lambda: start_and_join("fork"),
         "spawn": lambda: start_and_join("spawn"),
         "forkserver": lambda: start_and_join("forkserver"),
         "map": lambda: warm_pool().map(square, numbers),
+        "queue": lambda: warm_stream().take(20_000),
         "apply": lambda: warm_pool().apply(square, (7,)),
     }
     for line in sys.stdin:
         word = line.strip()
         if word in ("map", "apply"):
             warm_pool()
+        elif word == "queue":
+            warm_stream()
         begin = time.perf_counter()
         rounds[word]()
         print(time.perf_counter() - begin, flush=True)

@@ -118,4 +118,7 @@ TEST_CASE("a context makes what processes share", "[context]") {
     CHECK(context.RawValue<int>(3).value() == 3);
     CHECK(context.Array<int>({1, 2, 3}).copy() == std::vector{1, 2, 3});
     CHECK(context.RawArray<char>(std::string("abc")).size() == 3);
+    CHECK(context.Queue<int>(2).maxsize() == 2);
+    CHECK(context.JoinableQueue<int>().join());
+    CHECK(context.SimpleQueue<int>().empty());
 }

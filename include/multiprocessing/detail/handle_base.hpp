@@ -42,7 +42,9 @@ public:
 protected:
     HandleBase() : object_(std::make_shared<SharedObject>(Derived::kind, sizeof(Body))) {}
     explicit HandleBase(Received received) : object_(std::move(received.object)) {}
-    /// `init(body)` is called when the object is made, on zeroed memory, `further_bytes` of which lie behind the body.
+    /// `init(body)` is called when the object is made, on zeroed memory, `further_bytes` of which lie behind the body;
+    /// `init.end(body, member)`, if there is such a function, when nobody can use it any more, by the process that made it if
+    /// it lives to see that.
     template <std::invocable<Body&> Init>
     explicit HandleBase(Init init, std::uint64_t further_bytes = 0)
         : object_(std::make_shared<InitialObject<Init>>(sizeof(Body) + further_bytes, std::move(init))) {}
@@ -61,6 +63,12 @@ private:
     public:
         InitialObject(std::uint64_t bytes, Init init)
             : SharedObject(Derived::kind, bytes), init_(std::move(init)) {}
+        ~InitialObject() override {
+            if constexpr (requires(Body& body, TreeMember& member) { init_.end(body, member); }) {
+                if (void* const address = address_if_made())
+                    init_.end(*std::launder(static_cast<Body*>(address)), member());
+            }
+        }
 
     protected:
         void construct(void* address) override { init_(*std::launder(static_cast<Body*>(address))); }

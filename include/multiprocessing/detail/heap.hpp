@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/extent_table.hpp>
-#include <multiprocessing/detail/platform/resources.hpp>
+#include <multiprocessing/detail/room.hpp>
 #include <multiprocessing/detail/space.hpp>
 #include <multiprocessing/detail/take_if.hpp>
 
@@ -19,8 +19,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
-#include <string>
-#include <system_error>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -239,7 +237,7 @@ private:
     Position allocate_large(std::uint64_t bytes) {
         const std::uint64_t needed = bytes / Space::extent_bytes + (bytes % Space::extent_bytes ? 1 : 0);
         const std::uint64_t length = rounded_length(needed);
-        if (length >= slab) no_room(bytes);
+        if (length >= slab) throw_space_full(space_, bytes);
         // The best fit of the warm ones, the latest among equals; a waste of a quarter is better than fresh pages.
         auto best = warm_.end();
         for (auto it = warm_.begin(); it != warm_.end(); ++it) {
@@ -252,7 +250,7 @@ private:
             warm_.erase(best, best + 1);
             warm_bytes_ -= run.length * Space::extent_bytes;
         } else {
-            if (bytes >= checked_size) check_room(bytes);
+            if (bytes >= checked_size) require_memory(bytes);
             run = Run{take_fresh(length), static_cast<std::uint32_t>(length)};
         }
         Extent& extent = space_.extent(run.first);
@@ -300,7 +298,7 @@ private:
             trim_to(live_);
             first = space_.take(extents, self_, 0);
         }
-        if (!first) no_room(extents * Space::extent_bytes);
+        if (!first) throw_space_full(space_, extents * Space::extent_bytes);
         hint_ = *first + extents;
         return *first;
     }
@@ -417,23 +415,6 @@ private:
         live_ += std::uint64_t{kept.live} * classes[size_class];
         for (const Position block : unneeded) free_[size_class].push_back(block);
         return true;
-    }
-
-    void check_room(std::uint64_t bytes) const {
-        const platform::MemoryRoom room = platform::memory_room();
-        if (bytes <= room.machine && bytes <= room.group) return;
-        throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
-                                "multiprocessing: " + std::to_string(bytes) +
-                                    " bytes of shared memory are wanted, but " + std::to_string(room.machine) +
-                                    " are available on this machine and " + std::to_string(room.group) +
-                                    " in its control group");
-    }
-
-    [[noreturn]] void no_room(std::uint64_t bytes) const {
-        throw std::system_error(
-            std::make_error_code(std::errc::not_enough_memory),
-            "multiprocessing: " + std::to_string(bytes) + " bytes of shared memory are wanted, but " +
-                std::to_string(space_.bytes()) + " were reserved in all, and no run of that size is left");
     }
 
     Space& space_;

@@ -71,6 +71,10 @@ public:
         parking.wake_one(changes_); // who takes it marks it again, for those who sleep on
     }
 
+    /// Takes part in the order of its acquires and releases without taking it: who released it before is seen with all it
+    /// did, and who acquires it afterwards sees what the caller did.
+    void touch() noexcept { word_.fetch_add(0, std::memory_order_seq_cst); }
+
     /// How often the holder has taken it, if it may do so again. Belongs to the holder; set anew after each acquire().
     std::uint32_t depth = 0;
 

@@ -93,6 +93,12 @@ public:
     bool is_given() const noexcept { return grips_ != 0; }
 
 protected:
+    /// Null if it was never made, or made by the process that this one is a copy of.
+    void* address_if_made() const noexcept {
+        const Position position = position_.load(std::memory_order_relaxed);
+        return position && copies_ == self().copies() ? &member().space.at<std::byte>(position) : nullptr;
+    }
+
     /// Gives the fresh, zeroed object its value.
     virtual void construct(void*) {}
 

@@ -192,6 +192,11 @@ public:
         }
     }
 
+    /// What lies there is not needed any more; the extents stay the caller's. Reads as zero, or as before.
+    void discard(Position position, std::uint64_t bytes) noexcept {
+        platform::discard(object_, position, bytes);
+    }
+
     /// Lets `owner` know that something of its extents was given back: a hint, which it looks for when it allocates.
     void notify(Incarnation owner) noexcept { mailbox(owner).fetch_add(1, std::memory_order_release); }
     std::uint32_t notifications(Incarnation owner) const noexcept {

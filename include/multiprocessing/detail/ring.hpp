@@ -1,0 +1,269 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file ring.hpp  Records of any length that processes put at one end and take at the other.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/recovering_lock.hpp>
+#include <multiprocessing/detail/segment_chain.hpp>
+#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace multiprocessing::inline v1::detail {
+
+enum class RingResult { done, timed_out, shut_down };
+
+/// Lies in the Space; all zero is an empty one without limit. One recovering lock per end; in between, one writer and one
+/// reader at a time, who share nothing but two counts.
+///
+/// **What a kill can do.** An end's cursor is kept twice, and the count says which of the two is valid: the one for count n
+/// is at n % 2. So a record is put by one store of `produced`, when it and the cursor behind it have been written; taken
+/// by one store of `consumed`, when it has been copied out. Killed before the store: nothing happened, and the next at that
+/// end writes over it or takes the same record. Killed after it: it is put, or gone with who took it. There is nothing to
+/// repair but memory (see SegmentChain), and the number of records can never be wrong.
+class Ring {
+public:
+    /// Once, when it is made, by `maker`. `limit`: the most records at a time; 0 for any number.
+    void open(Incarnation maker, std::uint64_t limit) noexcept {
+        maker_ = maker;
+        limit_ = limit;
+    }
+    /// Nobody uses it any more.
+    void end(Space& space) { chain_.end(space); }
+
+    std::uint64_t limit() const noexcept { return limit_; }
+    /// Records in it.
+    std::uint64_t size() const noexcept {
+        const std::uint64_t consumed = output_.count.load(std::memory_order_acquire);
+        // Later than the other: never negative.
+        return input_.count.load(std::memory_order_acquire) - consumed;
+    }
+    bool full() const noexcept { return limit_ && size() >= limit_; }
+    bool is_shut_down() const noexcept { return shut_down_.load(std::memory_order_seq_cst) != 0; }
+
+    /// Puts a record of `bytes`: calls `fill(std::byte*)`, which **must not** throw, under the lock. Waits while it is full.
+    /// Throws `std::system_error` if there is no memory; then nothing was put.
+    template <class Fill>
+    RingResult put(Space& space, std::uint64_t bytes, Fill fill, const Deadline& deadline) {
+        const platform::Parking& parking = space.parking();
+        {
+            // Without a limit nobody holds the lock for longer than it takes to copy a record.
+            Turn turn{producers_.lock, parking, limit_ ? deadline : Deadline{}};
+            if (!turn.is_mine() && (full() || !turn.try_longer())) return RingResult::timed_out;
+            sweep_after_death(space);
+            if (is_shut_down()) return RingResult::shut_down;
+            const std::uint64_t produced = input_.count.load(std::memory_order_relaxed);
+            if (limit_ && produced - producers_.seen >= limit_) {
+                const RingResult room = await_room(parking, produced, deadline);
+                if (room != RingResult::done) return room;
+            }
+            write(space, produced, bytes, fill);
+        }
+        post_if_waited(parking, input_.place);
+        return RingResult::done;
+    }
+
+    /// Takes a record: calls `read(std::span<const std::byte>)` under the lock; if that throws the record stays. Waits while it
+    /// is empty. What was put before a shutdown is taken first.
+    template <class Read>
+    RingResult take(Space& space, Read read, const Deadline& deadline) {
+        const platform::Parking& parking = space.parking();
+        {
+            Turn turn{consumers_.lock, parking, deadline};
+            if (!turn.is_mine() && (size() == 0 || !turn.try_longer())) return RingResult::timed_out;
+            const std::uint64_t consumed = output_.count.load(std::memory_order_relaxed);
+            if (consumers_.seen == consumed) {
+                const RingResult record = await_record(space, consumed, deadline);
+                if (record != RingResult::done) return record;
+            }
+            copy_out(space, consumed, read);
+        }
+        if (limit_) post_if_waited(parking, output_.place);
+        return RingResult::done;
+    }
+
+    /// From now on nothing more is put.
+    void shut_down(const platform::Parking& parking) noexcept {
+        shut_down_.store(1, std::memory_order_seq_cst);
+        // Killed here, or before the next: who waits looks again within a slice.
+        post(parking, input_.place);
+        post(parking, output_.place);
+    }
+
+    /// One of the records that were put has been dealt with. False if all have been.
+    bool task_done(const platform::Parking& parking) noexcept {
+        std::uint64_t done = done_.load(std::memory_order_relaxed);
+        do {
+            if (done >= input_.count.load(std::memory_order_acquire)) return false;
+        } while (!done_.compare_exchange_weak(done, done + 1, std::memory_order_seq_cst));
+        if (all_done()) post(parking, all_done_);
+        return true;
+    }
+
+    /// Waits until all have been; false when the deadline passed.
+    bool join(const platform::Parking& parking, const Deadline& deadline) {
+        return wait(parking, all_done_, deadline, [this] { return all_done(); });
+    }
+
+private:
+    static constexpr std::uint64_t jump = ~std::uint64_t{0}; // instead of a size: go on in the next segment
+    static constexpr std::uint64_t size_bytes = sizeof(std::uint64_t);
+
+    /// Where the next record is; `segment` 0: nowhere yet.
+    struct Cursor {
+        Position segment;
+        std::uint64_t offset;
+    };
+
+    /// What the holder of an end's lock alone uses. On a cache line of its own, as are the others.
+    struct alignas(64) End {
+        RecoveringLock lock;
+        std::uint64_t seen =
+            0; ///< The other end's count, when it was last looked at: not to touch its line each time.
+        std::array<Cursor, 2> at{};
+    };
+
+    /// What an end publishes, and where the other waits for that.
+    struct alignas(64) Published {
+        std::atomic<std::uint64_t> count{0};
+        ParkingPlace place;
+    };
+
+    /// Holds the lock of an end.
+    class Turn {
+    public:
+        Turn(RecoveringLock& lock, const platform::Parking& parking, const Deadline& deadline)
+            : lock_(lock), parking_(parking), mine_(lock.acquire(parking, this_thread(), deadline)) {}
+        /// There is something to do, and the deadline was perhaps 0: whoever is at it only copies a record.
+        bool try_longer() {
+            mine_ = lock_.acquire(parking_, this_thread(), Deadline::after(slice));
+            return mine_;
+        }
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+        ~Turn() {
+            if (mine_) lock_.release(parking_);
+        }
+        bool is_mine() const noexcept { return mine_; }
+
+    private:
+        RecoveringLock& lock_;
+        const platform::Parking& parking_;
+        bool mine_;
+    };
+
+    static constexpr std::uint64_t length_of(std::uint64_t bytes) {
+        return size_bytes + (bytes + size_bytes - 1) / size_bytes * size_bytes;
+    }
+    static std::uint64_t& size_at(Space& space, const Cursor& at) {
+        return space.at<std::uint64_t>(at.segment + at.offset);
+    }
+
+    template <class Fill>
+    void write(Space& space, std::uint64_t produced, std::uint64_t bytes, Fill& fill) {
+        Cursor at = producers_.at[produced % 2];
+        const std::uint64_t length = length_of(bytes);
+        // Room for a jump always stays.
+        if (!at.segment || at.offset + length + size_bytes > space.at<Segment>(at.segment).bytes) {
+            const std::uint64_t consumed = output_.count.load(std::memory_order_acquire);
+            const Position fresh =
+                chain_.extend(space, maker_, at.segment, produced, length + size_bytes, consumed);
+            // Nobody comes here before the record behind it is published.
+            if (at.segment) size_at(space, at) = jump;
+            at = {fresh, SegmentChain::first_record};
+        }
+        size_at(space, at) = bytes;
+        fill(&space.at<std::byte>(at.segment + at.offset + size_bytes));
+        at.offset += length;
+        producers_.at[(produced + 1) % 2] = at;
+        // Release: who sees the count sees the record, and the next at this end the cursor.
+        input_.count.store(produced + 1, std::memory_order_release);
+    }
+
+    template <class Read>
+    void copy_out(Space& space, std::uint64_t consumed, Read& read) {
+        Cursor at = consumers_.at[consumed % 2];
+        if (!at.segment) at = {chain_.oldest(), SegmentChain::first_record};
+        const bool moves = size_at(space, at) == jump;
+        if (moves) at = {space.at<Segment>(at.segment).next, SegmentChain::first_record};
+        const std::uint64_t bytes = size_at(space, at);
+        read(std::span<const std::byte>{&space.at<std::byte>(at.segment + at.offset + size_bytes),
+                                        static_cast<std::size_t>(bytes)});
+        at.offset += length_of(bytes);
+        consumers_.at[(consumed + 1) % 2] = at;
+        // Release: who sees the count may write over the record.
+        output_.count.store(consumed + 1, std::memory_order_release);
+        if (moves && chain_.is_long()) trim(space, consumed + 1);
+    }
+
+    /// Memory is the putting end's affair; but it may be that nobody puts any more.
+    void trim(Space& space, std::uint64_t consumed) {
+        const Turn turn{producers_.lock, space.parking(), Deadline::after(std::chrono::seconds{0})};
+        if (!turn.is_mine()) return; // then whoever puts does it
+        sweep_after_death(space);
+        const std::uint64_t produced = input_.count.load(std::memory_order_relaxed);
+        const Position tail = producers_.at[produced % 2].segment;
+        chain_.trim(space, tail, consumed);
+        if (produced == consumed) chain_.discard_content(space, tail);
+    }
+
+    /// By the holder of the putting end.
+    void sweep_after_death(Space& space) {
+        if (!producers_.lock.recovered()) return;
+        chain_.sweep(space, producers_.at[input_.count.load(std::memory_order_relaxed) % 2].segment);
+    }
+
+    /// By the holder of the putting end: until there is room.
+    RingResult await_room(const platform::Parking& parking, std::uint64_t produced, const Deadline& deadline) {
+        const auto has_room = [&] {
+            producers_.seen = output_.count.load(std::memory_order_acquire);
+            return produced - producers_.seen < limit_ || is_shut_down();
+        };
+        if (!wait(parking, output_.place, deadline, has_room, [&] { consumers_.lock.touch(); }))
+            return RingResult::timed_out;
+        return is_shut_down() ? RingResult::shut_down : RingResult::done;
+    }
+
+    /// By the holder of the taking end: until there is a record.
+    RingResult await_record(Space& space, std::uint64_t consumed, const Deadline& deadline) {
+        const auto has_record = [&] {
+            consumers_.seen = input_.count.load(std::memory_order_acquire);
+            return consumers_.seen != consumed;
+        };
+        const auto ready = [&] { return has_record() || is_shut_down(); };
+        if (!wait(space.parking(), input_.place, deadline, ready, [&] { producers_.lock.touch(); }))
+            return RingResult::timed_out;
+        if (has_record()) return RingResult::done;
+        // Who was putting while it was shut down has finished when the lock has been ours.
+        {
+            const Turn turn{producers_.lock, space.parking(), Deadline{}};
+            sweep_after_death(space);
+        }
+        return has_record() ? RingResult::done : RingResult::shut_down;
+    }
+
+    bool all_done() const noexcept {
+        const std::uint64_t done = done_.load(std::memory_order_seq_cst);
+        return done == input_.count.load(std::memory_order_seq_cst);
+    }
+
+    End producers_;
+    Published input_; // by producers, for consumers
+    End consumers_;
+    Published output_; // by consumers, for producers
+    alignas(64) SegmentChain chain_;
+    std::uint64_t limit_ = 0;
+    Incarnation maker_ = 0;
+    std::atomic<std::uint32_t> shut_down_{0};
+    std::atomic<std::uint64_t> done_{0};
+    ParkingPlace all_done_;
+};
+
+} // namespace multiprocessing::inline v1::detail

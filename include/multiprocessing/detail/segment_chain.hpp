@@ -1,0 +1,204 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file segment_chain.hpp  The memory of a ring: segments in a row, filled once, used again when they are drained.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/room.hpp>
+#include <multiprocessing/detail/space.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// The head of a segment; records follow.
+struct Segment {
+    Position next;       ///< 0: there is none yet.
+    std::uint64_t bytes; ///< In all.
+    std::uint64_t last;  ///< Number of the last record in it, as soon as there is a next.
+};
+
+/// Lies in the Space; all zero is one without memory. Only for whoever holds the lock of the ring's putting end.
+///
+/// The extents bear a name of the ring's own as their owner, never that of a process: whoever dies, its items stay. The name
+/// counts as a descendant of the process that made the ring; so what is left when that has died with all its descendants, who
+/// alone can have a handle, goes the way of their memory.
+///
+/// What is reachable from the oldest segment is in use. A kill between taking memory and linking it, or between unlinking it
+/// and giving it back, leaves extents that are not: sweep() finds them, after each death of a holder of the lock.
+class SegmentChain {
+public:
+    /// Where the first record of a segment is. Its payload then begins at a cache line.
+    static constexpr std::uint64_t first_record = 56;
+
+    /// Oldest segment, drained or not; 0 if there was never one.
+    Position oldest() const noexcept { return oldest_; }
+
+    /// Whether so much is kept that trim() may have something to do. May be asked by anybody.
+    bool is_long() const noexcept {
+        return count_.load(std::memory_order_relaxed) > most_kept ||
+               bytes_.load(std::memory_order_relaxed) > most_bytes_kept;
+    }
+
+    /// Appends a segment with room for `needed` bytes of records behind `tail` (0: as the first), whose last record is number
+    /// `last`. Of the records `consumed` have been taken. Throws `std::system_error` if there is no memory.
+    Position extend(Space& space, Incarnation maker, Position tail, std::uint64_t last, std::uint64_t needed,
+                    std::uint64_t consumed) {
+        const std::uint64_t bytes = length_for(first_record + needed);
+        Position fresh = reuse(space, tail, bytes, consumed);
+        if (!fresh) fresh = take(space, maker, bytes);
+        Segment& segment = space.at<Segment>(fresh);
+        segment.next = 0;
+        segment.last = 0;
+        // Killed before it is linked: it is swept up. After: whoever puts next goes on in the tail, and sweeps, too.
+        if (tail) {
+            space.at<Segment>(tail).last = last;
+            space.at<Segment>(tail).next = fresh;
+        } else {
+            oldest_ = fresh;
+        }
+        if (is_long()) trim(space, fresh, consumed);
+        return fresh;
+    }
+
+    /// Gives back drained segments, but for a few that stay warm: a fresh page costs a hundred times its copy.
+    void trim(Space& space, Position tail, std::uint64_t consumed) {
+        std::uint64_t spare = 0;
+        std::uint64_t bytes = 0;
+        for_each_drained(space, tail, consumed, [&](Segment& segment) {
+            ++spare;
+            bytes += segment.bytes;
+        });
+        while (spare > 0 && (spare > most_kept || bytes_.load(std::memory_order_relaxed) > most_bytes_kept)) {
+            const Position first = oldest_;
+            const Segment segment = space.at<Segment>(first);
+            oldest_ = segment.next;
+            drop(space, first, segment.bytes);
+            --spare;
+        }
+    }
+
+    /// All records have been taken, and the last of them was so large that its memory should not wait for the next.
+    void discard_content(Space& space, Position tail) noexcept {
+        const std::uint64_t bytes = space.at<Segment>(tail).bytes;
+        if (bytes > most_bytes_kept) space.discard(tail + Space::extent_bytes, bytes - Space::extent_bytes);
+    }
+
+    /// Gives back what is not reachable: somebody has died with the lock. The records end in `tail`.
+    void sweep(Space& space, Position tail) {
+        if (tail) {
+            space.at<Segment>(tail).next = 0;
+        } else {
+            oldest_ = 0;
+        }
+        std::vector<std::pair<std::uint64_t, std::uint64_t>> kept; // extents, first and end
+        std::uint64_t bytes = 0;
+        for (Position at = oldest_; at; at = space.at<Segment>(at).next) {
+            const std::uint64_t length = space.at<Segment>(at).bytes;
+            kept.emplace_back(at / Space::extent_bytes, (at + length) / Space::extent_bytes);
+            bytes += length;
+        }
+        std::sort(kept.begin(), kept.end());
+        give_back_all_but(space, kept);
+        count_.store(static_cast<std::uint32_t>(kept.size()), std::memory_order_relaxed);
+        bytes_.store(bytes, std::memory_order_relaxed);
+    }
+
+    /// Nobody uses the ring any more.
+    void end(Space& space) {
+        if (name_) give_back_all_but(space, {});
+    }
+
+private:
+    static constexpr std::uint64_t standard = 4 * Space::extent_bytes; // about a quarter of a core's cache
+    static constexpr std::uint32_t most_kept = 8;
+    static constexpr std::uint64_t most_bytes_kept = std::uint64_t{65} << 20; // one item of 64 MiB
+    static constexpr std::uint64_t checked_every = std::uint64_t{16} << 20;
+
+    /// Rounded so that segments fit each other's place.
+    static std::uint64_t length_for(std::uint64_t bytes) {
+        if (bytes <= standard) return standard;
+        const std::uint64_t grain = (std::max)(Space::extent_bytes, std::bit_floor(bytes) / 8);
+        return (bytes + grain - 1) / grain * grain;
+    }
+
+    /// Calls `look(segment)` for those, from the oldest on, that nobody will look into again: a later one has been read from.
+    template <class Look>
+    void for_each_drained(Space& space, Position tail, std::uint64_t consumed, Look look) const {
+        for (Position at = oldest_; at && at != tail;) {
+            Segment& segment = space.at<Segment>(at);
+            if (segment.last >= consumed) return;
+            at = segment.next;
+            look(segment);
+        }
+    }
+
+    /// Takes a drained segment of about that size out of the chain; 0 if there is none.
+    Position reuse(Space& space, Position tail, std::uint64_t bytes, std::uint64_t consumed) {
+        Position* link = &oldest_;
+        Position found = 0;
+        for_each_drained(space, tail, consumed, [&](Segment& segment) {
+            if (found) return;
+            if (segment.bytes >= bytes && segment.bytes <= bytes + bytes / 4) {
+                found = *link;
+                // Killed here: it is out of the chain, and swept up.
+                *link = segment.next;
+            } else {
+                link = &segment.next;
+            }
+        });
+        return found;
+    }
+
+    Position take(Space& space, Incarnation maker, std::uint64_t bytes) {
+        unchecked_ += bytes;
+        if (unchecked_ >= checked_every) {
+            require_memory(bytes);
+            unchecked_ = 0;
+        }
+        if (!name_) name_ = space.new_incarnation(maker);
+        const std::uint64_t extents = bytes / Space::extent_bytes;
+        auto first = space.take(extents, name_, hint_);
+        if (!first) throw_space_full(space, bytes);
+        hint_ = *first + extents;
+        const Position position = *first * Space::extent_bytes;
+        space.at<Segment>(position).bytes = bytes;
+        count_.fetch_add(1, std::memory_order_relaxed);
+        bytes_.fetch_add(bytes, std::memory_order_relaxed);
+        return position;
+    }
+
+    void drop(Space& space, Position position, std::uint64_t bytes) {
+        space.give_back(position / Space::extent_bytes, bytes / Space::extent_bytes);
+        count_.fetch_sub(1, std::memory_order_relaxed);
+        bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    }
+
+    /// `kept` is sorted.
+    void give_back_all_but(Space& space,
+                           const std::vector<std::pair<std::uint64_t, std::uint64_t>>& kept) noexcept {
+        auto next = kept.begin();
+        const std::uint64_t end = space.high_water();
+        for (std::uint64_t extent = space.first_extent(); extent < end; ++extent) {
+            if (next != kept.end() && extent == next->first) {
+                extent = next++->second - 1;
+            } else if (space.extent(extent).owner.load(std::memory_order_relaxed) == name_) {
+                space.give_back(extent, 1);
+            }
+        }
+    }
+
+    Position oldest_ = 0;
+    std::uint64_t hint_ = 0;
+    std::uint64_t unchecked_ = 0; // bytes taken since the last look at what the machine has left
+    std::atomic<std::uint64_t> bytes_{0};
+    std::atomic<std::uint32_t> count_{0};
+    Incarnation name_ = 0;
+};
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,317 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file queues.hpp  Queues between processes.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/handle_base.hpp>
+#include <multiprocessing/detail/ring.hpp>
+#include <multiprocessing/detail/ring_item.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/options.hpp>
+#include <multiprocessing/reduction.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace multiprocessing::inline v1 {
+
+namespace detail {
+
+/// Whether a T can be an item; else the compiler's one error says why not.
+template <class T>
+constexpr bool is_item() {
+    if constexpr (!Serializable<T>) require_crossing<T, Crossing::anywhere>();
+    return true;
+}
+
+/// What all queues of T are handles of.
+template <class Derived, class T>
+class QueueHandle : public HandleBase<Derived, Ring> {
+    static_assert(is_item<T>());
+    using Base = HandleBase<Derived, Ring>;
+
+public:
+    using value_type = T;
+
+    /// Whether nothing is in it at the moment. Python: `empty()`.
+    bool empty() const { return this->body().size() == 0; }
+
+    /// This process will use it no more: all its handles of this copy refuse. Others go on. Python: `close()`.
+    void close() const noexcept { closed_->store(true, std::memory_order_relaxed); }
+
+protected:
+    explicit QueueHandle(Count maxsize) : Base(Opening{maxsize.value()}) {}
+    explicit QueueHandle(Received received) : Base(std::move(received)) {}
+
+    bool is_closed() const noexcept { return closed_->load(std::memory_order_relaxed); }
+
+    RingResult put_before(const T& item, const Deadline& deadline) const {
+        Ring& ring = this->body();
+        return put_item(ring, this->member().space, item, deadline);
+    }
+    /// `place` is a T or a `std::optional<T>`.
+    template <class Place>
+    RingResult take_before(Place& place, const Deadline& deadline) const {
+        Ring& ring = this->body();
+        return take_item<T>(ring, this->member().space, place, deadline);
+    }
+
+    [[noreturn]] static void throw_full(std::size_t maxsize) {
+        throw Full(std::string("multiprocessing: the ") + Derived::kind + " holds its " +
+                   std::to_string(maxsize) + " items");
+    }
+    [[noreturn]] static void throw_empty() {
+        throw Empty(std::string("multiprocessing: the ") + Derived::kind + " is empty");
+    }
+    [[noreturn]] static void throw_shut_down() {
+        throw ShutDown(std::string("multiprocessing: the ") + Derived::kind + " was shut down");
+    }
+
+private:
+    struct Opening {
+        std::size_t limit;
+        void operator()(Ring& ring) const noexcept { ring.open(tree().self, limit); }
+        void end(Ring& ring, TreeMember& member) const { ring.end(member.space); }
+    };
+
+    std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+/// What Queue and JoinableQueue have in common.
+template <class Derived, class T>
+class BoundedQueueHandle : public QueueHandle<Derived, T> {
+    using Base = QueueHandle<Derived, T>;
+
+public:
+    /// Appends the item; waits for room if the queue has a maxsize. When it returns, the item is in the queue, whatever happens
+    /// to this process. There is no thread that sends it later: it may be changed now, and a child that has put may be joined
+    /// before its items are read.
+    ///
+    /// Throws SerializationError if it cannot be made bytes of, Full after the timeout, ShutDown if the queue was shut down,
+    /// `std::invalid_argument` after close(), `std::system_error` with the figures if there is no memory. Then it is not in the queue.
+    ///
+    /// Python: `put(obj, timeout=timeout)`; there a thread of its own makes the bytes later, and prints what goes wrong.
+    void put(const T& item, Timeout timeout = no_timeout) const {
+        if (!put_until(item, Deadline::after(timeout))) Base::throw_full(maxsize());
+    }
+    /// The same without waiting. Python: `put_nowait(obj)`.
+    void put_nowait(const T& item) const { put(item, std::chrono::seconds{0}); }
+    /// The same; false instead of Full.
+    bool try_put(const T& item) const { return put_until(item, Deadline::after(std::chrono::seconds{0})); }
+
+    /// Takes the oldest item; waits for one. Throws Empty after the timeout; ShutDown if the queue was shut down and is empty;
+    /// `std::invalid_argument` after close(); SerializationError if no T can be made of it: the item is gone then.
+    /// Python: `get(timeout=timeout)`.
+    T get(Timeout timeout = no_timeout) const {
+        std::optional<T> item = get_until(Deadline::after(timeout));
+        if (!item) Base::throw_empty();
+        return std::move(*item);
+    }
+    /// The same, written over `item`: what memory that has is used again. For large items in a loop, as fresh memory costs
+    /// many times what copying into it does. After an exception `item` may have any value.
+    void get_into(T& item, Timeout timeout = no_timeout) const {
+        require_open();
+        const RingResult result = this->take_before(item, Deadline::after(timeout));
+        if (result == RingResult::shut_down) Base::throw_shut_down();
+        if (result == RingResult::timed_out) Base::throw_empty();
+    }
+    /// As get() without waiting. Python: `get_nowait()`.
+    T get_nowait() const { return get(std::chrono::seconds{0}); }
+    /// The same; nullopt instead of Empty.
+    std::optional<T> try_get() const { return get_until(Deadline::after(std::chrono::seconds{0})); }
+
+    /// How many items are in it at the moment. Python: `qsize()`.
+    std::size_t qsize() const { return static_cast<std::size_t>(this->body().size()); }
+    /// Whether a put() would wait at the moment. Python: `full()`.
+    bool full() const { return this->body().full(); }
+    /// The most items that it holds; 0 for any number.
+    std::size_t maxsize() const { return static_cast<std::size_t>(this->body().limit()); }
+
+    /// Ends the queue for all processes: whoever puts, or waits in it, gets ShutDown. What is in it can still be taken,
+    /// then whoever gets has ShutDown, too, and iteration ends. Python: `queue.Queue.shutdown()`, since 3.13.
+    void shutdown() const {
+        Ring& ring = this->body();
+        ring.shut_down(this->parking());
+    }
+
+    /// Nothing: put() has done all. Throws `std::logic_error` before close(). Python: `join_thread()`, which waits there until
+    /// what was put has been sent.
+    void join_thread() const {
+        if (this->is_closed()) return;
+        throw std::logic_error(std::string("multiprocessing: join_thread() of a ") + Derived::kind +
+                               " that is in use: close() it first");
+    }
+    /// Nothing: an item that put() returned from is in the queue, and stays. Python: `cancel_join_thread()`.
+    void cancel_join_thread() const noexcept {}
+
+    /// Takes items one by one, for `for (T item : queue)`.
+    class Iterator {
+    public:
+        using value_type = T;
+        using difference_type = std::ptrdiff_t;
+        using iterator_concept = std::input_iterator_tag;
+
+        explicit Iterator(const BoundedQueueHandle& queue) : queue_(&queue) { ++*this; }
+        /// The item; it may be moved from.
+        T&& operator*() const noexcept { return std::move(*item_); }
+        Iterator& operator++() {
+            item_.reset();
+            if (queue_->take_or_end(item_)) return *this;
+            queue_ = nullptr;
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const Iterator& iterator, std::default_sentinel_t) noexcept {
+            return !iterator.queue_;
+        }
+
+    private:
+        const BoundedQueueHandle* queue_;
+        mutable std::optional<T> item_;
+    };
+
+    /// `for (T item : queue)` takes items until the queue was shut down and is empty. It has no end if nobody ever shuts it
+    /// down: a process that is killed does not. Who reads from such may use get() with a timeout and look at their sentinels.
+    /// Python: `iter(queue.get, None)`, with None put by whoever ends.
+    Iterator begin() const { return Iterator(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+
+protected:
+    using Base::Base;
+
+private:
+    void require_open() const {
+        if (!this->is_closed()) return;
+        throw std::invalid_argument(std::string("multiprocessing: this ") + Derived::kind +
+                                    " was closed in this process");
+    }
+
+    bool put_until(const T& item, const Deadline& deadline) const {
+        require_open();
+        const RingResult result = this->put_before(item, deadline);
+        if (result == RingResult::shut_down) Base::throw_shut_down();
+        return result == RingResult::done;
+    }
+
+    std::optional<T> get_until(const Deadline& deadline) const {
+        require_open();
+        std::optional<T> item;
+        if (this->take_before(item, deadline) == RingResult::shut_down) Base::throw_shut_down();
+        return item;
+    }
+
+    bool take_or_end(std::optional<T>& item) const {
+        require_open();
+        return this->take_before(item, Deadline{}) == RingResult::done;
+    }
+};
+
+} // namespace detail
+
+/// A first-in first-out queue of T that any number of processes put items in and take them out of. A cheap handle: copies
+/// refer to the same queue, and it reaches other processes as an argument. T is Serializable, and may be move-only.
+///
+/// Each item is taken once. Items of one process come in the order in which it put them. Without a maxsize put() never
+/// waits, and what is in the queue takes shared memory until it is taken.
+///
+/// A process that is killed in put() or get(), at any instant, takes with it at most the item in its hands; nobody else
+/// notices. What it had put stays.
+///
+/// Python: `multiprocessing.Queue(maxsize)`.
+template <class T>
+class Queue : public detail::BoundedQueueHandle<Queue<T>, T> {
+    using Base = detail::BoundedQueueHandle<Queue<T>, T>;
+
+public:
+    static constexpr char kind[] = "Queue";
+
+    /// Of at most `maxsize` items at a time; 0 for any number.
+    explicit Queue(Count maxsize = {}) : Base(maxsize) {}
+
+private:
+    friend detail::HandleBase<Queue, detail::Ring>;
+    explicit Queue(detail::Received received) : Base(std::move(received)) {}
+};
+
+/// A Queue that counts what has been dealt with: whoever takes an item says task_done() when it has done with it, and join()
+/// waits until that was said of all items.
+///
+/// One that is killed between get() and task_done() never says it: join(timeout) helps.
+///
+/// Python: `multiprocessing.JoinableQueue(maxsize)`.
+template <class T>
+class JoinableQueue : public detail::BoundedQueueHandle<JoinableQueue<T>, T> {
+    using Base = detail::BoundedQueueHandle<JoinableQueue<T>, T>;
+
+public:
+    static constexpr char kind[] = "JoinableQueue";
+
+    /// Of at most `maxsize` items at a time; 0 for any number.
+    explicit JoinableQueue(Count maxsize = {}) : Base(maxsize) {}
+
+    /// One item that was taken has been dealt with. Throws `std::invalid_argument` if that was said of all that were put.
+    /// Python: `task_done()`.
+    void task_done() const {
+        detail::Ring& ring = this->body();
+        if (ring.task_done(this->parking())) return;
+        throw std::invalid_argument("multiprocessing: task_done() of a JoinableQueue was called more often "
+                                    "than items were put");
+    }
+
+    /// Waits until all items that were put have been dealt with. False after the timeout. Python: `join()`, without a timeout.
+    bool join(Timeout timeout = no_timeout) const {
+        detail::Ring& ring = this->body();
+        return ring.join(this->parking(), detail::Deadline::after(timeout));
+    }
+
+private:
+    friend detail::HandleBase<JoinableQueue, detail::Ring>;
+    explicit JoinableQueue(detail::Received received) : Base(std::move(received)) {}
+};
+
+/// A Queue with no more than it takes: put, get, empty, close. Python: `multiprocessing.SimpleQueue()`, whose put() waits when
+/// its pipe is full; this one never does.
+template <class T>
+class SimpleQueue : public detail::QueueHandle<SimpleQueue<T>, T> {
+    using Base = detail::QueueHandle<SimpleQueue<T>, T>;
+
+public:
+    static constexpr char kind[] = "SimpleQueue";
+
+    SimpleQueue() : Base(Count{}) {}
+
+    /// As Queue::put(). Throws `std::system_error` (EBADF) after close().
+    void put(const T& item) const {
+        require_open();
+        this->put_before(item, detail::Deadline{});
+    }
+
+    /// As Queue::get().
+    T get() const {
+        require_open();
+        std::optional<T> item;
+        this->take_before(item, detail::Deadline{});
+        return std::move(*item);
+    }
+
+private:
+    void require_open() const {
+        if (!this->is_closed()) return;
+        throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),
+                                "multiprocessing: this SimpleQueue was closed in this process");
+    }
+
+    friend detail::HandleBase<SimpleQueue, detail::Ring>;
+    explicit SimpleQueue(detail::Received received) : Base(std::move(received)) {}
+};
+
+} // namespace multiprocessing::inline v1
