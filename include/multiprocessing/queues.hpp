@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -26,17 +27,9 @@ namespace multiprocessing::inline v1 {
 
 namespace detail {
 
-/// Whether a T can be an item; else the compiler's one error says why not.
-template <class T>
-constexpr bool is_item() {
-    if constexpr (!Serializable<T>) require_crossing<T, Crossing::anywhere>();
-    return true;
-}
-
 /// What all queues of T are handles of.
 template <class Derived, class T>
 class QueueHandle : public HandleBase<Derived, Ring> {
-    static_assert(is_item<T>());
     using Base = HandleBase<Derived, Ring>;
 
 public:
@@ -49,20 +42,30 @@ public:
     void close() const noexcept { closed_->store(true, std::memory_order_relaxed); }
 
 protected:
-    explicit QueueHandle(Count maxsize) : Base(Opening{maxsize.value()}) {}
+    explicit QueueHandle(Count maxsize) : Base(Opening{maxsize.value()}) {
+        if constexpr (!Serializable<T>) require_crossing<T, Crossing::anywhere>(); // the compiler's one error
+    }
     explicit QueueHandle(Received received) : Base(std::move(received)) {}
 
     bool is_closed() const noexcept { return closed_->load(std::memory_order_relaxed); }
 
     RingResult put_before(const T& item, const Deadline& deadline) const {
-        Ring& ring = this->body();
-        return put_item(ring, this->member().space, item, deadline);
+        if constexpr (!Serializable<T>) {
+            std::terminate(); // see the constructor
+        } else {
+            Ring& ring = this->body();
+            return put_item(ring, this->member().space, item, deadline);
+        }
     }
     /// `place` is a T or a `std::optional<T>`.
     template <class Place>
     RingResult take_before(Place& place, const Deadline& deadline) const {
-        Ring& ring = this->body();
-        return take_item<T>(ring, this->member().space, place, deadline);
+        if constexpr (!Serializable<T>) {
+            std::terminate();
+        } else {
+            Ring& ring = this->body();
+            return take_item<T>(ring, this->member().space, place, deadline);
+        }
     }
 
     [[noreturn]] static void throw_full(std::size_t maxsize) {

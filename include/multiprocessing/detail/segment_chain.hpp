@@ -16,6 +16,9 @@
 
 namespace multiprocessing::inline v1::detail {
 
+/// A kill finds the steps of a process done in the order in which they are written: so they have to be by the compiler, too.
+inline void in_this_order() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
 /// The head of a segment; records follow.
 struct Segment {
     Position next;       ///< 0: there is none yet.
@@ -55,6 +58,7 @@ public:
         Segment& segment = space.at<Segment>(fresh);
         segment.next = 0;
         segment.last = 0;
+        in_this_order();
         // Killed before it is linked: it is swept up. After: whoever puts next goes on in the tail, and sweeps, too.
         if (tail) {
             space.at<Segment>(tail).last = last;
@@ -78,6 +82,7 @@ public:
             const Position first = oldest_;
             const Segment segment = space.at<Segment>(first);
             oldest_ = segment.next;
+            in_this_order();
             drop(space, first, segment.bytes);
             --spare;
         }
@@ -117,7 +122,7 @@ public:
 private:
     static constexpr std::uint64_t standard = 4 * Space::extent_bytes; // about a quarter of a core's cache
     static constexpr std::uint32_t most_kept = 8;
-    static constexpr std::uint64_t most_bytes_kept = std::uint64_t{65} << 20; // one item of 64 MiB
+    static constexpr std::uint64_t most_bytes_kept = std::uint64_t{80} << 20; // one item of 64 MiB
     static constexpr std::uint64_t checked_every = std::uint64_t{16} << 20;
 
     /// Rounded so that segments fit each other's place.
@@ -138,21 +143,20 @@ private:
         }
     }
 
-    /// Takes a drained segment of about that size out of the chain; 0 if there is none.
+    /// Takes the drained segment of about that size that was in use last out of the chain; 0 if there is none.
     Position reuse(Space& space, Position tail, std::uint64_t bytes, std::uint64_t consumed) {
         Position* link = &oldest_;
-        Position found = 0;
+        Position* found = nullptr;
         for_each_drained(space, tail, consumed, [&](Segment& segment) {
-            if (found) return;
-            if (segment.bytes >= bytes && segment.bytes <= bytes + bytes / 4) {
-                found = *link;
-                // Killed here: it is out of the chain, and swept up.
-                *link = segment.next;
-            } else {
-                link = &segment.next;
-            }
+            if (segment.bytes >= bytes && segment.bytes <= bytes + bytes / 4) found = link;
+            link = &segment.next;
         });
-        return found;
+        if (!found) return 0;
+        const Position segment = *found;
+        *found = space.at<Segment>(segment).next;
+        in_this_order();
+        // Killed here: it is out of the chain, and swept up.
+        return segment;
     }
 
     Position take(Space& space, Incarnation maker, std::uint64_t bytes) {

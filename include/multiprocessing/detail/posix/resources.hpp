@@ -81,17 +81,8 @@ inline std::optional<std::uint64_t> number_in(const std::string& text) {
 
 inline int machine_processors() { return static_cast<int>((std::max)(1L, ::sysconf(_SC_NPROCESSORS_ONLN))); }
 
-inline int allowed_processors() {
+inline int quota_processors() {
     int allowed = machine_processors();
-    for (int size = 1024; size <= 1 << 20; size *= 4) { // EINVAL: the kernel knows more processors than the set
-        cpu_set_t* const set = CPU_ALLOC(static_cast<std::size_t>(size));
-        if (!set) break;
-        const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(size));
-        const bool fits = ::sched_getaffinity(0, bytes, set) == 0;
-        if (fits) allowed = CPU_COUNT_S(bytes, set);
-        CPU_FREE(set);
-        if (fits) break;
-    }
     const auto apply = [&](double quota, double period) {
         if (quota > 0 && period > 0) {
             allowed = (std::min)(allowed, static_cast<int>((std::max)(1.0, (quota + period - 1) / period)));
@@ -109,7 +100,21 @@ inline int allowed_processors() {
         apply(std::strtod(quota.c_str(), nullptr),
               std::strtod(small_file(folder + "/cpu.cfs_period_us").c_str(), nullptr));
     }
-    return (std::max)(1, allowed);
+    return allowed;
+}
+
+inline int allowed_processors() {
+    int allowed = machine_processors();
+    for (int size = 1024; size <= 1 << 20; size *= 4) { // EINVAL: the kernel knows more processors than the set
+        cpu_set_t* const set = CPU_ALLOC(static_cast<std::size_t>(size));
+        if (!set) break;
+        const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(size));
+        const bool fits = ::sched_getaffinity(0, bytes, set) == 0;
+        if (fits) allowed = CPU_COUNT_S(bytes, set);
+        CPU_FREE(set);
+        if (fits) break;
+    }
+    return (std::max)(1, (std::min)(allowed, quota_processors()));
 }
 
 inline MemoryRoom memory_room() {

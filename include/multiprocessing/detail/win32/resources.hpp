@@ -17,6 +17,8 @@ inline int machine_processors() {
     return (std::max)(1, static_cast<int>(GetActiveProcessorCount(all_groups)));
 }
 
+inline int quota_processors() { return machine_processors(); }
+
 inline int allowed_processors() {
     // Masks are of one group of at most 64 processors. Who is bound to nothing may use every group.
     winapi::ULONG_PTR_ own = 0;

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <support/catch.hpp>
+
+#include <multiprocessing/detail/ring.hpp>
+#include <multiprocessing/detail/tree.hpp>
+
+#include <chrono>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <random>
+#include <vector>
+
+namespace detail = multiprocessing::detail;
+using detail::RingResult;
+
+namespace {
+
+const detail::Deadline at_once = detail::Deadline::after(std::chrono::seconds{0});
+
+/// A ring beside a model of it: what is taken is compared with what was put.
+class Checked {
+public:
+    explicit Checked(std::uint64_t limit = 0) { ring_->open(detail::tree().self, limit); }
+    ~Checked() { ring_->end(detail::tree().space); }
+
+    RingResult put(std::size_t size) {
+        const unsigned seed = next_++;
+        const RingResult result = ring_->put(
+            detail::tree().space, size,
+            [&](std::byte* to) {
+                fill({to, size}, seed);
+            },
+            at_once);
+        if (result == RingResult::done) model_.push_back({size, seed});
+        return result;
+    }
+
+    /// Whether a record came, and was the right one.
+    bool take() {
+        bool right = false;
+        const RingResult result = ring_->take(
+            detail::tree().space,
+            [&](std::span<const std::byte> bytes) {
+                std::vector<std::byte> expected(bytes.size());
+                fill(expected, model_.front().seed);
+                right = bytes.size() == model_.front().size &&
+                        std::equal(bytes.begin(), bytes.end(), expected.begin());
+            },
+            at_once);
+        if (result == RingResult::done) model_.pop_front();
+        return result == RingResult::done && right;
+    }
+
+    std::size_t size() const { return static_cast<std::size_t>(ring_->size()); }
+    std::size_t expected_size() const { return model_.size(); }
+
+private:
+    struct Record {
+        std::size_t size;
+        unsigned seed;
+    };
+
+    static void fill(std::span<std::byte> bytes, unsigned seed) {
+        for (std::size_t i = 0; i < bytes.size(); ++i)
+            bytes[i] = static_cast<std::byte>(seed * 31 + i * 7 + (i >> 8));
+    }
+
+    std::unique_ptr<detail::Ring> ring_ = std::make_unique<detail::Ring>();
+    std::deque<Record> model_;
+    unsigned next_ = 0;
+};
+
+} // namespace
+
+TEST_CASE("a ring gives back what was put, whatever the sizes and however far it is behind", "[ring]") {
+    std::mt19937 random{GENERATE(1u, 2u, 3u)};
+    // Sizes that fill a segment exactly, or nearly, are those that go wrong.
+    const std::size_t segment = 4 * detail::Space::extent_bytes - detail::SegmentChain::first_record;
+    const std::size_t sizes[]{0,
+                              1,
+                              8,
+                              100,
+                              5000,
+                              60'000,
+                              130'000,
+                              segment / 2,
+                              segment - 8,
+                              segment - 16,
+                              segment - 24,
+                              segment - 32,
+                              segment - 40,
+                              segment,
+                              segment + 8,
+                              1 << 20,
+                              (1 << 20) + 72};
+    Checked ring;
+    for (int step = 0; step < 1500; ++step) {
+        const std::size_t size = sizes[random() % std::size(sizes)];
+        for (auto i = random() % 3; i > 0; --i) REQUIRE(ring.put(size) == RingResult::done);
+        for (auto i = random() % 4; i > 0 && ring.size() > 0; --i) REQUIRE(ring.take());
+        REQUIRE(ring.size() == ring.expected_size());
+        if (step % 100 == 0) {
+            while (ring.size() > 0) REQUIRE(ring.take());
+        }
+    }
+}
+
+TEST_CASE("records of one size go around in the same memory when each is taken before the next", "[ring]") {
+    const auto& space = detail::tree().space;
+    const auto taken = [&] {
+        std::uint64_t extents = 0;
+        for (std::uint64_t i = space.first_extent(); i < space.high_water(); ++i)
+            extents += space.extent(i).owner.load() != 0;
+        return extents;
+    };
+    Checked ring;
+    const std::uint64_t before = taken();
+    for (const std::size_t size : {100'000u, 1u << 20}) {
+        for (int i = 0; i < 20; ++i) {
+            REQUIRE(ring.put(size) == RingResult::done);
+            REQUIRE(ring.take());
+        }
+    }
+    CHECK(taken() - before <= 4 + 18);
+}
+
+TEST_CASE("a ring with a limit takes no more, and tells it", "[ring]") {
+    Checked ring{3};
+    for (int round = 0; round < 5; ++round) {
+        for (int i = 0; i < 3; ++i) REQUIRE(ring.put(10) == RingResult::done);
+        CHECK(ring.put(10) == RingResult::timed_out);
+        CHECK(ring.take());
+        CHECK(ring.put(10) == RingResult::done);
+        for (int i = 0; i < 3; ++i) CHECK(ring.take());
+        CHECK_FALSE(ring.take());
+    }
+}
