@@ -185,10 +185,10 @@ struct ExceptionList {
 using StandardExceptions =
     ExceptionList<std::filesystem::filesystem_error, std::ios_base::failure, std::system_error,
                   std::range_error, std::overflow_error, std::underflow_error, WorkerLostError, TimeoutError,
-                  SerializationError, CancelledError, BrokenBarrierError, Empty, Full, ShutDown, ProcessError,
-                  std::runtime_error, std::invalid_argument, std::domain_error, std::length_error,
-                  std::out_of_range, std::logic_error, std::bad_array_new_length, std::bad_alloc, std::bad_cast,
-                  std::bad_typeid, std::bad_optional_access, std::bad_variant_access, std::bad_weak_ptr,
-                  std::bad_exception>;
+                  SerializationError, CancelledError, BrokenBarrierError, Empty, Full, ShutDown, EOFError,
+                  AuthenticationError, ProcessError, std::runtime_error, std::invalid_argument,
+                  std::domain_error, std::length_error, std::out_of_range, std::logic_error,
+                  std::bad_array_new_length, std::bad_alloc, std::bad_cast, std::bad_typeid,
+                  std::bad_optional_access, std::bad_variant_access, std::bad_weak_ptr, std::bad_exception>;
 
 } // namespace multiprocessing::inline v1::detail
