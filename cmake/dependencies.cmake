@@ -12,3 +12,8 @@ if(CMAKE_CROSSCOMPILING AND NOT TARGET Boost::headers)
 else()
     find_package(Boost 1.74 CONFIG REQUIRED)
 endif()
+
+# libcrypto, for multiprocessing::remote alone; Windows has what that needs. Without it there is no such target.
+if(NOT WIN32)
+    find_package(OpenSSL COMPONENTS Crypto)
+endif()

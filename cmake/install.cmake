@@ -11,6 +11,15 @@ install(
     FILE_SET posix_headers
     FILE_SET win32_headers
 )
+# A file of its own: who does not ask for the component needs no OpenSSL.
+if(TARGET multiprocessing_remote)
+    install(TARGETS multiprocessing_remote EXPORT multiprocessingRemoteTargets)
+    install(
+        EXPORT multiprocessingRemoteTargets
+        NAMESPACE multiprocessing::
+        DESTINATION "${package_dir}"
+    )
+endif()
 install(FILES "${PROJECT_SOURCE_DIR}/cmake/wrap_main.cpp" DESTINATION share/multiprocessing)
 install(EXPORT multiprocessingTargets NAMESPACE multiprocessing:: DESTINATION "${package_dir}")
 configure_package_config_file(

@@ -6,7 +6,7 @@ set -eu
 packages=
 for group in "$@"; do
     case $group in
-        build) packages="$packages g++ cmake ninja-build libboost-dev" ;;
+        build) packages="$packages g++ cmake ninja-build libboost-dev libssl-dev" ;;
         test) packages="$packages catch2 ccache gdb python3" ;;
         clang) packages="$packages clang-16 libclang-rt-16-dev llvm-16 lld-16" ;;
         format) packages="$packages clang-format-16" ;;

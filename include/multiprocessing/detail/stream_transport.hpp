@@ -28,7 +28,12 @@ class StreamTransport final : public Transport {
 public:
     /// `both_ways`: the stream carries messages in both directions, so that what arrives during a send is read ahead.
     StreamTransport(platform::Handle handle, bool both_ways)
-        : StreamTransport(std::move(handle), both_ways, std::make_shared<Shared>()) {}
+        : StreamTransport(platform::Stream(std::move(handle)), both_ways, std::make_shared<Shared>()) {}
+    /// Of a stream that is in use already: with what was read ahead of it.
+    StreamTransport(platform::Stream stream, platform::Inbox inbox, bool both_ways)
+        : StreamTransport(std::move(stream), both_ways, std::make_shared<Shared>()) {
+        shared_->inbox = std::move(inbox);
+    }
 
     ~StreamTransport() override {
         if (watching_.owns_lock()) stream_.unwatch(shared_->inbox);
@@ -93,7 +98,7 @@ public:
     bool carries_handles() const noexcept override { return stream_.carries_handles(); }
     std::unique_ptr<Transport> duplicate() const override {
         return std::unique_ptr<Transport>(
-            new StreamTransport(stream_.handle().duplicate(), both_ways_, shared_));
+            new StreamTransport(platform::Stream(stream_.handle().duplicate()), both_ways_, shared_));
     }
 
     /// What was read ahead goes along: the receiver has to see it first.
@@ -123,8 +128,8 @@ private:
         platform::Inbox inbox;
     };
 
-    StreamTransport(platform::Handle handle, bool both_ways, std::shared_ptr<Shared> shared)
-        : stream_(std::move(handle)), both_ways_(both_ways), shared_(std::move(shared)) {}
+    StreamTransport(platform::Stream stream, bool both_ways, std::shared_ptr<Shared> shared)
+        : stream_(std::move(stream)), both_ways_(both_ways), shared_(std::move(shared)) {}
 
     /// Where handles go as words, these stand before the head: a mark, how many there are, and they.
     static std::vector<std::byte> words_of(std::vector<platform::Handle>& handles) {

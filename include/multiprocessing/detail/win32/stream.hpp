@@ -138,8 +138,8 @@ public:
         return outcome.error ? end_of(outcome.error) : outcome.count;
     }
 
-    void write_all(std::span<const std::byte> head, std::span<const std::byte> body,
-                   std::vector<Handle>& handles, Drain* drain) {
+    void write_all(std::span<const std::byte> head, std::span<const std::byte> body, const std::vector<Handle>&,
+                   Drain* drain) {
         constexpr std::size_t small = 16'384; // as CPython
         if (body.size() <= small) {
             std::vector<std::byte> all;

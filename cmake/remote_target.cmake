@@ -1,0 +1,7 @@
+# multiprocessing::remote, for programs that include listener.hpp: keyed digests come from a library.
+if(WIN32 OR TARGET OpenSSL::Crypto)
+    add_library(multiprocessing_remote INTERFACE)
+    add_library(multiprocessing::remote ALIAS multiprocessing_remote)
+    set_target_properties(multiprocessing_remote PROPERTIES EXPORT_NAME remote)
+    target_link_libraries(multiprocessing_remote INTERFACE multiprocessing $<IF:$<BOOL:${WIN32}>,bcrypt,OpenSSL::Crypto>)
+endif()

@@ -1,0 +1,218 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file accepting.hpp  Many handshakes at once, none of which can hold up the others.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/frame.hpp>
+#include <multiprocessing/detail/handshake.hpp>
+#include <multiprocessing/detail/platform/listening.hpp>
+#include <multiprocessing/detail/platform/stream.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/stream_transport.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// A stream over which a handshake is under way. Its own messages are short, and fit into what the system holds: only
+/// reading takes time.
+class Greeting {
+public:
+    Greeting(platform::Handle handle, Handshake::Side side, const std::string& key, bool allow_md5,
+             Deadline deadline)
+        : stream_(std::move(handle)), handshake_(side, key, allow_md5), deadline_(deadline) {
+        send(handshake_.begin());
+    }
+
+    Deadline deadline() const noexcept { return deadline_; }
+
+    /// A handle that is ready when step() may be called; ended by unwatch().
+    platform::NativeHandle watch() { return stream_.watch(inbox_); }
+    void unwatch() { stream_.unwatch(inbox_); }
+    bool has_read_ahead() const noexcept { return inbox_.ready(); }
+
+    /// Takes what is there, at most one message. True when the handshake is done. Throws AuthenticationError when it failed.
+    bool step(Deadline until) {
+        std::array<std::byte, 4 + Handshake::longest> buffer;
+        const std::span<std::byte> wanted = std::span{buffer}.first(frames_.wanted());
+        std::size_t got = inbox_.take(wanted);
+        if (got == 0 && !inbox_.ended) {
+            platform::Arrived unwanted;
+            const auto read = stream_.read_some(wanted, until, unwanted);
+            if (!read) return false;
+            got = *read;
+        }
+        if (got == 0)
+            throw AuthenticationError("multiprocessing: the other side went away during the handshake");
+        if (!frames_.add(wanted.first(got))) return false;
+        try {
+            send(handshake_.receive(frames_.take()));
+        } catch (const AuthenticationError&) {
+            try {
+                if (!handshake_.farewell().empty()) send({std::string(handshake_.farewell())});
+            } catch (const std::system_error&) {} // it need not be there to hear it
+            throw;
+        }
+        return handshake_.done();
+    }
+
+    /// After the handshake.
+    std::unique_ptr<Transport> into_transport() {
+        return std::make_unique<StreamTransport>(std::move(stream_), std::move(inbox_), true);
+    }
+
+private:
+    void send(const std::vector<std::string>& messages) {
+        try {
+            for (const std::string& message : messages)
+                stream_.write_all(FrameHead(message.size()).bytes(), std::as_bytes(std::span(message)), {},
+                                  nullptr);
+        } catch (const std::system_error& error) {
+            if (error.code() != std::errc::broken_pipe) throw;
+            throw AuthenticationError("multiprocessing: the other side went away during the handshake");
+        }
+    }
+
+    platform::Stream stream_;
+    platform::Inbox inbox_;
+    Handshake handshake_;
+    HandshakeFrames frames_;
+    Deadline deadline_;
+};
+
+/// What came of one connection.
+struct Accepted {
+    std::unique_ptr<Transport> transport;
+    platform::Endpoint peer;
+};
+
+/// Accepts connections at one place. Of one thread at a time.
+class Acceptor {
+public:
+    Acceptor(const platform::Endpoint& endpoint, int backlog, std::optional<std::string> key, bool allow_md5,
+             Timeout patience)
+        : listening_(endpoint, backlog), key_(std::move(key)), allow_md5_(allow_md5), patience_(patience) {}
+
+    const platform::Listening& listening() const noexcept { return listening_; }
+
+    /// The next connection whose other side has shown that it knows the key. Throws AuthenticationError for one that has not:
+    /// the others are not affected. nullopt when the deadline passed.
+    std::optional<Accepted> accept(Deadline deadline) {
+        for (;;) {
+            const auto ready = wait(deadline);
+            // First those that are there, then those whose time is over: nobody may have called for longer than that.
+            for (std::size_t i = 0; i < guests_.size(); ++i) {
+                if (!ready.at(i + 1)) continue;
+                if (auto accepted = advance(i)) return accepted;
+                if (i >= guests_.size()) break;
+            }
+            for (std::size_t i = 0; i < guests_.size(); ++i) {
+                if (guests_[i]->greeting.deadline().passed()) dismiss(i, "did not answer in time");
+            }
+            if (ready[0]) {
+                if (auto accepted = welcome()) return accepted;
+            } else if (deadline.passed()) {
+                return std::nullopt;
+            }
+        }
+    }
+
+private:
+    struct Guest {
+        Greeting greeting;
+        platform::Endpoint peer;
+    };
+
+    // Whoever has been here for longest goes, if there are more: an honest client needs a moment only.
+    static constexpr std::size_t most_guests = 256;
+
+    /// Which are ready: the listening end first, then the guests.
+    std::vector<bool> wait(Deadline deadline) {
+        std::vector<platform::NativeHandle> handles{listening_.handle()};
+        for (const auto& guest : guests_) {
+            deadline = deadline.sooner(guest->greeting.deadline());
+            handles.push_back(guest->greeting.watch());
+        }
+        const auto came = platform::wait_any({handles.data(), handles.size()}, deadline);
+        std::vector<bool> ready(handles.size(), false);
+        for (const std::size_t i : came) ready[i] = true;
+        for (std::size_t i = 0; i < guests_.size(); ++i) {
+            guests_[i]->greeting.unwatch();
+            if (guests_[i]->greeting.has_read_ahead()) ready[i + 1] = true;
+        }
+        return ready;
+    }
+
+    std::optional<Accepted> advance(std::size_t i) {
+        Guest& guest = *guests_[i];
+        try {
+            if (!guest.greeting.step(Deadline::after(std::chrono::seconds{0}))) return std::nullopt;
+        } catch (...) {
+            remove(i);
+            throw;
+        }
+        Accepted accepted{guest.greeting.into_transport(), std::move(guest.peer)};
+        remove(i);
+        return accepted;
+    }
+
+    std::optional<Accepted> welcome() {
+        platform::Endpoint peer;
+        std::optional<platform::Handle> handle;
+        try {
+            handle = listening_.accept(peer);
+        } catch (const std::system_error& error) {
+            if (error.code() != std::errc::too_many_files_open || guests_.empty()) throw;
+            dismiss(0, "had to make room, as no more files can be open here (`ulimit -n`)");
+        }
+        if (!handle) return std::nullopt;
+        if (!key_)
+            return Accepted{std::make_unique<StreamTransport>(std::move(*handle), true), std::move(peer)};
+        Greeting greeting(std::move(*handle), Handshake::Side::listener, *key_, allow_md5_,
+                          Deadline::after(patience_));
+        guests_.push_back(std::unique_ptr<Guest>(new Guest{std::move(greeting), std::move(peer)}));
+        if (guests_.size() > most_guests) dismiss(0, "had to make room, as too many did not answer");
+        return std::nullopt;
+    }
+
+    [[noreturn]] void dismiss(std::size_t i, const char* why) {
+        remove(i);
+        throw AuthenticationError(std::string("multiprocessing: one that connected to a Listener ") + why);
+    }
+
+    void remove(std::size_t i) { guests_.erase(guests_.begin() + static_cast<std::ptrdiff_t>(i)); }
+
+    platform::Listening listening_;
+    const std::optional<std::string> key_;
+    const bool allow_md5_;
+    const Timeout patience_;
+    std::vector<std::unique_ptr<Guest>> guests_; // the oldest first
+};
+
+/// Connects, and goes through the handshake if there is a key.
+inline std::unique_ptr<Transport> connect_transport(const platform::Endpoint& endpoint,
+                                                    const std::optional<std::string>& key, bool allow_md5,
+                                                    Deadline deadline) {
+    platform::Handle handle = platform::connect(endpoint, deadline);
+    if (!key) return std::make_unique<StreamTransport>(std::move(handle), true);
+    Greeting greeting(std::move(handle), Handshake::Side::client, *key, allow_md5, deadline);
+    while (!greeting.step(deadline)) {
+        if (deadline.passed())
+            throw AuthenticationError("multiprocessing: the Listener did not answer in time; has it a key?");
+    }
+    return greeting.into_transport();
+}
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,54 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file listening.hpp  Contract: ends of streams that wait for others to connect, and connecting.
+///
+/// `Endpoint` says where: a path (POSIX: of a socket in the file system, or a name of Linux's abstract sockets, which begins with
+/// NUL; Windows: of a named pipe), or host and port.
+/// * `Listening(endpoint, backlog)`: listens there; at an endpoint of the system's choice if that is empty, on a port of its choice
+///   if that is 0. Throws `std::invalid_argument` for a kind that this platform does not have, `std::system_error`
+///   otherwise. `endpoint()` is where others find it.
+/// * `handle()` is ready, for wait_any(), when somebody connects. `accept(peer)`: a stream's end, and whose it is; nullopt if
+///   nobody is there (any more). Does not wait.
+/// * Its destructor stops listening, and removes what was made in the file system; not in a copy that a fork made.
+/// * `connect(endpoint, deadline)`: a stream's end. Throws `std::system_error`, `timed_out` when the deadline passed.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <concepts>
+#include <optional>
+#include <string>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+struct Endpoint {
+    std::string path;
+    std::string host;
+    int port = -1; ///< -1: it is the path that counts.
+
+    bool is_network() const noexcept { return port >= 0; }
+    bool operator==(const Endpoint&) const = default;
+};
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_PLATFORM_WIN32
+#include <multiprocessing/detail/win32/listening.hpp>
+#else
+#include <multiprocessing/detail/posix/listening.hpp>
+#endif
+
+namespace multiprocessing::inline v1::detail::platform {
+
+static_assert(requires(Listening& listening, const Endpoint& there, Endpoint& peer, Deadline deadline,
+                       int backlog) {
+    Listening{there, backlog};
+    { listening.endpoint() } -> std::same_as<const Endpoint&>;
+    { listening.handle() } -> std::same_as<NativeHandle>;
+    { listening.accept(peer) } -> std::same_as<std::optional<Handle>>;
+    { connect(there, deadline) } -> std::same_as<Handle>;
+});
+
+} // namespace multiprocessing::inline v1::detail::platform

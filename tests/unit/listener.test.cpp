@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <support/catch.hpp>
+
+#include <multiprocessing/listener.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <future>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace mp = multiprocessing;
+using namespace std::chrono_literals;
+using mp::connection::Address;
+using mp::connection::Client;
+using mp::connection::Listener;
+
+namespace {
+
+/// The addresses to try: a path, and TCP where there is that.
+std::vector<Address> addresses() {
+#if defined(_WIN32)
+    return {Address{}};
+#else
+    return {Address{}, Address{"127.0.0.1", 0}};
+#endif
+}
+
+/// What a Client throws, or "" if it connects.
+std::string refusal(const Address& address, mp::connection::ClientOptions options) {
+    try {
+        static_cast<void>(Client(address, std::move(options)));
+    } catch (const mp::AuthenticationError& error) { return error.what(); }
+    return "";
+}
+
+/// A connection that has not said anything yet.
+mp::detail::platform::Stream knock(const Address& address) {
+    mp::detail::platform::Endpoint endpoint{address.path(), address.host(),
+                                            address.path().empty() ? address.port() : -1};
+    return mp::detail::platform::Stream(
+        mp::detail::platform::connect(endpoint, mp::detail::Deadline::after(20s)));
+}
+
+void say(mp::detail::platform::Stream& stream, const std::string& text) {
+    stream.write_all(std::as_bytes(std::span(text)), {}, {}, nullptr);
+}
+
+} // namespace
+
+TEST_CASE("a Client connects to a Listener, with a key and without", "[listener]") {
+    for (const Address& address : addresses()) {
+        for (const auto& key : {std::optional<std::string>(), std::optional<std::string>("secret")}) {
+            Listener listener({.address = address, .authkey = key});
+            CHECK_FALSE(listener.last_accepted().has_value());
+            auto connected =
+                std::async(std::launch::async, [&] { return Client(listener.address(), {.authkey = key}); });
+            mp::Connection here = listener.accept();
+            mp::Connection there = connected.get();
+            CHECK(listener.last_accepted().has_value());
+            here.send(std::string("to the client"));
+            there.send(42);
+            there.send_bytes({});
+            CHECK(there.recv<std::string>() == "to the client");
+            CHECK(here.recv<int>() == 42);
+            CHECK(here.recv_bytes().empty());
+            there.close();
+            CHECK(here.poll());
+            CHECK_THROWS_AS(here.recv<int>(), mp::EOFError);
+        }
+    }
+}
+
+TEST_CASE("a wrong key is an error on both sides, and the Listener goes on", "[listener]") {
+    for (const Address& address : addresses()) {
+        Listener listener({.address = address, .authkey = "right"});
+        auto refused =
+            std::async(std::launch::async, [&] { return refusal(listener.address(), {.authkey = "wrong"}); });
+        CHECK_THROWS_AS(listener.accept(), mp::AuthenticationError);
+        CHECK_THAT(refused.get(), ContainsSubstring("another key"));
+        auto connected =
+            std::async(std::launch::async, [&] { return Client(listener.address(), {.authkey = "right"}); });
+        auto here = listener.accept();
+        here.send(1);
+        CHECK(connected.get().recv<int>() == 1);
+    }
+}
+
+TEST_CASE("who is silent, slow, or talks nonsense holds up nobody", "[listener]") {
+    for (const Address& address : addresses()) {
+        Listener listener({.address = address, .authkey = "key"});
+        auto silent = knock(listener.address());
+        auto slow = knock(listener.address());
+        say(slow, std::string("\0\0", 2));
+        auto rude = knock(listener.address());
+        say(rude, "GET / HTTP/1.1\r\n\r\n");
+        auto greedy = knock(listener.address());
+        say(greedy, std::string("\xff\xff\xff\xff\x10\0\0\0\0\0\0\0", 12));
+        auto connected =
+            std::async(std::launch::async, [&] { return Client(listener.address(), {.authkey = "key"}); });
+        int refused = 0;
+        std::optional<mp::Connection> here;
+        while (!here) {
+            try {
+                here = listener.accept();
+            } catch (const mp::AuthenticationError&) { ++refused; }
+        }
+        CHECK(refused <= 2);
+        here->send(1);
+        CHECK(connected.get().recv<int>() == 1);
+    }
+}
+
+TEST_CASE("who does not answer in time is told off", "[listener]") {
+    for (const Address& address : addresses()) {
+        Listener listener({.address = address, .authkey = "key", .timeout = 50ms});
+        auto silent = knock(listener.address());
+        try {
+            static_cast<void>(listener.accept());
+            FAIL("nothing was thrown");
+        } catch (const mp::AuthenticationError& error) {
+            CHECK_THAT(error.what(), ContainsSubstring("in time"));
+        }
+        auto gone = std::make_unique<mp::detail::platform::Stream>(knock(listener.address()));
+        gone.reset();
+        CHECK_THROWS_AS(listener.accept(), mp::AuthenticationError);
+    }
+}
+
+TEST_CASE("a Client does not wait for ever for a Listener that asks for nothing", "[listener]") {
+    Listener listener; // has no key, so it says nothing
+    auto refused = std::async(std::launch::async,
+                              [&] { return refusal(listener.address(), {.authkey = "key", .timeout = 50ms}); });
+    auto here = listener.accept();
+    CHECK_THAT(refused.get(), ContainsSubstring("in time"));
+}
+
+TEST_CASE("accept waits for as long as it is told", "[listener]") {
+    Listener listener({.authkey = "key"});
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK_THROWS_AS(listener.accept(30ms), mp::TimeoutError);
+    CHECK(std::chrono::steady_clock::now() - begin >= 30ms);
+    CHECK_THROWS_AS(listener.accept(-1s), mp::TimeoutError);
+}
+
+TEST_CASE("many that are silent leave room for one that is not", "[listener]") {
+    Listener listener({.authkey = "key", .backlog = 400});
+    std::vector<mp::detail::platform::Stream> silent;
+    for (int i = 0; i < 300; ++i) silent.push_back(knock(listener.address()));
+    auto connected =
+        std::async(std::launch::async, [&] { return Client(listener.address(), {.authkey = "key"}); });
+    int refused = 0;
+    std::optional<mp::Connection> here;
+    while (!here) {
+        try {
+            here = listener.accept();
+        } catch (const mp::AuthenticationError&) { ++refused; }
+    }
+    CHECK(refused >= 44); // no more than 256 at a time
+    here->send(1);
+    CHECK(connected.get().recv<int>() == 1);
+}
+
+TEST_CASE("a Listener is waited for", "[listener]") {
+    Listener listener;
+    auto [a, b] = mp::Pipe();
+    CHECK(mp::connection::wait({listener, a}, 0s).empty());
+    auto connected = std::async(std::launch::async, [&] { return Client(listener.address()); });
+    const auto ready = mp::connection::wait({a, listener});
+    REQUIRE(ready.size() == 1);
+    CHECK(ready[0] == listener);
+    static_cast<void>(listener.accept());
+    static_cast<void>(connected.get());
+}
+
+TEST_CASE("a closed Listener says so, and nobody finds it", "[listener]") {
+    Listener listener;
+    const Address address = listener.address();
+    listener.close();
+    listener.close();
+    CHECK_THROWS_AS(listener.accept(), std::system_error);
+    CHECK_THROWS_AS(listener.address(), std::system_error);
+    CHECK_THROWS_AS(Client(address), std::system_error);
+}
+
+TEST_CASE("an Address compares, crosses, and knows what it is", "[listener]") {
+    const Address path("/tmp/x");
+    const Address network("example.org", 80);
+    CHECK(path.path() == "/tmp/x");
+    CHECK(path.port() == 0);
+    CHECK(network.host() == "example.org");
+    CHECK(network.port() == 80);
+    CHECK(network.path().empty());
+    CHECK(path != network);
+    CHECK(mp::loads<Address>(mp::dumps(network)) == network);
+    CHECK_THROWS_AS(Address("host", -1), std::invalid_argument);
+    CHECK_THROWS_AS(Address("host", 65'536), std::invalid_argument);
+}
+
+#if !defined(_WIN32)
+TEST_CASE("a default address is in a folder of this user alone, and goes with the Listener", "[listener]") {
+    namespace fs = std::filesystem;
+    fs::path socket;
+    {
+        const Listener listener;
+        socket = listener.address().path();
+        CHECK(fs::exists(socket));
+        CHECK(fs::status(socket.parent_path()).permissions() == fs::perms::owner_all);
+    }
+    CHECK_FALSE(fs::exists(socket));
+    CHECK_FALSE(fs::exists(socket.parent_path()));
+}
+
+TEST_CASE("a path of the user's is made and removed; one that is taken is an error with the remedy",
+          "[listener]") {
+    namespace fs = std::filesystem;
+    const Listener in_folder;
+    const fs::path path = fs::path(in_folder.address().path() + ".other");
+    {
+        const Listener listener({.address = path});
+        CHECK(fs::exists(path));
+        try {
+            const Listener second({.address = path});
+            FAIL("nothing was thrown");
+        } catch (const std::system_error& error) {
+            CHECK(error.code() == std::errc::address_in_use);
+            CHECK_THAT(error.what(), ContainsSubstring("remove"));
+        }
+        CHECK(fs::exists(path)); // the second has not removed what is the first one's
+    }
+    CHECK_FALSE(fs::exists(path));
+}
+
+TEST_CASE("a name of the abstract kind is in no file system", "[listener]") {
+    const std::string name =
+        std::string("\0multiprocessing-test-", 22) + std::to_string(mp::detail::platform::current_pid());
+    Listener listener({.address = name, .authkey = "k"});
+    CHECK(listener.address().path() == name);
+    auto connected = std::async(std::launch::async, [&] { return Client(name, {.authkey = "k"}); });
+    auto here = listener.accept();
+    connected.get().send(1);
+    CHECK(here.recv<int>() == 1);
+}
+
+TEST_CASE("addresses that cannot be are refused before anything is made", "[listener]") {
+    CHECK_THROWS_AS(Listener({.address = std::string(200, 'x')}), std::invalid_argument);
+    CHECK_THROWS_AS(Listener({.address = R"(\\.\pipe\name)"}), std::invalid_argument);
+    CHECK_THROWS_AS(Client("/nonexistent/socket"), std::system_error);
+    CHECK_THROWS_AS(Listener({.address = "/nonexistent/socket"}), std::system_error);
+}
+
+TEST_CASE("Connections go over a local Listener's connections, not over a network", "[listener]") {
+    for (const Address& address : addresses()) {
+        Listener listener({.address = address});
+        auto connected = std::async(std::launch::async, [&] { return Client(listener.address()); });
+        auto here = listener.accept();
+        auto there = connected.get();
+        auto [a, b] = mp::Pipe();
+        if (address.path().empty() && address.host().empty()) {
+            here.send(std::move(a));
+            there.recv<mp::Connection>().send(7);
+            CHECK(b.recv<int>() == 7);
+        } else {
+            try {
+                here.send(std::move(a));
+                FAIL("nothing was thrown");
+            } catch (const std::invalid_argument& error) {
+                CHECK_THAT(error.what(), ContainsSubstring("network"));
+            }
+            CHECK_FALSE(a.closed());
+        }
+    }
+}
+#endif
