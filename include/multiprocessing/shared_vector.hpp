@@ -37,6 +37,7 @@ namespace multiprocessing::inline v1 {
 /// elements move: who was given them before keeps the memory that they were in, as it was, and neither sees
 /// what the owner writes from then on, nor is seen. So reserve() before giving it away.
 ///
+/// A task may return one: its caller owns it then, and nothing was copied, unless others have it as well.
 /// `pool.map(f, v)` reads the elements where they are, `pool.map_into(f, range, v)` has the results written to where they
 /// shall be. While others use it, an owner's thread that changes its size must be the only one that uses it there.
 ///
@@ -53,7 +54,8 @@ class shared_vector : public detail::HandleBase<shared_vector<T>, detail::Vector
 
 public:
     static constexpr char kind[] = "shared_vector";
-    using multiprocessing_in_place = void; // a map reads the elements where they are
+    using multiprocessing_in_place = void;    // a map reads the elements where they are
+    using multiprocessing_handed_over = void; // may be the result of a task
 
     shared_vector() = default;
     /// `size` elements `T()`.

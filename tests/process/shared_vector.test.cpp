@@ -388,3 +388,98 @@ TEST_CASE("tasks work on a shared_vector in place, and may keep it", "[shared_ve
     const mp::shared_vector<long> other(std::size_t{5000}, 7);
     CHECK(single.apply([] { return std::accumulate(kept->begin(), kept->end(), 0L); }) == 30'000);
 }
+
+TEST_CASE("a task's result may be a shared_vector, which the caller then owns", "[shared_vector]") {
+    struct Made {
+        mp::shared_vector<double> numbers;
+        std::uint64_t place = 0;
+    };
+    const auto make = [](std::size_t size) {
+        Made made{mp::shared_vector<double>(size, 1.5)};
+        made.place = place_of(made.numbers.data());
+        return made;
+    };
+    std::vector<Made> all;
+    {
+        mp::Pool pool(2);
+        all.push_back(pool.apply(make, std::size_t{10}));
+        all.push_back(pool.apply(make, std::size_t{1'000'000}));
+        for (Made& made : pool.map(make, std::vector<std::size_t>{0, 7, 70'000}))
+            all.push_back(std::move(made));
+        for (const Made& made : all) CHECK(made.place == place_of(made.numbers.data())); // no copy
+        auto result = pool.apply_async(make, std::size_t{5});
+        CHECK(std::move(result).get().numbers.size() == 5);
+        pool.apply_async(make, std::size_t{500'000}).wait(); // dropped unread
+        all[0].numbers.push_back(2);                         // while the worker lives
+    }
+    // The workers are gone.
+    CHECK(all[0].numbers.back() == 2);
+    CHECK(all[1].numbers.copy() == std::vector(1'000'000, 1.5));
+    all[3].numbers.resize(100'000, 2.5);
+    CHECK(all[3].numbers[6] == 1.5);
+    CHECK(all[3].numbers[7] == 2.5);
+    CHECK(exitcode_of([](mp::shared_vector<double>& given) { given[0] = 9; }, all[4].numbers) == 0);
+    CHECK(all[4].numbers[0] == 9);
+}
+
+TEST_CASE("a result that others have as well is a copy", "[shared_vector]") {
+    mp::Pool pool(1);
+    mp::shared_vector<int> numbers{1, 2, 3};
+    auto back = pool.apply(
+        [](mp::shared_vector<int> given) {
+            given[0] = 7;
+            return given;
+        },
+        numbers);
+    back.push_back(4);
+    back[1] = 0;
+    CHECK(numbers.copy() == std::vector{7, 2, 3});
+    CHECK(back.copy() == std::vector{7, 0, 3, 4});
+}
+
+TEST_CASE("results are handed on from generation to generation", "[shared_vector]") {
+    mp::Pool pool(1);
+    auto vectors = pool.apply(
+        [](std::size_t size) {
+            mp::Pool own(1);
+            std::vector<mp::shared_vector<int>> made;
+            made.push_back(own.apply([](std::size_t s) { return mp::shared_vector<int>(s, 3); }, size));
+            made.emplace_back(size);
+            own.map_into([](int x) { return x + 1; }, made[0], made[1]);
+            return made; // while its worker lives
+        },
+        std::size_t{100'000});
+    pool.terminate();
+    pool.join();
+    const mp::shared_vector<int> other(100'000, -1);
+    CHECK(vectors[0].copy() == std::vector(100'000, 3));
+    CHECK(vectors[1].copy() == std::vector(100'000, 4));
+}
+
+TEST_CASE("results of killed workers leave nothing behind", "[shared_vector]") {
+    auto& tree = mp::detail::tree();
+    std::uint64_t mark = 0;
+    mp::Pool pool(2);
+    for (int round = 0; round < 60; ++round) {
+        std::vector<mp::AsyncResult<mp::shared_vector<char>>> results;
+        for (int i = 0; i < 6; ++i) {
+            results.push_back(pool.apply_async(
+                [](int number) {
+                    mp::shared_vector<char> made(std::size_t{1} << 20, static_cast<char>('a' + number));
+                    if (number == 3) mp::detail::platform::exit_now(9);
+                    return made;
+                },
+                i));
+        }
+        for (int i = 0; i < 6; ++i) {
+            if (i == 3) {
+                CHECK_THROWS_AS(results[3].get(), mp::WorkerLostError);
+            } else {
+                const auto made = results[static_cast<std::size_t>(i)].get();
+                REQUIRE(std::ranges::count(made, 'a' + i) == std::ptrdiff_t{1} << 20);
+            }
+        }
+        if (round == 20) mark = tree.space.high_water();
+    }
+    CHECK(tree.space.high_water() <= mark + 12 * 16);
+}

@@ -6,7 +6,9 @@
 
 #include <multiprocessing/detail/handle_base.hpp>
 #include <multiprocessing/pool.hpp>
+#include <multiprocessing/shared_vector.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -106,6 +108,15 @@ struct Spell {
     }
 };
 
+struct SpellShared {
+    Ledger ledger;
+    mp::shared_vector<char> operator()(std::size_t item) const {
+        ledger.begin(item);
+        const std::string text = spell(item * 50);
+        return mp::shared_vector<char>(text.begin(), text.end());
+    }
+};
+
 } // namespace
 
 TEST_CASE("workers are killed at random while they work: nothing hangs, doubles, tears or stays", "[pool]") {
@@ -167,6 +178,15 @@ TEST_CASE("workers are killed at random while they work: nothing hangs, doubles,
             for (std::size_t i = 0; i < tasks.size(); ++i) {
                 try {
                     wrong += tasks[i].get() != spell(i);
+                } catch (const mp::WorkerLostError&) { ++failed; }
+                doubled += ledger.begun(i) > 1;
+            }
+            ledger.clear();
+            std::vector<mp::AsyncResult<mp::shared_vector<char>>> shared;
+            for (std::size_t i = 0; i < 20; ++i) shared.push_back(pool.apply_async(SpellShared{ledger}, i));
+            for (std::size_t i = 0; i < shared.size(); ++i) {
+                try {
+                    wrong += !std::ranges::equal(std::move(shared[i]).get(), spell(i * 50));
                 } catch (const mp::WorkerLostError&) { ++failed; }
                 doubled += ledger.begun(i) > 1;
             }

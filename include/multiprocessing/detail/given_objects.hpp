@@ -55,6 +55,18 @@ public:
     std::vector<platform::Handle> handles;
 };
 
+/// Collects what a result hands over: big blocks, and shared objects whose owner the caller will be.
+class Returning final : public Placing, public Giver {
+public:
+    Giver* giver() override { return this; }
+    void give(std::shared_ptr<SharedObject> object) override {
+        constexpr long handles = 2; // the one that is returned, and this pointer
+        objects.push_back(SharedObject::hand_over(object, handles));
+    }
+
+    std::vector<Block> objects;
+};
+
 /// Finds the blocks again.
 class Finding : public ReadContext {
 public:

@@ -60,6 +60,17 @@ public:
     /// Killed between: the parent finds the position in the record of what this process was about (worker_line.hpp).
     void hand_over(Position block) noexcept { state_of(block).store(handed, std::memory_order_release); }
 
+    /// Whether it lies in memory that bears this process's name, and so will be kept when it is handed over.
+    bool is_own(Position block) const noexcept {
+        return space_.extent(block / Space::extent_bytes).owner.load(std::memory_order_acquire) == self_;
+    }
+    /// The bytes that a block in use has, whichever process allocated it.
+    std::uint64_t room_of(Position block) const noexcept {
+        const std::uint32_t shape =
+            space_.extent(block / Space::extent_bytes).shape.load(std::memory_order_acquire);
+        return shape & slab ? classes[shape & ~slab] : shape * Space::extent_bytes;
+    }
+
     /// Gives a block back, whichever process allocated it.
     void free(Position block) {
         const Extent& extent = space_.extent(block / Space::extent_bytes);

@@ -3,6 +3,7 @@
 /// @file pool_core.hpp  The parent's side of a pool's table: giving out slots, announcing work, dealing with deaths.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
@@ -219,12 +220,14 @@ public:
     std::vector<Position> unclaimed(std::uint32_t worker) {
         std::vector<Position> blocks;
         const Position block = view_.line(worker).handing_over.load(std::memory_order_acquire);
-        if (!block || !view_.space().holds(block, sizeof(Position))) return blocks;
+        if (!block || !view_.space().holds(block, sizeof(OutcomeHead))) return blocks;
         // Told of or not: what a task or chunk that is done refers to has been claimed.
         if (is_told_of(block)) return blocks;
-        const auto* const list = &view_.space().at<Position>(block);
-        if (list[0] > 1'000'000 || !view_.space().holds(block, (list[0] + 1) * sizeof(Position))) return blocks;
-        blocks.assign(list + 1, list + 1 + list[0]);
+        auto& head = view_.space().at<OutcomeHead>(block);
+        if (head.blocks > 1'000'000 ||
+            !view_.space().holds(block, sizeof head + head.blocks * sizeof(Position)))
+            return blocks;
+        blocks.assign(head.list(), head.list() + head.blocks);
         blocks.push_back(block);
         return blocks;
     }

@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/given_objects.hpp>
+#include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/remote_exception.hpp>
 #include <multiprocessing/detail/scope_exit.hpp>
@@ -95,23 +96,6 @@ private:
     std::uint32_t copies_ = self().copies(); // in a copy that a fork made, all this is the other process's
     Block array_;
 };
-
-/// Frees an outcome that a worker wrote (write_outcome) and this process owns by now.
-inline void free_outcome(Parcel& outcome) {
-    if (!outcome.block) return;
-    TreeMember& member = tree();
-    const auto* const list = &member.space.at<Position>(outcome.block);
-    for (std::uint64_t i = 0; i < list[0]; ++i) member.heap.free(list[i + 1]);
-    member.heap.free(outcome.block);
-    outcome = {};
-}
-
-/// The message of an outcome.
-inline std::span<const std::byte> outcome_message(const Parcel& outcome) {
-    const Space& space = tree().space;
-    const auto* const list = &space.at<const Position>(outcome.block);
-    return {reinterpret_cast<const std::byte*>(list + 1 + list[0]), static_cast<std::size_t>(outcome.bytes)};
-}
 
 inline void log_unread_error(const std::exception_ptr& error) {
     try {
@@ -207,8 +191,8 @@ public:
         if (word.state == TaskState::lost) std::rethrow_exception(loss);
         given.pass_on(0, word.owner);
         if (slot_.outcome == Outcome::exception) throw_remote(failure_of(message()));
-        Finding finding;
-        Reader reader{message(), &finding};
+        Inheriting inheriting{slot_.result};
+        Reader reader{message(), &inheriting};
         return read_value(reader);
     }
 
@@ -346,9 +330,9 @@ public:
         if (const std::exception_ptr error = first_error()) std::rethrow_exception(error);
         for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
             const MapChunk& at = chunk(i);
-            Finding finding;
+            Inheriting inheriting{at.result};
             Reader reader{at.result.block ? outcome_message(at.result) : std::span<const std::byte>{},
-                          &finding};
+                          &inheriting};
             read_chunk(reader, at.end - at.begin);
         }
     }

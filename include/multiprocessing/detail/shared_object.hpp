@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <memory>
 #include <mutex>
@@ -26,6 +28,7 @@ struct LeaseEntry {
     Position object;
     /// Of an `std::atomic<std::uint32_t>`: the promise itself, until whoever made it or received it knows that nobody will
     /// take the object any more by this entry, plus the grips of the receiver. At 0 the lease is over.
+    /// None: this is no lease, the object was handed over for good.
     Position grips;
 };
 
@@ -55,7 +58,7 @@ public:
     /// An object that was given to this process.
     SharedObject(const char* kind, TreeMember& member, const LeaseEntry& lease)
         : kind_(kind), member_(&member), position_(lease.object), grips_(lease.grips) {
-        member.space.at<std::atomic<std::uint32_t>>(grips_).fetch_add(1, std::memory_order_relaxed);
+        if (grips_) member.space.at<std::atomic<std::uint32_t>>(grips_).fetch_add(1, std::memory_order_relaxed);
     }
 
     SharedObject(const SharedObject&) = delete;
@@ -84,6 +87,10 @@ public:
         address();
         return position_.load(std::memory_order_relaxed);
     }
+
+    /// Hands the object over for good, as a block of this process's heap that `self` refers to no longer; or a copy of it, if
+    /// others have it as well, who go on with what they have. `handles`: how many pointers the caller knows of.
+    static Block hand_over(const std::shared_ptr<SharedObject>& self, long handles);
 
     /// The process's place in the tree that the object is in; address() comes first.
     TreeMember& member() const noexcept { return *member_.load(std::memory_order_relaxed); }
@@ -122,6 +129,7 @@ private:
     std::atomic<TreeMember*> member_{nullptr};
     std::atomic<Position> position_{0};
     const Position grips_ = 0; // 0: it is our own
+    bool released_ = false;
 };
 
 /// The leases that this process has given and that have not ended.
@@ -204,7 +212,27 @@ private:
 
 inline Leases& leases() { return process_wide<Leases>(); }
 
+inline Block SharedObject::hand_over(const std::shared_ptr<SharedObject>& self, long handles) {
+    const Position position = self->position();
+    leases().collect_if_notified();
+    TreeMember& member = self->member();
+    // What a child of ours handed over to us may lie in that one's memory, which will end with us.
+    if (!self->is_given() && self.use_count() <= handles && member.heap.is_own(position)) {
+        self->released_ = true;
+        self->position_.store(0, std::memory_order_release);
+        return Block{position};
+    }
+    const std::uint64_t bytes = member.heap.room_of(position);
+    Block copy{member.heap.allocate(bytes)};
+    std::memcpy(&member.space.at<std::byte>(copy.position()), &member.space.at<std::byte>(position),
+                static_cast<std::size_t>(bytes));
+    return copy;
+}
+
 inline void SharedObject::make() {
+    if (released_)
+        throw std::logic_error(std::string("multiprocessing: this ") + kind_ +
+                               " was the result of a task, and is gone");
     leases().collect_if_notified(); // what others no longer need makes room
     TreeMember& member = tree();
     const Position fresh = member.heap.allocate_zeroed(bytes_);

@@ -24,7 +24,7 @@ constexpr bool is_task() {
     } else if constexpr (std::is_void_v<typename Call::Returned>) {
         return true;
     } else {
-        return can_cross<std::decay_t<typename Call::Returned>, Crossing::anywhere>();
+        return can_cross<std::decay_t<typename Call::Returned>, Crossing::returning>();
     }
 }
 template <class Function, class... Arguments>
@@ -33,7 +33,7 @@ void explain_task() {
     if constexpr (!Call::ok) {
         Call::explain();
     } else {
-        require_crossing<std::decay_t<typename Call::Returned>, Crossing::anywhere>();
+        require_crossing<std::decay_t<typename Call::Returned>, Crossing::returning>();
     }
 }
 

@@ -81,8 +81,8 @@ struct MapCode {
         bool quick = false; // items of less than 100 ns are noted by blocks of 64
         bool measured = false;
         while (frame.claim()) {
-            Placing placing;
-            Writer results{&placing};
+            Returning returning;
+            Writer results{&returning};
             const std::uint64_t end = frame.end();
             std::uint64_t item = frame.begin();
             while (item < end) {
@@ -120,7 +120,7 @@ struct MapCode {
                     frame.fail(item++); // the others are not concerned
                 }
             }
-            frame.commit(results, std::move(placing.blocks));
+            frame.commit(results, std::move(returning));
         }
     }
 

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/child_main.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/given_objects.hpp>
+#include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/remote_exception.hpp>
 #include <multiprocessing/detail/thunk.hpp>
@@ -17,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <utility>
 #include <vector>
@@ -29,18 +31,6 @@ struct WorkerSetup {
     std::uint64_t most_tasks; ///< After so many it is replaced; 0: never.
     std::uint32_t worker;     ///< Its line.
 };
-
-/// The bytes of an outcome in the worker's heap: first how many blocks they refer to, then these, then the message. A list,
-/// so that the parent can free them whether or not it can read the message.
-inline Block write_outcome(std::span<const std::byte> message, const std::vector<Block>& placed) {
-    TreeMember& self = tree();
-    Block block{self.heap.allocate((1 + placed.size()) * sizeof(Position) + message.size())};
-    auto* at = &self.space.at<Position>(block.position());
-    *at++ = placed.size();
-    for (const Block& part : placed) *at++ = part.position();
-    if (!message.empty()) std::memcpy(at, message.data(), message.size());
-    return block;
-}
 
 /// The process that works, and what it knows of its pool.
 class Worker {
@@ -98,6 +88,13 @@ public:
 
     /// Says that `block`, and those that it lists, are about to be told of in a task or chunk; then hands them over.
     /// Killed after this and before the commit, the parent finds them here and frees them.
+    Parcel hand_over(std::span<const std::byte> message, Returning returning) {
+        const std::uint64_t objects = returning.objects.size();
+        std::vector<Block> placed = std::move(returning.blocks);
+        std::move(returning.objects.begin(), returning.objects.end(), std::back_inserter(placed));
+        Block block = write_outcome(message, placed, objects);
+        return hand_over(std::move(block), message.size(), std::move(placed));
+    }
     Parcel hand_over(Block block, std::uint64_t bytes, std::vector<Block> placed) {
         line_.handing_over.store(block.position(), std::memory_order_release);
         for (Block& part : placed) self_.heap.hand_over(part.release());
@@ -220,13 +217,12 @@ public:
     bool has_failed() const noexcept { return chunk_->failed_item != no_item; }
 
     /// The chunk has been worked through; `results` is the archive of its results, or empty.
-    void commit(Writer& results, std::vector<Block> placed) {
+    void commit(Writer& results, Returning returning) {
         // One block is handed over at a time, so that one word can say which: a failure makes the results worthless.
         if (has_failed()) {
             chunk_->failure = worker_.hand_over(write_outcome(failure_, {}), failure_.size(), {});
-        } else if (const auto message = results.view(); !message.empty()) {
-            Block block = write_outcome(message, placed);
-            chunk_->result = worker_.hand_over(std::move(block), message.size(), std::move(placed));
+        } else if (const auto message = results.view(); !message.empty() || !returning.objects.empty()) {
+            chunk_->result = worker_.hand_over(message, std::move(returning));
         }
         const std::uint64_t tasks = end() - begin();
         worker_.commit(chunk_->cell, published_);
@@ -289,27 +285,26 @@ private:
 inline void Worker::run_task(const TaskTicket& ticket) {
     TaskSlot& slot = view_.slot(ticket.slot);
     line_.task.store(ticket.slot + std::uint64_t{1}, std::memory_order_relaxed);
-    const auto deliver = [&](Outcome outcome, std::span<const std::byte> message, std::vector<Block> placed) {
+    const auto deliver = [&](Outcome outcome, std::span<const std::byte> message, Returning returning) {
         slot.outcome = outcome;
-        if (message.size() <= TaskSlot::inline_bytes && placed.empty()) {
+        if (message.size() <= TaskSlot::inline_bytes && returning.blocks.empty() && returning.objects.empty()) {
             if (!message.empty()) std::memcpy(slot.small_result, message.data(), message.size());
             slot.result = {0, message.size()};
         } else {
-            Block block = write_outcome(message, placed);
-            slot.result = hand_over(std::move(block), message.size(), std::move(placed));
+            slot.result = hand_over(message, std::move(returning));
         }
     };
     try {
         const std::byte* const arguments =
             slot.arguments.block ? view_.bytes(slot.arguments.block) : slot.small_arguments;
         const auto* const leases = &view_.space().at<const LeaseEntry>(slot.leases.block);
-        Placing placing;
-        Writer result{&placing};
+        Returning returning;
+        Writer result{&returning};
         TaskFrame frame{{arguments, static_cast<std::size_t>(slot.arguments.bytes)},
                         {leases, static_cast<std::size_t>(slot.leases.bytes / sizeof(LeaseEntry))},
                         result};
         target(slot.target).entry(&frame);
-        deliver(Outcome::value, result.view(), std::move(placing.blocks));
+        deliver(Outcome::value, result.view(), std::move(returning));
     } catch (...) {
         if (platform::is_thread_exit()) finish_child(0);
         deliver(Outcome::exception, bytes_of_failure(capture_current_exception()), {});

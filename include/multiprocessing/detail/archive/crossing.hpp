@@ -14,11 +14,16 @@ namespace multiprocessing::inline v1::detail {
 
 /// Where a value goes.
 enum class Crossing {
-    anywhere,   ///< Through a queue, or as a result.
+    anywhere,   ///< Through a queue.
     connection, ///< Over a Connection, where others may come along.
     spawning,   ///< To a process or task as an argument, where shared handles may come along, too.
     copying,    ///< The same, if the giver keeps it.
+    returning,  ///< Back as a task's result, where those handles may that hand over what they refer to.
 };
+
+/// A shared handle that hands over, as a result, what it refers to.
+template <class T>
+concept HandedOver = requires { typename T::multiprocessing_handed_over; };
 
 /// Why a type does not cross by itself, whatever its parts.
 enum class Refusal {
@@ -167,7 +172,9 @@ constexpr Refusal find_refusal() {
     } else if constexpr (!Complete<T>) {
         return Refusal::incomplete;
     } else if constexpr (kind_of<T> == Kind::handle) {
-        return C == Crossing::spawning || C == Crossing::copying ? Refusal::none : Refusal::handle;
+        constexpr bool crosses = C == Crossing::spawning || C == Crossing::copying ||
+                                 (C == Crossing::returning && HandedOver<T>);
+        return crosses ? Refusal::none : Refusal::handle;
     } else if constexpr (kind_of<T> == Kind::owned_handle) {
         return C == Crossing::spawning || C == Crossing::connection ? Refusal::none : Refusal::owned_handle;
     } else if constexpr (refusal_by_kind<T>() != Refusal::none) {

@@ -1,0 +1,87 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file outcome.hpp  What came of a task or chunk, in a block that its worker writes and its parent reads and frees.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/given_objects.hpp>
+#include <multiprocessing/detail/pool_layout.hpp>
+#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// What stands before the message of an outcome that lies in a block: the Positions of what it refers to, so that the
+/// parent can free them whether or not it can read the message.
+struct OutcomeHead {
+    std::uint64_t blocks;  ///< So many Positions follow. 0 among them: somebody else's by now.
+    std::uint64_t objects; ///< The last of them, so many, are shared objects that the message hands over.
+
+    Position* list() noexcept { return reinterpret_cast<Position*>(this + 1); }
+    std::byte* message() noexcept { return reinterpret_cast<std::byte*>(list() + blocks); }
+};
+
+/// The bytes of an outcome in the worker's heap. Of `placed` the last are `objects` that are handed over.
+inline Block write_outcome(std::span<const std::byte> message, const std::vector<Block>& placed,
+                           std::uint64_t objects = 0) {
+    TreeMember& self = tree();
+    Block block{self.heap.allocate(sizeof(OutcomeHead) + placed.size() * sizeof(Position) + message.size())};
+    auto& head = self.space.at<OutcomeHead>(block.position());
+    head = {placed.size(), objects};
+    std::transform(placed.begin(), placed.end(), head.list(),
+                   [](const Block& part) { return part.position(); });
+    if (!message.empty()) std::memcpy(head.message(), message.data(), message.size());
+    return block;
+}
+
+/// Frees an outcome that a worker wrote (write_outcome) and this process owns by now.
+inline void free_outcome(Parcel& outcome) {
+    if (!outcome.block) return;
+    TreeMember& member = tree();
+    auto& head = member.space.at<OutcomeHead>(outcome.block);
+    for (const Position block : std::span(head.list(), static_cast<std::size_t>(head.blocks))) {
+        if (block) member.heap.free(block);
+    }
+    member.heap.free(outcome.block);
+    outcome = {};
+}
+
+/// The message of an outcome.
+inline std::span<const std::byte> outcome_message(const Parcel& outcome) {
+    return {tree().space.at<OutcomeHead>(outcome.block).message(), static_cast<std::size_t>(outcome.bytes)};
+}
+
+/// Finds what a message of an outcome refers to, and takes over, in their order, the objects that it hands over. They live on
+/// when the outcome is freed.
+class Inheriting final : public Finding, public Taker {
+public:
+    explicit Inheriting(const Parcel& outcome) {
+        if (!outcome.block) return;
+        auto& head = tree().space.at<OutcomeHead>(outcome.block);
+        objects_ = std::span(head.list(), static_cast<std::size_t>(head.blocks))
+                       .last(static_cast<std::size_t>(head.objects));
+    }
+
+    Taker* taker() override { return this; }
+    LeaseEntry take() override {
+        if (objects_.empty())
+            throw SerializationError(
+                "multiprocessing: a result names a shared object that was not handed over");
+        const Position object = std::exchange(objects_.front(), 0);
+        objects_ = objects_.subspan(1);
+        return {object, 0};
+    }
+
+private:
+    std::span<Position> objects_;
+};
+
+} // namespace multiprocessing::inline v1::detail
