@@ -100,16 +100,15 @@ public:
     static constexpr char kind[] = "Value";
     using value_type = T;
 
-    /// All zero.
+    /// T(): a number is 0.
     Value() : Value(SharedOptions{}) {}
-    explicit Value(SharedOptions options) : Base(options, detail::room_behind<Head, T>, [](Head&) {}) {}
     template <class... Argument>
         requires(sizeof...(Argument) > 0 && std::constructible_from<T, const Argument&...> &&
                  !(std::same_as<Argument, SharedOptions> || ...) && !(std::same_as<Argument, Value> || ...))
     explicit Value(Argument... argument) : Value(SharedOptions{}, std::move(argument)...) {}
     template <class... Argument>
-        requires(sizeof...(Argument) > 0 && std::constructible_from<T, const Argument&...>)
-    Value(SharedOptions options, Argument... argument)
+        requires(std::constructible_from<T, const Argument&...>)
+    explicit(sizeof...(Argument) == 0) Value(SharedOptions options, Argument... argument)
         : Base(options, detail::room_behind<Head, T>, detail::value_of<Head, T>(std::move(argument)...)) {}
 
     /// The T itself. Reading and writing it takes no lock.

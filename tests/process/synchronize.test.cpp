@@ -14,12 +14,19 @@ using namespace process;
 
 namespace {
 
-/// Starts `count` processes that run `work(arguments...)`, and waits for them.
+/// `count` processes that run `work(arguments...)`.
 template <class Work, class... Argument>
-void run_all(int count, Work work, const Argument&... arguments) {
+std::vector<mp::Process> started(int count, Work work, const Argument&... arguments) {
     std::vector<mp::Process> processes;
     for (int i = 0; i < count; ++i) processes.emplace_back(work, arguments...);
     for (auto& process : processes) process.start();
+    return processes;
+}
+
+/// The same, and waits for them.
+template <class Work, class... Argument>
+void run_all(int count, Work work, const Argument&... arguments) {
+    auto processes = started(count, work, arguments...);
     for (auto& process : processes) {
         process.join();
         CHECK(process.exitcode() == 0);
@@ -229,17 +236,14 @@ TEST_CASE("a semaphore counts, and hands over between processes", "[synchronize]
 TEST_CASE("releases of a semaphore let as many go on as wait", "[synchronize]") {
     const mp::Semaphore semaphore{0};
     Tally tally;
-    std::vector<mp::Process> waiters;
-    for (int i = 0; i < 4; ++i) {
-        waiters.emplace_back(
-            [](mp::Semaphore s, Tally t) {
-                t.add(0, 1);
-                s.acquire();
-                t.add(1, 1);
-            },
-            semaphore, tally);
-        waiters.back().start();
-    }
+    auto waiters = started(
+        4,
+        [](mp::Semaphore s, Tally t) {
+            t.add(0, 1);
+            s.acquire();
+            t.add(1, 1);
+        },
+        semaphore, tally);
     tally.wait_for(0, 4);
     std::this_thread::sleep_for(20ms); // most of them sleep by now
     for (int i = 0; i < 4; ++i) semaphore.release();
@@ -248,21 +252,44 @@ TEST_CASE("releases of a semaphore let as many go on as wait", "[synchronize]") 
     CHECK(semaphore.get_value() == 0);
 }
 
+TEST_CASE("one set of an event is seen once by who clears it", "[synchronize]") {
+    constexpr int turns = 3000;
+    const mp::Event ping, pong;
+    const mp::RawValue<int> turn;
+    mp::Process player(
+        [](mp::Event in, mp::Event out, mp::RawValue<int> now) {
+            for (int i = 0; i < turns; ++i) {
+                if (!in.wait(60s) || now.value() != i) std::exit(1);
+                in.clear();
+                out.set();
+            }
+        },
+        ping, pong, turn);
+    player.start();
+    bool came = true;
+    for (int i = 0; i < turns && came; ++i) {
+        turn.value() = i;
+        ping.set();
+        came = pong.wait(60s);
+        pong.clear();
+    }
+    player.join();
+    CHECK(came);
+    CHECK(player.exitcode() == 0);
+}
+
 TEST_CASE("an event lets all go on who wait for it", "[synchronize]") {
     const mp::Event event;
     CHECK_FALSE(event.is_set());
     CHECK_FALSE(event.wait(10ms));
     Tally tally;
-    std::vector<mp::Process> waiters;
-    for (int i = 0; i < 3; ++i) {
-        waiters.emplace_back(
-            [](mp::Event e, Tally t) {
-                t.add(0, 1);
-                if (e.wait()) t.add(1, 1);
-            },
-            event, tally);
-        waiters.back().start();
-    }
+    auto waiters = started(
+        3,
+        [](mp::Event e, Tally t) {
+            t.add(0, 1);
+            if (e.wait()) t.add(1, 1);
+        },
+        event, tally);
     tally.wait_for(0, 3);
     CHECK(tally.get(1) == 0);
     event.set();
@@ -320,17 +347,14 @@ TEST_CASE("a condition is waited for and notified with its lock held", "[synchro
 TEST_CASE("a notify lets one go on, notify_all everybody", "[synchronize]") {
     const mp::Condition condition;
     Tally tally;
-    std::vector<mp::Process> waiters;
-    for (int i = 0; i < 4; ++i) {
-        waiters.emplace_back(
-            [](mp::Condition c, Tally t) {
-                std::scoped_lock guard{c};
-                t.add(0, 1);
-                if (c.wait()) t.add(1, 1);
-            },
-            condition, tally);
-        waiters.back().start();
-    }
+    auto waiters = started(
+        4,
+        [](mp::Condition c, Tally t) {
+            std::scoped_lock guard{c};
+            t.add(0, 1);
+            if (c.wait()) t.add(1, 1);
+        },
+        condition, tally);
     tally.wait_for(0, 4);
     const auto notify = [&](int count) {
         std::scoped_lock guard{condition}; // all have given it up: all wait
@@ -411,13 +435,7 @@ TEST_CASE("a barrier lets go on when all have come, again and again", "[synchron
             b.wait(60s);
         }
     };
-    std::vector<mp::Process> parties;
-    for (int i = 0; i < 3; ++i) parties.emplace_back(work, barrier, tally);
-    for (auto& party : parties) party.start();
-    for (auto& party : parties) {
-        party.join();
-        CHECK(party.exitcode() == 0);
-    }
+    run_all(3, work, barrier, tally);
     CHECK(tally.get(2) == 0);
     for (int rank = 0; rank < 3; ++rank) CHECK(tally.get(10 + rank) == 50);
 }

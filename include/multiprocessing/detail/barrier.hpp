@@ -1,0 +1,119 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file barrier.hpp  Barrier: a handle of what holds processes back until all have come.
+
+#include <multiprocessing/detail/barrier_action.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/handle_base.hpp>
+#include <multiprocessing/detail/shared_barrier.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/options.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace multiprocessing::inline v1 {
+
+/// How a Barrier is made.
+struct BarrierOptions {
+    Timeout timeout = no_timeout; ///< Of every wait() that has none of its own.
+};
+
+/// Holds back whoever comes until `parties` have. The last to come may run an action before all go on; if that throws, or
+/// a wait takes too long, the barrier is broken, and all who wait or come get BrokenBarrierError until reset(). One who is
+/// killed while it waits has come; one who is killed in the action breaks the barrier.
+///
+/// Python: `multiprocessing.Barrier(parties, action, timeout)`.
+class Barrier : public detail::HandleBase<Barrier, detail::BarrierBody> {
+public:
+    static constexpr char kind[] = "Barrier";
+
+    explicit Barrier(Count parties) : Barrier(BarrierOptions{}, parties) {}
+    Barrier(BarrierOptions options, Count parties)
+        : HandleBase([parties = checked(parties), options](detail::BarrierBody& body) {
+              body.parties = parties;
+              body.set_timeout(options.timeout);
+          }) {}
+    /// `action` is a function or functor that is Serializable; it runs in the process that comes last.
+    template <class Action>
+    Barrier(Count parties, Action action, Timeout timeout = no_timeout)
+        : Barrier(BarrierOptions{timeout}, parties, std::move(action)) {}
+    template <class Action>
+    Barrier(BarrierOptions options, Count parties, Action action)
+        : Barrier(checked(parties), options.timeout, detail::BarrierAction::of(action)) {}
+
+    /// Waits for the others; returns which this one was to come, from 0. Throws BrokenBarrierError; what the action
+    /// throws, where it was run.
+    int wait(std::optional<Timeout> timeout = {}) const {
+        detail::BarrierBody& body = this->body();
+        const auto deadline = detail::Deadline::after(timeout ? *timeout : body.timeout());
+        const auto arrival = body.barrier.arrive(parking(), body.parties, body.action_bytes != 0,
+                                                 detail::this_thread(), deadline);
+        if (!arrival.rank) throw_broken();
+        if (arrival.acts) {
+            act(body, arrival.generation);
+        } else if (!body.barrier.await(parking(), arrival.generation, deadline)) {
+            throw_broken();
+        }
+        return *arrival.rank;
+    }
+
+    /// As new: those who wait get BrokenBarrierError.
+    void reset() const {
+        detail::BarrierBody& body = this->body();
+        body.barrier.reset(parking());
+    }
+    /// Breaks it.
+    void abort() const {
+        detail::BarrierBody& body = this->body();
+        body.barrier.abort(parking());
+    }
+    int parties() const { return static_cast<int>(body().parties); }
+    /// How many have come and wait.
+    int n_waiting() const {
+        const auto state = body().barrier.state();
+        return state.phase == detail::SharedBarrier::Phase::broken ? 0 : state.arrived;
+    }
+    bool broken() const { return body().barrier.state().phase == detail::SharedBarrier::Phase::broken; }
+
+private:
+    friend HandleBase<Barrier, detail::BarrierBody>;
+    explicit Barrier(detail::Received received) : HandleBase(std::move(received)) {}
+    Barrier(std::uint32_t parties, Timeout timeout, detail::BarrierAction action)
+        : HandleBase(
+              [=](detail::BarrierBody& body) {
+                  body.parties = parties;
+                  body.set_timeout(timeout);
+                  action.write(body);
+              },
+              action.bytes()) {}
+
+    static std::uint32_t checked(Count parties) {
+        if (parties.value() >= 1 && parties.value() <= detail::SharedBarrier::most_parties)
+            return static_cast<std::uint32_t>(parties.value());
+        throw std::invalid_argument("multiprocessing: a Barrier has 1 to 65,535 parties, not " +
+                                    std::to_string(parties.value()));
+    }
+
+    [[noreturn]] static void throw_broken() {
+        throw BrokenBarrierError(
+            "multiprocessing: the barrier is broken, or was reset: not all parties came in time");
+    }
+
+    void act(detail::BarrierBody& body, std::uint32_t generation) const {
+        try {
+            detail::BarrierAction::run(body);
+        } catch (...) {
+            body.barrier.break_up(parking(), generation);
+            throw;
+        }
+        if (!body.barrier.act_done(parking(), generation, detail::this_thread())) throw_broken();
+    }
+};
+
+} // namespace multiprocessing::inline v1

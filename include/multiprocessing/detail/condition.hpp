@@ -1,0 +1,99 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file condition.hpp  Condition: a handle of what processes wait by until another notifies them.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/handle_base.hpp>
+#include <multiprocessing/detail/lockable.hpp>
+#include <multiprocessing/detail/locks.hpp>
+#include <multiprocessing/detail/shared_condition.hpp>
+#include <multiprocessing/options.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace multiprocessing::inline v1 {
+
+/// Lets processes wait until another says that something changed. Its lock must be held to wait and to notify.
+///
+/// notify() waits for nobody; in Python it waits for each sleeper to answer, and for a dead one for ever. After a waiter
+/// was killed, one wait() of another may end without a notify: `wait_for` looks whether what is waited for is there.
+///
+/// Python: `multiprocessing.Condition(lock)`.
+class Condition : public detail::HandleBase<Condition, detail::SharedCondition>,
+                  public detail::Lockable<Condition> {
+public:
+    static constexpr char kind[] = "Condition";
+
+    /// With an RLock of its own.
+    Condition() = default;
+    /// With a lock that others use, too.
+    explicit Condition(const RLock& lock) : lock_(lock) {}
+    explicit Condition(const Lock& lock)
+        : lock_(detail::RLockAccess::of(detail::RLockAccess::object_of(lock))) {}
+
+    /// Gives up the lock, however often it is held, waits to be notified, and takes it back. False when the time is over.
+    /// Throws `std::logic_error` if the calling thread does not hold the lock.
+    bool wait(Timeout timeout = no_timeout) const { return wait_until(detail::Deadline::after(timeout)); }
+
+    /// Waits until `predicate()`, which is called holding the lock; returns what it said last. Python: `wait_for(...)`.
+    template <class Predicate>
+    bool wait_for(Predicate predicate, Timeout timeout = no_timeout) const {
+        const detail::Deadline deadline = detail::Deadline::after(timeout);
+        for (;;) {
+            if (predicate()) return true;
+            if (!wait_until(deadline)) return predicate();
+        }
+    }
+
+    /// Lets `n` waiters go on, the first to come first, when the lock is free. Throws as wait() does.
+    void notify(Count n = 1) const {
+        held("notify");
+        constexpr std::size_t all = 0xFFFF'FFFF;
+        body().notify(parking(), static_cast<std::uint32_t>(n.value() < all ? n.value() : all));
+    }
+    void notify_one() const { notify(1); }
+    void notify_all() const { notify(0xFFFF'FFFFu); }
+
+    void release() const { lock_.release(); }
+    bool acquire_until(const detail::Deadline& deadline) const { return lock_.acquire_until(deadline); }
+
+    void give(detail::Giver& giver) const {
+        HandleBase::give(giver);
+        lock_.give(giver);
+    }
+    static Condition take(detail::Taker& taker) {
+        Condition condition = HandleBase::take(taker);
+        condition.lock_ = RLock::take(taker);
+        return condition;
+    }
+
+private:
+    friend HandleBase<Condition, detail::SharedCondition>;
+    explicit Condition(detail::Received received) : HandleBase(std::move(received)) {}
+
+    detail::HeldLock& held(const char* what) const {
+        detail::HeldLock& held = lock_.body();
+        held.require_mine(what);
+        return held;
+    }
+
+    bool wait_until(const detail::Deadline& deadline) const {
+        detail::HeldLock& held = this->held("wait");
+        detail::SharedCondition& condition = body();
+        const auto number = condition.begin_wait();
+        const std::uint32_t depth = held.release_all(parking());
+        bool notified = condition.wait(parking(), number, deadline);
+        held.take_back(parking(), depth);
+        notified =
+            notified || condition.take_pass(number); // it may have come in the meantime: it must not be lost
+        condition.end_wait();
+        return notified;
+    }
+
+    RLock lock_;
+};
+
+} // namespace multiprocessing::inline v1

@@ -1,0 +1,62 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file event.hpp  Event: a handle of a flag that processes wait for.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/handle_base.hpp>
+#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace multiprocessing::inline v1 {
+
+namespace detail {
+
+/// One word, so that a set is one step: who has seen it and cleared it cannot see it again.
+struct EventBody {
+    static constexpr std::uint32_t set_bit = 1;
+    /// set_bit, and twice the number of sets: who waits sees one that was cleared at once, too.
+    std::atomic<std::uint32_t> state;
+    ParkingPlace place;
+};
+
+} // namespace detail
+
+/// A flag that processes wait for. Python: `multiprocessing.Event`.
+class Event : public detail::HandleBase<Event, detail::EventBody> {
+public:
+    static constexpr char kind[] = "Event";
+
+    Event() = default;
+
+    bool is_set() const { return (body().state.load(std::memory_order_acquire) & Body::set_bit) != 0; }
+
+    /// Sets it, and lets go on all who wait.
+    void set() const {
+        Body& event = body();
+        std::uint32_t now = event.state.load(std::memory_order_relaxed);
+        while (!event.state.compare_exchange_weak(now, (now + 2) | Body::set_bit, std::memory_order_seq_cst)) {}
+        // Killed here: who sleeps looks again by itself.
+        detail::post(parking(), event.place);
+    }
+    void clear() const { body().state.fetch_and(~Body::set_bit, std::memory_order_acq_rel); }
+
+    /// Waits until it is set, or was set since the call; false when the time is over.
+    bool wait(Timeout timeout = no_timeout) const {
+        Body& event = body();
+        const std::uint32_t before = event.state.load(std::memory_order_acquire);
+        if (before & Body::set_bit) return true;
+        return detail::wait(parking(), event.place, detail::Deadline::after(timeout),
+                            [&] { return event.state.load(std::memory_order_seq_cst) != before; });
+    }
+
+private:
+    using Body = detail::EventBody;
+    friend HandleBase<Event, detail::EventBody>;
+    explicit Event(detail::Received received) : HandleBase(std::move(received)) {}
+};
+
+} // namespace multiprocessing::inline v1

@@ -1,0 +1,98 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file semaphores.hpp  Semaphore and BoundedSemaphore: handles of a number that processes take from.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/handle_base.hpp>
+#include <multiprocessing/detail/lockable.hpp>
+#include <multiprocessing/detail/shared_semaphore.hpp>
+#include <multiprocessing/options.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace multiprocessing::inline v1 {
+
+namespace detail {
+
+/// What Semaphore and BoundedSemaphore have in common.
+template <class Derived>
+class SemaphoreHandle : public HandleBase<Derived, SharedSemaphore>, public Lockable<Derived> {
+public:
+    /// How often it can be acquired at this moment. Python: `get_value()`.
+    int get_value() const { return static_cast<int>(this->body().value()); }
+    /// Whether it can not. Python 3.14: `locked()`.
+    bool locked() const { return get_value() == 0; }
+
+    bool acquire_until(const Deadline& deadline) const {
+        SharedSemaphore& semaphore = this->body();
+        return semaphore.acquire(this->parking(), deadline);
+    }
+
+protected:
+    explicit SemaphoreHandle(Count value)
+        : HandleBase<Derived, SharedSemaphore>(
+              [value = checked(value)](SharedSemaphore& semaphore) { semaphore.set(value); }) {}
+    explicit SemaphoreHandle(detail::Received received)
+        : HandleBase<Derived, SharedSemaphore>(std::move(received)) {}
+
+    void release_up_to(std::uint32_t limit) const {
+        SharedSemaphore& semaphore = this->body();
+        if (semaphore.release(this->parking(), limit)) return;
+        throw std::invalid_argument(std::string("multiprocessing: release() of a ") + Derived::kind +
+                                    " that is at its limit of " + std::to_string(limit) +
+                                    ": it was released more often than acquired");
+    }
+
+private:
+    static std::uint32_t checked(Count value) {
+        if (value.value() <= SharedSemaphore::most) return static_cast<std::uint32_t>(value.value());
+        throw std::invalid_argument("multiprocessing: " + std::to_string(value.value()) +
+                                    " is more than a semaphore holds, " +
+                                    std::to_string(SharedSemaphore::most));
+    }
+};
+
+} // namespace detail
+
+/// A number that is taken from, and waited for when it is 0. Nobody owns what was taken: any thread of any process may
+/// release, so `Semaphore{1}` hands work over where a Lock cannot; and what a process that dies had taken is gone.
+///
+/// Python: `multiprocessing.Semaphore(value)`.
+class Semaphore : public detail::SemaphoreHandle<Semaphore> {
+public:
+    static constexpr char kind[] = "Semaphore";
+
+    /// 0 is 0 here: nothing can be acquired before something is released.
+    explicit Semaphore(Count value = 1) : SemaphoreHandle(value) {}
+
+    /// Adds 1. Throws `std::invalid_argument` beyond 2,147,483,647.
+    void release() const { release_up_to(detail::SharedSemaphore::most); }
+
+private:
+    friend HandleBase<Semaphore, detail::SharedSemaphore>;
+    explicit Semaphore(detail::Received received) : SemaphoreHandle(std::move(received)) {}
+};
+
+/// A Semaphore that cannot be released above its first value: that is `std::invalid_argument`.
+/// Python: `multiprocessing.BoundedSemaphore(value)`.
+class BoundedSemaphore : public detail::SemaphoreHandle<BoundedSemaphore> {
+public:
+    static constexpr char kind[] = "BoundedSemaphore";
+
+    explicit BoundedSemaphore(Count value = 1) : SemaphoreHandle(value) {}
+
+    void release() const {
+        const std::uint32_t limit = body().first();
+        release_up_to(limit);
+    }
+
+private:
+    friend HandleBase<BoundedSemaphore, detail::SharedSemaphore>;
+    explicit BoundedSemaphore(detail::Received received) : SemaphoreHandle(std::move(received)) {}
+};
+
+} // namespace multiprocessing::inline v1
