@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/allocations.hpp>
 #include <support/catch.hpp>
+#include <support/few_files.hpp>
 #include <support/raw_end.hpp>
 
 #include <multiprocessing/connection.hpp>
@@ -423,6 +424,21 @@ TEST_CASE("as many Connections in a message as there may be", "[connection]") {
     CHECK(d.recv<int>() == 299);
     CHECK(d.recv<int>() == 0);
 }
+
+#if !defined(_WIN32)
+TEST_CASE("a Connection that there is no room for is an error that says so", "[connection]") {
+    auto [a, b] = mp::Pipe();
+    auto [c, d] = mp::Pipe();
+    a.send(std::move(c));
+    a.send(1);
+    {
+        const support::FewFiles none(0);
+        CHECK(error_of([&b = b] { b.recv<mp::Connection>(); }) == std::errc::too_many_files_open);
+    }
+    CHECK(b.recv<int>() == 1);
+    CHECK_THROWS_AS(d.recv<int>(), mp::EOFError);
+}
+#endif
 
 TEST_CASE("a send that fails leaves what it was to hand over", "[connection]") {
     auto [a, b] = mp::Pipe();

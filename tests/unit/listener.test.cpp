@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
+#include <support/few_files.hpp>
 
 #include <multiprocessing/listener.hpp>
 
@@ -202,6 +203,34 @@ TEST_CASE("an Address compares, crosses, and knows what it is", "[listener]") {
 }
 
 #if !defined(_WIN32)
+TEST_CASE("a Listener that can open no more makes room by sending the silent away", "[listener]") {
+    Listener listener({.authkey = "key", .backlog = 100});
+    std::vector<mp::detail::platform::Stream> silent;
+    for (int i = 0; i < 30; ++i) silent.push_back(knock(listener.address()));
+    {
+        const support::FewFiles few(10);
+        for (int i = 0; i < 15; ++i) {
+            try {
+                static_cast<void>(listener.accept());
+                FAIL("nothing was thrown");
+            } catch (const mp::AuthenticationError& error) {
+                CHECK_THAT(error.what(), ContainsSubstring("ulimit -n"));
+            }
+        }
+    }
+    {
+        Listener open_to_all({.backlog = 100});
+        auto waiting = knock(open_to_all.address());
+        const support::FewFiles none(0);
+        CHECK_THROWS_AS(open_to_all.accept(), std::system_error);
+    }
+    auto connected =
+        std::async(std::launch::async, [&] { return Client(listener.address(), {.authkey = "key"}); });
+    auto here = listener.accept();
+    here.send(1);
+    CHECK(connected.get().recv<int>() == 1);
+}
+
 TEST_CASE("a default address is in a folder of this user alone, and goes with the Listener", "[listener]") {
     namespace fs = std::filesystem;
     fs::path socket;

@@ -9,9 +9,11 @@
 #include <multiprocessing/detail/frame.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 
+#include <algorithm> // for copy_n
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -45,7 +47,12 @@ public:
         platform::Drain drain{shared_->receiving, shared_->inbox};
         platform::Drain* const drained = both_ways_ ? &drain : nullptr;
         if constexpr (platform::Stream::handles_are_words) {
-            if (!handles.empty()) stream_.write_all(words_of(handles), {}, {}, drained);
+            if (!handles.empty()) {
+                const std::vector<std::byte> words = words_of(handles);
+                ScopeExit take_back{[&] { take_words(std::span(words).subspan(FrameHead::short_size)); }};
+                stream_.write_all(words, {}, {}, drained);
+                take_back.release(); // they may be the receiver's already
+            }
             handles.clear();
         }
         stream_.write_all(head.bytes(), body, handles, drained);
@@ -154,6 +161,17 @@ private:
             handles.push_back(platform::Stream::accept(number_of(word)));
         }
         return true;
+    }
+
+    void take_words(std::span<const std::byte> bytes) {
+        std::vector<platform::Handle> closed;
+        take_words(
+            [&](std::span<std::byte> into) {
+                std::copy_n(bytes.begin(), into.size(), into.begin());
+                bytes = bytes.subspan(into.size());
+                return into.size();
+            },
+            closed);
     }
 
     /// Until all are filled, or the stream ends. How many were.
