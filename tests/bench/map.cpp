@@ -5,6 +5,7 @@
 #include "python.hpp"
 
 #include <multiprocessing/pool.hpp>
+#include <multiprocessing/shared_vector.hpp>
 #include <multiprocessing/spawn.hpp>
 
 #include <atomic>
@@ -77,6 +78,11 @@ void squares(mp::Pool& pool, bench::Python& python) {
     } else {
         bench::skipped("the same / CPython's Pool.map", "no python3");
     }
+    mp::shared_vector<int> shared(numbers);
+    mp::shared_vector<int> into(numbers.size());
+    bench::compare(
+        "the same map from one shared_vector into another / copied in and out", 0.9,
+        [&] { pool.map_into(Square{}, shared, into); }, ours, 20);
 }
 
 /// Threads that take one range after the other.

@@ -60,11 +60,19 @@ def main():
             stream.take(10)
         return stream
 
+    lock = multiprocessing.Lock()
+
+    def take_and_give():
+        for _ in range(100_000):
+            lock.acquire()
+            lock.release()
+
     rounds = {
         "nothing": nothing,
         "fork": lambda: start_and_join("fork"),
         "spawn": lambda: start_and_join("spawn"),
         "forkserver": lambda: start_and_join("forkserver"),
+        "lock": take_and_give,
         "map": lambda: warm_pool().map(square, numbers),
         "queue": lambda: warm_stream().take(20_000),
         "apply": lambda: warm_pool().apply(square, (7,)),

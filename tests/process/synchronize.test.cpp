@@ -253,7 +253,7 @@ TEST_CASE("releases of a semaphore let as many go on as wait", "[synchronize]") 
 }
 
 TEST_CASE("one set of an event is seen once by who clears it", "[synchronize]") {
-    constexpr int turns = 3000;
+    constexpr int turns = 10'000;
     const mp::Event ping, pong;
     const mp::RawValue<int> turn;
     mp::Process player(
