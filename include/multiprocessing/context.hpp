@@ -15,6 +15,7 @@
 #include <multiprocessing/util.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <type_traits>
@@ -90,17 +91,25 @@ public:
     multiprocessing::RawValue<T> RawValue(Argument&&... argument) const {
         return multiprocessing::RawValue<T>(std::forward<Argument>(argument)...);
     }
-    template <class T, class Initial>
-    multiprocessing::Array<T> Array(Initial&& initial) const {
-        return multiprocessing::Array<T>(std::forward<Initial>(initial));
+    template <class T>
+    multiprocessing::Array<T> Array(std::size_t size) const {
+        return multiprocessing::Array<T>(size);
+    }
+    template <class T, detail::RangeOf<T, multiprocessing::Array<T>> Range>
+    multiprocessing::Array<T> Array(Range&& range) const {
+        return multiprocessing::Array<T>(std::forward<Range>(range));
     }
     template <class T>
     multiprocessing::Array<T> Array(std::initializer_list<T> elements) const {
         return multiprocessing::Array<T>(elements);
     }
-    template <class T, class Initial>
-    multiprocessing::RawArray<T> RawArray(Initial&& initial) const {
-        return multiprocessing::RawArray<T>(std::forward<Initial>(initial));
+    template <class T>
+    multiprocessing::RawArray<T> RawArray(std::size_t size) const {
+        return multiprocessing::RawArray<T>(size);
+    }
+    template <class T, detail::RangeOf<T, multiprocessing::RawArray<T>> Range>
+    multiprocessing::RawArray<T> RawArray(Range&& range) const {
+        return multiprocessing::RawArray<T>(std::forward<Range>(range));
     }
 
     template <class T>

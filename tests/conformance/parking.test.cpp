@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <thread>
 #include <vector>
 
@@ -20,7 +21,8 @@ namespace {
 struct SharedWords {
     platform::MemoryObject object{65536};
     bip::mapped_region region{object, bip::read_write, 0, 65536};
-    platform::ParkingKey key{std::chrono::steady_clock::now().time_since_epoch().count() * 1ull, 0xFEED};
+    platform::ParkingKey key{
+        static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()), 0xFEED};
     platform::Word* words =
         (platform::commit(region.get_address(), 65536), static_cast<platform::Word*>(region.get_address()));
     platform::Parking parking{region.get_address(), key};

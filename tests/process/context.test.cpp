@@ -121,4 +121,5 @@ TEST_CASE("a context makes what processes share", "[context]") {
     CHECK(context.Queue<int>(2).maxsize() == 2);
     CHECK(context.JoinableQueue<int>().join());
     CHECK(context.SimpleQueue<int>().empty());
+    CHECK(context.RawArray<char>(4).size() == 4);
 }

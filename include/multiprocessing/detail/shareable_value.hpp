@@ -141,7 +141,7 @@ private:
         } else if constexpr (requires { value.has_value(); }) {
             if (value) assign(*value);
         } else {
-            std::visit([this](const auto& alternative) { assign(alternative); }, value);
+            std::visit([this](const auto& alternative) { this->assign(alternative); }, value);
         }
     }
 };
