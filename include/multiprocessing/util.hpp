@@ -28,6 +28,14 @@ public:
     static constexpr detail::StateSlot slot = detail::StateSlot::logger;
     using Sink = std::function<void(LogLevel, std::string_view)>;
 
+    Logger() = default;
+    Logger(const Logger&) = delete;
+    Logger& operator=(const Logger&) = delete;
+    /// Nobody logs any more. The log of the process is never destroyed.
+    ~Logger() {
+        while (first_) delete std::exchange(first_, first_->next);
+    }
+
     /// Lines below `level` are dropped.
     void set_level(LogLevel level) {
         std::lock_guard lock{mutex};
@@ -79,7 +87,7 @@ public:
     }
 
 private:
-    /// A sink; it stays for good, as does the log.
+    /// A sink; it stays as long as the log.
     struct Node {
         Sink sink;
         Node* next;

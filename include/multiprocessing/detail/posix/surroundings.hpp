@@ -128,12 +128,16 @@ inline void apply_surroundings(std::span<const std::byte> bytes, const Handle& f
     if (bytes.empty()) return;
     bytes = bytes.subspan(1);
     ::clearenv();
-    while (!bytes.empty()) {
-        const auto* entry = reinterpret_cast<const char*>(bytes.data());
-        const std::size_t size = ::strnlen(entry, bytes.size());
-        if (size == bytes.size()) break;
-        ::putenv(::strdup(entry)); // the environment keeps the copy for good
-        bytes = bytes.subspan(size + 1);
+    if (bytes.empty()) return;
+    // One block for all entries: the environment keeps it for good, and an entry that is replaced later leaks nothing.
+    char* entry = new char[bytes.size()];
+    std::memcpy(entry, bytes.data(), bytes.size());
+    for (std::size_t left = bytes.size(); left > 0;) {
+        const std::size_t size = ::strnlen(entry, left);
+        if (size == left) break;
+        ::putenv(entry);
+        entry += size + 1;
+        left -= size + 1;
     }
 }
 
