@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/allocations.hpp>
+#include <support/sanitizers.hpp>
 
 #include <cstdlib>
 #include <new>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MULTIPROCESSING_TEST_HAS_ASAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define MULTIPROCESSING_TEST_HAS_ASAN 1
-#endif
 
 namespace {
 thread_local std::size_t allocated = 0;
@@ -18,7 +11,7 @@ thread_local std::size_t allocated = 0;
 
 std::size_t support::allocated_bytes() { return allocated; }
 
-#if !defined(MULTIPROCESSING_TEST_HAS_ASAN)
+#if !defined(MP_TEST_HAS_ASAN)
 void* operator new(std::size_t size) {
     allocated += size;
     if (void* const memory = std::malloc(size ? size : 1)) return memory;

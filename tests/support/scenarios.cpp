@@ -171,7 +171,7 @@ int leaves_pool_running(const Arguments&) {
 
 /// The end of the program finds a pool that nobody destroys.
 int leaks_pool(const Arguments&) {
-    auto* const pool = new mp::Pool(2);
+    static auto* const pool = new mp::Pool(2); // static: LeakSanitizer is to find it
     pool->apply_async([] { std::this_thread::sleep_for(1h); });
     return pool->apply([] { return 0; });
 }

@@ -36,7 +36,8 @@ namespace multiprocessing::inline v1::detail {
     end_children();
     platform::flush_standard_streams();
     keep_names();
-    if (platform::report_before_exit() && code == 0) code = 23; // leaks, as LeakSanitizer's own exit code
+    if (platform::report_before_exit(!me.has_lost_stacks()) && code == 0)
+        code = 23; // leaks, as LeakSanitizer's own exit code
     me.record->exitcode.store(code, std::memory_order_relaxed);
     me.record->stage.store(ChildStage::ended, std::memory_order_release);
     platform::exit_now(code);

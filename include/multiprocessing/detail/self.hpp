@@ -3,6 +3,7 @@
 /// @file self.hpp  Who this process is: its name, its rank among its kin, and how far its start has come.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/state.hpp>
@@ -72,6 +73,10 @@ public:
     std::atomic<int> own_threads{0};
     std::atomic<bool> warned_of_threads{false};
 
+    /// Whether some fork on the way to this process lost the stacks of other threads: what only they pointed to looks
+    /// like a leak from then on.
+    bool has_lost_stacks() const noexcept { return lost_stacks_; }
+
     /// The key that authenticates kin to each other. Holding `mutex`.
     const std::string& key() {
         if (identity.authkey.empty()) {
@@ -82,8 +87,13 @@ public:
         return identity.authkey;
     }
 
+    void before_fork() {
+        ForkSafe::before_fork();
+        forks_beside_threads_ = platform::foreign_threads(0) > 0;
+    }
     void after_fork(bool in_child) {
         if (in_child) {
+            lost_stacks_ = lost_stacks_ || forks_beside_threads_;
             copies_.fetch_add(1, std::memory_order_relaxed);
             own_threads = 0; // threads are not copied
         }
@@ -94,6 +104,8 @@ private:
     std::atomic<std::uint32_t> life_{0};
     std::atomic<std::uint32_t> copies_{0};
     std::atomic<bool> prepared_{false};
+    bool forks_beside_threads_ = false; // guarded by `mutex`
+    bool lost_stacks_ = false;          // written where there is one thread only
 };
 
 inline Self& self() { return process_wide<Self>(); }

@@ -16,8 +16,8 @@
 /// * `interrupt()`, `terminate()`, `kill()`: SIGINT, SIGTERM, SIGKILL; nothing if it has ended. Windows: the last
 ///   two end it at once and differ in the exit code only; interrupt() throws `std::system_error`.
 ///
-/// `report_before_exit()`: what tools that came with the compiler have to say at the end (leaks, coverage), as
-/// exit_now() leaves them no later chance; true if they found leaks. `is_thread_exit()`, in a catch-all handler: whether
+/// `report_before_exit(leaks)`: what tools that came with the compiler have to say at the end (leaks, if wanted, and
+/// coverage), as exit_now() leaves them no later chance; true if they found leaks. `is_thread_exit()`, in a catch-all handler: whether
 /// what is handled is no exception but the end of the thread (POSIX: pthread_exit).
 /// `exit_now(code)`: this process ends without any handler, destructor or flush. `exit_interception(call)`: from now
 /// on `std::exit(code)`, by whatever thread, calls `call(code)` before any exit handler that was registered
@@ -59,7 +59,7 @@ namespace multiprocessing::inline v1::detail::platform {
 
 static_assert(std::is_nothrow_move_constructible_v<Child> && !std::is_copy_constructible_v<Child>);
 static_assert(requires(SpawnRequest& request, const Handle& handle, const std::string& text, Child& child,
-                       std::string_view word, int code, void (*call)(int)) {
+                       std::string_view word, int code, bool flag, void (*call)(int)) {
     SpawnRequest{std::filesystem::path{}};
     { request.argument(text) } -> std::same_as<void>;
     { request.pass(handle) } -> std::same_as<std::string>;
@@ -72,7 +72,7 @@ static_assert(requires(SpawnRequest& request, const Handle& handle, const std::s
     { child.interrupt() } -> std::same_as<void>;
     { child.terminate() } -> std::same_as<void>;
     { child.kill() } -> std::same_as<void>;
-    { report_before_exit() } noexcept -> std::same_as<bool>;
+    { report_before_exit(flag) } noexcept -> std::same_as<bool>;
     { is_thread_exit() } noexcept -> std::same_as<bool>;
     exit_now(code);
     { exit_interception(call) } noexcept -> std::same_as<bool>;

@@ -189,11 +189,11 @@ inline Handle adopt_handle(std::string_view word) {
     return Handle{descriptor};
 }
 
-inline bool report_before_exit() noexcept {
+inline bool report_before_exit(bool leaks) noexcept {
 #if defined(MULTIPROCESSING_COVERAGE)
     ::__gcov_dump();
 #endif
-    return ::__lsan_do_recoverable_leak_check && ::__lsan_do_recoverable_leak_check() != 0;
+    return leaks && ::__lsan_do_recoverable_leak_check && ::__lsan_do_recoverable_leak_check() != 0;
 }
 
 inline bool is_thread_exit() noexcept { return abi::__cxa_current_exception_type() == nullptr; }

@@ -247,7 +247,7 @@ inline Handle adopt_handle(std::string_view word) {
     return Handle{handle};
 }
 
-inline bool report_before_exit() noexcept { return false; } // neither tool works here
+inline bool report_before_exit(bool) noexcept { return false; } // neither tool works here
 
 inline bool is_thread_exit() noexcept { return false; } // threads do not end by unwinding
 
