@@ -25,7 +25,6 @@ namespace {
 struct Point {
     int x = 0;
     double y = 0;
-    friend bool operator==(const Point&, const Point&) = default;
 };
 
 /// A user's type whose hook fails on some values.
