@@ -98,8 +98,12 @@ public:
 class MULTIPROCESSING_VISIBLE WorkerLostError : public ProcessError {
 public:
     WorkerLostError(const std::string& text, int pid, std::optional<int> exitcode,
-                    std::optional<std::size_t> task_index)
-        : ProcessError(text), pid_(pid), exitcode_(exitcode), task_index_(task_index) {}
+                    std::optional<std::size_t> task_index, const std::string& trace = {})
+        : ProcessError(text),
+          pid_(pid),
+          exitcode_(exitcode),
+          task_index_(task_index),
+          trace_(std::make_shared<const std::string>(trace)) {}
 
     /// Process id of the worker.
     int pid() const noexcept { return pid_; }
@@ -108,11 +112,15 @@ public:
     /// Position in the input of a map, or nullopt for a single task. Where items are so quick that a
     /// worker notes them by blocks of 64, the first of the block.
     std::optional<std::size_t> task_index() const noexcept { return task_index_; }
+    /// Where it crashed: a line per frame, innermost first, with names where the program exports them (`-rdynamic`), else
+    /// with what addr2line turns into lines. Empty if it was killed from outside, ended by itself, or handles crashes.
+    const std::string& trace() const noexcept { return *trace_; }
 
 private:
     int pid_;
     std::optional<int> exitcode_;
     std::optional<std::size_t> task_index_;
+    std::shared_ptr<const std::string> trace_; // exceptions are copied, and that may not throw
 };
 
 /// Where an exception that was caught here was first thrown: in which process, and what it was there.

@@ -13,6 +13,10 @@
 #include <set>
 #include <vector>
 
+#if !defined(_WIN32)
+#include <unistd.h>
+#endif
+
 using namespace process;
 
 namespace {
@@ -375,3 +379,78 @@ TEST_CASE("a program ends in order while a pool is at work, and when it is leake
     CHECK(support::output_of("leaves_pool_running").exitcode == 0);
     CHECK(support::output_of("leaks_pool").exitcode == 0);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // they handle crashes themselves
+
+namespace {
+
+int crash_in_task(int* address) {
+    *static_cast<volatile int*>(address) = 1;
+    return 1;
+}
+
+int overflow(volatile int* depth) { // endless, which the compiler is not to see
+    volatile char frame[1024];
+    frame[0] = static_cast<char>(*depth);
+    *depth = *depth + 1;
+    return *depth == 0 ? 0 : overflow(depth) + frame[0];
+}
+
+int crash(int how) {
+    volatile int depth = 0;
+    switch (how) {
+    case 0: return crash_in_task(nullptr);
+    case 1: std::abort();
+    case 2: return overflow(&depth);
+#if !defined(_WIN32)
+    case 3: return ::kill(::getpid(), SIGBUS);
+    case 4: return ::kill(::getpid(), SIGKILL);
+    case 5:
+        std::signal(SIGSEGV, [](int) { mp::detail::platform::exit_now(42); });
+        return crash_in_task(nullptr);
+#endif
+    default: return how;
+    }
+}
+
+mp::WorkerLostError loss_by(mp::Pool& pool, int how) {
+    try {
+        pool.apply(crash, how);
+    } catch (const mp::WorkerLostError& error) { return error; }
+    throw std::runtime_error("nothing was lost");
+}
+
+} // namespace
+
+TEST_CASE("the loss of a worker that crashed tells where, and it ends as it would have", "[pool]") {
+    const std::string program = mp::detail::platform::program_path().filename().string();
+    mp::Pool pool(1);
+    for (const int how : {0, 1, 2}) {
+        const mp::WorkerLostError error = loss_by(pool, how);
+        INFO(error.what());
+        CHECK_THAT(error.trace(), ContainsSubstring(program + "+0x"));
+        CHECK_THAT(error.what(), ContainsSubstring(error.trace()));
+#if !defined(_WIN32)
+        CHECK(error.exitcode() == -(how == 1 ? SIGABRT : SIGSEGV));
+#endif
+    }
+    CHECK(pool.apply(crash, 7) == 7);
+}
+
+#if !defined(_WIN32)
+TEST_CASE("a worker that was killed from outside, or handles its crashes, has no trace but the right exit code",
+          "[pool]") {
+    mp::Pool pool(1);
+    const mp::WorkerLostError sent = loss_by(pool, 3);
+    CHECK(sent.exitcode() == -SIGBUS);
+    CHECK_FALSE(sent.trace().empty());
+    const mp::WorkerLostError killed = loss_by(pool, 4);
+    CHECK(killed.exitcode() == -SIGKILL);
+    CHECK(killed.trace().empty());
+    const mp::WorkerLostError handled = loss_by(pool, 5);
+    CHECK(handled.exitcode() == 42);
+    CHECK(handled.trace().empty());
+}
+#endif
+
+#endif

@@ -36,12 +36,14 @@ public:
         : shared_(tree().heap.allocate_zeroed(sizeof(PoolShared))),
           ring_(tree().heap.allocate(sizeof(TaskRing))),
           lines_(tree().heap.allocate_zeroed(workers * sizeof(WorkerLine))),
+          crashes_(tree().heap.allocate_zeroed(workers * sizeof(CrashRecord))),
           idle_(tree().heap.allocate_zeroed((workers + 63) / 64 * sizeof(std::uint64_t))),
           view_(tree().space, shared_.position()) {
         PoolShared& shared = view_.shared();
         shared.workers = workers;
         shared.ring = ring_.position();
         shared.lines = lines_.position();
+        shared.crashes = crashes_.position();
         shared.idle = idle_.position();
         view_.ring().reset();
     }
@@ -345,6 +347,7 @@ private:
     Block shared_;
     Block ring_;
     Block lines_;
+    Block crashes_;
     Block idle_;
     PoolView view_;
     platform::Doorbell bell_;

@@ -102,6 +102,11 @@ struct alignas(64) WorkerLine {
     Parcel failure;                     ///< Of its initializer, when broken.
 };
 
+/// Where a worker was when it crashed, as text; see platform/crash.hpp. Empty unless it did.
+struct CrashRecord {
+    char text[4096];
+};
+
 /// An image that tasks come from.
 struct PoolImage {
     platform::ImageId id;
@@ -117,8 +122,9 @@ struct PoolShared {
     std::atomic<std::uint32_t> closing; ///< Workers end when there is nothing left to do.
     std::uint32_t workers;
     Position ring;
-    Position lines; ///< Of WorkerLine.
-    Position idle;  ///< Of std::atomic<std::uint64_t>: a bit per worker that is about to sleep, or sleeps.
+    Position lines;   ///< Of WorkerLine.
+    Position crashes; ///< Of CrashRecord.
+    Position idle;    ///< Of std::atomic<std::uint64_t>: a bit per worker that is about to sleep, or sleeps.
     std::atomic<std::uint32_t> images;
     PoolImage image[most_images];
     std::atomic<Position> segment[most_segments]; ///< Of TaskSlot[segment_slots].
@@ -141,6 +147,9 @@ public:
     TaskRing& ring() const noexcept { return space_.at<TaskRing>(shared_.ring); }
     WorkerLine& line(std::uint32_t worker) const noexcept {
         return space_.at<WorkerLine>(shared_.lines + worker * sizeof(WorkerLine));
+    }
+    CrashRecord& crash(std::uint32_t worker) const noexcept {
+        return space_.at<CrashRecord>(shared_.crashes + worker * sizeof(CrashRecord));
     }
     TaskSlot& slot(std::uint32_t index) const noexcept {
         const Position segment =

@@ -145,6 +145,7 @@ struct ExceptionCodec<WorkerLostError> {
         writer.raw(error.exitcode().value_or(0));
         writer.raw(std::uint8_t{error.task_index().has_value()});
         writer.raw(error.task_index().value_or(0));
+        writer.text(error.trace());
         return true;
     }
     static WorkerLostError load(Reader& reader) {
@@ -154,8 +155,9 @@ struct ExceptionCodec<WorkerLostError> {
         const int exitcode = reader.raw<int>();
         const bool has_index = reader.flag();
         const auto index = reader.raw<std::size_t>();
+        const std::string trace = reader.text();
         return {text, pid, has_exitcode ? std::optional<int>(exitcode) : std::nullopt,
-                has_index ? std::optional<std::size_t>(index) : std::nullopt};
+                has_index ? std::optional<std::size_t>(index) : std::nullopt, trace};
     }
 };
 

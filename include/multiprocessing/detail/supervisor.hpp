@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launcher.hpp>
+#include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/pool_core.hpp>
@@ -200,8 +201,11 @@ private:
         death.item = item & ~WorkerLine::block_of_items;
         death.items = item & WorkerLine::block_of_items ? WorkerLine::block_size : 1;
         death.task = line.task.load(std::memory_order_acquire);
+        char* const crash = core_->view().crash(index).text;
+        const std::string trace = platform::with_names(crash);
+        crash[0] = 0; // what the next one leaves is its own
         death.error = [&](std::optional<std::uint64_t> first, std::uint64_t count) {
-            return loss(*process, ending, first, count);
+            return loss(*process, ending, trace, first, count);
         };
 
         if (state == WorkerLine::broken) break_by_initializer(line.failure);
@@ -215,15 +219,18 @@ private:
     }
 
     static std::exception_ptr loss(const ChildProcess& process, const platform::Ending& ending,
-                                   std::optional<std::uint64_t> item, std::uint64_t count) {
+                                   const std::string& trace, std::optional<std::uint64_t> item,
+                                   std::uint64_t count) {
         std::string what = "its task";
         if (item) what = "item " + std::to_string(*item);
         if (count > 1) what += " or one of the " + std::to_string(count - 1) + " after it";
-        const std::string text = "multiprocessing: worker " + process.identity().name + " (pid " +
-                                 std::to_string(process.pid()) + ") " + describe_ending(ending) +
-                                 " while it ran " + what;
-        return std::make_exception_ptr(WorkerLostError(
-            text, process.pid(), ending.exitcode, item ? std::optional<std::size_t>(*item) : std::nullopt));
+        std::string text = "multiprocessing: worker " + process.identity().name + " (pid " +
+                           std::to_string(process.pid()) + ") " + describe_ending(ending) + " while it ran " +
+                           what;
+        if (!trace.empty()) text += "; it crashed at\n" + trace;
+        return std::make_exception_ptr(WorkerLostError(text, process.pid(), ending.exitcode,
+                                                       item ? std::optional<std::size_t>(*item) : std::nullopt,
+                                                       trace));
     }
 
     /// The initializer threw: its own error is what everybody gets from now on.

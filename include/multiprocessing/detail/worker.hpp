@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/given_objects.hpp>
 #include <multiprocessing/detail/outcome.hpp>
+#include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/remote_exception.hpp>
 #include <multiprocessing/detail/thunk.hpp>
@@ -36,7 +37,9 @@ struct WorkerSetup {
 class Worker {
 public:
     explicit Worker(const WorkerSetup& setup)
-        : view_(tree().space, setup.pool), self_(tree()), line_(view_.line(setup.worker)), setup_(setup) {}
+        : view_(tree().space, setup.pool), self_(tree()), line_(view_.line(setup.worker)), setup_(setup) {
+        platform::record_crashes(view_.crash(setup.worker).text);
+    }
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 

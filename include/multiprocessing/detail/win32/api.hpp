@@ -17,6 +17,7 @@
 extern "C" {
 
 struct _CONSOLE_SCREEN_BUFFER_INFO;
+struct _EXCEPTION_POINTERS;
 struct _MEMORYSTATUSEX;
 struct _OVERLAPPED;
 struct _PROC_THREAD_ATTRIBUTE_LIST;
@@ -49,6 +50,8 @@ BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC GetProcessAffini
     boost::winapi::HANDLE_ process, boost::winapi::ULONG_PTR_* own, boost::winapi::ULONG_PTR_* all);
 BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC GlobalMemoryStatusEx(::_MEMORYSTATUSEX* status);
 
+BOOST_WINAPI_IMPORT long(BOOST_WINAPI_WINAPI_CC* BOOST_WINAPI_WINAPI_CC SetUnhandledExceptionFilter(
+    long(BOOST_WINAPI_WINAPI_CC* filter)(::_EXCEPTION_POINTERS*)))(::_EXCEPTION_POINTERS*);
 BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC
 GetModuleHandleExW(boost::winapi::DWORD_ flags, const wchar_t* name, boost::winapi::HMODULE_* module);
 BOOST_WINAPI_IMPORT void* BOOST_WINAPI_WINAPI_CC VirtualAlloc(void* address, boost::winapi::SIZE_T_ size,

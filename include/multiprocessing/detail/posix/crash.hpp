@@ -1,0 +1,197 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file crash.hpp  POSIX twin: handlers for the signals of crashes, on a stack of their own.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/backtrace.hpp>
+#include <multiprocessing/detail/platform/executable.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <link.h>
+#include <signal.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+/// An image that was loaded when crashes began to be recorded: a handler may not ask for that.
+struct CrashImage {
+    std::uintptr_t begin;
+    std::uintptr_t end;
+    std::uintptr_t origin; ///< What its symbols are relative to.
+    std::string path;
+};
+
+/// What the handler needs, made beforehand, and kept until the process ends.
+struct CrashPlan {
+    std::span<char> text;
+    std::vector<CrashImage> images;
+    std::vector<std::byte> stack;
+};
+inline constinit CrashPlan* crash_plan = nullptr;
+
+/// Appends to memory of a fixed size. Calls nothing, so a handler may use it.
+class CrashText {
+public:
+    explicit CrashText(std::span<char> room) noexcept : room_(room) {}
+    void put(std::string_view letters) noexcept {
+        for (const char letter : letters) {
+            if (size_ + 1 < room_.size()) room_[size_++] = letter;
+        }
+        room_[size_] = 0;
+    }
+    void put_hex(std::uintptr_t number) noexcept {
+        char digits[2 * sizeof number];
+        std::size_t count = 0;
+        do digits[count++] = "0123456789abcdef"[number % 16];
+        while ((number /= 16) != 0);
+        while (count > 0) put({&digits[--count], 1});
+    }
+
+private:
+    std::span<char> room_;
+    std::size_t size_ = 0;
+};
+
+/// The instruction that a signal interrupted; 0 where that is not known.
+inline std::uintptr_t interrupted_at(const void* context) noexcept {
+    [[maybe_unused]] const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__) && defined(REG_RIP)
+    return static_cast<std::uintptr_t>(machine.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+    return static_cast<std::uintptr_t>(machine.pc);
+#else
+    return 0;
+#endif
+}
+
+inline void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept {
+    void* frames[48];
+    const int count = ::backtrace(frames, 48); // allocates nothing, once it has been called before
+    int first = 0;                             // the handler's own frames come before
+    for (int i = 0; i < count; ++i) {
+        if (reinterpret_cast<std::uintptr_t>(frames[i]) == crash) first = i;
+    }
+    CrashText text{plan.text};
+    for (int i = first; i < count; ++i) {
+        const auto address = reinterpret_cast<std::uintptr_t>(frames[i]);
+        const CrashImage* found = nullptr;
+        for (const CrashImage& image : plan.images) {
+            if (address >= image.begin && address < image.end) found = &image;
+        }
+        if (found) {
+            text.put("(");
+            text.put(found->path);
+            text.put("+0x");
+            text.put_hex(address - found->origin);
+            text.put(")\n");
+        } else {
+            text.put("0x");
+            text.put_hex(address);
+            text.put("\n");
+        }
+    }
+}
+
+/// Ends the process as it would have ended without us: the default action is in force again. An instruction that failed fails
+/// again, with all that a core dump wants to see still in place; a signal that was sent is sent again.
+inline void on_crash(int signal, siginfo_t* info, void* context) noexcept {
+    if (CrashPlan* const plan = crash_plan) {
+        crash_plan = nullptr; // threads may crash together, and writing about it may crash
+        write_crash(*plan, interrupted_at(context));
+    }
+    if (info->si_code <= 0) ::raise(signal);
+}
+
+/// Of the program, whatever it was called as, and of libraries as they were found.
+inline std::string path_of(const dl_phdr_info& image) {
+    return *image.dlpi_name ? image.dlpi_name : program_path().string();
+}
+
+inline void record_crashes(std::span<char> text) {
+    auto* const plan = new CrashPlan{text, {}, {}};
+    void* frame;
+    ::backtrace(&frame, 1); // loads the unwinder now
+    ::dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* argument) {
+            std::uintptr_t end = info->dlpi_addr;
+            std::uintptr_t begin = ~std::uintptr_t{0};
+            for (int i = 0; i < info->dlpi_phnum; ++i) {
+                const auto& segment = info->dlpi_phdr[i];
+                if (segment.p_type != PT_LOAD) continue;
+                begin = (std::min<std::uintptr_t>)(begin, info->dlpi_addr + segment.p_vaddr);
+                end = (std::max<std::uintptr_t>)(end, info->dlpi_addr + segment.p_vaddr + segment.p_memsz);
+            }
+            static_cast<CrashPlan*>(argument)->images.push_back({begin, end, info->dlpi_addr, path_of(*info)});
+            return 0;
+        },
+        plan);
+    // A stack that has overflowed cannot hold the frame of a handler.
+    plan->stack.resize(static_cast<std::size_t>(64 * 1024));
+    stack_t stack{};
+    stack.ss_sp = plan->stack.data();
+    stack.ss_size = plan->stack.size();
+    ::sigaltstack(&stack, nullptr);
+    crash_plan = plan;
+
+    struct sigaction action {};
+    action.sa_sigaction = on_crash;
+    action.sa_flags = static_cast<int>(SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESETHAND);
+    for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) {
+        struct sigaction before {};
+        if (::sigaction(signal, nullptr, &before) == 0 && !(before.sa_flags & SA_SIGINFO) &&
+            before.sa_handler == SIG_DFL) {
+            ::sigaction(signal, &action, nullptr);
+        }
+    }
+}
+
+/// The name that an image exports for what lies there, and a space; empty if there is none, or no such image here.
+inline std::string exported_name(const std::string& path, std::uintptr_t offset) {
+    struct Search {
+        const std::string& path;
+        std::uintptr_t offset;
+        std::string name;
+    } search{path, offset, {}};
+    ::dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* argument) {
+            Search& wanted = *static_cast<Search*>(argument);
+            Dl_info known{};
+            // An address is where a call returns to: that may be behind the function, if the call was its last word.
+            if (path_of(*info) != wanted.path ||
+                ::dladdr(reinterpret_cast<void*>(info->dlpi_addr + wanted.offset - 1), &known) == 0 ||
+                !known.dli_sname)
+                return 0;
+            wanted.name = readable(known.dli_sname) + " ";
+            return 1;
+        },
+        &search);
+    return search.name;
+}
+
+inline std::string with_names(const std::string& text) {
+    std::string result;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = (std::min)(text.find('\n', at), text.size());
+        const std::string line = text.substr(at, end - at);
+        at = end + 1;
+        const std::size_t plus = line.rfind("+0x");
+        if (plus != std::string::npos && line[0] == '(')
+            result +=
+                exported_name(line.substr(1, plus - 1), std::strtoull(line.c_str() + plus + 1, nullptr, 16));
+        result += line + "\n";
+    }
+    return result;
+}
+
+} // namespace multiprocessing::inline v1::detail::platform
