@@ -75,7 +75,7 @@ private:
 struct ListenerOptions {
     Address address = {};                    ///< Default: a socket in a folder of this user's own, or a pipe.
     std::optional<std::string> authkey = {}; ///< Both sides must know it. Without one, anybody may connect.
-    Count backlog = {};                      ///< So many may wait for accept(). Default: 128.
+    Count backlog = {}; ///< So many may wait for accept(). Default: 128. Of a Windows pipe: one.
     Timeout timeout = std::chrono::seconds{20}; ///< How long the other side has to show that it knows the key.
     bool allow_md5 = false;                     ///< Talk to a Python before 3.12, whose handshake is by MD5.
 };

@@ -143,6 +143,7 @@ private:
         std::vector<platform::NativeHandle> handles{listening_.handle()};
         for (const auto& guest : guests_) {
             deadline = deadline.sooner(guest->greeting.deadline());
+            if (guest->greeting.has_read_ahead()) deadline = Deadline::after(std::chrono::seconds{0});
             handles.push_back(guest->greeting.watch());
         }
         const auto came = platform::wait_any({handles.data(), handles.size()}, deadline);
