@@ -50,9 +50,12 @@ public:
 
     /// Lets `n` waiters go on, the first to come first, when the lock is free. Throws as wait() does.
     void notify(Count n = 1) const {
-        held("notify");
+        detail::HeldLock& held = this->held("notify");
         constexpr std::size_t all = 0xFFFF'FFFF;
-        body().notify(parking(), static_cast<std::uint32_t>(n.value() < all ? n.value() : all));
+        const auto count = static_cast<std::uint32_t>(n.value() < all ? n.value() : all);
+        // Of one, those who sleep are woken in order: the oldest.
+        if (detail::platform::Word* const word = body().notify(count))
+            held.wake_on_release(parking(), *word, count != 1);
     }
     void notify_one() const { notify(1); }
     void notify_all() const { notify(0xFFFF'FFFFu); }

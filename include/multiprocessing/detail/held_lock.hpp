@@ -38,14 +38,24 @@ struct HeldLock {
 
     void release(const platform::Parking& parking) {
         require_mine("release");
-        if (--lock.depth == 0) lock.release(parking);
+        if (--lock.depth == 0) let_go(parking);
     }
 
     /// Gives it up however often it was taken, and says how often; take_back() takes it as often again.
     std::uint32_t release_all(const platform::Parking& parking) {
         const std::uint32_t depth = lock.depth;
-        lock.release(parking);
+        let_go(parking);
         return depth;
+    }
+
+    /// By the holder: whoever sleeps on `word`, which lies in the same memory, is woken when the lock has been released.
+    /// Woken now, he would want the lock at once, and go to sleep again for it: on one processor that takes 5 times as
+    /// long. Killed before the release: he looks again by himself, or is woken by the next holder.
+    void wake_on_release(const platform::Parking& parking, platform::Word& word, bool all) noexcept {
+        const auto distance = reinterpret_cast<std::intptr_t>(&word) - reinterpret_cast<std::intptr_t>(this);
+        if (sleepers_ != 0 && sleepers_ != distance) wake_sleepers(parking, sleepers_, all_);
+        all_ = all || sleepers_ == distance; // a second one is not to be forgotten
+        sleepers_ = distance;
     }
     void take_back(const platform::Parking& parking, std::uint32_t depth) {
         acquire(parking, Deadline{});
@@ -65,6 +75,22 @@ struct HeldLock {
     }
 
 private:
+    void let_go(const platform::Parking& parking) noexcept {
+        const std::intptr_t sleepers = sleepers_;
+        const bool all = all_;
+        sleepers_ = 0;
+        lock.release(parking);
+        if (sleepers != 0) wake_sleepers(parking, sleepers, all);
+    }
+    void wake_sleepers(const platform::Parking& parking, std::intptr_t distance, bool all) noexcept {
+        auto& word = *reinterpret_cast<platform::Word*>(reinterpret_cast<std::intptr_t>(this) + distance);
+        if (all) {
+            parking.wake_all(word);
+        } else {
+            parking.wake_one(word);
+        }
+    }
+
     bool acquire_again(const Deadline& deadline) {
         if (!plain) {
             ++lock.depth;
@@ -78,6 +104,10 @@ private:
         while (!deadline.passed()) std::this_thread::sleep_for(deadline.left(slice));
         return false;
     }
+
+    // Of the holder: where those sleep who are to be woken when it releases the lock, from here; 0: nowhere.
+    std::intptr_t sleepers_ = 0;
+    bool all_ = false;
 };
 
 } // namespace multiprocessing::inline v1::detail

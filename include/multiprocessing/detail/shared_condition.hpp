@@ -29,12 +29,12 @@ public:
     /// Whether notified or not: a waiter that ends must say so.
     void end_wait() noexcept { ended_.fetch_add(1, std::memory_order_relaxed); }
 
-    /// Lets up to `count` of those who wait go on.
-    void notify(const platform::Parking& parking, std::uint32_t count) noexcept {
+    /// Lets up to `count` of those who wait go on, who are to be woken on the word that is returned; null if there are none.
+    platform::Word* notify(std::uint32_t count) noexcept {
         const Number drawn = drawn_.load(std::memory_order_relaxed);
         const std::uint32_t waiting =
             drawn - ended_.load(std::memory_order_relaxed); // the killed are among them
-        if (waiting == 0) return;
+        if (waiting == 0) return nullptr;
         std::uint64_t grant = grant_.load(std::memory_order_relaxed);
         std::uint32_t passes;
         do {
@@ -43,11 +43,7 @@ public:
         } while (!grant_.compare_exchange_weak(grant, packed(drawn, passes), std::memory_order_seq_cst));
         // Killed here: who sleeps looks again by itself.
         changes_.fetch_add(1, std::memory_order_seq_cst);
-        if (count == 1) {
-            parking.wake_one(changes_); // those who sleep are woken in order: the oldest
-        } else {
-            parking.wake_all(changes_);
-        }
+        return &changes_;
     }
 
     // ---- Not holding it ----
