@@ -1,4 +1,4 @@
-// error: use of deleted function .multiprocessing::v1::connection::Waitable::Waitable\(multiprocessing::v1::Connection// error: deleted function// error: deleted function\)
+// error: use of deleted function .multiprocessing::v1::connection::Waitable::Waitable.multiprocessing::v1::Connection
 // error of Clang: invokes a deleted function
 // SPDX-License-Identifier: BSL-1.0
 #include <multiprocessing/connection.hpp>

@@ -15,6 +15,7 @@
 
 #include <algorithm> // for copy_n
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -44,7 +45,7 @@ public:
     void send(std::span<const std::byte> body, std::vector<platform::Handle> handles) override {
         const FrameHead head{body.size()};
         std::lock_guard lock{shared_->sending};
-        platform::Drain drain{shared_->receiving, shared_->inbox};
+        platform::Drain drain{shared_->receiving, shared_->watchers, shared_->inbox};
         platform::Drain* const drained = both_ways_ ? &drain : nullptr;
         if constexpr (platform::Stream::handles_are_words) {
             if (!handles.empty()) {
@@ -88,16 +89,19 @@ public:
     }
 
     std::optional<platform::NativeHandle> watch() override {
-        watching_ = std::unique_lock{shared_->receiving};
-        if (shared_->inbox.ready()) return std::nullopt;
+        std::unique_lock lock{shared_->receiving};
+        shared_->watchers.fetch_add(1); // holding the lock: from here on no sender takes anything in
+        const bool ready = shared_->inbox.ready();
+        if (platform::Stream::watch_reads_ahead) watching_ = std::move(lock);
+        if (ready) return std::nullopt;
         return stream_.watch(shared_->inbox);
     }
     bool unwatch() override {
         const std::unique_lock lock = std::move(watching_);
         stream_.unwatch(shared_->inbox);
-        return shared_->inbox.ready();
+        shared_->watchers.fetch_sub(1);
+        return lock.owns_lock() && shared_->inbox.ready();
     }
-
     const void* identity() const noexcept override { return shared_.get(); }
 
     const platform::Handle& handle() const noexcept override { return stream_.handle(); }
@@ -132,6 +136,7 @@ private:
     struct Shared {
         std::mutex sending;
         std::mutex receiving; // may be taken by who sends, if nobody receives; never the other way round
+        std::atomic<int> watchers{0};
         platform::Inbox inbox;
     };
 

@@ -11,8 +11,8 @@
 ///   bytes of the head, which **must** have four or more. Throws `std::system_error` with `std::errc::broken_pipe`
 ///   when the other end is closed: never a signal. While it has to wait, what arrives is put into the inbox of
 ///   `drain`, unless that is null or somebody reads: so two ends that both write at once do not wait for each other.
-/// * `watch(inbox)`: a handle for wait_any() that is ready when a read would not wait; `unwatch(inbox)` ends that. A twin
-///   may read ahead into the inbox meanwhile, so between the two nobody else reads.
+/// * `watch(inbox)`: a handle for wait_any() that is ready when a read would not wait; `unwatch(inbox)` ends that. If
+///   `watch_reads_ahead`, into the inbox, and between the two nobody else reads.
 /// * `carries_handles()`: false where the other end may be on another machine. If `handles_are_words`, handles do not go beside
 ///   the bytes but as words among them, which somebody else writes before the head: `offer(handle)` makes the word, and
 ///   leaves the handle open here for the receiver, whose `accept(word)` takes it; empty if that does not work.
@@ -24,6 +24,7 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm> // for min
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -117,9 +118,11 @@ private:
     std::vector<Arrival> arrivals_;
 };
 
-/// Where a writer puts what arrives while it waits. Whoever holds the mutex reads.
+/// Where a writer puts what arrives while it waits. Whoever holds the mutex reads; while there are watchers, a writer does not:
+/// they wait for what it would take away.
 struct Drain {
     std::mutex& reading;
+    const std::atomic<int>& watchers;
     Inbox& inbox;
 };
 
@@ -144,6 +147,7 @@ static_assert(requires(Stream& stream, const Stream& constant, Handle&& handle, 
     { stream.watch(inbox) } -> std::same_as<NativeHandle>;
     { stream.unwatch(inbox) } -> std::same_as<void>;
     { constant.carries_handles() } noexcept -> std::same_as<bool>;
+    { Stream::watch_reads_ahead } -> std::convertible_to<bool>;
     { Stream::handles_are_words } -> std::convertible_to<bool>;
     { Stream::offer(static_cast<Handle&&>(handle)) } -> std::same_as<std::uint64_t>;
     { Stream::accept(word) } -> std::same_as<Handle>;

@@ -75,6 +75,7 @@ public:
         write(head, body, {}, drain);
     }
 
+    static constexpr bool watch_reads_ahead = false;
     NativeHandle watch(Inbox&) const noexcept { return socket_.native(); }
     void unwatch(Inbox&) const noexcept {}
 
@@ -181,7 +182,8 @@ private:
         const short events = wait_for(drain ? POLLIN | POLLOUT : POLLOUT, 100ms);
         if (!drain || !(events & POLLIN) || (events & POLLOUT)) return;
         const std::unique_lock reading{drain->reading, std::try_to_lock};
-        if (!reading) { // somebody reads just now; if not for ever, it is up to us then
+        if (!reading ||
+            drain->watchers.load() > 0) { // somebody reads just now; if not for ever, it is up to us then
             wait_for(POLLOUT, 10ms);
             return;
         }

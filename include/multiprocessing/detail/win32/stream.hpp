@@ -153,6 +153,7 @@ public:
         }
     }
 
+    static constexpr bool watch_reads_ahead = true;
     NativeHandle watch(Inbox& inbox) {
         watching_ = false;
         const winapi::DWORD_ error = begin_read(inbox.room());
