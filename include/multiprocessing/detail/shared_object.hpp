@@ -77,9 +77,12 @@ public:
     /// Where it is here; made if need be. Throws `std::logic_error` if this process has no right to it.
     void* address() {
         if (life_ != self().life()) throw_foreign();
+        if (void* const known = address_.load(std::memory_order_acquire)) return known;
         if (position_.load(std::memory_order_acquire) == 0) make();
-        return &member_.load(std::memory_order_relaxed)
-                    ->space.at<std::byte>(position_.load(std::memory_order_relaxed));
+        void* const address = &member_.load(std::memory_order_relaxed)
+                                   ->space.at<std::byte>(position_.load(std::memory_order_relaxed));
+        address_.store(address, std::memory_order_release);
+        return address;
     }
 
     /// The same, as a position.
@@ -128,7 +131,8 @@ private:
     const std::uint32_t copies_ = self().copies();
     std::atomic<TreeMember*> member_{nullptr};
     std::atomic<Position> position_{0};
-    const Position grips_ = 0; // 0: it is our own
+    std::atomic<void*> address_{nullptr}; // the same, remembered
+    const Position grips_ = 0;            // 0: it is our own
     bool released_ = false;
 };
 

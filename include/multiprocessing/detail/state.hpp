@@ -160,9 +160,9 @@ MULTIPROCESSING_VISIBLE inline StateRoot& state_root() {
     return root;
 }
 
-/// The process's one T.
+/// Finds the process's one T, or makes it.
 template <ProcessWide T>
-T& process_wide() {
+T& find_process_wide() {
     StateRoot& root = state_root();
     auto& entry = root.entries[static_cast<unsigned>(T::slot)];
     if (void* object = entry.object.load(std::memory_order_acquire)) return *static_cast<T*>(object);
@@ -173,6 +173,16 @@ T& process_wide() {
     entry.after_fork = [](void* it, bool in_child) { static_cast<T*>(it)->after_fork(in_child); };
     entry.object.store(object, std::memory_order_release); // after the functions: a fork may come at once
     return *object;
+}
+
+/// The process's one T. It is never destroyed, so each image remembers where it is: each use of a shared object asks for it.
+template <ProcessWide T>
+T& process_wide() {
+    static constinit std::atomic<T*> known{nullptr};
+    if (T* const object = known.load(std::memory_order_acquire)) return *object;
+    T& object = find_process_wide<T>();
+    known.store(&object, std::memory_order_release);
+    return object;
 }
 
 /// The common case of a process-wide object: one mutex.
