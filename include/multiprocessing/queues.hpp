@@ -82,8 +82,8 @@ protected:
 private:
     struct Opening {
         std::size_t limit;
-        void operator()(Ring& ring) const noexcept { ring.open(tree().self, limit); }
-        void end(Ring& ring, TreeMember& member) const { ring.end(member.space); }
+        void operator()(Ring& ring) const { ring.open(tree().self, limit, tree().spare_names.take()); }
+        void end(Ring& ring, TreeMember& member) const { member.spare_names.put(ring.end(member.space)); }
     };
 
     std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #if !defined(_WIN32)
+#include <sys/wait.h>
 #include <unistd.h>
 #endif
 
@@ -408,6 +409,23 @@ int crash(int how) {
     case 5:
         std::signal(SIGSEGV, [](int) { mp::detail::platform::exit_now(42); });
         return crash_in_task(nullptr);
+    case 6: // a process of the task's own crashes, then this one is killed
+        if (const pid_t child = ::fork(); child == 0) {
+            std::abort();
+        } else {
+            ::waitpid(child, nullptr, 0);
+        }
+        return ::kill(::getpid(), SIGKILL);
+    case 8: { // a handler that calls the one that it has replaced
+        static struct sigaction replaced;
+        struct sigaction action {};
+        action.sa_flags = SA_SIGINFO;
+        action.sa_sigaction = [](int signal, siginfo_t* info, void* context) {
+            replaced.sa_sigaction(signal, info, context);
+        };
+        ::sigaction(SIGSEGV, &action, &replaced);
+        return crash_in_task(nullptr);
+    }
 #endif
     default: return how;
     }
@@ -450,6 +468,12 @@ TEST_CASE("a worker that was killed from outside, or handles its crashes, has no
     const mp::WorkerLostError handled = loss_by(pool, 5);
     CHECK(handled.exitcode() == 42);
     CHECK(handled.trace().empty());
+    const mp::WorkerLostError after_another = loss_by(pool, 6);
+    CHECK(after_another.exitcode() == -SIGKILL);
+    CHECK(after_another.trace().empty());
+    const mp::WorkerLostError passed_on = loss_by(pool, 8);
+    CHECK(passed_on.exitcode() == -SIGSEGV);
+    CHECK_FALSE(passed_on.trace().empty());
 }
 #endif
 

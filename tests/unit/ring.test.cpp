@@ -4,12 +4,21 @@
 #include <multiprocessing/detail/ring.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <deque>
 #include <memory>
 #include <random>
+#include <span>
+#include <utility>
 #include <vector>
+
+#if !defined(_WIN32)
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 namespace detail = multiprocessing::detail;
 using detail::RingResult;
@@ -136,3 +145,76 @@ TEST_CASE("a ring with a limit takes no more, and tells it", "[ring]") {
         CHECK_FALSE(ring.take());
     }
 }
+
+#if !defined(_WIN32)
+namespace {
+
+/// A copy of this process puts a record, and is killed while it writes it.
+void put_and_die(detail::Ring& ring, std::size_t size) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ring.put(detail::tree().space, size,
+                 [&](std::byte* to) {
+                     std::memset(to, 3, size / 2);
+                     ::kill(::getpid(), SIGKILL);
+                 },
+                 {});
+        ::_exit(0);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+}
+
+} // namespace
+
+TEST_CASE("a writer that is killed when it begins a segment anew leaves nothing that is found", "[ring]") {
+    auto& member = detail::tree();
+    auto& space = member.space;
+    const detail::Block block{member.heap.allocate_zeroed(sizeof(detail::Ring))};
+    auto& ring = space.at<detail::Ring>(block.position());
+    ring.open(member.self, 0);
+    const auto put = [&](std::size_t size, int content) {
+        ring.put(space, size, [&](std::byte* to) { std::memset(to, content, size); }, {});
+    };
+    const auto take = [&] {
+        std::pair<std::size_t, int> taken{};
+        ring.take(
+            space,
+            [&](std::span<const std::byte> bytes) {
+                taken = {bytes.size(), int(bytes.back())};
+            },
+            at_once);
+        return taken;
+    };
+    using Taken = std::pair<std::size_t, int>;
+    for (int i = 0; i < 2; ++i) {
+        put(100'000, 1);
+        REQUIRE(take() == Taken(100'000, 1));
+    }
+    put_and_die(ring, 100'000);
+    SECTION("the next record is longer") { put(300'000, 4); }
+    SECTION("the next record is shorter") { put(300, 4); }
+    SECTION("the next record is as long") { put(100'000, 4); }
+    put(50, 5);
+    CHECK(take().second == 4);
+    CHECK(take() == Taken(50, 5));
+    CHECK(ring.size() == 0);
+    ring.end(space);
+}
+
+TEST_CASE("a writer that is killed at the first record of a ring frees nothing of others", "[ring]") {
+    auto& member = detail::tree();
+    const detail::Block block{member.heap.allocate_zeroed(sizeof(detail::Ring))};
+    auto& ring = member.space.at<detail::Ring>(block.position());
+    ring.open(member.self, 0);
+    const detail::Block kept{member.heap.allocate(200'000)};
+    auto* const content = &member.space.at<std::byte>(kept.position());
+    std::memset(content, 7, 200'000);
+    put_and_die(ring, 10);
+    CHECK(ring.put(member.space, 8, [](std::byte*) {}, {}) == RingResult::done);
+    CHECK(ring.size() == 1);
+    CHECK(std::all_of(content, content + 200'000, [](std::byte byte) { return byte == std::byte{7}; }));
+    ring.end(member.space);
+}
+#endif

@@ -31,20 +31,25 @@ enum class RingResult { done, timed_out, shut_down };
 /// repair but memory (see SegmentChain), and the number of records can never be wrong.
 class Ring {
 public:
-    /// Once, when it is made, by `maker`. `limit`: the most records at a time; 0 for any number.
-    void open(Incarnation maker, std::uint64_t limit) noexcept {
+    /// Once, when it is made, by `maker`. `limit`: the most records at a time; 0 for any number. `name`: what an earlier ring
+    /// of the same maker has left by end(); or 0.
+    void open(Incarnation maker, std::uint64_t limit, Incarnation name = 0) noexcept {
         maker_ = maker;
         limit_ = limit;
+        chain_.open(name);
     }
-    /// Nobody uses it any more.
-    void end(Space& space) { chain_.end(space); }
+    /// Nobody uses it any more. Returns the name that its memory had; 0 if it had none.
+    Incarnation end(Space& space) noexcept { return chain_.end(space); }
 
     std::uint64_t limit() const noexcept { return limit_; }
     /// Records in it.
     std::uint64_t size() const noexcept {
-        const std::uint64_t consumed = output_.count.load(std::memory_order_acquire);
-        // Later than the other: never negative.
-        return input_.count.load(std::memory_order_acquire) - consumed;
+        for (std::uint64_t consumed = output_.count.load(std::memory_order_acquire);;) {
+            const std::uint64_t produced = input_.count.load(std::memory_order_acquire);
+            const std::uint64_t again = output_.count.load(std::memory_order_acquire);
+            if (again == consumed) return produced - consumed; // both at one instant
+            consumed = again;
+        }
     }
     bool full() const noexcept { return limit_ && size() >= limit_; }
     bool is_shut_down() const noexcept { return shut_down_.load(std::memory_order_seq_cst) != 0; }
@@ -57,7 +62,8 @@ public:
         {
             // Without a limit nobody holds the lock for longer than it takes to copy a record.
             Turn turn{producers_.lock, parking, limit_ ? deadline : Deadline{}};
-            if (!turn.is_mine() && (full() || !turn.try_longer())) return RingResult::timed_out;
+            if (!turn.is_mine() && ((full() && !is_shut_down()) || !turn.try_longer()))
+                return is_shut_down() ? RingResult::shut_down : RingResult::timed_out;
             sweep_after_death(space);
             if (is_shut_down()) return RingResult::shut_down;
             const std::uint64_t produced = input_.count.load(std::memory_order_relaxed);
@@ -78,7 +84,8 @@ public:
         const platform::Parking& parking = space.parking();
         {
             Turn turn{consumers_.lock, parking, deadline};
-            if (!turn.is_mine() && (size() == 0 || !turn.try_longer())) return RingResult::timed_out;
+            if (!turn.is_mine() && ((size() == 0 && !is_shut_down()) || !turn.try_longer()))
+                return is_shut_down() && size() == 0 ? RingResult::shut_down : RingResult::timed_out;
             const std::uint64_t consumed = output_.count.load(std::memory_order_relaxed);
             if (consumers_.seen == consumed) {
                 const RingResult record = await_record(space, consumed, deadline);
@@ -199,7 +206,9 @@ private:
         } else {
             next.segment = chain_.extend(space, maker_, at.segment, produced, length + size_bytes, consumed);
             // At an unread marker it has to stay; who comes there a second time takes it for a jump.
-            const bool at_marker = marker_.segment == at.segment && marker_.offset == at.offset;
+            // (One whose record was never put was left by a writer that died: nobody looks for it.)
+            const bool at_marker =
+                marker_.segment == at.segment && marker_.offset == at.offset && marker_.count != produced;
             if (at.segment && !at_marker) size_at(space, at) = jump;
         }
         return next;
@@ -209,6 +218,7 @@ private:
     void write(Space& space, std::uint64_t produced, std::uint64_t bytes, Fill& fill) {
         const std::uint64_t length = length_of(bytes);
         Cursor at = place_for(space, produced, length);
+        chain_.touch_content();
         size_at(space, at) = bytes;
         fill(&space.at<std::byte>(at.segment + at.offset + size_bytes));
         at.offset += length;
@@ -234,7 +244,7 @@ private:
         consumers_.at[(consumed + 1) % 2] = at;
         // Release: who sees the count may write over the record.
         output_.count.store(consumed + 1, std::memory_order_release);
-        if (moves && chain_.is_long()) trim(space, consumed + 1);
+        if ((moves || consumed + 1 == consumers_.seen) && chain_.is_long()) trim(space, consumed + 1);
     }
 
     /// Memory is the putting end's affair; but it may be that nobody puts any more.

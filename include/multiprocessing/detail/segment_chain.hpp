@@ -11,8 +11,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -88,35 +86,46 @@ public:
         }
     }
 
-    /// All records have been taken, and the last of them was so large that its memory should not wait for the next.
+    /// All records have been taken: large memory that is kept for the next ones goes back, but for the extents themselves.
     void discard_content(Space& space, Position tail) noexcept {
         const std::uint64_t bytes = space.at<Segment>(tail).bytes;
-        if (bytes > most_bytes_kept) space.discard(tail + Space::extent_bytes, bytes - Space::extent_bytes);
+        if (bytes <= most_bytes_kept || discarded_) return;
+        discarded_ = true;
+        space.discard(tail + Space::extent_bytes, bytes - Space::extent_bytes);
     }
+    /// A record is being written.
+    void touch_content() noexcept { discarded_ = false; }
 
-    /// Gives back what is not reachable: somebody has died with the lock. The records end in `tail`.
-    void sweep(Space& space, Position tail) {
+    /// Gives back what is not reachable: somebody has died with the lock. The records end in `tail`. Takes no memory, as whoever
+    /// finds the dead one may have none.
+    void sweep(Space& space, Position tail) noexcept {
         if (tail) {
             space.at<Segment>(tail).next = 0;
         } else {
             oldest_ = 0;
         }
-        std::vector<std::pair<std::uint64_t, std::uint64_t>> kept; // extents, first and end
+        // Marks differ from those of earlier sweeps: killed anywhere in here, the next one begins anew.
+        const std::uint32_t mark = ++sweeps_;
+        std::uint32_t count = 0;
         std::uint64_t bytes = 0;
         for (Position at = oldest_; at; at = space.at<Segment>(at).next) {
             const std::uint64_t length = space.at<Segment>(at).bytes;
-            kept.emplace_back(at / Space::extent_bytes, (at + length) / Space::extent_bytes);
+            for (std::uint64_t i = 0; i < length / Space::extent_bytes; ++i)
+                space.extent(at / Space::extent_bytes + i).state.store(mark, std::memory_order_relaxed);
+            ++count;
             bytes += length;
         }
-        std::sort(kept.begin(), kept.end());
-        give_back_all_but(space, kept);
-        count_.store(static_cast<std::uint32_t>(kept.size()), std::memory_order_relaxed);
+        give_back_all_but(space, mark);
+        count_.store(count, std::memory_order_relaxed);
         bytes_.store(bytes, std::memory_order_relaxed);
     }
 
-    /// Nobody uses the ring any more.
-    void end(Space& space) {
-        if (name_) give_back_all_but(space, {});
+    /// Once, when the ring is made: the name that its extents will bear, if there is one already.
+    void open(Incarnation name) noexcept { name_ = name; }
+    /// Nobody uses the ring any more. Returns the name, which is free to be used again.
+    Incarnation end(Space& space) noexcept {
+        give_back_all_but(space, ++sweeps_);
+        return name_;
     }
 
 private:
@@ -183,16 +192,15 @@ private:
         bytes_.fetch_sub(bytes, std::memory_order_relaxed);
     }
 
-    /// `kept` is sorted.
-    void give_back_all_but(Space& space,
-                           const std::vector<std::pair<std::uint64_t, std::uint64_t>>& kept) noexcept {
-        auto next = kept.begin();
+    /// Keeps the extents with that mark.
+    void give_back_all_but(Space& space, std::uint32_t mark) noexcept {
+        if (!name_) return; // nothing was ever taken; and 0 is the owner of what is free
         const std::uint64_t end = space.high_water();
-        for (std::uint64_t extent = space.first_extent(); extent < end; ++extent) {
-            if (next != kept.end() && extent == next->first) {
-                extent = next++->second - 1;
-            } else if (space.extent(extent).owner.load(std::memory_order_relaxed) == name_) {
-                space.give_back(extent, 1);
+        for (std::uint64_t i = space.first_extent(); i < end; ++i) {
+            const Extent& extent = space.extent(i);
+            if (extent.owner.load(std::memory_order_relaxed) == name_ &&
+                extent.state.load(std::memory_order_relaxed) != mark) {
+                space.give_back(i, 1);
             }
         }
     }
@@ -203,6 +211,8 @@ private:
     std::atomic<std::uint64_t> bytes_{0};
     std::atomic<std::uint32_t> count_{0};
     Incarnation name_ = 0;
+    std::uint32_t sweeps_ = 0;
+    bool discarded_ = false;
 };
 
 } // namespace multiprocessing::inline v1::detail

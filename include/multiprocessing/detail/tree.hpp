@@ -13,8 +13,32 @@
 #include <mutex>
 #include <new>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1::detail {
+
+/// Names for memory that outlives processes (SegmentChain), which a process has used and may use again: names in a tree are
+/// few.
+class SpareNames {
+public:
+    /// 0 if there is none.
+    Incarnation take() {
+        std::lock_guard lock{mutex_};
+        if (names_.empty()) return 0;
+        const Incarnation name = names_.back();
+        names_.pop_back();
+        return name;
+    }
+    void put(Incarnation name) {
+        if (!name) return;
+        std::lock_guard lock{mutex_};
+        names_.push_back(name);
+    }
+
+private:
+    std::mutex mutex_;
+    std::vector<Incarnation> names_;
+};
 
 /// A process in a tree. Never destroyed: handles of shared objects point to it.
 struct TreeMember {
@@ -25,6 +49,7 @@ struct TreeMember {
     Space& space;
     const Incarnation self;
     Heap heap;
+    SpareNames spare_names;
 };
 
 /// The process's membership. The first use in a program that nobody started makes a new tree, with it as the root.

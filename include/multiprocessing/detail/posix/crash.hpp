@@ -37,6 +37,7 @@ struct CrashPlan {
     std::span<char> text;
     std::vector<CrashImage> images;
     std::vector<std::byte> stack;
+    pid_t pid;
 };
 inline constinit CrashPlan* crash_plan = nullptr;
 
@@ -80,7 +81,9 @@ inline void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept {
     const int count = ::backtrace(frames, 48); // allocates nothing, once it has been called before
     int first = 0;                             // the handler's own frames come before
     for (int i = 0; i < count; ++i) {
-        if (reinterpret_cast<std::uintptr_t>(frames[i]) == crash) first = i;
+        if (reinterpret_cast<std::uintptr_t>(frames[i]) != crash) continue;
+        first = i;
+        break;
     }
     CrashText text{plan.text};
     for (int i = first; i < count; ++i) {
@@ -106,7 +109,9 @@ inline void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept {
 /// Ends the process as it would have ended without us: the default action is in force again. An instruction that failed fails
 /// again, with all that a core dump wants to see still in place; a signal that was sent is sent again.
 inline void on_crash(int signal, siginfo_t* info, void* context) noexcept {
-    if (CrashPlan* const plan = crash_plan) {
+    ::signal(signal, SIG_DFL); // it may not be so, if another handler has called this one
+    // What a task has forked writes nothing: it is not this process that crashed.
+    if (CrashPlan* const plan = crash_plan; plan && plan->pid == ::getpid()) {
         crash_plan = nullptr; // threads may crash together, and writing about it may crash
         write_crash(*plan, interrupted_at(context));
     }
@@ -119,7 +124,7 @@ inline std::string path_of(const dl_phdr_info& image) {
 }
 
 inline void record_crashes(std::span<char> text) {
-    auto* const plan = new CrashPlan{text, {}, {}};
+    auto* const plan = new CrashPlan{text, {}, {}, ::getpid()};
     void* frame;
     ::backtrace(&frame, 1); // loads the unwinder now
     ::dl_iterate_phdr(
@@ -137,11 +142,14 @@ inline void record_crashes(std::span<char> text) {
         },
         plan);
     // A stack that has overflowed cannot hold the frame of a handler.
-    plan->stack.resize(static_cast<std::size_t>(64 * 1024));
     stack_t stack{};
-    stack.ss_sp = plan->stack.data();
-    stack.ss_size = plan->stack.size();
-    ::sigaltstack(&stack, nullptr);
+    if (::sigaltstack(nullptr, &stack) == 0 && (stack.ss_flags & SS_DISABLE)) {
+        plan->stack.resize(static_cast<std::size_t>(64 * 1024));
+        stack = {};
+        stack.ss_sp = plan->stack.data();
+        stack.ss_size = plan->stack.size();
+        ::sigaltstack(&stack, nullptr);
+    }
     crash_plan = plan;
 
     struct sigaction action {};
