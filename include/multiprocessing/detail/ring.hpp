@@ -135,10 +135,11 @@ private:
     /// What the holder of an end's lock alone uses. On a cache line of its own, as are the others.
     struct alignas(64) End {
         RecoveringLock lock;
-        std::uint64_t seen =
-            0; ///< The other end's count, when it was last looked at: not to touch its line each time.
+        /// The other end's count, when it was last looked at: not to touch its line each time.
+        std::uint64_t seen = 0;
         std::array<Cursor, 2> at{};
-        std::uint32_t patience = 0; ///< Of the taking end: pauses, see catches_up().
+        /// Of the taking end: pauses, see catches_up().
+        std::uint32_t patience = 0;
     };
 
     /// What an end publishes, and where the other waits for that.
