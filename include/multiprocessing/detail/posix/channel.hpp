@@ -3,10 +3,10 @@
 /// @file channel.hpp  POSIX twin: a pair of seqpacket sockets and SCM_RIGHTS.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/posix/descriptor_room.hpp>
 
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -29,20 +29,12 @@ inline std::pair<Handle, Handle> make_channel() {
 }
 
 inline void send(const Handle& end, std::span<const std::byte> bytes, std::span<const NativeHandle> handles) {
-    alignas(cmsghdr) char control[CMSG_SPACE(most_handles * sizeof(int))] = {};
+    DescriptorRoom<most_handles> room;
     iovec body{const_cast<std::byte*>(bytes.data()), bytes.size()};
     msghdr message{};
     message.msg_iov = &body;
     message.msg_iovlen = 1;
-    if (!handles.empty()) {
-        message.msg_control = control;
-        message.msg_controllen = CMSG_SPACE(handles.size_bytes());
-        cmsghdr* const header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(handles.size_bytes());
-        std::memcpy(CMSG_DATA(header), handles.data(), handles.size_bytes());
-    }
+    room.send_with(message, handles);
     while (::sendmsg(end.native(), &message, MSG_NOSIGNAL) < 0) {
         if (errno != EINTR) throw_last_error("sending a message between processes");
     }
@@ -52,27 +44,18 @@ inline std::optional<Message> receive(const Handle& end) {
     Message result;
     // Not initialised: only the pages that a message fills are touched.
     const std::unique_ptr<std::byte[]> buffer(new std::byte[most_bytes]);
-    alignas(cmsghdr) char control[CMSG_SPACE(most_handles * sizeof(int))];
+    DescriptorRoom<most_handles> room;
     iovec body{buffer.get(), most_bytes};
     msghdr message{};
     message.msg_iov = &body;
     message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
+    room.receive_with(message);
     ssize_t got;
     while ((got = ::recvmsg(end.native(), &message, MSG_CMSG_CLOEXEC)) < 0) {
         if (errno == ECONNRESET) return std::nullopt; // closed with messages of ours unread
         if (errno != EINTR) throw_last_error("receiving a message from another process");
     }
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-        const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int descriptor;
-            std::memcpy(&descriptor, CMSG_DATA(header) + i * sizeof(int), sizeof descriptor);
-            result.handles.emplace_back(descriptor);
-        }
-    }
+    room.collect(message, result.handles);
     if (got == 0) return std::nullopt;
     result.bytes.assign(buffer.get(), buffer.get() + got);
     return result;

@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/posix/descriptor_room.hpp>
 
 #include <algorithm>
 #include <array>
@@ -11,7 +12,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <ctime>
 #include <mutex>
 #include <new>
@@ -92,28 +92,19 @@ public:
 private:
     /// nullopt: nothing is there, and the flags or the socket say not to wait.
     std::optional<std::size_t> receive(std::span<std::byte> bytes, int flags, Arrived& arrived) const {
-        alignas(cmsghdr) char control[CMSG_SPACE(most_per_byte * sizeof(int))];
+        DescriptorRoom<most_per_byte> room;
         iovec body{bytes.data(), bytes.size()};
         msghdr message{};
         message.msg_iov = &body;
         message.msg_iovlen = 1;
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
+        room.receive_with(message);
         ssize_t got;
         while ((got = ::recvmsg(socket_.native(), &message, flags | MSG_CMSG_CLOEXEC)) < 0) {
             if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
             if (errno == ECONNRESET) return 0; // closed while something of ours was unread there
             if (errno != EINTR) throw_last_error("receiving from a Connection");
         }
-        for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-            if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-            const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-            for (std::size_t i = 0; i < count; ++i) {
-                int descriptor;
-                std::memcpy(&descriptor, CMSG_DATA(header) + i * sizeof(int), sizeof descriptor);
-                arrived.handles.emplace_back(descriptor);
-            }
-        }
+        room.collect(message, arrived.handles);
         if (message.msg_flags & MSG_CTRUNC) arrived.lost = true;
         return static_cast<std::size_t>(got);
     }
@@ -138,24 +129,14 @@ private:
                                     std::span<const Handle> handles) const {
         std::array<iovec, 2> pieces{{{const_cast<std::byte*>(head.data()), head.size()},
                                      {const_cast<std::byte*>(body.data()), body.size()}}};
-        alignas(cmsghdr) char control[CMSG_SPACE(most_per_byte * sizeof(int))];
+        DescriptorRoom<most_per_byte> room;
         msghdr message{};
         message.msg_iov = pieces.data();
         message.msg_iovlen = pieces.size();
-        if (!handles.empty()) {
-            std::array<int, most_per_byte> descriptors;
-            std::transform(handles.begin(), handles.end(), descriptors.begin(),
-                           [](const Handle& handle) { return handle.native(); });
-            const std::size_t size = handles.size() * sizeof(int);
-            std::memset(control, 0, sizeof control);
-            message.msg_control = control;
-            message.msg_controllen = CMSG_SPACE(size);
-            cmsghdr* const header = CMSG_FIRSTHDR(&message);
-            header->cmsg_level = SOL_SOCKET;
-            header->cmsg_type = SCM_RIGHTS;
-            header->cmsg_len = CMSG_LEN(size);
-            std::memcpy(CMSG_DATA(header), descriptors.data(), size);
-        }
+        std::array<int, most_per_byte> descriptors;
+        std::transform(handles.begin(), handles.end(), descriptors.begin(),
+                       [](const Handle& handle) { return handle.native(); });
+        room.send_with(message, std::span(descriptors).first(handles.size()));
         for (;;) {
             const ssize_t put = ::sendmsg(socket_.native(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
             if (put >= 0) return static_cast<std::size_t>(put);
