@@ -35,6 +35,7 @@ public:
 
     void testCaseStarting(const Catch::TestCaseInfo& info) override {
         Listener::testCaseStarting(info);
+        name_ = info.name;
         // What a process has for its whole life is there before the first case.
         std::thread([] {}).join(); // ThreadSanitizer makes a thread of its own with the first one
         multiprocessing::detail::tree();
@@ -77,7 +78,7 @@ public:
         }
         if (!left.empty()) {
             ++failures;
-            std::cout << "HYGIENE: the case '" << stats.testInfo.name << "' left behind:\n";
+            std::cout << "HYGIENE: the case '" << name_ << "' left behind:\n";
             for (const auto& thing : left) std::cout << "    " << thing << "\n";
             std::cout << std::flush;
         }
@@ -85,6 +86,7 @@ public:
     }
 
 private:
+    std::string name_; // Catch2's two versions say it in different ways in the end
     std::vector<std::string> before_;
 };
 

@@ -54,7 +54,7 @@ public:
                 std::vector<std::byte> expected(bytes.size());
                 fill(expected, model_.front().seed);
                 right = bytes.size() == model_.front().size &&
-                        std::equal(bytes.begin(), bytes.end(), expected.begin());
+                        (bytes.empty() || std::memcmp(bytes.data(), expected.data(), bytes.size()) == 0);
             },
             at_once);
         if (result == RingResult::done) model_.pop_front();
@@ -71,8 +71,9 @@ private:
     };
 
     static void fill(std::span<std::byte> bytes, unsigned seed) {
-        for (std::size_t i = 0; i < bytes.size(); ++i)
-            bytes[i] = static_cast<std::byte>(seed * 31 + i * 7 + (i >> 8));
+        if (bytes.empty()) return;
+        std::memset(bytes.data(), static_cast<int>(seed % 251), bytes.size());
+        std::memcpy(bytes.data(), &seed, (std::min)(sizeof seed, bytes.size()));
     }
 
     std::unique_ptr<detail::Ring> ring_ = std::make_unique<detail::Ring>();
