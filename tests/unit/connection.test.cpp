@@ -3,6 +3,7 @@
 #include <support/catch.hpp>
 #include <support/few_files.hpp>
 #include <support/raw_end.hpp>
+#include <support/sanitizers.hpp>
 
 #include <multiprocessing/connection.hpp>
 
@@ -446,6 +447,7 @@ TEST_CASE("as many Connections in a message as there may be", "[connection]") {
 
 #if !defined(_WIN32)
 TEST_CASE("a Connection that there is no room for is an error that says so", "[connection]") {
+    if (support::has_asan) return; // what looks at objects' types there opens a pipe for that
     auto [a, b] = mp::Pipe();
     auto [c, d] = mp::Pipe();
     a.send(std::move(c));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
 #include <support/few_files.hpp>
+#include <support/sanitizers.hpp>
 
 #include <multiprocessing/listener.hpp>
 
@@ -207,6 +208,7 @@ TEST_CASE("an Address compares, crosses, and knows what it is", "[listener]") {
 
 #if !defined(_WIN32)
 TEST_CASE("a Listener that can open no more makes room by sending the silent away", "[listener]") {
+    if (support::has_asan) return; // what looks at objects' types there opens a pipe for that
     Listener listener({.authkey = "key", .backlog = 100});
     std::vector<mp::detail::platform::Stream> silent;
     for (int i = 0; i < 30; ++i) silent.push_back(knock(listener.address()));
