@@ -424,6 +424,7 @@ TEST_CASE("who cannot have an end of a queue that was shut down is told so", "[q
     }
 }
 
+#if !defined(_WIN32) // which gives no memory back before the queue ends
 TEST_CASE("of a huge item nothing is kept when it has been taken, whatever came before and after", "[queues]") {
     const auto resident = [] {
         std::uint64_t pages = 0;
@@ -433,7 +434,6 @@ TEST_CASE("of a huge item nothing is kept when it has been taken, whatever came 
         }
         return pages / 1024; // MiB
     };
-    if (resident() == 0 && !std::ifstream("/proc/self/status")) return;
     const mp::Queue<std::vector<char>> queue;
     const std::uint64_t before = resident();
     queue.put(std::vector<char>(10));
@@ -443,6 +443,7 @@ TEST_CASE("of a huge item nothing is kept when it has been taken, whatever came 
     for (int i = 0; i < 3; ++i) queue.get();
     CHECK(resident() < before + 50);
 }
+#endif
 
 TEST_CASE("closing concerns this process only", "[queues]") {
     const mp::Queue<int> queue;
