@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file pool.hpp  Worker processes that functions are applied in.
 
+#include <multiprocessing/detail/async_result.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/map_plan.hpp>
+#include <multiprocessing/detail/pool_options.hpp>
 #include <multiprocessing/detail/pool_result.hpp>
 #include <multiprocessing/detail/progress.hpp>
 #include <multiprocessing/detail/supervisor.hpp>
@@ -15,11 +17,9 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -33,118 +33,6 @@
 #include <vector>
 
 namespace multiprocessing::inline v1 {
-
-/// What a Pool does at the end of its scope with work that is not done.
-enum class OnExit {
-    terminate, ///< Ends the workers; whoever waits gets CancelledError. Python: leaving `with Pool()`.
-    join,      ///< Finishes it: close() and join().
-};
-
-/// How a Pool is made.
-struct PoolOptions {
-    Count processes = {};                         ///< How many workers. Default: process_cpu_count().
-    Count maxtasksperchild = {};                  ///< After so many tasks a worker is replaced. Default: never.
-    std::optional<StartMethod> start_method = {}; ///< Default: get_start_method().
-    OnExit on_exit = OnExit::terminate;
-};
-
-/// How a map is done.
-struct MapOptions {
-    Count chunksize = {};   ///< Items that a worker takes at once. Default: what is left / (2 x workers).
-    Progress progress = {}; ///< Whether and how its progress is shown.
-};
-
-/// What came, or is to come, of work in a pool. A cheap handle: copies refer to the same result. Dropping all of them leaves
-/// the work running; an error of it is then logged. No destructor of theirs blocks.
-///
-/// Python: `multiprocessing.pool.AsyncResult`.
-template <class R>
-class AsyncResult {
-public:
-    /// Waits for the result. Throws what the task threw, there as here; WorkerLostError if its worker died;
-    /// CancelledError if its pool was terminated.
-    R get() const& { return get_until(detail::Deadline{}); }
-    /// The same; throws TimeoutError when the time is over.
-    R get(Timeout timeout) const& { return get_until(detail::Deadline::after(timeout)); }
-    /// Moved out of the handle, which is of no use any more: for a result that is large, or cannot be copied.
-    R get() && { return give(); }
-
-    /// Waits; false when the time is over.
-    bool wait(Timeout timeout = no_timeout) const { return state_->wait(detail::Deadline::after(timeout)); }
-    bool ready() const { return state_->ready(); }
-    /// Whether it ended without an exception. Throws `std::invalid_argument` if it has not ended.
-    bool successful() const {
-        if (!ready())
-            throw std::invalid_argument(
-                "multiprocessing: successful() of a result that is not ready; wait() first");
-        return state_->successful();
-    }
-
-    friend bool operator==(const AsyncResult& a, const AsyncResult& b) noexcept { return a.state_ == b.state_; }
-    friend std::strong_ordering operator<=>(const AsyncResult& a, const AsyncResult& b) noexcept {
-        return std::compare_three_way{}(a.state_.get(), b.state_.get());
-    }
-    std::size_t hash() const noexcept { return std::hash<const void*>{}(state_.get()); }
-
-private:
-    friend class Pool;
-    explicit AsyncResult(std::shared_ptr<detail::ResultState<R>> state) : state_(std::move(state)) {}
-
-    void wait_until(const detail::Deadline& deadline) const {
-        if (!state_->wait(deadline)) throw TimeoutError("multiprocessing: the result is not there in time");
-    }
-    R get_until(const detail::Deadline& deadline) const {
-        wait_until(deadline);
-        if constexpr (std::is_void_v<R>) {
-            state_->value();
-        } else if constexpr (std::is_copy_constructible_v<R>) {
-            return state_->value();
-        } else {
-            return give();
-        }
-    }
-    R give() const {
-        wait_until(detail::Deadline{});
-        if constexpr (std::is_void_v<R>) {
-            state_->value();
-        } else {
-            return state_->take();
-        }
-    }
-
-    std::shared_ptr<detail::ResultState<R>> state_;
-};
-
-namespace detail {
-
-/// What one argument travels as, for the only parameter of F.
-template <class F, class Given>
-using ElementType = CarriedType<Parameter<F, 0>, Given>;
-
-/// What the arguments in a pair, tuple or array travel as.
-template <class F, class Given, class Sequence>
-struct ArgumentsOf;
-template <class F, class Given, std::size_t... Index>
-struct ArgumentsOf<F, Given, std::index_sequence<Index...>> {
-    using Type = std::tuple<
-        CarriedType<Parameter<F, Index>, std::tuple_element_t<Index, std::remove_cvref_t<Given>>>...>;
-};
-template <class F, class Given>
-using ArgumentsType =
-    typename ArgumentsOf<F, Given,
-                         std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<Given>>>>::Type;
-
-/// The tuple of a function's parameters, for braced lists of arguments.
-template <class List>
-struct ParameterTupleOf;
-template <class... P>
-struct ParameterTupleOf<ParameterList<P...>> {
-    using Type = std::tuple<OwnCarriedType<std::remove_cvref_t<P>>...>;
-};
-template <class F>
-using ParameterTuple = typename ParameterTupleOf<Parameters<std::decay_t<F>>>::Type;
-
-} // namespace detail
 
 /// A number of worker processes, and calls of functions that they carry out.
 ///
@@ -506,10 +394,3 @@ inline std::shared_ptr<detail::MapWork> Pool::submit(const detail::ThunkAddress&
 }
 
 } // namespace multiprocessing::inline v1
-
-template <class R>
-struct std::hash<multiprocessing::AsyncResult<R>> {
-    std::size_t operator()(const multiprocessing::AsyncResult<R>& result) const noexcept {
-        return result.hash();
-    }
-};

@@ -38,7 +38,8 @@ public:
     /// Whether nothing is in it at the moment. Python: `empty()`.
     bool empty() const { return this->body().size() == 0; }
 
-    /// This process will use it no more: all its handles of this copy refuse. Others go on. Python: `close()`.
+    /// This process will use it no more: this handle and its copies here refuse from now on. Other processes go on.
+    /// Python: `close()`.
     void close() const noexcept { closed_->store(true, std::memory_order_relaxed); }
 
 protected:

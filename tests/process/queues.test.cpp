@@ -19,6 +19,11 @@
 #include <tuple>
 #include <utility>
 
+#if !defined(_WIN32)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
 using namespace process;
 
 namespace {
@@ -563,6 +568,22 @@ TEST_CASE("what a killed process had put stays, and those who wait with it go on
     killed.join();
     CHECK(queue.empty());
 }
+
+#if !defined(_WIN32)
+TEST_CASE("a copy of this process that a fork of the program's own made uses its queues", "[queues]") {
+    const mp::Queue<std::string> queue;
+    queue.put("before");
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const bool right = queue.get() == "before";
+        queue.put(right ? "from the copy" : "wrong");
+        ::_exit(0);
+    }
+    REQUIRE(::waitpid(child, nullptr, 0) == child);
+    CHECK(queue.get() == "from the copy");
+    CHECK(queue.empty());
+}
+#endif
 
 TEST_CASE("a joinable queue is joined when all its items have been dealt with", "[queues]") {
     const mp::JoinableQueue<int> queue;

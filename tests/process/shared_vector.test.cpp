@@ -22,6 +22,11 @@ using namespace process;
 
 namespace {
 
+mp::shared_vector<int>& kept_by_the_worker() {
+    static mp::shared_vector<int> vector{1, 2, 3};
+    return vector;
+}
+
 struct Point {
     double x = 1;
     double y = 2;
@@ -420,6 +425,13 @@ TEST_CASE("a task's result may be a shared_vector, which the caller then owns", 
     CHECK(all[3].numbers[7] == 2.5);
     CHECK(exitcode_of([](mp::shared_vector<double>& given) { given[0] = 9; }, all[4].numbers) == 0);
     CHECK(all[4].numbers[0] == 9);
+}
+
+TEST_CASE("what a task has handed over is not there for the next one", "[shared_vector]") {
+    mp::Pool pool(1);
+    const auto give = []() -> mp::shared_vector<int>& { return kept_by_the_worker(); };
+    CHECK(pool.apply(give).copy() == std::vector{1, 2, 3});
+    CHECK_THROWS_WITH(pool.apply(give), ContainsSubstring("and is gone"));
 }
 
 TEST_CASE("a result that others have as well is a copy", "[shared_vector]") {

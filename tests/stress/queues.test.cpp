@@ -21,16 +21,15 @@ namespace {
 
 constexpr int most_members = 1200;
 
-/// What one member has come to; on a line of its own.
-struct alignas(64) Progress {
+/// What one member has come to.
+struct Progress {
     std::atomic<std::uint64_t> put;   // by a producer: items that put() returned from
     std::atomic<std::uint64_t> taken; // by a consumer: items that get() returned
 };
 
 struct Counts {
     Progress members[most_members];
-    /// By producer: bits of the items that were seen, so that none is seen twice.
-    std::atomic<std::uint64_t> torn, twice;
+    std::atomic<std::uint64_t> torn;
     std::atomic<bool> stop;
 };
 

@@ -152,9 +152,10 @@ namespace {
 
 /// A copy of this process puts a record, and is killed while it writes it.
 void put_and_die(detail::Ring& ring, std::size_t size) {
+    detail::Space& space = detail::tree().space; // in the copy, tree() would be a new one
     const pid_t child = ::fork();
     if (child == 0) {
-        ring.put(detail::tree().space, size,
+        ring.put(space, size,
                  [&](std::byte* to) {
                      std::memset(to, 3, size / 2);
                      ::kill(::getpid(), SIGKILL);
@@ -202,6 +203,20 @@ TEST_CASE("a writer that is killed when it begins a segment anew leaves nothing 
     CHECK(take() == Taken(50, 5));
     CHECK(ring.size() == 0);
     ring.end(space);
+}
+
+TEST_CASE("a ring that never had memory gives none back", "[ring]") {
+    auto& space = detail::tree().space;
+    const detail::Incarnation nobody = 0;
+    const auto extent = space.take(1, detail::tree().self, 0);
+    REQUIRE(extent);
+    auto& content = space.at<std::uint64_t>(*extent * detail::Space::extent_bytes);
+    content = 42;
+    space.extent(*extent).owner.store(nobody); // free, and about to be somebody's
+    detail::SegmentChain chain;
+    chain.sweep(space, 0);
+    CHECK(chain.end(space) == 0);
+    CHECK(content == 42);
 }
 
 TEST_CASE("a writer that is killed at the first record of a ring frees nothing of others", "[ring]") {

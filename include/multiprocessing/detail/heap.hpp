@@ -4,6 +4,8 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/extent_table.hpp>
+#include <multiprocessing/detail/heap_layout.hpp>
+#include <multiprocessing/detail/poison.hpp>
 #include <multiprocessing/detail/room.hpp>
 #include <multiprocessing/detail/space.hpp>
 #include <multiprocessing/detail/take_if.hpp>
@@ -11,14 +13,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <span>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -44,7 +44,7 @@ public:
     Position allocate(std::uint64_t bytes) {
         std::lock_guard lock{mutex_};
         collect_if_notified();
-        const Position block = bytes <= largest_small ? allocate_small(bytes) : allocate_large(bytes);
+        const Position block = bytes <= Layout::largest_small ? allocate_small(bytes) : allocate_large(bytes);
         peak_ = (std::max)(peak_, live_);
         return block;
     }
@@ -68,7 +68,7 @@ public:
     std::uint64_t room_of(Position block) const noexcept {
         const std::uint32_t shape =
             space_.extent(block / Space::extent_bytes).shape.load(std::memory_order_acquire);
-        return shape & slab ? classes[shape & ~slab] : shape * Space::extent_bytes;
+        return shape & Layout::slab ? Layout::classes[shape & ~Layout::slab] : shape * Space::extent_bytes;
     }
 
     /// Gives a block back, whichever process allocated it.
@@ -122,119 +122,73 @@ public:
     }
 
 private:
+    using Layout = HeapLayout;
+
     // A block's state word. Whoever has a block may store `returned`; all else is the owner's.
     enum BlockState : std::uint32_t { unused, used, handed, returned };
 
-    // An extent's shape: how many extents the block that begins here has, or `slab` plus a class; 0 inside a block.
-    static constexpr std::uint32_t slab = 0x8000'0000;
-    static constexpr std::array<std::uint32_t, 20> classes{64,   128,  192,  256,   384,   512,  768,
-                                                           1024, 1280, 1536, 2048,  2560,  3072, 4096,
-                                                           5120, 6528, 8128, 10816, 16256, 32512};
-    static constexpr std::uint64_t largest_small = classes.back();
     static constexpr std::uint64_t least_kept = std::uint64_t{16} << 20;
     static constexpr std::uint64_t checked_size = std::uint64_t{1} << 20;
-
-    // A slab is an extent of equal blocks; their state words stand at its beginning. A run of extents is one block.
-    static constexpr bool is_slab(const OwnedExtent& extent) { return (extent.shape & slab) != 0; }
-    static constexpr std::uint32_t class_in(const OwnedExtent& extent) { return extent.shape & ~slab; }
 
     struct Run {
         std::uint64_t first;
         std::uint32_t length;
     };
 
-    static constexpr std::uint64_t blocks_start(std::uint64_t count) { return (count * 4 + 63) / 64 * 64; }
-    static constexpr std::uint32_t blocks_in_slab(std::uint32_t size_class) {
-        std::uint32_t count = static_cast<std::uint32_t>(Space::extent_bytes / classes[size_class]);
-        while (blocks_start(count) + std::uint64_t{count} * classes[size_class] > Space::extent_bytes) --count;
-        return count;
-    }
-    static constexpr std::uint32_t class_of(std::uint64_t bytes) {
-        return static_cast<std::uint32_t>(std::lower_bound(classes.begin(), classes.end(), bytes) -
-                                          classes.begin());
-    }
-
-    /// Lengths of large blocks are rounded up to quarters of a power of two, so that they fit each other's place.
-    static std::uint64_t rounded_length(std::uint64_t extents) {
-        const std::uint64_t quarter = std::bit_floor(extents) / 4;
-        return quarter ? (extents + quarter - 1) / quarter * quarter : extents;
-    }
-
     std::atomic<std::uint32_t>& block_state(std::uint64_t extent, std::uint32_t index) const {
         return space_.at<std::atomic<std::uint32_t>>(extent * Space::extent_bytes + index * 4);
     }
-    static Position block_position(std::uint64_t extent, std::uint32_t size_class, std::uint32_t index) {
-        return extent * Space::extent_bytes + blocks_start(blocks_in_slab(size_class)) +
-               index * classes[size_class];
-    }
-    static std::uint32_t block_index(Position block, std::uint32_t size_class) {
-        const auto offset = static_cast<std::uint32_t>(block % Space::extent_bytes);
-        return (offset - static_cast<std::uint32_t>(blocks_start(blocks_in_slab(size_class)))) /
-               classes[size_class];
-    }
-
     std::atomic<std::uint32_t>& state_of(Position block) const {
         const std::uint64_t index = block / Space::extent_bytes;
         Extent& extent = space_.extent(index);
         const std::uint32_t shape = extent.shape.load(std::memory_order_relaxed);
-        return shape & slab ? block_state(index, block_index(block, shape & ~slab)) : extent.state;
+        return shape & Layout::slab ? block_state(index, Layout::block_index(block, shape & ~Layout::slab))
+                                    : extent.state;
     }
 
     // ---- small blocks ----
 
     Position allocate_small(std::uint64_t bytes) {
-        const std::uint32_t size_class = class_of(bytes);
+        const std::uint32_t size_class = Layout::class_of(bytes);
         if (free_[size_class].empty()) add_slab(size_class);
         const Position block = free_[size_class].back();
         free_[size_class].pop_back();
         const std::uint64_t extent = block / Space::extent_bytes;
-        block_state(extent, block_index(block, size_class)).store(used, std::memory_order_relaxed);
-        if constexpr (checked_build) check_untouched(block, size_class);
+        block_state(extent, Layout::block_index(block, size_class)).store(used, std::memory_order_relaxed);
+        if constexpr (checked_build) check_untouched(block_bytes(block, size_class));
         OwnedExtent& owner = *owned_.find(extent);
         if (owner.live++ == 0) --empty_slabs_[size_class];
-        live_ += classes[size_class];
+        live_ += Layout::classes[size_class];
         return block;
     }
 
     void add_slab(std::uint32_t size_class) {
         const std::uint64_t extent = take_fresh(1);
-        const std::uint32_t count = blocks_in_slab(size_class);
+        const std::uint32_t count = Layout::blocks_in_slab(size_class);
         // States before the shape: killed here, the sweep finds an extent without a shape and frees it as it is.
         std::memset(static_cast<void*>(&block_state(extent, 0)), 0, count * 4);
-        space_.extent(extent).shape.store(slab | size_class, std::memory_order_release);
-        owned_.put({extent, slab | size_class, 0});
+        space_.extent(extent).shape.store(Layout::slab | size_class, std::memory_order_release);
+        owned_.put({extent, Layout::slab | size_class, 0});
         ++empty_slabs_[size_class];
         free_[size_class].reserve(free_[size_class].size() + count);
         for (std::uint32_t i = count; i-- > 0;)
-            free_[size_class].push_back(block_position(extent, size_class, i));
-        if constexpr (checked_build) {
-            for (std::uint32_t i = 0; i < count; ++i) poison(block_position(extent, size_class, i), size_class);
-        }
+            add_free(Layout::block_position(extent, size_class, i), size_class);
+    }
+    void add_free(Position block, std::uint32_t size_class) {
+        if constexpr (checked_build) poison(block_bytes(block, size_class));
+        free_[size_class].push_back(block);
     }
 
-    // In the checked build of the tests, free memory bears a pattern, and nobody may have written to it. No sanitizer
-    // sees that: the one who writes may be another process.
-    static constexpr std::byte pattern{0xDD};
-
-    void poison(Position block, std::uint32_t size_class) {
-        std::memset(&space_.at<std::byte>(block), static_cast<int>(pattern), classes[size_class]);
-    }
-    void check_untouched(Position block, std::uint32_t size_class) const {
-        const std::byte* const begin = &space_.at<std::byte>(block);
-        if (std::all_of(begin, begin + classes[size_class], [](std::byte byte) { return byte == pattern; }))
-            return;
-        std::fprintf(stderr, "multiprocessing: a block of %u bytes was written to after it was freed\n",
-                     classes[size_class]);
-        std::abort();
+    std::span<std::byte> block_bytes(Position block, std::uint32_t size_class) const {
+        return {&space_.at<std::byte>(block), Layout::classes[size_class]};
     }
 
     void free_small(OwnedExtent& owner, std::uint32_t index) {
         const std::uint64_t extent = owner.number;
-        const std::uint32_t size_class = class_in(owner);
+        const std::uint32_t size_class = Layout::class_in(owner);
         block_state(extent, index).store(unused, std::memory_order_relaxed);
-        if constexpr (checked_build) poison(block_position(extent, size_class, index), size_class);
-        free_[size_class].push_back(block_position(extent, size_class, index));
-        live_ -= classes[size_class];
+        add_free(Layout::block_position(extent, size_class, index), size_class);
+        live_ -= Layout::classes[size_class];
         if (--owner.live > 0 || ++empty_slabs_[size_class] <= 2) return;
         // One or two empty slabs of a class are kept against thrashing; this one goes.
         --empty_slabs_[size_class];
@@ -247,8 +201,8 @@ private:
 
     Position allocate_large(std::uint64_t bytes) {
         const std::uint64_t needed = bytes / Space::extent_bytes + (bytes % Space::extent_bytes ? 1 : 0);
-        const std::uint64_t length = rounded_length(needed);
-        if (length >= slab) throw_space_full(space_, bytes);
+        const std::uint64_t length = Layout::rounded_length(needed);
+        if (length >= Layout::slab) throw_space_full(space_, bytes);
         // The best fit of the warm ones, the latest among equals; a waste of a quarter is better than fresh pages.
         auto best = warm_.end();
         for (auto it = warm_.begin(); it != warm_.end(); ++it) {
@@ -319,8 +273,8 @@ private:
     void free_own(Position block) {
         OwnedExtent* const owner = owned_.find(block / Space::extent_bytes);
         if (!owner) return;
-        if (!is_slab(*owner)) return free_large(owner->number, owner->shape);
-        const std::uint32_t index = block_index(block, class_in(*owner));
+        if (!Layout::is_slab(*owner)) return free_large(owner->number, owner->shape);
+        const std::uint32_t index = Layout::block_index(block, Layout::class_in(*owner));
         const std::uint32_t state = block_state(owner->number, index).load(std::memory_order_relaxed);
         if (state == used || state == handed) free_small(*owner, index);
     }
@@ -361,12 +315,12 @@ private:
 
     void collect_in(std::uint64_t number) {
         const OwnedExtent owned = *owned_.find(number);
-        if (!is_slab(owned)) {
+        if (!Layout::is_slab(owned)) {
             if (space_.extent(number).state.load(std::memory_order_acquire) == returned)
                 free_large(number, owned.shape);
             return;
         }
-        const std::uint32_t count = blocks_in_slab(class_in(owned));
+        const std::uint32_t count = Layout::blocks_in_slab(Layout::class_in(owned));
         for (std::uint32_t i = 0, live = owned.live; i < count && live > 0; ++i) {
             const std::uint32_t state = block_state(number, i).load(std::memory_order_acquire);
             if (state != unused) --live;
@@ -379,9 +333,9 @@ private:
     std::uint64_t adopt_extent(std::uint64_t first, std::uint64_t end, Incarnation dead) {
         Extent& extent = space_.extent(first);
         const std::uint32_t shape = extent.shape.load(std::memory_order_acquire);
-        if (shape & slab) {
-            const std::uint32_t size_class = shape & ~slab;
-            if (size_class < classes.size() && adopt_slab(first, size_class)) return 1;
+        if (shape & Layout::slab) {
+            const std::uint32_t size_class = shape & ~Layout::slab;
+            if (size_class < Layout::classes.size() && adopt_slab(first, size_class)) return 1;
             space_.give_back(first, 1);
             return 1;
         }
@@ -406,8 +360,8 @@ private:
     /// False if nothing in it is worth keeping.
     bool adopt_slab(std::uint64_t extent, std::uint32_t size_class) {
         space_.extent(extent).owner.store(self_, std::memory_order_seq_cst);
-        const std::uint32_t count = blocks_in_slab(size_class);
-        OwnedExtent kept{extent, slab | size_class, 0};
+        const std::uint32_t count = Layout::blocks_in_slab(size_class);
+        OwnedExtent kept{extent, Layout::slab | size_class, 0};
         std::vector<Position> unneeded;
         for (std::uint32_t i = 0; i < count; ++i) {
             auto& state = block_state(extent, i);
@@ -417,14 +371,13 @@ private:
                 ++kept.live;
             } else {
                 state.store(unused, std::memory_order_relaxed);
-                if constexpr (checked_build) poison(block_position(extent, size_class, i), size_class);
-                unneeded.push_back(block_position(extent, size_class, i));
+                unneeded.push_back(Layout::block_position(extent, size_class, i));
             }
         }
         if (kept.live == 0) return false;
         owned_.put(kept);
-        live_ += std::uint64_t{kept.live} * classes[size_class];
-        for (const Position block : unneeded) free_[size_class].push_back(block);
+        live_ += std::uint64_t{kept.live} * Layout::classes[size_class];
+        for (const Position block : unneeded) add_free(block, size_class);
         return true;
     }
 
@@ -433,8 +386,8 @@ private:
     std::atomic<std::uint32_t>* const touched_;
     mutable std::mutex mutex_;
     ExtentTable owned_;
-    std::array<std::vector<Position>, classes.size()> free_;
-    std::array<std::uint32_t, classes.size()> empty_slabs_{};
+    std::array<std::vector<Position>, Layout::classes.size()> free_;
+    std::array<std::uint32_t, Layout::classes.size()> empty_slabs_{};
     std::vector<Run> warm_; // oldest first
     std::uint64_t warm_bytes_ = 0;
     std::uint64_t live_ = 0;

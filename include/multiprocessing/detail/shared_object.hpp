@@ -223,6 +223,7 @@ inline Block SharedObject::hand_over(const std::shared_ptr<SharedObject>& self, 
     // What a child of ours handed over to us may lie in that one's memory, which will end with us.
     if (!self->is_given() && self.use_count() <= handles && member.heap.is_own(position)) {
         self->released_ = true;
+        self->address_.store(nullptr, std::memory_order_release);
         self->position_.store(0, std::memory_order_release);
         return Block{position};
     }

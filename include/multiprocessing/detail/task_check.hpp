@@ -74,4 +74,31 @@ void explain_starmap() {
     }
 }
 
+/// What one argument travels as, for the only parameter of F.
+template <class F, class Given>
+using ElementType = CarriedType<Parameter<F, 0>, Given>;
+
+/// What the arguments in a pair, tuple or array travel as.
+template <class F, class Given, class Sequence>
+struct ArgumentsOf;
+template <class F, class Given, std::size_t... Index>
+struct ArgumentsOf<F, Given, std::index_sequence<Index...>> {
+    using Type = std::tuple<
+        CarriedType<Parameter<F, Index>, std::tuple_element_t<Index, std::remove_cvref_t<Given>>>...>;
+};
+template <class F, class Given>
+using ArgumentsType =
+    typename ArgumentsOf<F, Given,
+                         std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<Given>>>>::Type;
+
+/// The tuple of a function's parameters, for braced lists of arguments.
+template <class List>
+struct ParameterTupleOf;
+template <class... P>
+struct ParameterTupleOf<ParameterList<P...>> {
+    using Type = std::tuple<OwnCarriedType<std::remove_cvref_t<P>>...>;
+};
+template <class F>
+using ParameterTuple = typename ParameterTupleOf<Parameters<std::decay_t<F>>>::Type;
+
 } // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,88 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file async_result.hpp  AsyncResult: a handle of what comes of work in a pool.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/pool_result.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <compare>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace multiprocessing::inline v1 {
+
+/// What came, or is to come, of work in a pool. A cheap handle: copies refer to the same result. Dropping all of them leaves
+/// the work running; an error of it is then logged. No destructor of theirs blocks.
+///
+/// Python: `multiprocessing.pool.AsyncResult`.
+template <class R>
+class AsyncResult {
+public:
+    /// Waits for the result. Throws what the task threw, there as here; WorkerLostError if its worker died;
+    /// CancelledError if its pool was terminated.
+    R get() const& { return get_until(detail::Deadline{}); }
+    /// The same; throws TimeoutError when the time is over.
+    R get(Timeout timeout) const& { return get_until(detail::Deadline::after(timeout)); }
+    /// Moved out of the handle, which is of no use any more: for a result that is large, or cannot be copied.
+    R get() && { return give(); }
+
+    /// Waits; false when the time is over.
+    bool wait(Timeout timeout = no_timeout) const { return state_->wait(detail::Deadline::after(timeout)); }
+    bool ready() const { return state_->ready(); }
+    /// Whether it ended without an exception. Throws `std::invalid_argument` if it has not ended.
+    bool successful() const {
+        if (!ready())
+            throw std::invalid_argument(
+                "multiprocessing: successful() of a result that is not ready; wait() first");
+        return state_->successful();
+    }
+
+    friend bool operator==(const AsyncResult& a, const AsyncResult& b) noexcept { return a.state_ == b.state_; }
+    friend std::strong_ordering operator<=>(const AsyncResult& a, const AsyncResult& b) noexcept {
+        return std::compare_three_way{}(a.state_.get(), b.state_.get());
+    }
+    std::size_t hash() const noexcept { return std::hash<const void*>{}(state_.get()); }
+
+private:
+    friend class Pool;
+    explicit AsyncResult(std::shared_ptr<detail::ResultState<R>> state) : state_(std::move(state)) {}
+
+    void wait_until(const detail::Deadline& deadline) const {
+        if (!state_->wait(deadline)) throw TimeoutError("multiprocessing: the result is not there in time");
+    }
+    R get_until(const detail::Deadline& deadline) const {
+        wait_until(deadline);
+        if constexpr (std::is_void_v<R>) {
+            state_->value();
+        } else if constexpr (std::is_copy_constructible_v<R>) {
+            return state_->value();
+        } else {
+            return give();
+        }
+    }
+    R give() const {
+        wait_until(detail::Deadline{});
+        if constexpr (std::is_void_v<R>) {
+            state_->value();
+        } else {
+            return state_->take();
+        }
+    }
+
+    std::shared_ptr<detail::ResultState<R>> state_;
+};
+
+} // namespace multiprocessing::inline v1
+
+template <class R>
+struct std::hash<multiprocessing::AsyncResult<R>> {
+    std::size_t operator()(const multiprocessing::AsyncResult<R>& result) const noexcept {
+        return result.hash();
+    }
+};
