@@ -341,9 +341,8 @@ private:
         }
         std::uint64_t length = 1;
         while (length < shape && first + length < end &&
-               space_.extent(first + length).owner.load(std::memory_order_relaxed) == dead) {
+               space_.extent(first + length).owner.load(std::memory_order_relaxed) == dead)
             ++length;
-        }
         if (length == shape) {
             for (std::uint64_t i = length; i-- > 0;)
                 space_.extent(first + i).owner.store(self_, std::memory_order_seq_cst);
