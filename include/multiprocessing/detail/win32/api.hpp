@@ -53,6 +53,8 @@ BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC GlobalMemoryStat
 BOOST_WINAPI_IMPORT long(BOOST_WINAPI_WINAPI_CC* BOOST_WINAPI_WINAPI_CC SetUnhandledExceptionFilter(
     long(BOOST_WINAPI_WINAPI_CC* filter)(::_EXCEPTION_POINTERS*)))(::_EXCEPTION_POINTERS*);
 BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC
+SetThreadStackGuarantee(boost::winapi::ULONG_* size);
+BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC
 GetModuleHandleExW(boost::winapi::DWORD_ flags, const wchar_t* name, boost::winapi::HMODULE_* module);
 BOOST_WINAPI_IMPORT void* BOOST_WINAPI_WINAPI_CC VirtualAlloc(void* address, boost::winapi::SIZE_T_ size,
                                                               boost::winapi::DWORD_ type,

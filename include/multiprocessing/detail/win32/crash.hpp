@@ -47,6 +47,9 @@ inline long BOOST_WINAPI_WINAPI_CC on_exception(::_EXCEPTION_POINTERS*) noexcept
 
 inline void record_crashes(std::span<char> text) {
     crash_text = text;
+    // A stack that has overflowed has else not the room for the filter.
+    winapi::ULONG_ left_over = 64 * 1024;
+    SetThreadStackGuarantee(&left_over);
     SetUnhandledExceptionFilter(on_exception);
     const auto before = std::signal(SIGABRT, [](int) {
         if (!crash_text.empty()) write_crash();

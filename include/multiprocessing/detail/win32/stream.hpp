@@ -140,8 +140,8 @@ public:
 
     void write_all(std::span<const std::byte> head, std::span<const std::byte> body, const std::vector<Handle>&,
                    Drain* drain) {
-        constexpr std::size_t small = 16'384; // as CPython
-        if (body.size() <= small) {
+        constexpr std::size_t joined_at_most = 16'384; // as CPython
+        if (body.size() <= joined_at_most) {
             std::vector<std::byte> all;
             all.reserve(head.size() + body.size());
             all.insert(all.end(), head.begin(), head.end());
