@@ -451,11 +451,21 @@ bool is_recorded() {
 #endif
 }
 
+bool is_wine() {
+#if defined(_WIN32)
+    return mp::detail::platform::system_function<const char*()>(L"ntdll.dll", "wine_get_version") != nullptr;
+#else
+    return false;
+#endif
+}
+
 TEST_CASE("the loss of a worker that crashed tells where, and it ends as it would have", "[pool]") {
     if (!is_recorded()) return;
     const std::string program = mp::detail::platform::program_path().filename().string();
     mp::Pool pool(1);
     for (const int how : {0, 1, 2}) {
+        // Wine leaves a stack that has overflowed one page, whatever it is asked for.
+        if (how == 2 && is_wine()) continue;
         const mp::WorkerLostError error = loss_by(pool, how);
         INFO(error.what());
         CHECK_THAT(error.trace(), ContainsSubstring(program + "+0x"));

@@ -30,7 +30,8 @@ struct Progress {
 struct Counts {
     Progress members[most_members];
     std::atomic<std::uint64_t> torn;
-    std::atomic<bool> stop;
+    std::atomic<bool> stop;    // producers
+    std::atomic<bool> no_more; // all producers have ended
 };
 
 using Room = mp::RawArray<char>;
@@ -73,7 +74,7 @@ void produce(mp::Queue<Item> queue, const Room& room, std::uint32_t me) {
 void consume(mp::Queue<Item> queue, mp::Queue<std::pair<std::uint32_t, std::uint64_t>> seen, const Room& room,
              std::uint32_t me) {
     Counts& counts = counts_in(room);
-    while (!counts.stop || !queue.empty()) {
+    while (!counts.no_more || !queue.empty()) {
         const auto item = [&]() -> std::optional<Item> {
             try {
                 return queue.get(5ms);
@@ -157,9 +158,10 @@ void hammer(mp::Count maxsize, unsigned seed) {
         places[at].name = name;
     }
     counts.stop = true;
-    for (Place& place : places) {
-        place.process.join(); // nobody waits for a dead one: the watchdog would object
-        CHECK(place.process.exitcode() == 0);
+    for (std::size_t at = 0; at < places.size(); ++at) {
+        if (at == 4) counts.no_more = true; // else a last put might come after the last look at the queue
+        places[at].process.join();          // nobody waits for a dead one: the watchdog would object
+        CHECK(places[at].process.exitcode() == 0);
     }
     seen.shutdown();
     tally.join();

@@ -121,7 +121,9 @@ TEST_CASE("options that make no sense are refused", "[shared_memory]") {
 TEST_CASE("a name that the system cannot have is an error that says what a name is", "[shared_memory]") {
     for (const std::string& name : {std::string("a/b"), std::string(300, 'x')}) {
         INFO(name);
-        CHECK(code_of({.name = name, .create = true, .size = 1}) == std::errc::invalid_argument);
+        const std::error_code code = code_of({.name = name, .create = true, .size = 1});
+        // of a long name either, as the C library has it
+        CHECK((code == std::errc::invalid_argument || code == std::errc::filename_too_long));
         CHECK_THROWS_WITH(SharedMemory({.name = name}), ContainsSubstring("no slash inside"));
     }
     // CPython puts a slash before any name, also before one that has it.
