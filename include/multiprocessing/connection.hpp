@@ -9,6 +9,9 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection_message.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
+#include <multiprocessing/detail/ring_item.hpp>
+#include <multiprocessing/detail/ring_transport.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/stream_transport.hpp>
 #include <multiprocessing/detail/transport.hpp>
@@ -93,15 +96,22 @@ public:
         } else {
             detail::Transport& transport = receiving();
             detail::Incoming message = next(transport);
+            using Value = std::remove_cv_t<T>;
+            if constexpr (detail::is_copied_whole<Value> || detail::BulkContainer<Value>) {
+                if (message.taking) {
+                    const detail::ScopeExit used_up{[&] { message.taking.commit(); }};
+                    return detail::decode_message<Value>(message.taking.bytes());
+                }
+            }
             const std::vector<std::byte> bytes = transport.body(message, {});
-            message.receiving.unlock();
+            if (message.receiving) message.receiving.unlock();
             detail::Arrival arrival{message};
-            return detail::decode_message<std::remove_cv_t<T>>(bytes, &arrival);
+            return detail::decode_message<Value>(bytes, &arrival);
         }
     }
 
     /// Sends bytes as one message; there may be none. Python: `Connection.send_bytes`.
-    void send_bytes(std::span<const std::byte> bytes) { sending().send(bytes, {}); }
+    void send_bytes(std::span<const std::byte> bytes) { sending().send(bytes, {}, {}); }
 
     /// Waits for a message, and returns its bytes. One of more than `maxlength` bytes throws `std::system_error` (message_size);
     /// as it cannot be passed over, nothing can be received from then on. Throws EOFError when the other end is
@@ -111,10 +121,11 @@ public:
         detail::Transport& transport = receiving();
         detail::Incoming message = next(transport);
         if (message.size > maxlength) {
-            message.receiving.unlock();
+            const std::uint64_t size = message.size;
+            message = {};
             stop_receiving();
             throw std::system_error(std::make_error_code(std::errc::message_size),
-                                    "multiprocessing: bad message length: " + std::to_string(message.size) +
+                                    "multiprocessing: bad message length: " + std::to_string(size) +
                                         " bytes, of which at most " + std::to_string(maxlength) +
                                         " are wanted");
         }
@@ -149,18 +160,18 @@ public:
 
     /// Stays ours. POSIX: a descriptor that polls readable when a message comes, unless a send has taken it in already; Windows:
     /// a HANDLE. Python: `Connection.fileno`.
-    detail::platform::NativeHandle fileno() const { return open().handle().native(); }
+    detail::platform::NativeHandle fileno() const { return open().expose().native(); }
 
     /// Of the library: for the archive. `give` writes a duplicate.
     void give(detail::Giver& giver, detail::Writer& writer) const {
-        const detail::Transport& transport = open();
+        detail::Transport& transport = open();
         writer.raw(static_cast<std::uint8_t>(readable_ | writable_ << 1));
         transport.give(giver, writer);
     }
     static Connection take(detail::Taker& taker, detail::Reader& reader) {
         const auto directions = reader.raw<std::uint8_t>();
         if (directions == 0 || directions > 3) reader.fail("a Connection neither receives nor sends");
-        return Connection(detail::StreamTransport::take(taker, reader), directions & 1, directions & 2);
+        return Connection(detail::RingTransport::take(taker, reader), directions & 1, directions & 2);
     }
     /// Of the library: an end that is open.
     Connection(std::unique_ptr<detail::Transport> transport, bool readable, bool writable)
@@ -174,12 +185,15 @@ private:
         detail::Transport& transport = sending();
         detail::Departure departure{transport};
         detail::Writer writer{&departure};
+        if constexpr (detail::BulkContainer<Value>) writer.keep_last_block();
         if constexpr (std::is_same_v<Value, T>) {
             detail::encode_message<Value>(writer, value);
         } else {
-            detail::encode_message<Value>(writer, Value(value));
+            const Value copy(value);
+            detail::encode_message<Value>(writer, copy);
+            return transport.send(writer.view(), writer.last(), std::move(departure.beside));
         }
-        transport.send(writer.view(), std::move(departure.beside));
+        transport.send(writer.view(), writer.last(), std::move(departure.beside));
     }
 
     [[noreturn]] static void refuse(const char* why) {
@@ -229,9 +243,12 @@ private:
 /// sends. Python: `multiprocessing.Pipe`.
 inline std::pair<Connection, Connection> Pipe(bool duplex = true) {
     auto [first, second] = detail::platform::make_stream_pair();
-    const auto end = [duplex](detail::platform::Handle handle, bool receives) {
+    const detail::PipeRings rings;
+    const auto end = [&](detail::platform::Handle handle, bool receives) {
         if (!duplex) detail::platform::Stream::shut(handle, !receives, receives);
-        return Connection(std::make_unique<detail::StreamTransport>(std::move(handle), duplex),
+        auto stream = std::make_unique<detail::StreamTransport>(
+            std::move(handle), detail::StreamTransport::Options{.both_ways = duplex, .has_bells = true});
+        return Connection(std::make_unique<detail::RingTransport>(rings, receives ? 0 : 1, std::move(stream)),
                           duplex || receives, duplex || !receives);
     };
     return {end(std::move(first), true), end(std::move(second), false)};
@@ -252,7 +269,7 @@ public:
 
     /// The handle of the operating system.
     detail::platform::NativeHandle fileno() const {
-        return transport_ ? transport_->handle().native() : handle_;
+        return transport_ ? transport_->expose().native() : handle_;
     }
 
     friend bool operator==(const Waitable&, const Waitable&) noexcept = default;

@@ -20,8 +20,10 @@ public:
     RawEnd() {
         auto [here, there] = platform::make_stream_pair();
         raw_.emplace(std::move(here));
-        connection.emplace(std::make_unique<multiprocessing::detail::StreamTransport>(std::move(there), true),
-                           true, true);
+        connection.emplace(
+            std::make_unique<multiprocessing::detail::StreamTransport>(
+                std::move(there), multiprocessing::detail::StreamTransport::Options{.both_ways = true}),
+            true, true);
     }
 
     void write(std::initializer_list<unsigned> bytes) {

@@ -70,7 +70,8 @@ public:
 
     /// After the handshake.
     std::unique_ptr<Transport> into_transport() {
-        return std::make_unique<StreamTransport>(std::move(stream_), std::move(inbox_), true);
+        return std::make_unique<StreamTransport>(std::move(stream_), std::move(inbox_),
+                                                 StreamTransport::Options{.both_ways = true});
     }
 
 private:
@@ -180,7 +181,9 @@ private:
         }
         if (!handle) return std::nullopt;
         if (!key_)
-            return Accepted{std::make_unique<StreamTransport>(std::move(*handle), true), std::move(peer)};
+            return Accepted{std::make_unique<StreamTransport>(std::move(*handle),
+                                                              StreamTransport::Options{.both_ways = true}),
+                            std::move(peer)};
         Greeting greeting(std::move(*handle), Handshake::Side::listener, *key_, allow_md5_,
                           Deadline::after(patience_));
         guests_.push_back(std::unique_ptr<Guest>(new Guest{std::move(greeting), std::move(peer)}));
@@ -207,7 +210,9 @@ inline std::unique_ptr<Transport> connect_transport(const platform::Endpoint& en
                                                     const std::optional<std::string>& key, bool allow_md5,
                                                     Deadline deadline) {
     platform::Handle handle = platform::connect(endpoint, deadline);
-    if (!key) return std::make_unique<StreamTransport>(std::move(handle), true);
+    if (!key)
+        return std::make_unique<StreamTransport>(std::move(handle),
+                                                 StreamTransport::Options{.both_ways = true});
     Greeting greeting(std::move(handle), Handshake::Side::client, *key, allow_md5, deadline);
     while (!greeting.step(deadline)) {
         if (deadline.passed())

@@ -30,6 +30,7 @@ public:
             "multiprocessing: a shared handle is not sent, but passed to a process or task as an "
             "argument");
     }
+    bool reaches_shared_memory() const noexcept override { return false; }
     std::uint64_t give_handle(platform::Handle handle) override {
         if (!transport_.carries_handles()) {
             throw std::invalid_argument(

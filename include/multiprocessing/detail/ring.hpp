@@ -16,10 +16,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
 enum class RingResult { done, timed_out, shut_down };
+
+/// Nothing but the deadline ends a wait.
+struct Never {
+    bool operator()() const noexcept { return false; }
+};
 
 /// Lies in the Space; all zero is an empty one without limit. One recovering lock per end; in between, one writer and one
 /// reader at a time, who share nothing but two counts.
@@ -38,6 +44,8 @@ public:
         limit_ = limit;
         chain_.open(name);
     }
+    /// Once, when it is made: who puts waits while so many bytes of memory, or more, hold what has not been taken.
+    void limit_bytes(std::uint64_t most) noexcept { most_bytes_ = most; }
     /// Nobody uses it any more. Returns the name that its memory had; 0 if it had none.
     Incarnation end(Space& space) noexcept { return chain_.end(space); }
 
@@ -54,21 +62,37 @@ public:
     bool full() const noexcept { return limit_ && size() >= limit_; }
     bool is_shut_down() const noexcept { return shut_down_.load(std::memory_order_seq_cst) != 0; }
 
-    /// Puts a record of `bytes`: calls `fill(std::byte*)`, which **must not** throw, under the lock. Waits while it is full.
+    /// Whether who takes has been sleeping, or has died in his sleep, when it was last looked at.
+    bool is_awaited() const noexcept { return input_.place.sleepers.load(std::memory_order_relaxed) != 0; }
+    /// For who waits elsewhere than here: what is put before this is in size(), who puts afterwards sees what the caller wrote.
+    void meet_producers() noexcept { producers_.lock.touch(); }
+    /// Whoever waits asks `is_over()` again.
+    void stir(const platform::Parking& parking) noexcept {
+        post(parking, input_.place);
+        post(parking, output_.place);
+    }
+
+    /// Puts a record of `bytes`: calls `fill(std::byte*)`, which **must not** throw, under the lock. Waits while it is full, but
+    /// no longer than until `is_over()`, then it has timed out; `beyond`: as if it had no limit of bytes.
     /// Throws `std::system_error` if there is no memory; then nothing was put.
-    template <class Fill>
-    RingResult put(Space& space, std::uint64_t bytes, Fill fill, const Deadline& deadline) {
+    template <class Fill, class IsOver = Never>
+    RingResult put(Space& space, std::uint64_t bytes, Fill fill, const Deadline& deadline, IsOver is_over = {},
+                   bool beyond = false) {
         const platform::Parking& parking = space.parking();
         {
             // Without a limit nobody holds the lock for longer than it takes to copy a record.
-            Turn turn{producers_.lock, parking, limit_ ? deadline : Deadline{}};
+            Turn turn{producers_.lock, parking, is_limited() ? deadline : Deadline{}};
             if (!turn.is_mine() && ((full() && !is_shut_down()) || !turn.try_longer()))
                 return is_shut_down() ? RingResult::shut_down : RingResult::timed_out;
             sweep_after_death(space);
             if (is_shut_down()) return RingResult::shut_down;
             const std::uint64_t produced = input_.count.load(std::memory_order_relaxed);
-            if (limit_ && produced - producers_.seen >= limit_) {
-                const RingResult room = await_room(parking, produced, deadline);
+            const auto is_full = [&] {
+                return (limit_ && produced - producers_.seen >= limit_) ||
+                       (most_bytes_ && !beyond && is_too_much(space, produced, length_of(bytes)));
+            };
+            if (is_full()) {
+                const RingResult room = await_room(parking, is_full, deadline, is_over);
                 if (room != RingResult::done) return room;
             }
             write(space, produced, bytes, fill);
@@ -81,19 +105,28 @@ public:
     /// is empty. What was put before a shutdown is taken first.
     template <class Read>
     RingResult take(Space& space, Read read, const Deadline& deadline) {
-        const platform::Parking& parking = space.parking();
-        {
-            Turn turn{consumers_.lock, parking, deadline};
-            if (!turn.is_mine() && ((size() == 0 && !is_shut_down()) || !turn.try_longer()))
-                return is_shut_down() && size() == 0 ? RingResult::shut_down : RingResult::timed_out;
-            const std::uint64_t consumed = output_.count.load(std::memory_order_relaxed);
-            if (consumers_.seen == consumed) {
-                const RingResult record = await_record(space, consumed, deadline);
-                if (record != RingResult::done) return record;
-            }
-            copy_out(space, consumed, read);
+        Taking taking;
+        const RingResult result = begin_take(space, taking, deadline);
+        if (result != RingResult::done) return result;
+        read(taking.bytes());
+        taking.commit();
+        return result;
+    }
+
+    class Taking;
+
+    /// The same in two steps: the record is in `taking`, which is an empty one before. Waits no longer than until `is_over()`.
+    template <class IsOver = Never>
+    RingResult begin_take(Space& space, Taking& taking, const Deadline& deadline, IsOver is_over = {}) {
+        Turn turn{consumers_.lock, space.parking(), deadline};
+        if (!turn.is_mine() && ((size() == 0 && !is_shut_down()) || !turn.try_longer()))
+            return is_shut_down() && size() == 0 ? RingResult::shut_down : RingResult::timed_out;
+        const std::uint64_t consumed = output_.count.load(std::memory_order_relaxed);
+        if (consumers_.seen == consumed) {
+            const RingResult record = await_record(space, consumed, deadline, is_over);
+            if (record != RingResult::done) return record;
         }
-        if (limit_) post_if_waited(parking, output_.place);
+        taking.begin(*this, space, std::move(turn), consumed);
         return RingResult::done;
     }
 
@@ -101,8 +134,7 @@ public:
     void shut_down(const platform::Parking& parking) noexcept {
         shut_down_.store(1, std::memory_order_seq_cst);
         // Killed here, or before the next: who waits looks again within a slice.
-        post(parking, input_.place);
-        post(parking, output_.place);
+        stir(parking);
     }
 
     /// One of the records that were put has been dealt with. False if all have been.
@@ -151,25 +183,74 @@ private:
     /// Holds the lock of an end.
     class Turn {
     public:
+        Turn() noexcept = default;
         Turn(RecoveringLock& lock, const platform::Parking& parking, const Deadline& deadline)
-            : lock_(lock), parking_(parking), mine_(lock.acquire(parking, this_thread(), deadline)) {}
+            : lock_(&lock), parking_(&parking), mine_(lock.acquire(parking, this_thread(), deadline)) {}
+        Turn(Turn&& other) noexcept
+            : lock_(other.lock_), parking_(other.parking_), mine_(std::exchange(other.mine_, false)) {}
+        Turn& operator=(Turn&& other) noexcept {
+            std::swap(lock_, other.lock_);
+            std::swap(parking_, other.parking_);
+            std::swap(mine_, other.mine_);
+            return *this;
+        }
+        ~Turn() { end(); }
         /// There is something to do, and the deadline was perhaps 0: whoever is at it only copies a record.
         bool try_longer() {
-            mine_ = lock_.acquire(parking_, this_thread(), Deadline::after(slice));
+            mine_ = lock_->acquire(*parking_, this_thread(), Deadline::after(slice));
             return mine_;
         }
-        Turn(const Turn&) = delete;
-        Turn& operator=(const Turn&) = delete;
-        ~Turn() {
-            if (mine_) lock_.release(parking_);
+        void end() {
+            if (std::exchange(mine_, false)) lock_->release(*parking_);
         }
         bool is_mine() const noexcept { return mine_; }
 
     private:
-        RecoveringLock& lock_;
-        const platform::Parking& parking_;
-        bool mine_;
+        RecoveringLock* lock_ = nullptr;
+        const platform::Parking* parking_ = nullptr;
+        bool mine_ = false;
     };
+
+public:
+    /// A record that is being taken, by who holds the lock of the taking end. If it is not committed, it stays.
+    class Taking {
+    public:
+        /// Where it lies, until it is committed.
+        std::span<const std::byte> bytes() const {
+            return {&space_->at<std::byte>(at_.segment + at_.offset + size_bytes),
+                    static_cast<std::size_t>(size_at(*space_, at_))};
+        }
+
+        explicit operator bool() const noexcept { return turn_.is_mine(); }
+
+        /// It is taken, and nobody else will have it.
+        void commit() {
+            ring_->consume(*space_, consumed_, at_, moves_);
+            turn_.end();
+            if (ring_->is_limited()) post_if_waited(space_->parking(), ring_->output_.place);
+        }
+
+    private:
+        friend Ring;
+
+        void begin(Ring& ring, Space& space, Turn&& turn, std::uint64_t consumed) {
+            ring_ = &ring;
+            space_ = &space;
+            consumed_ = consumed;
+            moves_ = ring.find(space, consumed, at_);
+            turn_ = std::move(turn);
+        }
+
+        Ring* ring_ = nullptr;
+        Space* space_ = nullptr;
+        std::uint64_t consumed_ = 0;
+        Cursor at_{};
+        bool moves_ = false;
+        Turn turn_;
+    };
+
+private:
+    bool is_limited() const noexcept { return limit_ != 0 || most_bytes_ != 0; }
 
     static constexpr std::uint64_t length_of(std::uint64_t bytes) {
         return size_bytes + (bytes + size_bytes - 1) / size_bytes * size_bytes;
@@ -228,20 +309,20 @@ private:
         input_.count.store(produced + 1, std::memory_order_release);
     }
 
-    template <class Read>
-    void copy_out(Space& space, std::uint64_t consumed, Read& read) {
-        Cursor at = consumers_.at[consumed % 2];
+    /// Where the next record is: sets `at` to that, and to whether it is in another place than behind the last one.
+    bool find(Space& space, std::uint64_t consumed, Cursor& at) {
+        at = consumers_.at[consumed % 2];
         if (!at.segment) at = {chain_.oldest(), SegmentChain::first_record};
-        std::uint64_t bytes = size_at(space, at);
-        const bool moves = bytes >= rewind;
-        if (moves) {
-            const bool here = bytes == rewind && consumed == marker_.count;
-            at = {here ? at.segment : space.at<Segment>(at.segment).next, SegmentChain::first_record};
-            bytes = size_at(space, at);
-        }
-        read(std::span<const std::byte>{&space.at<std::byte>(at.segment + at.offset + size_bytes),
-                                        static_cast<std::size_t>(bytes)});
-        at.offset += length_of(bytes);
+        const std::uint64_t bytes = size_at(space, at);
+        if (bytes < rewind) return false;
+        const bool here = bytes == rewind && consumed == marker_.count;
+        at = {here ? at.segment : space.at<Segment>(at.segment).next, SegmentChain::first_record};
+        return true;
+    }
+
+    /// It was copied out of `at`.
+    void consume(Space& space, std::uint64_t consumed, Cursor at, bool moves) {
+        at.offset += length_of(size_at(space, at));
         consumers_.at[(consumed + 1) % 2] = at;
         // Release: who sees the count may write over the record.
         output_.count.store(consumed + 1, std::memory_order_release);
@@ -265,28 +346,41 @@ private:
         chain_.sweep(space, producers_.at[input_.count.load(std::memory_order_relaxed) % 2].segment);
     }
 
+    /// By the holder of the putting end: whether another segment is needed for a record of `length`, and those in use hold
+    /// too much that has not been taken.
+    bool is_too_much(Space& space, std::uint64_t produced, std::uint64_t length) {
+        const Cursor at = producers_.at[produced % 2];
+        if (!at.segment || producers_.seen == produced || at.offset + length <= end_of(space, at)) return false;
+        return chain_.unread_bytes(space, at.segment, producers_.seen) >= most_bytes_;
+    }
+
     /// By the holder of the putting end: until there is room.
-    RingResult await_room(const platform::Parking& parking, std::uint64_t produced, const Deadline& deadline) {
-        const auto has_room = [&] {
+    template <class IsFull, class IsOver>
+    RingResult await_room(const platform::Parking& parking, IsFull is_full, const Deadline& deadline,
+                          IsOver is_over) {
+        const auto ready = [&] {
             producers_.seen = output_.count.load(std::memory_order_acquire);
-            return produced - producers_.seen < limit_ || is_shut_down();
+            return !is_full() || is_shut_down() || is_over();
         };
-        if (!wait(parking, output_.place, deadline, has_room, [&] { consumers_.lock.touch(); }))
+        if (!wait(parking, output_.place, deadline, ready, [&] { consumers_.lock.touch(); }))
             return RingResult::timed_out;
-        return is_shut_down() ? RingResult::shut_down : RingResult::done;
+        if (is_shut_down()) return RingResult::shut_down;
+        return is_full() ? RingResult::timed_out : RingResult::done;
     }
 
     /// By the holder of the taking end: until there is a record.
-    RingResult await_record(Space& space, std::uint64_t consumed, const Deadline& deadline) {
+    template <class IsOver>
+    RingResult await_record(Space& space, std::uint64_t consumed, const Deadline& deadline, IsOver is_over) {
         const auto has_record = [&] {
             consumers_.seen = input_.count.load(std::memory_order_acquire);
             return consumers_.seen != consumed;
         };
-        const auto ready = [&] { return has_record() || is_shut_down(); };
+        const auto ready = [&] { return has_record() || is_shut_down() || is_over(); };
         if (catches_up(has_record, consumed)) return RingResult::done;
         if (!wait(space.parking(), input_.place, deadline, ready, [&] { producers_.lock.touch(); }))
             return RingResult::timed_out;
         if (has_record()) return RingResult::done;
+        if (!is_shut_down()) return RingResult::timed_out;
         // Who was putting while it was shut down has finished when the lock has been ours.
         {
             const Turn turn{producers_.lock, space.parking(), Deadline{}};
@@ -344,6 +438,7 @@ private:
     Published output_; // by consumers, for producers
     alignas(64) SegmentChain chain_;
     std::uint64_t limit_ = 0;
+    std::uint64_t most_bytes_ = 0;
     Incarnation maker_ = 0;
     std::atomic<std::uint32_t> shut_down_{0};
     std::atomic<std::uint64_t> done_{0};

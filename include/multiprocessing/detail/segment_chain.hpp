@@ -46,6 +46,14 @@ public:
                bytes_.load(std::memory_order_relaxed) > most_bytes_kept;
     }
 
+    /// What the segments up to `tail` have that are not drained.
+    std::uint64_t unread_bytes(Space& space, Position tail, std::uint64_t consumed) const {
+        std::uint64_t drained = 0;
+        for_each_drained(space, tail, consumed, [&](const Segment& segment) { drained += segment.bytes; });
+        const std::uint64_t all = bytes_.load(std::memory_order_relaxed);
+        return all - (std::min)(all, drained);
+    }
+
     /// Appends a segment with room for `needed` bytes of records behind `tail` (0: as the first), whose last record is number
     /// `last`. Of the records `consumed` have been taken. Throws `std::system_error` if there is no memory.
     Position extend(Space& space, Incarnation maker, Position tail, std::uint64_t last, std::uint64_t needed,

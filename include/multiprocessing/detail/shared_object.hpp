@@ -99,6 +99,10 @@ public:
     TreeMember& member() const noexcept { return *member_.load(std::memory_order_relaxed); }
 
     const char* kind() const noexcept { return kind_; }
+    /// Whether it exists, for all that this process knows.
+    bool is_made() const noexcept {
+        return position_.load(std::memory_order_relaxed) != 0 && copies_ == self().copies();
+    }
     /// Whether another process made it.
     bool is_given() const noexcept { return grips_ != 0; }
 

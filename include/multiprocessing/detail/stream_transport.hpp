@@ -13,9 +13,10 @@
 #include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 
-#include <algorithm> // for copy_n
+#include <algorithm> // for copy, copy_n, find_if
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,12 +30,17 @@ namespace multiprocessing::inline v1::detail {
 
 class StreamTransport final : public Transport {
 public:
-    /// `both_ways`: the stream carries messages in both directions, so that what arrives during a send is read ahead.
-    StreamTransport(platform::Handle handle, bool both_ways)
-        : StreamTransport(platform::Stream(std::move(handle)), both_ways, std::make_shared<Shared>()) {}
+    struct Options {
+        bool
+            both_ways; ///< It carries messages in both directions, so that what arrives during a send is read ahead.
+        bool has_bells = false; ///< Between messages there may be bells, bytes that say no more than "look".
+    };
+
+    StreamTransport(platform::Handle handle, Options options)
+        : StreamTransport(platform::Stream(std::move(handle)), options, std::make_shared<Shared>()) {}
     /// Of a stream that is in use already: with what was read ahead of it.
-    StreamTransport(platform::Stream stream, platform::Inbox inbox, bool both_ways)
-        : StreamTransport(std::move(stream), both_ways, std::make_shared<Shared>()) {
+    StreamTransport(platform::Stream stream, platform::Inbox inbox, Options options)
+        : StreamTransport(std::move(stream), options, std::make_shared<Shared>()) {
         shared_->inbox = std::move(inbox);
     }
 
@@ -42,11 +48,21 @@ public:
         if (watching_.owns_lock()) stream_.unwatch(shared_->inbox);
     }
 
-    void send(std::span<const std::byte> body, std::vector<platform::Handle> handles) override {
-        const FrameHead head{body.size()};
+    void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
+              std::vector<platform::Handle> handles) override {
+        const FrameHead frame{begin.size() + rest.size()};
+        std::span<const std::byte> head = frame.bytes();
+        std::vector<std::byte> joined;
+        if (rest.empty()) {
+            rest = begin;
+        } else {
+            joined.assign(head.begin(), head.end());
+            joined.insert(joined.end(), begin.begin(), begin.end());
+            head = joined;
+        }
         std::lock_guard lock{shared_->sending};
         platform::Drain drain{shared_->receiving, shared_->watchers, shared_->inbox};
-        platform::Drain* const drained = both_ways_ ? &drain : nullptr;
+        platform::Drain* const drained = options_.both_ways ? &drain : nullptr;
         if constexpr (platform::Stream::handles_are_words) {
             if (!handles.empty()) {
                 const std::vector<std::byte> words = words_of(handles);
@@ -56,14 +72,23 @@ public:
             }
             handles.clear();
         }
-        stream_.write_all(head.bytes(), body, handles, drained);
+        stream_.write_all(head, rest, handles, drained);
+    }
+
+    /// Says "look" to who watches the other end. Throws as send().
+    void ring() {
+        std::lock_guard lock{shared_->sending};
+        stream_.write_all(std::span{&bell, 1}, {}, {}, nullptr);
     }
 
     std::optional<Incoming> receive(Deadline deadline) override {
         Incoming message;
         message.receiving = std::unique_lock{shared_->receiving};
         shared_->inbox.take_arrived(); // of a body: nobody honest sends them there
-        const auto read = [&](std::span<std::byte> bytes) { return fill(bytes, deadline); };
+        bool begins = options_.has_bells;
+        const auto read = [&](std::span<std::byte> bytes) {
+            return std::exchange(begins, false) ? fill_after_bells(bytes, deadline) : fill(bytes, deadline);
+        };
         const auto size = read_frame_head(read, [&] { return take_words(read, message.handles); });
         if (!size) return std::nullopt;
         platform::Arrived arrived = shared_->inbox.take_arrived();
@@ -73,60 +98,88 @@ public:
         return message;
     }
 
-    std::vector<std::byte> body(const Incoming& message, Deadline deadline) override {
+    std::vector<std::byte> body(Incoming& message, Deadline deadline) override {
         return read_frame_body(message.size, [&](std::span<std::byte> bytes) { return fill(bytes, deadline); });
     }
 
-    void body_into(const Incoming&, std::span<std::byte> bytes, Deadline deadline) override {
+    void body_into(Incoming&, std::span<std::byte> bytes, Deadline deadline) override {
         if (fill(bytes, deadline) != bytes.size())
             throw_frame_error(std::errc::connection_aborted, "got end of file during message");
     }
 
     bool poll(Deadline deadline) override {
-        const auto waited = watch();
-        const bool came = !waited || platform::wait_one(*waited, deadline);
-        return unwatch() || came;
+        for (;;) {
+            const auto waited = watch();
+            const bool came = !waited || platform::wait_one(*waited, deadline);
+            if (unwatch(came)) return true;
+            if (!came || deadline.passed()) return false;
+        }
     }
 
     std::optional<platform::NativeHandle> watch() override {
         std::unique_lock lock{shared_->receiving};
         shared_->watchers.fetch_add(1); // holding the lock: from here on no sender takes anything in
+        if (options_.has_bells) look();
         const bool ready = shared_->inbox.ready();
         if (platform::Stream::watch_reads_ahead) watching_ = std::move(lock);
         if (ready) return std::nullopt;
         return stream_.watch(shared_->inbox);
     }
-    bool unwatch() override {
-        const std::unique_lock lock = std::move(watching_);
+    bool unwatch(bool was_ready) override {
+        std::unique_lock lock = std::move(watching_);
         stream_.unwatch(shared_->inbox);
         shared_->watchers.fetch_sub(1);
-        return lock.owns_lock() && shared_->inbox.ready();
+        if (options_.has_bells) {
+            if (!lock.owns_lock()) lock = std::unique_lock{shared_->receiving};
+            look();
+            return shared_->inbox.ready();
+        }
+        return was_ready || (lock.owns_lock() && shared_->inbox.ready());
+    }
+    /// Whether nothing but the end is left to be read.
+    bool has_ended() const {
+        std::lock_guard lock{shared_->receiving};
+        return shared_->inbox.ended && shared_->inbox.empty();
+    }
+    bool is_closed() const { return stream_.is_closed(); }
+    /// These messages come before all that is to be read here.
+    void add_before(std::span<const std::byte> frames) {
+        std::lock_guard lock{shared_->receiving};
+        shared_->inbox.add_before(frames);
     }
     const void* identity() const noexcept override { return shared_.get(); }
 
-    const platform::Handle& handle() const noexcept override { return stream_.handle(); }
+    const platform::Handle& expose() noexcept override { return stream_.handle(); }
+    const platform::Handle& handle() const noexcept { return stream_.handle(); }
 
     bool carries_handles() const noexcept override { return stream_.carries_handles(); }
-    std::unique_ptr<Transport> duplicate() const override {
-        return std::unique_ptr<Transport>(
-            new StreamTransport(platform::Stream(stream_.handle().duplicate()), both_ways_, shared_));
+    std::unique_ptr<Transport> duplicate() const override { return duplicate_stream(); }
+    std::unique_ptr<StreamTransport> duplicate_stream() const {
+        return std::unique_ptr<StreamTransport>(
+            new StreamTransport(platform::Stream(stream_.handle().duplicate()), options_, shared_));
     }
 
+    void give(Giver& giver, Writer& writer) override {
+        writer.raw(std::uint8_t{0}); // no ring
+        give_stream(giver, writer);
+    }
     /// What was read ahead goes along: the receiver has to see it first.
-    void give(Giver& giver, Writer& writer) const override {
+    void give_stream(Giver& giver, Writer& writer) {
         std::lock_guard lock{shared_->receiving};
         writer.raw(giver.give_handle(stream_.handle().duplicate()));
-        writer.raw(std::uint8_t{both_ways_});
+        writer.raw(std::uint8_t{options_.both_ways});
+        writer.raw(std::uint8_t{options_.has_bells});
         std::vector<std::byte> ahead(shared_->inbox.bytes().size());
         shared_->inbox.take(ahead);
         writer.length(ahead.size());
         if (!ahead.empty()) writer.bytes(ahead.data(), ahead.size());
     }
-    static std::unique_ptr<Transport> take(Taker& taker, Reader& reader) {
+    static std::unique_ptr<StreamTransport> take(Taker& taker, Reader& reader) {
         platform::Handle handle = taker.take_handle(reader.raw<std::uint64_t>());
         const bool both_ways = reader.flag();
+        const bool has_bells = reader.flag();
         const auto ahead = reader.bytes(reader.length(1));
-        auto transport = std::make_unique<StreamTransport>(std::move(handle), both_ways);
+        auto transport = std::make_unique<StreamTransport>(std::move(handle), Options{both_ways, has_bells});
         transport->shared_->inbox.add(ahead);
         return transport;
     }
@@ -140,8 +193,42 @@ private:
         platform::Inbox inbox;
     };
 
-    StreamTransport(platform::Stream stream, bool both_ways, std::shared_ptr<Shared> shared)
-        : stream_(std::move(stream)), both_ways_(both_ways), shared_(std::move(shared)) {}
+    static constexpr std::byte bell{0x80}; // begins no head of a message
+
+    StreamTransport(platform::Stream stream, Options options, std::shared_ptr<Shared> shared)
+        : stream_(std::move(stream)), options_(options), shared_(std::move(shared)) {}
+
+    static std::size_t bells_in(std::span<const std::byte> bytes) {
+        return static_cast<std::size_t>(
+            std::find_if(bytes.begin(), bytes.end(), [](std::byte b) { return b != bell; }) - bytes.begin());
+    }
+
+    /// By who receives, between two messages: what is there of the next one, or the end, is in the inbox then; bells are not.
+    void look() {
+        platform::Inbox& inbox = shared_->inbox;
+        std::array<std::byte, 64> some;
+        for (;;) {
+            inbox.drop(bells_in(inbox.bytes()));
+            if (inbox.ready()) return;
+            platform::Arrived arrived;
+            const auto got = stream_.read_some(some, Deadline::after(std::chrono::seconds{0}), arrived);
+            if (!got) return;
+            inbox.ended = *got == 0;
+            inbox.add(std::span{some}.first(*got), std::move(arrived));
+        }
+    }
+
+    /// As fill(), without the bells before it.
+    std::size_t fill_after_bells(std::span<std::byte> bytes, Deadline deadline) {
+        std::size_t filled = 0;
+        for (;;) {
+            filled += fill(bytes.subspan(filled), deadline);
+            const std::size_t bells = bells_in(bytes.first(filled));
+            if (bells == 0) return filled;
+            std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(bells), bytes.end(), bytes.begin());
+            filled -= bells;
+        }
+    }
 
     /// Where handles go as words, these stand before the head: a mark, how many there are, and they.
     static std::vector<std::byte> words_of(std::vector<platform::Handle>& handles) {
@@ -195,7 +282,7 @@ private:
     }
 
     platform::Stream stream_;
-    const bool both_ways_;
+    const Options options_;
     std::shared_ptr<Shared> shared_;
     std::unique_lock<std::mutex> watching_;
 };

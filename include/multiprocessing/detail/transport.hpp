@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/ring.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>
@@ -22,6 +23,7 @@ namespace multiprocessing::inline v1::detail {
 /// A message whose body has not been read yet. While it lives nobody else receives.
 struct Incoming {
     std::uint64_t size = 0;
+    Ring::Taking taking;                   ///< If it lies in a ring.
     std::vector<platform::Handle> handles; ///< What came with it.
     bool handles_lost = false;             ///< There were more, and no room for them in this process.
     std::unique_lock<std::mutex> receiving;
@@ -32,37 +34,39 @@ class Transport {
 public:
     virtual ~Transport() = default;
 
-    /// One message; the handles, of which there are at most Stream::most_handles, go with it. Throws `std::system_error`: `broken_pipe` if nobody will receive it.
-    virtual void send(std::span<const std::byte> body, std::vector<platform::Handle> handles) = 0;
+    /// One message, in two parts; the handles, of which there are at most Stream::most_handles, go with it. Throws
+    /// `std::system_error`: `broken_pipe` if nobody will receive it.
+    virtual void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
+                      std::vector<platform::Handle> handles) = 0;
 
     /// Waits for the next message. nullopt at end of file. Throws `std::system_error` if what comes is no message, or ends
     /// within one; TimeoutError when the deadline passes.
     virtual std::optional<Incoming> receive(Deadline deadline) = 0;
     /// Reads its body: as a whole, after receive().
-    virtual std::vector<std::byte> body(const Incoming& message, Deadline deadline) = 0;
+    virtual std::vector<std::byte> body(Incoming& message, Deadline deadline) = 0;
     /// The same into memory of the caller's, of the body's size.
-    virtual void body_into(const Incoming& message, std::span<std::byte> bytes, Deadline deadline) = 0;
+    virtual void body_into(Incoming& message, std::span<std::byte> bytes, Deadline deadline) = 0;
 
     /// Whether a message, or the end, begins to arrive before the deadline.
     virtual bool poll(Deadline deadline) = 0;
 
-    /// Something that wait_any() can wait for; empty if there is something to receive already. Ended by unwatch(); true if
-    /// something was read ahead meanwhile. Between the two nobody else receives, nor watches another end of the
-    /// same identity(); who watches several ends does so in the order of that.
+    /// Something that wait_any() can wait for; empty if there is something to receive already. Ended by unwatch(), which is told
+    /// whether that was ready, or empty, and tells whether there is something to receive. Between the two nobody else
+    /// receives, nor watches another end of the same identity(); who watches several ends does so in the order of that.
     virtual std::optional<platform::NativeHandle> watch() = 0;
-    virtual bool unwatch() = 0;
+    virtual bool unwatch(bool was_ready) = 0;
     virtual const void* identity() const noexcept = 0;
 
-    /// The handle that polls readable when a message comes.
-    virtual const platform::Handle& handle() const noexcept = 0;
+    /// The handle that polls readable when a message comes, from now on.
+    virtual const platform::Handle& expose() = 0;
 
     /// Whether handles can be sent over it.
     virtual bool carries_handles() const noexcept = 0;
 
     /// Another end of the same, with a handle of its own.
     virtual std::unique_ptr<Transport> duplicate() const = 0;
-    /// Writes what another process makes the same end of, by transport_from().
-    virtual void give(Giver& giver, Writer& writer) const = 0;
+    /// Writes what another process makes the same end of, by RingTransport::take().
+    virtual void give(Giver& giver, Writer& writer) = 0;
 };
 
 } // namespace multiprocessing::inline v1::detail

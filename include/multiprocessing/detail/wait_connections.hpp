@@ -49,12 +49,14 @@ inline std::vector<std::size_t> wait_connections(std::span<const Waited> waited,
     const auto end_all = [&] {
         while (begun > 0) {
             Watched& one = watched[--begun];
-            one.ready |= one.transport->unwatch();
+            one.ready = one.transport->unwatch(one.ready);
         }
     };
-    bool at_once = false;
     std::vector<std::size_t> ready;
-    {
+    // What stirs a handle need not be a message; and who should stir it may have been killed before it could: so now and
+    // then all is looked at.
+    for (bool last = false; ready.empty() && !last; last = deadline.passed()) {
+        bool at_once = false;
         const ScopeExit end_watch{end_all};
         for (Watched& one : watched) {
             one.handle = one.transport->watch();
@@ -69,8 +71,9 @@ inline std::vector<std::size_t> wait_connections(std::span<const Waited> waited,
             if (!one.transport) handles.push_back(one.handle);
         }
         // What comes of it, in the order of `handles`.
-        const auto came = platform::wait_any({handles.data(), handles.size()},
-                                             at_once ? Deadline::after(std::chrono::seconds{0}) : deadline);
+        const auto came =
+            platform::wait_any({handles.data(), handles.size()},
+                               Deadline::after(std::chrono::seconds{at_once ? 0 : 1}).sooner(deadline));
         std::vector<bool> is_ready(handles.size(), false);
         for (const std::size_t i : came) is_ready[i] = true;
         std::size_t next = 0;

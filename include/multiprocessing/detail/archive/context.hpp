@@ -26,6 +26,8 @@ class Giver {
 public:
     virtual ~Giver() = default;
     virtual void give(std::shared_ptr<SharedObject> object) = 0;
+    /// Whether the receiver can have shared objects at all.
+    virtual bool reaches_shared_memory() const noexcept { return true; }
     /// The word for the message by which the receiver takes it. Not every message can bring one.
     virtual std::uint64_t give_handle(platform::Handle) {
         throw std::invalid_argument(

@@ -63,8 +63,17 @@ public:
             context_ ? context_->place({static_cast<const std::byte*>(data), size}) : WriteContext::keep_inline;
         raw(static_cast<std::uint8_t>(position != WriteContext::keep_inline));
         if (position != WriteContext::keep_inline) return raw(position);
-        spill(data, size);
+        if (keeps_last_) {
+            last_ = {static_cast<const std::byte*>(data), size};
+        } else {
+            spill(data, size);
+        }
     }
+
+    /// What is written is a container whose elements are one block, and nothing behind it: if that is big it is not copied, but
+    /// to be had from last(), as long as the container is.
+    void keep_last_block() noexcept { keeps_last_ = true; }
+    std::span<const std::byte> last() const noexcept { return last_; }
 
     /// So many bytes are likely in the end: makes room for them at once, where growing would move them time and again.
     /// A guess: no more than 64 MiB are taken on its word.
@@ -138,6 +147,8 @@ private:
     WriteContext* context_;
     std::string_view spelled_;
     unsigned depth_ = 0;
+    bool keeps_last_ = false;
+    std::span<const std::byte> last_;
     std::size_t staged_ = 0;
     std::vector<std::byte> message_; // what was flushed from the stage
     WrittenObjects shared_;

@@ -16,6 +16,7 @@
 /// * `carries_handles()`: false where the other end may be on another machine. If `handles_are_words`, handles do not go beside
 ///   the bytes but as words among them, which somebody else writes before the head: `offer(handle)` makes the word, and
 ///   leaves the handle open here for the receiver, whose `accept(word)` takes it; empty if that does not work.
+/// * `is_closed()`: whether the other end is, and so a write in vain.
 /// * `shut(handle, reading, writing)`: nothing comes or goes this way any more, at neither end.
 
 #include <multiprocessing/detail/config.hpp>
@@ -58,10 +59,21 @@ public:
         end_ += count;
         came(end_ - begin_, std::move(arrived));
     }
-    /// Of a stream that was given to this process with bytes in its inbox.
-    void add(std::span<const std::byte> bytes) {
+    /// What somebody else has read.
+    void add(std::span<const std::byte> bytes, Arrived&& arrived = {}) {
         bytes_.insert(bytes_.begin() + static_cast<std::ptrdiff_t>(end_), bytes.begin(), bytes.end());
+        added(bytes.size(), std::move(arrived));
+    }
+    /// The same, of bytes that come before those in it.
+    void add_before(std::span<const std::byte> bytes) {
+        bytes_.insert(bytes_.begin() + static_cast<std::ptrdiff_t>(begin_), bytes.begin(), bytes.end());
         end_ += bytes.size();
+        for (Arrival& arrival : arrivals_) arrival.position += bytes.size();
+    }
+    /// Without the first bytes, nobody asks for them.
+    void drop(std::size_t count) noexcept {
+        begin_ += count;
+        position_ += count;
     }
 
     bool empty() const noexcept { return begin_ == end_; }
@@ -147,6 +159,7 @@ static_assert(requires(Stream& stream, const Stream& constant, Handle&& handle, 
     { stream.watch(inbox) } -> std::same_as<NativeHandle>;
     { stream.unwatch(inbox) } -> std::same_as<void>;
     { constant.carries_handles() } noexcept -> std::same_as<bool>;
+    { constant.is_closed() } -> std::same_as<bool>;
     { Stream::watch_reads_ahead } -> std::convertible_to<bool>;
     { Stream::handles_are_words } -> std::convertible_to<bool>;
     { Stream::offer(static_cast<Handle&&>(handle)) } -> std::same_as<std::uint64_t>;

@@ -83,6 +83,11 @@ public:
     static std::uint64_t offer(Handle&&) noexcept { return 0; }
     static Handle accept(std::uint64_t) noexcept { return {}; }
 
+    bool is_closed() const {
+        pollfd asked{socket_.native(), 0, 0};
+        return ::poll(&asked, 1, 0) > 0 && (asked.revents & (POLLHUP | POLLERR));
+    }
+
     static void shut(const Handle& socket, bool reading, bool writing) {
         if (!reading && !writing) return;
         const int how = reading && writing ? SHUT_RDWR : reading ? SHUT_RD : SHUT_WR;

@@ -193,6 +193,11 @@ public:
         return Handle{taken};
     }
 
+    bool is_closed() const {
+        return is_pipe_ && !winapi::PeekNamedPipe(end_.native(), nullptr, 0, nullptr, nullptr, nullptr) &&
+               is_end(winapi::GetLastError());
+    }
+
     static void shut(const Handle&, bool, bool) noexcept {} // a pipe goes both ways; nobody uses the other one
 
 private:

@@ -1,0 +1,277 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file ring_transport.hpp  Messages of a Pipe: through rings in shared memory, with a stream beside them.
+
+#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/reader.hpp>
+#include <multiprocessing/detail/archive/writer.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/frame.hpp>
+#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/pipe_body.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/ring.hpp>
+#include <multiprocessing/detail/stream_transport.hpp>
+#include <multiprocessing/detail/transport.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <algorithm> // for copy, max
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// One end of a Pipe. The messages of each way lie in a ring, at the speed of a Queue. The stream has what a ring cannot tell:
+/// that the other side is gone, however it died; and "look", for who waits for several things at once.
+///
+/// Where a ring does not reach, a way goes over to the stream, for good: the ring is shut down, what was put before is
+/// taken first, and all that follows are frames. It does so for a message that hands over handles, for an end that
+/// is sent to a process that may be of another tree, and for who asks for the descriptor, to watch it himself.
+class RingTransport final : public Transport {
+public:
+    /// End 0 or 1.
+    RingTransport(PipeRings rings, unsigned side, std::unique_ptr<StreamTransport> stream)
+        : rings_(std::move(rings)), side_(side), stream_(std::move(stream)) {}
+
+    ~RingTransport() override {
+        stream_.reset();
+        if (!rings_.is_made()) return;
+        // After the stream: who is stirred asks that. Killed before: who waits looks there now and then.
+        PipeBody& pipe = *rings_;
+        pipe.closings.fetch_add(1, std::memory_order_seq_cst);
+        for (PipeBody::Way& way : pipe.ways) way.ring.stir(rings_.parking());
+    }
+
+    void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
+              std::vector<platform::Handle> handles) override {
+        PipeBody& pipe = *rings_;
+        PipeBody::Way& way = pipe.ways[side_];
+        if (!handles.empty()) way.ring.shut_down(rings_.parking());
+        if (put(pipe, begin, rest)) return;
+        const Blocked blocked{pipe, side_, rings_.parking()};
+        stream_->send(begin, rest, std::move(handles));
+    }
+
+    std::optional<Incoming> receive(Deadline deadline) override {
+        Incoming message;
+        switch (await(message.taking, deadline)) {
+        case Found::record: message.size = message.taking.bytes().size(); return message;
+        case Found::stream: return stream_->receive(deadline);
+        case Found::nothing: break;
+        }
+        throw TimeoutError("multiprocessing: the other end of a Connection did not send in time");
+    }
+
+    std::vector<std::byte> body(Incoming& message, Deadline deadline) override {
+        if (!message.taking) return stream_->body(message, deadline);
+        const std::span<const std::byte> bytes = message.taking.bytes();
+        std::vector<std::byte> body(bytes.begin(), bytes.end());
+        message.taking.commit();
+        return body;
+    }
+
+    void body_into(Incoming& message, std::span<std::byte> bytes, Deadline deadline) override {
+        if (!message.taking) return stream_->body_into(message, bytes, deadline);
+        std::copy_n(message.taking.bytes().begin(), bytes.size(), bytes.begin());
+        message.taking.commit();
+    }
+
+    bool poll(Deadline deadline) override {
+        Ring::Taking taking; // stays, as it is not committed
+        const Found found = await(taking, deadline);
+        return found == Found::record || (found == Found::stream && stream_->poll(deadline));
+    }
+
+    std::optional<platform::NativeHandle> watch() override {
+        Ring& ring = incoming().ring;
+        const bool over = ring.is_shut_down();
+        if (!over) {
+            // Either we see the record, or who puts it sees that he is to ring.
+            incoming().bell.store(1, std::memory_order_seq_cst);
+            ring.meet_producers();
+        }
+        const auto handle = stream_->watch();
+        return ring.size() > 0 ? std::nullopt : handle;
+    }
+    bool unwatch(bool was_ready) override {
+        const bool from_stream = stream_->unwatch(was_ready);
+        return incoming().ring.size() > 0 || from_stream;
+    }
+    const void* identity() const noexcept override { return stream_->identity(); }
+
+    const platform::Handle& expose() override {
+        leave_rings();
+        return stream_->handle();
+    }
+
+    bool carries_handles() const noexcept override { return stream_->carries_handles(); }
+    std::unique_ptr<Transport> duplicate() const override {
+        return std::make_unique<RingTransport>(rings_, side_, stream_->duplicate_stream());
+    }
+
+    void give(Giver& giver, Writer& writer) override {
+        if (!giver.reaches_shared_memory()) {
+            leave_rings();
+            return stream_->give(giver, writer);
+        }
+        writer.raw(std::uint8_t{1});
+        writer.raw(static_cast<std::uint8_t>(side_));
+        rings_.give(giver);
+        stream_->give_stream(giver, writer);
+    }
+    /// What give() of any Transport has written.
+    static std::unique_ptr<Transport> take(Taker& taker, Reader& reader) {
+        if (!reader.flag()) return StreamTransport::take(taker, reader);
+        const auto side = reader.raw<std::uint8_t>();
+        if (side > 1) reader.fail("an end of a Pipe is neither of the two");
+        PipeRings rings = PipeRings::take(taker);
+        return std::make_unique<RingTransport>(std::move(rings), side, StreamTransport::take(taker, reader));
+    }
+
+private:
+    enum class Found { record, stream, nothing };
+
+    /// While it lives, the other side may put more than there is room for: else two that both send would wait for each other.
+    /// What a dead one has left set costs memory, no more.
+    class Blocked {
+    public:
+        Blocked(PipeBody& pipe, unsigned side, const platform::Parking& parking)
+            : word_(pipe.ways[side].blocked) {
+            word_.store(1, std::memory_order_seq_cst);
+            pipe.ways[1 - side].ring.stir(parking);
+        }
+        Blocked(const Blocked&) = delete;
+        Blocked& operator=(const Blocked&) = delete;
+        ~Blocked() { word_.store(0, std::memory_order_relaxed); }
+
+    private:
+        platform::Word& word_;
+    };
+
+    PipeBody::Way& incoming() const { return (*rings_).ways[1 - side_]; }
+
+    /// False if this way has gone over to the stream.
+    bool put(PipeBody& pipe, std::span<const std::byte> begin, std::span<const std::byte> rest) {
+        Ring& ring = pipe.ways[side_].ring;
+        const bool asleep = ring.is_awaited();
+        refuse_if_closed(pipe, false);
+        const auto put_before = [&](const Deadline& deadline, bool beyond) {
+            const platform::Word& other = pipe.ways[1 - side_].blocked;
+            return ring.put(
+                rings_.space(), begin.size() + rest.size(),
+                [&](std::byte* to) {
+                    if (!begin.empty()) std::memcpy(to, begin.data(), begin.size());
+                    if (!rest.empty()) std::memcpy(to + begin.size(), rest.data(), rest.size());
+                },
+                deadline,
+                [&] {
+                    return other.load(std::memory_order_relaxed) != 0 ||
+                           pipe.closings.load(std::memory_order_relaxed) !=
+                               closings_.load(std::memory_order_relaxed);
+                },
+                beyond);
+        };
+        RingResult result = put_before(Deadline::after(std::chrono::seconds{0}), false);
+        if (result == RingResult::timed_out) {
+            const Blocked blocked{pipe, side_, rings_.parking()};
+            while (result == RingResult::timed_out) {
+                refuse_if_closed(pipe, true);
+                const bool beyond = pipe.ways[1 - side_].blocked.load(std::memory_order_seq_cst) != 0;
+                result = put_before(Deadline::after(slice), beyond);
+            }
+        }
+        if (result == RingResult::shut_down) return false;
+        announce(pipe, asleep);
+        return true;
+    }
+
+    /// A record was put; `asleep`: who takes it was asleep.
+    void announce(PipeBody& pipe, bool asleep) {
+        PipeBody::Way& way = pipe.ways[side_];
+        // Killed before it rings: who watches looks again within a second.
+        if (way.bell.load(std::memory_order_seq_cst) && way.bell.exchange(0, std::memory_order_relaxed) &&
+            !way.ring.is_shut_down()) {
+            stream_->ring(); // throws if nobody is there
+            return;
+        }
+        // Of a side that was killed nothing is heard, so it is asked for: where it slept, as it may have died in its sleep;
+        // and when many messages were put, of which some are there still.
+        const std::uint32_t sent = sent_.load(std::memory_order_relaxed) + 1;
+        sent_.store(sent, std::memory_order_relaxed);
+        if (asleep || (sent % 16 == 0 && way.ring.size() > 0)) refuse_if_closed(pipe, true);
+    }
+
+    /// Throws if nobody will receive any more; asks for that if an end was closed since the last time, or if `anyway`.
+    void refuse_if_closed(PipeBody& pipe, bool anyway) {
+        const std::uint32_t closings = pipe.closings.load(std::memory_order_acquire);
+        if (!anyway && closings == closings_.load(std::memory_order_relaxed)) return;
+        if (stream_->is_closed()) {
+            platform::throw_error(std::make_error_code(std::errc::broken_pipe),
+                                  "sending to a Connection whose other end is closed");
+        }
+        closings_.store(closings, std::memory_order_relaxed);
+    }
+
+    /// Waits until there is a record, in `taking`; or something to receive, or the end, in the stream.
+    Found await(Ring::Taking& taking, const Deadline& deadline) {
+        PipeBody& pipe = *rings_;
+        Ring& ring = pipe.ways[1 - side_].ring;
+        const auto was_closed = [&] {
+            return pipe.closings.load(std::memory_order_acquire) != heard_.load(std::memory_order_relaxed);
+        };
+        for (;;) {
+            // The first wait is the quick one.
+            const RingResult result =
+                ring.begin_take(rings_.space(), taking, Deadline::after(slice).sooner(deadline), was_closed);
+            if (result == RingResult::done) return Found::record;
+            if (result == RingResult::shut_down) return Found::stream;
+            // The second one also hears of ends that died, and costs nothing while nobody comes.
+            heard_.store(pipe.closings.load(std::memory_order_acquire), std::memory_order_relaxed);
+            const auto handle = watch();
+            const bool came =
+                !handle ||
+                platform::wait_one(*handle, Deadline::after(std::chrono::seconds{1}).sooner(deadline));
+            const bool ready = unwatch(came);
+            if (ready && stream_->has_ended() && ring.size() == 0) return Found::stream;
+            if (!ready && deadline.passed()) return Found::nothing;
+        }
+    }
+
+    /// Both ways go over to the stream; what is in the ring already is the first that is read here.
+    void leave_rings() {
+        PipeBody& pipe = *rings_;
+        for (PipeBody::Way& way : pipe.ways) way.ring.shut_down(rings_.parking());
+        std::vector<std::byte> frames;
+        for (;;) {
+            Ring::Taking taking;
+            if (incoming().ring.begin_take(rings_.space(), taking, Deadline{}) != RingResult::done) break;
+            const auto record = taking.bytes();
+            const FrameHead frame{record.size()};
+            frames.insert(frames.end(), frame.bytes().begin(), frame.bytes().end());
+            frames.insert(frames.end(), record.begin(), record.end());
+            taking.commit();
+        }
+        if (!frames.empty()) stream_->add_before(frames);
+    }
+
+    const PipeRings rings_;
+    const unsigned side_;
+    std::unique_ptr<StreamTransport> stream_;
+    std::atomic<std::uint32_t> closings_{
+        0};                               // when it was last asked for sending whether the other side is gone
+    std::atomic<std::uint32_t> heard_{0}; // the same, for receiving
+    std::atomic<std::uint32_t> sent_{0};
+};
+
+} // namespace multiprocessing::inline v1::detail
