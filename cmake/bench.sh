@@ -1,11 +1,11 @@
 #!/bin/sh
 # Installs what is missing, builds the benches and runs them; prints one table (Markdown) of ratios to peers that are
 # measured in the same run. Where it says "no" the machine may have been busy: run it again.
-#   cmake/bench.sh [SUBJECT...]      start map shared archive queues rest compile (default: all)
+#   cmake/bench.sh [SUBJECT...]      start map shared archive queues pipes rest compile (default: all)
 set -eu
 cd "$(dirname -- "$0")/.."
 
-[ $# -gt 0 ] || set -- start map shared archive queues rest compile
+[ $# -gt 0 ] || set -- start map shared archive queues pipes rest compile
 sh cmake/install_packages.sh build bench >&2
 {
     cmake --preset release -DMULTIPROCESSING_BENCHES=ON

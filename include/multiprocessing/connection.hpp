@@ -52,12 +52,17 @@ class Waitable;
 /// Any thread may send while any other receives; two that send, or two that receive, take turns, message by message. poll() and
 /// connection::wait() count as receiving. close() and moves are for when nobody else uses it.
 ///
-/// A send waits until the message is on its way: what the system holds of a Pipe (some hundred kilobytes) and what the other end
-/// takes. If both ends send much at once neither of them waits for the other: while a send waits, it takes in what
-/// arrives, for recv() to find. A thread that sends much to itself waits for ever.
+/// A send waits while much is on its way that was not received: 4 MiB of a Pipe; what the system holds (some hundred
+/// kilobytes) of a Listener's connection. If both ends send much at once neither of them waits for the other. A thread that
+/// sends much to itself waits for ever.
+///
+/// Messages of a Pipe go through shared memory, as fast as a Queue's: a process that is killed while it sends or receives
+/// leaves the others a whole message or none. They go through the system's stream, and an end of it may come within
+/// one, from when a Connection is sent over the Pipe, an end of it is sent over a Connection, or fileno() is asked for.
+/// On a stream the messages are those of CPython's `Connection`.
 ///
 /// Throws `std::system_error`: bad_file_descriptor if it is closed, or does not receive or send; broken_pipe if the other end is
-/// closed, never a signal. On the wire the messages are those of CPython's `Connection`.
+/// closed, never a signal. (Of a Pipe whose other end was killed, up to 64 messages may be sent before that is noticed.)
 ///
 /// Python: `multiprocessing.connection.Connection`.
 class Connection {
@@ -158,8 +163,9 @@ public:
     bool readable() const noexcept { return transport_ && readable_; }
     bool writable() const noexcept { return transport_ && writable_; }
 
-    /// Stays ours. POSIX: a descriptor that polls readable when a message comes, unless a send has taken it in already; Windows:
-    /// a HANDLE. Python: `Connection.fileno`.
+    /// Stays ours. POSIX: a descriptor that polls readable when a message comes, unless it is here already, which poll() tells:
+    /// it came before the first call of this, or a send has taken it in. Windows: a HANDLE. A Pipe is slower from then
+    /// on. Python: `Connection.fileno`.
     detail::platform::NativeHandle fileno() const { return open().expose().native(); }
 
     /// Of the library: for the archive. `give` writes a duplicate.

@@ -70,6 +70,13 @@ public:
         return deadline;
     }
 
+    /// One that has passed, without asking for the time.
+    static constexpr Deadline passed_long_ago() noexcept {
+        Deadline deadline;
+        deadline.at_ = Clock::time_point{}; // the clock began before this process
+        return deadline;
+    }
+
     bool never() const noexcept { return at_ == end_of_time; }
     bool passed() const { return !never() && Clock::now() >= at_; }
 

@@ -4,12 +4,17 @@
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/pool.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
+#include <thread>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 using namespace process;
 
@@ -79,6 +84,7 @@ TEST_CASE("the end of a child is the end of what it sends", "[connection]") {
 
 TEST_CASE("a child that is killed within a message is an error, not a wait", "[connection]") {
     auto [a, b] = mp::Pipe();
+    static_cast<void>(a.fileno()); // from now on messages go through the stream, in pieces
     mp::Process p([](mp::Connection c) { c.send(std::vector<int>(10'000'000)); }, std::move(b));
     p.start();
     CHECK(a.poll(mp::no_timeout));
@@ -88,6 +94,110 @@ TEST_CASE("a child that is killed within a message is an error, not a wait", "[c
         static_cast<void>(a.recv<std::vector<int>>());
         FAIL("nothing was thrown");
     } catch (const std::system_error& error) { CHECK(error.code() == std::errc::connection_aborted); }
+}
+
+TEST_CASE("a message of a child that is killed comes whole or not at all", "[connection]") {
+    std::mt19937 random{11};
+    int received = 0;
+    for (int round = 0; round < 40; ++round) {
+        auto [a, b] = mp::Pipe(round % 2 == 0);
+        mp::Process p(
+            [](mp::Connection c) {
+                c.send(-1);
+                for (int i = 0;; ++i)
+                    c.send(std::vector<int>(static_cast<std::size_t>(i * 37 % 20'000 + 1), i));
+            },
+            std::move(b));
+        p.start();
+        REQUIRE(a.recv<int>() == -1);
+        std::thread killer([&] {
+            std::this_thread::sleep_for(std::chrono::microseconds{random() % 3000});
+            p.kill();
+        });
+        int next = 0;
+        bool right = true;
+        try {
+            for (;; ++next) {
+                const auto got = a.recv<std::vector<int>>();
+                right = right && got.size() == static_cast<std::size_t>(next * 37 % 20'000 + 1) &&
+                        std::all_of(got.begin(), got.end(), [&](int x) { return x == next; });
+            }
+        } catch (const mp::EOFError&) {}
+        killer.join();
+        p.join();
+        CHECK(right);
+        received += next;
+    }
+    CHECK(received > 40);
+}
+
+TEST_CASE("a receiver that was killed is an error for who sends, not a wait", "[connection]") {
+    for (const bool waits : {true, false}) {
+        auto [here, there] = mp::Pipe();
+        mp::Process p(
+            [](mp::Connection c, bool asks) {
+                c.send(1);
+                if (asks) c.recv<int>();
+                std::this_thread::sleep_for(1h);
+            },
+            std::move(there), waits);
+        p.start();
+        CHECK(here.recv<int>() == 1);
+        if (waits) std::this_thread::sleep_for(20ms);
+        p.kill();
+        p.join();
+        const std::vector<std::byte> message(100'000);
+        std::error_code code;
+        try {
+            for (int i = 0; i < 200; ++i) here.send_bytes(message);
+        } catch (const std::system_error& error) { code = error.code(); }
+        CHECK(code == std::errc::broken_pipe);
+        CHECK_THROWS_AS(here.recv<int>(), mp::EOFError);
+    }
+}
+
+TEST_CASE("who has waited for long still hears of messages, and of the end", "[connection]") {
+    auto [a, b] = mp::Pipe();
+    mp::Process p(
+        [](mp::Connection c) {
+            for (int i = 0; i < 3; ++i) {
+                std::this_thread::sleep_for(130ms);
+                c.send(i);
+            }
+            std::this_thread::sleep_for(130ms);
+            std::abort();
+        },
+        std::move(b));
+    p.start();
+    for (int i = 0; i < 3; ++i) {
+        CHECK(a.recv<int>() == i);
+        CHECK_FALSE(a.poll());
+    }
+    CHECK_THROWS_AS(a.recv<int>(), mp::EOFError);
+    p.join();
+}
+
+TEST_CASE("several children send over duplicates of one end", "[connection]") {
+    auto [a, b] = mp::Pipe(false);
+    std::vector<mp::Process> children;
+    for (int child = 0; child < 3; ++child) {
+        children.emplace_back(
+            [](mp::Connection c, int self) {
+                for (int i = 0; i < 200; ++i)
+                    c.send(std::vector<int>(static_cast<std::size_t>(1 + i * 31), self));
+            },
+            b.dup(), child);
+        children.back().start();
+    }
+    b.close();
+    std::vector<std::size_t> seen(3);
+    for (int i = 0; i < 600; ++i) {
+        const auto got = a.recv<std::vector<int>>();
+        const auto from = static_cast<std::size_t>(got.at(0));
+        CHECK(got == std::vector<int>(1 + seen.at(from)++ * 31, static_cast<int>(from)));
+    }
+    CHECK_THROWS_AS(a.recv<int>(), mp::EOFError); // all of them have ended
+    for (auto& child : children) child.join();
 }
 
 TEST_CASE("a Process that is never started closes what it was given", "[connection]") {

@@ -249,6 +249,21 @@ TEST_CASE("two ends that both send more than the system holds do not wait for ea
     CHECK(verdict.wrong() == 0);
 }
 
+TEST_CASE("two ends that both send many messages first do not wait for each other", "[connection]") {
+    Verdict verdict;
+    auto [a, b] = mp::Pipe();
+    const bool by_stream = GENERATE(false, true);
+    if (by_stream) static_cast<void>(a.fileno());
+    const auto talk = [&](mp::Connection& c, std::byte mine, std::byte others) {
+        for (int i = 0; i < 30; ++i) c.send_bytes(std::vector<std::byte>(500'000, mine));
+        for (int i = 0; i < 30; ++i) verdict.expect(c.recv_bytes() == std::vector<std::byte>(500'000, others));
+    };
+    std::thread other([&, &b = b] { talk(b, std::byte{1}, std::byte{2}); });
+    talk(a, std::byte{2}, std::byte{1});
+    other.join();
+    CHECK(verdict.wrong() == 0);
+}
+
 TEST_CASE("one thread sends much while another one receives", "[connection]") {
     Verdict verdict;
     auto [a, b] = mp::Pipe();
@@ -493,6 +508,66 @@ TEST_CASE("duplicates are one end", "[connection]") {
     CHECK(b.recv<int>() == 1);
     copy.close();
     CHECK_THROWS_AS(b.recv<int>(), mp::EOFError);
+}
+
+TEST_CASE("who sends faster than is received waits", "[connection]") {
+    auto [a, b] = mp::Pipe(false);
+    std::atomic<int> sent{0};
+    const std::vector<std::byte> message(1'000'000, std::byte{7});
+    std::thread sender([&, &b = b] {
+        for (; sent < 50; ++sent) b.send_bytes(message);
+    });
+    REQUIRE(a.poll(mp::no_timeout));
+    std::this_thread::sleep_for(100ms);
+    CHECK(sent < 20);
+    for (int i = 0; i < 50; ++i) CHECK(a.recv_bytes() == message);
+    sender.join();
+}
+
+TEST_CASE("what was received leaves nothing to poll", "[connection]") {
+    Verdict verdict;
+    auto [a, b] = mp::Pipe();
+    std::thread other([&verdict, &b = b] {
+        for (int i = 0; i < 300; ++i) {
+            b.send(i);
+            verdict.expect(b.recv<int>() == i);
+        }
+    });
+    for (int i = 0; i < 300; ++i) {
+        if (i % 3 == 0) CHECK(mp::connection::wait({a}).size() == 1);
+        if (i % 3 == 1) CHECK(a.poll(mp::no_timeout));
+        CHECK(a.recv<int>() == i);
+        CHECK_FALSE(a.poll());
+        if (i % 10 == 0) CHECK(mp::connection::wait({a}, 1ms).empty());
+        a.send(i);
+    }
+    other.join();
+    CHECK(verdict.wrong() == 0);
+}
+
+TEST_CASE("the descriptor that fileno gives is readable when a message comes", "[connection]") {
+    using mp::detail::Deadline;
+    const auto readable = [](const mp::Connection& c, mp::Timeout timeout) {
+        return mp::detail::platform::wait_one(c.fileno(), Deadline::after(timeout));
+    };
+    auto [a, b] = mp::Pipe();
+    b.send(0);
+    b.send(1);
+    CHECK_FALSE(readable(a, 0s)); // they came before
+    CHECK(a.poll());
+    b.send(2);
+    if (!mp::detail::platform::Stream::watch_reads_ahead) CHECK(readable(a, 10s));
+    for (int i = 0; i < 3; ++i) CHECK(a.recv<int>() == i);
+    CHECK_FALSE(a.poll());
+    if (!mp::detail::platform::Stream::watch_reads_ahead) CHECK_FALSE(readable(a, 0s));
+    a.send(std::vector<int>(10'000, 5));
+    CHECK(b.recv<std::vector<int>>() == std::vector<int>(10'000, 5));
+    auto [c, d] = mp::Pipe();
+    a.send(std::move(c));
+    b.recv<mp::Connection>().send(4);
+    CHECK(d.recv<int>() == 4);
+    b.close();
+    CHECK_THROWS_AS(a.recv<int>(), mp::EOFError);
 }
 
 TEST_CASE("wait gives all that are ready, in the order given", "[connection]") {

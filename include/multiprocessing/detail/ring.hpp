@@ -4,15 +4,15 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/patience.hpp>
 #include <multiprocessing/detail/recovering_lock.hpp>
 #include <multiprocessing/detail/segment_chain.hpp>
 #include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/turn.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -170,45 +170,13 @@ private:
         /// The other end's count, when it was last looked at: not to touch its line each time.
         std::uint64_t seen = 0;
         std::array<Cursor, 2> at{};
-        /// Of the taking end: pauses, see catches_up().
-        std::uint32_t patience = 0;
+        Patience patience; // of the taking end
     };
 
     /// What an end publishes, and where the other waits for that.
     struct alignas(64) Published {
         std::atomic<std::uint64_t> count{0};
         ParkingPlace place;
-    };
-
-    /// Holds the lock of an end.
-    class Turn {
-    public:
-        Turn() noexcept = default;
-        Turn(RecoveringLock& lock, const platform::Parking& parking, const Deadline& deadline)
-            : lock_(&lock), parking_(&parking), mine_(lock.acquire(parking, this_thread(), deadline)) {}
-        Turn(Turn&& other) noexcept
-            : lock_(other.lock_), parking_(other.parking_), mine_(std::exchange(other.mine_, false)) {}
-        Turn& operator=(Turn&& other) noexcept {
-            std::swap(lock_, other.lock_);
-            std::swap(parking_, other.parking_);
-            std::swap(mine_, other.mine_);
-            return *this;
-        }
-        ~Turn() { end(); }
-        /// There is something to do, and the deadline was perhaps 0: whoever is at it only copies a record.
-        bool try_longer() {
-            mine_ = lock_->acquire(*parking_, this_thread(), Deadline::after(slice));
-            return mine_;
-        }
-        void end() {
-            if (std::exchange(mine_, false)) lock_->release(*parking_);
-        }
-        bool is_mine() const noexcept { return mine_; }
-
-    private:
-        RecoveringLock* lock_ = nullptr;
-        const platform::Parking* parking_ = nullptr;
-        bool mine_ = false;
     };
 
 public:
@@ -331,7 +299,7 @@ private:
 
     /// Memory is the putting end's affair; but it may be that nobody puts any more.
     void trim(Space& space, std::uint64_t consumed) {
-        const Turn turn{producers_.lock, space.parking(), Deadline::after(std::chrono::seconds{0})};
+        const Turn turn{producers_.lock, space.parking(), Deadline::passed_long_ago()};
         if (!turn.is_mine()) return; // then whoever puts does it
         sweep_after_death(space);
         const std::uint64_t produced = input_.count.load(std::memory_order_relaxed);
@@ -376,7 +344,8 @@ private:
             return consumers_.seen != consumed;
         };
         const auto ready = [&] { return has_record() || is_shut_down() || is_over(); };
-        if (catches_up(has_record, consumed)) return RingResult::done;
+        const auto came = [&] { return has_record() ? consumers_.seen - consumed : 0; };
+        if (consumers_.patience.catches_up(input_.place, came)) return RingResult::done;
         if (!wait(space.parking(), input_.place, deadline, ready, [&] { producers_.lock.touch(); }))
             return RingResult::timed_out;
         if (has_record()) return RingResult::done;
@@ -387,36 +356,6 @@ private:
             sweep_after_death(space);
         }
         return has_record() ? RingResult::done : RingResult::shut_down;
-    }
-
-    /// By the holder of the taking end, for whom there was no record: whether there is one when it has been patient.
-    ///
-    /// Who takes faster than another core puts would poll the count at each record, and that costs the two of them a transfer
-    /// of its line each time: 136 ns for 64 bytes. Some pauses let several records come together: 28 ns. So whoever found a
-    /// record as soon as it looked again is more patient the next time; who waited long, or for one alone, less.
-    template <class HasRecord>
-    bool catches_up(HasRecord has_record, std::uint64_t consumed) {
-        const std::uint32_t poster = input_.place.poster.load(std::memory_order_relaxed);
-        if (poster == 0 || poster == platform::current_processor() + 1 || spin_budget().count() == 0)
-            return false;
-        constexpr std::uint32_t most = 32;
-        for (std::uint32_t i = 0; i < consumers_.patience; ++i) platform::pause();
-        if (has_record()) {
-            if (consumers_.seen - consumed > 1) {
-                consumers_.patience = (std::min)(most, consumers_.patience + 1);
-            } else {
-                consumers_.patience /= 2;
-            }
-            return true;
-        }
-        for (int polls = 0; polls < 3; ++polls) {
-            platform::pause();
-            if (!has_record()) continue;
-            consumers_.patience = (std::min)(most, 2 * consumers_.patience + 2);
-            return true;
-        }
-        consumers_.patience /= 2;
-        return false;
     }
 
     bool all_done() const noexcept {

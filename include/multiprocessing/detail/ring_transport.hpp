@@ -164,8 +164,7 @@ private:
     /// False if this way has gone over to the stream.
     bool put(PipeBody& pipe, std::span<const std::byte> begin, std::span<const std::byte> rest) {
         Ring& ring = pipe.ways[side_].ring;
-        const bool asleep = ring.is_awaited();
-        refuse_if_closed(pipe, false);
+        refuse_if_closed(pipe, is_in_doubt(pipe.ways[side_]));
         const auto put_before = [&](const Deadline& deadline, bool beyond) {
             const platform::Word& other = pipe.ways[1 - side_].blocked;
             return ring.put(
@@ -182,7 +181,7 @@ private:
                 },
                 beyond);
         };
-        RingResult result = put_before(Deadline::after(std::chrono::seconds{0}), false);
+        RingResult result = put_before(Deadline::passed_long_ago(), false);
         if (result == RingResult::timed_out) {
             const Blocked blocked{pipe, side_, rings_.parking()};
             while (result == RingResult::timed_out) {
@@ -192,24 +191,28 @@ private:
             }
         }
         if (result == RingResult::shut_down) return false;
-        announce(pipe, asleep);
+        ring_if_watched(pipe.ways[side_]);
         return true;
     }
 
-    /// A record was put; `asleep`: who takes it was asleep.
-    void announce(PipeBody& pipe, bool asleep) {
-        PipeBody::Way& way = pipe.ways[side_];
-        // Killed before it rings: who watches looks again within a second.
-        if (way.bell.load(std::memory_order_seq_cst) && way.bell.exchange(0, std::memory_order_relaxed) &&
-            !way.ring.is_shut_down()) {
-            stream_->ring(); // throws if nobody is there
-            return;
-        }
-        // Of a side that was killed nothing is heard, so it is asked for: where it slept, as it may have died in its sleep;
-        // and when many messages were put, of which some are there still.
+    /// Of a side that was killed nothing is heard, so it is asked for: where it sleeps, as it may have died in its sleep; and
+    /// when many messages were put, of which some are there still.
+    bool is_in_doubt(const PipeBody::Way& way) {
         const std::uint32_t sent = sent_.load(std::memory_order_relaxed) + 1;
         sent_.store(sent, std::memory_order_relaxed);
-        if (asleep || (sent % 16 == 0 && way.ring.size() > 0)) refuse_if_closed(pipe, true);
+        return way.ring.is_awaited() || way.bell.load(std::memory_order_relaxed) != 0 ||
+               (sent % 64 == 0 && way.ring.size() > 0);
+    }
+
+    /// A record was put. It may have been received already, and the other side be gone: that is no error of this message.
+    void ring_if_watched(PipeBody::Way& way) {
+        // Killed before it rings: who watches looks again within a second.
+        if (!way.bell.load(std::memory_order_seq_cst) || !way.bell.exchange(0, std::memory_order_relaxed))
+            return;
+        if (way.ring.is_shut_down()) return; // frames come, or have come, which do the same
+        try {
+            stream_->ring();
+        } catch (const std::system_error&) {}
     }
 
     /// Throws if nobody will receive any more; asks for that if an end was closed since the last time, or if `anyway`.
@@ -232,8 +235,9 @@ private:
         };
         for (;;) {
             // The first wait is the quick one.
-            const RingResult result =
-                ring.begin_take(rings_.space(), taking, Deadline::after(slice).sooner(deadline), was_closed);
+            const Deadline quick =
+                ring.size() > 0 ? Deadline::passed_long_ago() : Deadline::after(slice).sooner(deadline);
+            const RingResult result = ring.begin_take(rings_.space(), taking, quick, was_closed);
             if (result == RingResult::done) return Found::record;
             if (result == RingResult::shut_down) return Found::stream;
             // The second one also hears of ends that died, and costs nothing while nobody comes.
