@@ -553,13 +553,15 @@ TEST_CASE("the descriptor that fileno gives is readable when a message comes", "
     auto [a, b] = mp::Pipe();
     b.send(0);
     b.send(1);
-    CHECK_FALSE(readable(a, 0s)); // they came before
+    constexpr bool is_a_descriptor = !mp::detail::platform::Stream::watch_reads_ahead;
+    const bool was_readable = readable(a, 0s);
+    if (is_a_descriptor) CHECK_FALSE(was_readable); // they came before
     CHECK(a.poll());
     b.send(2);
-    if (!mp::detail::platform::Stream::watch_reads_ahead) CHECK(readable(a, 10s));
+    if (is_a_descriptor) CHECK(readable(a, 10s));
     for (int i = 0; i < 3; ++i) CHECK(a.recv<int>() == i);
     CHECK_FALSE(a.poll());
-    if (!mp::detail::platform::Stream::watch_reads_ahead) CHECK_FALSE(readable(a, 0s));
+    if (is_a_descriptor) CHECK_FALSE(readable(a, 0s));
     a.send(std::vector<int>(10'000, 5));
     CHECK(b.recv<std::vector<int>>() == std::vector<int>(10'000, 5));
     auto [c, d] = mp::Pipe();
