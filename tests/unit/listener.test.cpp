@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
 #include <support/few_files.hpp>
+#include <support/many_files.hpp>
 #include <support/sanitizers.hpp>
 
 #include <multiprocessing/listener.hpp>
@@ -209,6 +210,28 @@ TEST_CASE("an Address compares, crosses, and knows what it is", "[listener]") {
 }
 
 #if !defined(_WIN32)
+TEST_CASE("ten thousand that never speak leave room for one that does", "[listener]") {
+    const support::ManyFiles files;
+    if (!files.allow(10'600)) return; // all of them are in this process
+    Listener listener(
+        {.address = {"127.0.0.1", 0}, .authkey = "key", .backlog = 1000, .timeout = mp::no_timeout});
+    std::vector<mp::detail::platform::Stream> silent;
+    auto connected = std::async(std::launch::async, [&] {
+        for (int i = 0; i < 10'000; ++i) silent.push_back(knock(listener.address()));
+        return Client(listener.address(), {.authkey = "key", .timeout = mp::no_timeout});
+    });
+    int refused = 0;
+    std::optional<mp::Connection> here;
+    while (!here) {
+        try {
+            here = listener.accept();
+        } catch (const mp::AuthenticationError&) { ++refused; }
+    }
+    CHECK(refused >= 10'000 - 256);
+    here->send(1);
+    CHECK(connected.get().recv<int>() == 1);
+}
+
 TEST_CASE("a Listener that can open no more makes room by sending the silent away", "[listener]") {
     if (support::has_asan) return; // what looks at objects' types there opens a pipe for that
     Listener listener({.authkey = "key", .backlog = 100});
