@@ -256,26 +256,31 @@ private:
     void leave_rings() {
         PipeBody& pipe = *rings_;
         for (PipeBody::Way& way : pipe.ways) way.ring.shut_down(rings_.parking());
-        std::vector<std::byte> frames;
-        for (;;) {
-            Ring::Taking taking;
-            if (incoming().ring.begin_take(rings_.space(), taking, Deadline{}) != RingResult::done) break;
-            const auto record = taking.bytes();
-            const FrameHead frame{record.size()};
-            frames.insert(frames.end(), frame.bytes().begin(), frame.bytes().end());
-            frames.insert(frames.end(), record.begin(), record.end());
-            taking.commit();
-        }
-        if (!frames.empty()) stream_->add_before(frames);
+        if (has_left_.exchange(true, std::memory_order_relaxed)) return;
+        Ring& ring = incoming().ring;
+        // Nobody else reads the stream meanwhile, whose messages are later ones.
+        stream_->add_before([&] {
+            std::vector<std::byte> frames;
+            for (;;) {
+                Ring::Taking taking;
+                if (ring.begin_take(rings_.space(), taking, Deadline{}) != RingResult::done) return frames;
+                const auto record = taking.bytes();
+                const FrameHead frame{record.size()};
+                frames.insert(frames.end(), frame.bytes().begin(), frame.bytes().end());
+                frames.insert(frames.end(), record.begin(), record.end());
+                taking.commit();
+            }
+        });
     }
 
     const PipeRings rings_;
     const unsigned side_;
     std::unique_ptr<StreamTransport> stream_;
-    std::atomic<std::uint32_t> closings_{
-        0};                               // when it was last asked for sending whether the other side is gone
-    std::atomic<std::uint32_t> heard_{0}; // the same, for receiving
+    // How many ends had been closed when it was last asked whether the other side is gone: for sending, for receiving.
+    std::atomic<std::uint32_t> closings_{0};
+    std::atomic<std::uint32_t> heard_{0};
     std::atomic<std::uint32_t> sent_{0};
+    std::atomic<bool> has_left_{false};
 };
 
 } // namespace multiprocessing::inline v1::detail

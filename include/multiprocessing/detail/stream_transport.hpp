@@ -142,10 +142,11 @@ public:
         return shared_->inbox.ended && shared_->inbox.empty();
     }
     bool is_closed() const { return stream_.is_closed(); }
-    /// These messages come before all that is to be read here.
-    void add_before(std::span<const std::byte> frames) {
+    /// The messages that `frames()` yields, when nobody receives, come before all that is to be read here.
+    template <class Frames>
+    void add_before(Frames frames) {
         std::lock_guard lock{shared_->receiving};
-        shared_->inbox.add_before(frames);
+        shared_->inbox.add_before(frames());
     }
     const void* identity() const noexcept override { return shared_.get(); }
 
