@@ -100,7 +100,8 @@ public:
             std::terminate();
         } else {
             detail::Transport& transport = receiving();
-            detail::Incoming message = next(transport);
+            detail::Incoming message;
+            next(transport, message);
             using Value = std::remove_cv_t<T>;
             if constexpr (detail::is_copied_whole<Value> || detail::BulkContainer<Value>) {
                 if (message.taking) {
@@ -124,7 +125,8 @@ public:
     /// on the word of the sender, only for what has arrived. Python: `Connection.recv_bytes`.
     std::vector<std::byte> recv_bytes(std::size_t maxlength = (std::numeric_limits<std::size_t>::max)()) {
         detail::Transport& transport = receiving();
-        detail::Incoming message = next(transport);
+        detail::Incoming message;
+        next(transport, message);
         if (message.size > maxlength) {
             const std::uint64_t size = message.size;
             message = {};
@@ -141,7 +143,8 @@ public:
     /// BufferTooShort, which has them. Python: `Connection.recv_bytes_into`.
     std::size_t recv_bytes_into(std::span<std::byte> buffer) {
         detail::Transport& transport = receiving();
-        detail::Incoming message = next(transport);
+        detail::Incoming message;
+        next(transport, message);
         if (message.size > buffer.size()) throw BufferTooShort(transport.body(message, {}));
         const auto size = static_cast<std::size_t>(message.size);
         transport.body_into(message, buffer.first(size), {});
@@ -227,11 +230,9 @@ private:
         return transport;
     }
 
-    static detail::Incoming next(detail::Transport& transport) {
-        auto message = transport.receive({});
-        if (!message)
-            throw EOFError("multiprocessing: the other end of a Connection is closed, and nothing is left");
-        return std::move(*message);
+    static void next(detail::Transport& transport, detail::Incoming& message) {
+        if (transport.receive(message, {})) return;
+        throw EOFError("multiprocessing: the other end of a Connection is closed, and nothing is left");
     }
 
     void stop_receiving() noexcept {

@@ -63,11 +63,10 @@ public:
         stream_->send(begin, rest, std::move(handles));
     }
 
-    std::optional<Incoming> receive(Deadline deadline) override {
-        Incoming message;
+    bool receive(Incoming& message, Deadline deadline) override {
         switch (await(message.taking, deadline)) {
-        case Found::record: message.size = message.taking.bytes().size(); return message;
-        case Found::stream: return stream_->receive(deadline);
+        case Found::record: message.size = message.taking.bytes().size(); return true;
+        case Found::stream: return stream_->receive(message, deadline);
         case Found::nothing: break;
         }
         throw TimeoutError("multiprocessing: the other end of a Connection did not send in time");

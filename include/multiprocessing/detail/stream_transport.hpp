@@ -81,8 +81,7 @@ public:
         stream_.write_all(std::span{&bell, 1}, {}, {}, nullptr);
     }
 
-    std::optional<Incoming> receive(Deadline deadline) override {
-        Incoming message;
+    bool receive(Incoming& message, Deadline deadline) override {
         message.receiving = std::unique_lock{shared_->receiving};
         shared_->inbox.take_arrived(); // of a body: nobody honest sends them there
         bool begins = options_.has_bells;
@@ -90,12 +89,15 @@ public:
             return std::exchange(begins, false) ? fill_after_bells(bytes, deadline) : fill(bytes, deadline);
         };
         const auto size = read_frame_head(read, [&] { return take_words(read, message.handles); });
-        if (!size) return std::nullopt;
+        if (!size) {
+            message.receiving.unlock();
+            return false;
+        }
         platform::Arrived arrived = shared_->inbox.take_arrived();
         message.size = *size;
         for (platform::Handle& handle : arrived.handles) message.handles.push_back(std::move(handle));
         message.handles_lost = arrived.lost;
-        return message;
+        return true;
     }
 
     std::vector<std::byte> body(Incoming& message, Deadline deadline) override {

@@ -39,9 +39,9 @@ public:
     virtual void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
                       std::vector<platform::Handle> handles) = 0;
 
-    /// Waits for the next message. nullopt at end of file. Throws `std::system_error` if what comes is no message, or ends
-    /// within one; TimeoutError when the deadline passes.
-    virtual std::optional<Incoming> receive(Deadline deadline) = 0;
+    /// Waits for the next message, which is in `message` then, an empty one before. False at end of file. Throws
+    /// `std::system_error` if what comes is no message, or ends within one; TimeoutError when the deadline passes.
+    virtual bool receive(Incoming& message, Deadline deadline) = 0;
     /// Reads its body: as a whole, after receive().
     virtual std::vector<std::byte> body(Incoming& message, Deadline deadline) = 0;
     /// The same into memory of the caller's, of the body's size.
