@@ -56,10 +56,10 @@ class Waitable;
 /// kilobytes) of a Listener's connection. If both ends send much at once neither of them waits for the other. A thread that
 /// sends much to itself waits for ever.
 ///
-/// Messages of a Pipe go through shared memory, as fast as a Queue's: a process that is killed while it sends or receives
-/// leaves the others a whole message or none. They go through the system's stream, and an end of it may come within
-/// one, from when a Connection is sent over the Pipe, an end of it is sent over a Connection, or fileno() is asked for.
-/// On a stream the messages are those of CPython's `Connection`.
+/// Messages of a Pipe go through shared memory: a process that is killed while it sends or receives leaves the others a
+/// whole message or none. From when a Connection is sent over the Pipe, an end of it is sent over a Connection, or fileno()
+/// is asked for, they go through a stream of the system instead, which is slower, and may end within a message. There
+/// the messages are those of CPython's `Connection`.
 ///
 /// Throws `std::system_error`: bad_file_descriptor if it is closed, or does not receive or send; broken_pipe if the other end is
 /// closed, never a signal. (Of a Pipe whose other end was killed, up to 64 messages may be sent before that is noticed.)
@@ -195,13 +195,9 @@ private:
         detail::Departure departure{transport};
         detail::Writer writer{&departure};
         if constexpr (detail::BulkContainer<Value>) writer.keep_last_block();
-        if constexpr (std::is_same_v<Value, T>) {
-            detail::encode_message<Value>(writer, value);
-        } else {
-            const Value copy(value);
-            detail::encode_message<Value>(writer, copy);
-            return transport.send(writer.view(), writer.last(), std::move(departure.beside));
-        }
+        // A big block is sent from where it lies: what it is converted to lives as long.
+        std::conditional_t<std::is_same_v<Value, T>, const T&, const Value> sent(value);
+        detail::encode_message<Value>(writer, sent);
         transport.send(writer.view(), writer.last(), std::move(departure.beside));
     }
 

@@ -17,12 +17,13 @@ namespace platform = multiprocessing::detail::platform;
 /// The other end of `connection`.
 class RawEnd {
 public:
-    RawEnd() {
+    explicit RawEnd(bool has_bells = false) {
         auto [here, there] = platform::make_stream_pair();
         raw_.emplace(std::move(here));
         connection.emplace(
             std::make_unique<multiprocessing::detail::StreamTransport>(
-                std::move(there), multiprocessing::detail::StreamTransport::Options{.both_ways = true}),
+                std::move(there),
+                multiprocessing::detail::StreamTransport::Options{.both_ways = true, .has_bells = has_bells}),
             true, true);
     }
 

@@ -113,6 +113,32 @@ TEST_CASE("frames are those of CPython", "[connection]") {
     CHECK(raw.connection->recv_bytes() == bytes_of("z"));
 }
 
+TEST_CASE("bells between messages are no messages", "[connection]") {
+    constexpr bool has_bells = true;
+    RawEnd raw(has_bells);
+    raw.write({0x80, 0x80});
+    CHECK_FALSE(raw.connection->poll());
+    CHECK(mp::connection::wait({*raw.connection}, 1ms).empty());
+    raw.write({0x80, 0, 0, 0, 2, 'h', 'i', 0x80, 0x80, 0x80, 0, 0, 0, 1, 0x80, 0x80});
+    CHECK(raw.connection->recv_bytes() == bytes_of("hi"));
+    CHECK(raw.connection->poll());
+    CHECK(raw.connection->recv_bytes() == bytes_of("\x80"));
+    raw.close();
+    CHECK_THROWS_AS(raw.connection->recv_bytes(), mp::EOFError);
+}
+
+TEST_CASE("memory of Pipes that are gone is used again, whatever was left in them", "[connection]") {
+    const mp::detail::Space& space = mp::detail::tree().space;
+    std::uint64_t before = 0;
+    for (int i = 0; i < 100; ++i) {
+        if (i == 10) before = space.high_water();
+        auto [a, b] = mp::Pipe();
+        a.send_bytes(std::vector<std::byte>(300'000));
+        b.send(i);
+    }
+    CHECK(space.high_water() == before);
+}
+
 TEST_CASE("the head of a frame of more than 2 GiB is the long one", "[connection]") {
     const mp::detail::FrameHead long_head(0x8000'0000);
     const auto head = long_head.bytes();

@@ -14,6 +14,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace mp = multiprocessing;
@@ -54,6 +55,15 @@ mp::detail::platform::Stream knock(const Address& address) {
 
 void say(mp::detail::platform::Stream& stream, const std::string& text) {
     stream.write_all(std::as_bytes(std::span(text)), {}, {}, nullptr);
+}
+
+/// The first that knows the key, and how many were refused before.
+std::pair<mp::Connection, int> accept_the_honest(Listener& listener) {
+    for (int refused = 0;; ++refused) {
+        try {
+            return {listener.accept(), refused};
+        } catch (const mp::AuthenticationError&) {}
+    }
 }
 
 } // namespace
@@ -161,15 +171,9 @@ TEST_CASE("many that are silent leave room for one that is not", "[listener]") {
     auto connected = std::async(std::launch::async, [&] {
         return Client(listener.address(), {.authkey = "key", .timeout = mp::no_timeout});
     });
-    int refused = 0;
-    std::optional<mp::Connection> here;
-    while (!here) {
-        try {
-            here = listener.accept();
-        } catch (const mp::AuthenticationError&) { ++refused; }
-    }
+    auto [here, refused] = accept_the_honest(listener);
     CHECK(refused >= 44); // no more than 256 at a time
-    here->send(1);
+    here.send(1);
     CHECK(connected.get().recv<int>() == 1);
 }
 
@@ -220,15 +224,9 @@ TEST_CASE("ten thousand that never speak leave room for one that does", "[listen
         for (int i = 0; i < 10'000; ++i) silent.push_back(knock(listener.address()));
         return Client(listener.address(), {.authkey = "key", .timeout = mp::no_timeout});
     });
-    int refused = 0;
-    std::optional<mp::Connection> here;
-    while (!here) {
-        try {
-            here = listener.accept();
-        } catch (const mp::AuthenticationError&) { ++refused; }
-    }
+    auto [here, refused] = accept_the_honest(listener);
     CHECK(refused >= 10'000 - 256);
-    here->send(1);
+    here.send(1);
     CHECK(connected.get().recv<int>() == 1);
 }
 

@@ -11,7 +11,6 @@
 #include <multiprocessing/detail/pipe_body.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
-#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/ring.hpp>
 #include <multiprocessing/detail/stream_transport.hpp>
 #include <multiprocessing/detail/transport.hpp>
@@ -32,7 +31,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// One end of a Pipe. The messages of each way lie in a ring, at the speed of a Queue. The stream has what a ring cannot tell:
+/// One end of a Pipe. The messages of each way lie in a ring, as a Queue's do. The stream has what a ring cannot tell:
 /// that the other side is gone, however it died; and "look", for who waits for several things at once.
 ///
 /// Where a ring does not reach, a way goes over to the stream, for good: the ring is shut down, what was put before is
@@ -111,7 +110,7 @@ public:
 
     const platform::Handle& expose() override {
         leave_rings();
-        return stream_->handle();
+        return stream_->expose();
     }
 
     bool carries_handles() const noexcept override { return stream_->carries_handles(); }
@@ -241,11 +240,7 @@ private:
             if (result == RingResult::shut_down) return Found::stream;
             // The second one also hears of ends that died, and costs nothing while nobody comes.
             heard_.store(pipe.closings.load(std::memory_order_acquire), std::memory_order_relaxed);
-            const auto handle = watch();
-            const bool came =
-                !handle ||
-                platform::wait_one(*handle, Deadline::after(std::chrono::seconds{1}).sooner(deadline));
-            const bool ready = unwatch(came);
+            const bool ready = wait_watching(Deadline::after(std::chrono::seconds{1}).sooner(deadline));
             if (ready && stream_->has_ended() && ring.size() == 0) return Found::stream;
             if (!ready && deadline.passed()) return Found::nothing;
         }

@@ -8,7 +8,6 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/frame.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
-#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -111,10 +110,8 @@ public:
 
     bool poll(Deadline deadline) override {
         for (;;) {
-            const auto waited = watch();
-            const bool came = !waited || platform::wait_one(*waited, deadline);
-            if (unwatch(came)) return true;
-            if (!came || deadline.passed()) return false;
+            if (wait_watching(deadline)) return true;
+            if (deadline.passed()) return false;
         }
     }
 
@@ -153,7 +150,6 @@ public:
     const void* identity() const noexcept override { return shared_.get(); }
 
     const platform::Handle& expose() noexcept override { return stream_.handle(); }
-    const platform::Handle& handle() const noexcept { return stream_.handle(); }
 
     bool carries_handles() const noexcept override { return stream_.carries_handles(); }
     std::unique_ptr<Transport> duplicate() const override { return duplicate_stream(); }

@@ -6,7 +6,9 @@
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/ring.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>
@@ -56,6 +58,14 @@ public:
     virtual std::optional<platform::NativeHandle> watch() = 0;
     virtual bool unwatch(bool was_ready) = 0;
     virtual const void* identity() const noexcept = 0;
+    /// Watches until the deadline, or for a shorter time. Whether there is something to receive.
+    bool wait_watching(Deadline deadline) {
+        const auto handle = watch();
+        ScopeExit end_watch{[&] { unwatch(false); }};
+        const bool came = !handle || platform::wait_one(*handle, deadline);
+        end_watch.release();
+        return unwatch(came);
+    }
 
     /// The handle that polls readable when a message comes, from now on.
     virtual const platform::Handle& expose() = 0;
