@@ -62,7 +62,7 @@ class Waitable;
 /// the messages are those of CPython's `Connection`.
 ///
 /// Throws `std::system_error`: bad_file_descriptor if it is closed, or does not receive or send; broken_pipe if the other end is
-/// closed, never a signal. (Of a Pipe whose other end was killed, up to 64 messages may be sent before that is noticed.)
+/// closed, never a signal. (Of a Pipe whose other end was killed, up to 128 messages may be sent before that is noticed.)
 ///
 /// Python: `multiprocessing.connection.Connection`.
 class Connection {

@@ -203,7 +203,7 @@ private:
         require_open();
         const RingResult result = this->put_before(item, deadline);
         if (result == RingResult::shut_down) Base::throw_shut_down();
-        return result == RingResult::done;
+        return result != RingResult::timed_out;
     }
 
     std::optional<T> get_until(const Deadline& deadline) const {

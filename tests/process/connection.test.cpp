@@ -156,6 +156,30 @@ TEST_CASE("a receiver that was killed is an error for who sends, not a wait", "[
     }
 }
 
+TEST_CASE("a receiver that was killed while it waited is an error of the first message", "[connection]") {
+    for (const auto asleep : {20ms, 300ms}) { // at the ring; watching the stream
+        auto [here, there] = mp::Pipe();
+        mp::Process p(
+            [](mp::Connection c) {
+                c.send(1);
+                c.recv<int>();
+            },
+            std::move(there));
+        p.start();
+        CHECK(here.recv<int>() == 1);
+        std::this_thread::sleep_for(asleep);
+        p.kill();
+        p.join();
+        for (int i = 0; i < 3; ++i) {
+            std::error_code code;
+            try {
+                here.send(2);
+            } catch (const std::system_error& error) { code = error.code(); }
+            CHECK(code == std::errc::broken_pipe);
+        }
+    }
+}
+
 TEST_CASE("who has waited for long still hears of messages, and of the end", "[connection]") {
     auto [a, b] = mp::Pipe();
     mp::Process p(

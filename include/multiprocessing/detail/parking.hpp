@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -18,6 +19,7 @@ inline constexpr std::chrono::milliseconds slice{100};
 /// Of who has looked so often in vain: a look costs 50 us of CPU time, 0.05 % in slices.
 inline constexpr std::chrono::milliseconds long_slice{400};
 inline constexpr int slices_before_long_ones = 10;
+inline constexpr int any_number = (std::numeric_limits<int>::max)();
 
 /// A place to wait at. All zero is a valid one; lives in the Space, and is not copied.
 ///
@@ -54,18 +56,19 @@ inline void post(const platform::Parking& parking, ParkingPlace& place) noexcept
 }
 
 /// As post(), for words that are changed under a lock, and cheaper: it costs no locked instruction when nobody sleeps.
+/// Returns false if somebody has said that he sleeps here and nobody does: he has just woken, is about to sleep, or is dead.
 /// `touch` of the waiter, see wait(), and the caller's step between the change and this call **must** be
 /// read-modify-writes of one word, so that either the waiter sees the change or this call its flag.
-inline void post_if_waited(const platform::Parking& parking, ParkingPlace& place) noexcept {
+inline bool post_if_waited(const platform::Parking& parking, ParkingPlace& place) noexcept {
     if (const std::uint32_t here = platform::current_processor() + 1;
         place.poster.load(std::memory_order_relaxed) != here) {
         place.poster.store(here, std::memory_order_relaxed);
     }
-    if (place.sleepers.load(std::memory_order_seq_cst) == 0) return;
-    if (!place.sleepers.exchange(0, std::memory_order_relaxed)) return;
+    if (place.sleepers.load(std::memory_order_seq_cst) == 0) return true;
+    if (!place.sleepers.exchange(0, std::memory_order_relaxed)) return true;
     // Killed here, or before the next: as in post().
     place.changes.fetch_add(1, std::memory_order_seq_cst);
-    parking.wake_all(place.changes);
+    return parking.wake_all(place.changes);
 }
 
 /// Waits until `ready()` or the deadline; returns whether it was ready. `ready` is called often and must be cheap.
@@ -74,15 +77,16 @@ inline void post_if_waited(const platform::Parking& parking, ParkingPlace& place
 /// as it keeps the peer from running. Nor again after a slice in which nobody posted, or an idle pool would spin for
 /// most of the CPU time that it takes.
 ///
-/// `touch()` is called before the last look at `ready()` ahead of a sleep; see post_if_waited().
+/// `touch()` is called before the last look at `ready()` ahead of a sleep; see post_if_waited(). After `most_idle` slices
+/// in a row in which nobody posted it ends as if the deadline had passed.
 template <class Ready, class Touch>
 bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline& deadline, Ready ready,
-          Touch touch) {
+          Touch touch, int most_idle = any_number) {
     using Clock = std::chrono::steady_clock;
     int idle = 0; // slices in which nobody posted
     for (bool stirred = true;;) {
         if (ready()) return true;
-        if (deadline.passed()) return false;
+        if (idle >= most_idle || deadline.passed()) return false;
         const std::uint32_t poster = place.poster.load(std::memory_order_relaxed);
         if (stirred && poster != 0 && poster != platform::current_processor() + 1 &&
             spin_budget().count() > 0) {

@@ -162,7 +162,7 @@ private:
     /// False if this way has gone over to the stream.
     bool put(PipeBody& pipe, std::span<const std::byte> begin, std::span<const std::byte> rest) {
         Ring& ring = pipe.ways[side_].ring;
-        refuse_if_closed(pipe, is_in_doubt(pipe.ways[side_]));
+        refuse_if_closed(pipe, is_in_doubt(ring));
         const auto put_before = [&](const Deadline& deadline, bool beyond) {
             const platform::Word& other = pipe.ways[1 - side_].blocked;
             return ring.put(
@@ -189,28 +189,32 @@ private:
             }
         }
         if (result == RingResult::shut_down) return false;
-        ring_if_watched(pipe.ways[side_]);
+        const bool is_heard = ring_if_watched(pipe.ways[side_]) && result == RingResult::done;
+        // It may have been received already, and the other side be gone: that is no error of this message.
+        if (!is_heard && ring.size() > 0) refuse_if_closed(pipe, true);
         return true;
     }
 
-    /// Of a side that was killed nothing is heard, so it is asked for: where it sleeps, as it may have died in its sleep; and
-    /// when many messages were put, of which some are there still.
-    bool is_in_doubt(const PipeBody::Way& way) {
+    /// Of a side that was killed nothing is heard, so it is asked for: when it does not wake from its sleep, see put(); and
+    /// when many messages were put while it took none.
+    bool is_in_doubt(const Ring& ring) {
         const std::uint32_t sent = sent_.load(std::memory_order_relaxed) + 1;
         sent_.store(sent, std::memory_order_relaxed);
-        return way.ring.is_awaited() || way.bell.load(std::memory_order_relaxed) != 0 ||
-               (sent % 64 == 0 && way.ring.size() > 0);
+        if (sent % 64) return false;
+        const std::uint64_t taken = ring.taken();
+        return taken_.exchange(taken, std::memory_order_relaxed) == taken && ring.size() > 0;
     }
 
-    /// A record was put. It may have been received already, and the other side be gone: that is no error of this message.
-    void ring_if_watched(PipeBody::Way& way) {
+    /// A record was put. False if who watches the stream cannot be rung.
+    bool ring_if_watched(PipeBody::Way& way) {
         // Killed before it rings: who watches looks again within a second.
         if (!way.bell.load(std::memory_order_seq_cst) || !way.bell.exchange(0, std::memory_order_relaxed))
-            return;
-        if (way.ring.is_shut_down()) return; // frames come, or have come, which do the same
+            return true;
+        if (way.ring.is_shut_down()) return true; // frames come, or have come, which do the same
         try {
             stream_->ring();
-        } catch (const std::system_error&) {}
+            return true;
+        } catch (const std::system_error&) { return false; }
     }
 
     /// Throws if nobody will receive any more; asks for that if an end was closed since the last time, or if `anyway`.
@@ -218,6 +222,7 @@ private:
         const std::uint32_t closings = pipe.closings.load(std::memory_order_acquire);
         if (!anyway && closings == closings_.load(std::memory_order_relaxed)) return;
         if (stream_->is_closed()) {
+            closings_.store(closings - 1, std::memory_order_relaxed); // the next one asks, too
             platform::throw_error(std::make_error_code(std::errc::broken_pipe),
                                   "sending to a Connection whose other end is closed");
         }
@@ -233,9 +238,7 @@ private:
         };
         for (;;) {
             // The first wait is the quick one.
-            const Deadline quick =
-                ring.size() > 0 ? Deadline::passed_long_ago() : Deadline::after(slice).sooner(deadline);
-            const RingResult result = ring.begin_take(rings_.space(), taking, quick, was_closed);
+            const RingResult result = ring.begin_take(rings_.space(), taking, deadline, was_closed, 1);
             if (result == RingResult::done) return Found::record;
             if (result == RingResult::shut_down) return Found::stream;
             // The second one also hears of ends that died, and costs nothing while nobody comes.
@@ -273,7 +276,9 @@ private:
     // How many ends had been closed when it was last asked whether the other side is gone: for sending, for receiving.
     std::atomic<std::uint32_t> closings_{0};
     std::atomic<std::uint32_t> heard_{0};
+    // For is_in_doubt(): messages that were sent by this; and what had been taken when 64 of them were.
     std::atomic<std::uint32_t> sent_{0};
+    std::atomic<std::uint64_t> taken_{0};
     std::atomic<bool> has_left_{false};
 };
 

@@ -101,8 +101,10 @@ public:
         discarded_ = true;
         space.discard(tail + Space::extent_bytes, bytes - Space::extent_bytes);
     }
-    /// A record is being written.
-    void touch_content() noexcept { discarded_ = false; }
+    /// A record is being written. (No store at each: others read what lies beside.)
+    void touch_content() noexcept {
+        if (discarded_) discarded_ = false;
+    }
 
     /// Gives back what is not reachable: somebody has died with the lock. The records end in `tail`. Takes no memory, as whoever
     /// finds the dead one may have none.

@@ -9,6 +9,7 @@
 /// * `wake_one(word)`, `wake_all(word)`: after the word was changed. A wake that nobody sleeps for is lost, or is
 ///   kept for one later sleeper, who then looks again in vain. (Windows: both wake all whose word has changed, and in
 ///   a crowd of sleepers who expect different values one may, rarely, be overlooked. So no sleep may be long.)
+///   Returns whether somebody was asleep there.
 /// * `current_processor()`: where this thread runs, as a hint for spinning; costs a nanosecond.
 /// * `pause()`: one beat of a spinning loop.
 
@@ -43,8 +44,8 @@ static_assert(requires(Parking& parking, const void* base, ParkingKey key, Word&
                        std::chrono::nanoseconds at_most) {
     Parking{base, key};
     { parking.sleep(word, expected, at_most) } -> std::same_as<void>;
-    { parking.wake_one(word) } noexcept -> std::same_as<void>;
-    { parking.wake_all(word) } noexcept -> std::same_as<void>;
+    { parking.wake_one(word) } noexcept -> std::same_as<bool>;
+    { parking.wake_all(word) } noexcept -> std::same_as<bool>;
     { current_processor() } noexcept -> std::same_as<std::uint32_t>;
     { pause() } noexcept -> std::same_as<void>;
 });

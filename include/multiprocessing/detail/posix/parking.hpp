@@ -26,12 +26,12 @@ public:
         span.tv_nsec = static_cast<long>(at_most.count() % 1'000'000'000);
         ::syscall(SYS_futex, &word, FUTEX_WAIT, expected, &span, nullptr, 0);
     }
-    void wake_one(const Word& word) const noexcept { wake(word, 1); }
-    void wake_all(const Word& word) const noexcept { wake(word, INT_MAX); }
+    bool wake_one(const Word& word) const noexcept { return wake(word, 1); }
+    bool wake_all(const Word& word) const noexcept { return wake(word, INT_MAX); }
 
 private:
-    static void wake(const Word& word, int count) noexcept {
-        ::syscall(SYS_futex, &word, FUTEX_WAKE, count, nullptr, nullptr, 0);
+    static bool wake(const Word& word, int count) noexcept {
+        return ::syscall(SYS_futex, &word, FUTEX_WAKE, count, nullptr, nullptr, 0) > 0;
     }
 };
 

@@ -54,14 +54,15 @@ public:
         }
     }
 
-    void wake_one(const Word& word) const noexcept {
+    bool wake_one(const Word& word) const noexcept {
         const Handle event{winapi::OpenEventW(winapi::EVENT_MODIFY_STATE_, false, Name(*this, word).text)};
         if (event.valid()) winapi::SetEvent(event.native());
+        return event.valid();
     }
 
     // The sleepers pass it on. Setting the event until nobody takes it does worse: those who were woken are
     // back asleep, for the next value, before the last is awake, and are woken in vain without end.
-    void wake_all(const Word& word) const noexcept { wake_one(word); }
+    bool wake_all(const Word& word) const noexcept { return wake_one(word); }
 
 private:
     /// The key is random, so nobody meets this name by chance.
