@@ -192,13 +192,18 @@ private:
     template <class Value, class T>
     void send_message(const T& value) {
         detail::Transport& transport = sending();
-        detail::Departure departure{transport};
-        detail::Writer writer{&departure};
-        if constexpr (detail::BulkContainer<Value>) writer.keep_last_block();
-        // A big block is sent from where it lies: what it is converted to lives as long.
+        // It is sent from where it lies, if it is its bytes, or has many: what it is converted to lives as long.
         std::conditional_t<std::is_same_v<Value, T>, const T&, const Value> sent(value);
-        detail::encode_message<Value>(writer, sent);
-        transport.send(writer.view(), writer.last(), std::move(departure.beside));
+        if constexpr (detail::is_copied_whole<Value>) {
+            const std::uint64_t type = detail::fingerprint<Value>();
+            transport.send(std::as_bytes(std::span(&type, 1)), std::as_bytes(std::span(&sent, 1)), {});
+        } else {
+            detail::Departure departure{transport};
+            detail::Writer writer{&departure};
+            if constexpr (detail::BulkContainer<Value>) writer.keep_last_block();
+            detail::encode_message<Value>(writer, sent);
+            transport.send(writer.view(), writer.last(), std::move(departure.beside));
+        }
     }
 
     [[noreturn]] static void refuse(const char* why) {

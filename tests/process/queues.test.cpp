@@ -7,6 +7,7 @@
 #include <multiprocessing/synchronize.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <fstream>
 #include <map>
@@ -16,6 +17,7 @@
 #include <random>
 #include <ranges>
 #include <set>
+#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -569,6 +571,42 @@ TEST_CASE("what a killed process had put stays, and those who wait with it go on
     CHECK(queue.empty());
 }
 
+TEST_CASE("large items of producers that are killed come whole, and in order, to one who waits", "[queues]") {
+    // Who takes copies an item while it is put; of one whose producer dies he must not keep a part.
+    const mp::Queue<std::vector<int>> queue;
+    std::mt19937 random{7};
+    std::atomic<int> items{0};
+    bool right = true;
+    std::thread taker([&] {
+        int last = -1;
+        for (const std::vector<int>& item : queue) {
+            const int first = item.empty() ? -1 : item.front();
+            const bool follows = first == last + 1 || (first > last && first % 1'000'000 == 0);
+            right = right && follows && std::ranges::all_of(item, [&](int x) { return x == first; });
+            last = first;
+            ++items;
+        }
+    });
+    for (int round = 0; round < 25; ++round) {
+        mp::Process producer(
+            [](mp::Queue<std::vector<int>> q, int first) {
+                for (int i = first;; ++i)
+                    q.put(std::vector<int>(static_cast<std::size_t>(i % 3 ? 1'000'000 : 10), i));
+            },
+            queue, round * 1'000'000);
+        producer.start();
+        const int before = items;
+        while (items == before) std::this_thread::sleep_for(1ms);
+        std::this_thread::sleep_for(std::chrono::microseconds{random() % 5000});
+        producer.kill();
+        producer.join();
+    }
+    queue.shutdown();
+    taker.join();
+    CHECK(right);
+    CHECK(items >= 25);
+}
+
 #if !defined(_WIN32)
 TEST_CASE("a copy of this process that a fork of the program's own made uses its queues", "[queues]") {
     const mp::Queue<std::string> queue;
@@ -648,7 +686,7 @@ TEST_CASE("items larger than memory are refused with the figures, and the queue 
     auto& member = mp::detail::tree();
     mp::detail::Ring ring;
     ring.open(member.self, 0);
-    const auto fill = [](std::byte*) {};
+    const auto fill = [](auto...) {};
     CHECK_THROWS_AS(ring.put(member.space, std::uint64_t{1} << 50, fill, {}), std::system_error);
     CHECK(ring.size() == 0);
     CHECK(ring.put(member.space, 8, fill, {}) == mp::detail::RingResult::done);

@@ -50,7 +50,7 @@ struct Item {
 };
 
 std::size_t length_of(std::uint64_t number) {
-    if (number % 997 == 0) return 50'000; // 400 KB: a segment of its own
+    if (number % 997 == 0) return 100'000; // 800 KB: a segment of its own, and taken while it is put
     return number % 7 == 0 ? number % 400 : number % 3;
 }
 

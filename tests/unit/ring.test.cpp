@@ -2,15 +2,19 @@
 #include <support/catch.hpp>
 
 #include <multiprocessing/detail/ring.hpp>
+#include <multiprocessing/detail/ring_item.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -37,8 +41,10 @@ public:
         const unsigned seed = next_++;
         const RingResult result = ring_->put(
             detail::tree().space, size,
-            [&](std::byte* to) {
-                fill({to, size}, seed);
+            [&](std::byte* to, std::uint64_t from, std::size_t count) {
+                std::vector<std::byte> whole(size);
+                fill(whole, seed);
+                if (count) std::memcpy(to, whole.data() + from, count);
             },
             at_once);
         if (result == RingResult::done) model_.push_back({size, seed});
@@ -48,16 +54,15 @@ public:
     /// Whether a record came, and was the right one.
     bool take() {
         bool right = false;
-        const RingResult result = ring_->take(
-            detail::tree().space,
-            [&](std::span<const std::byte> bytes) {
-                std::vector<std::byte> expected(bytes.size());
-                fill(expected, model_.front().seed);
-                right = bytes.size() == model_.front().size &&
-                        (bytes.empty() || std::memcmp(bytes.data(), expected.data(), bytes.size()) == 0);
-            },
-            at_once);
-        if (result == RingResult::done) model_.pop_front();
+        detail::ByteBuffer taken;
+        const RingResult result = ring_->take(detail::tree().space, taken, at_once);
+        if (result == RingResult::done) {
+            const std::span<const std::byte> bytes = taken.view();
+            std::vector<std::byte> expected(bytes.size());
+            fill(expected, model_.front().seed);
+            right = bytes.size() == model_.front().size && std::ranges::equal(bytes, expected);
+            model_.pop_front();
+        }
         return result == RingResult::done && right;
     }
 
@@ -147,7 +152,187 @@ TEST_CASE("a ring with a limit takes no more, and tells it", "[ring]") {
     }
 }
 
+namespace {
+
+constexpr std::size_t large = 4 * detail::Draft::least_bytes;
+
+/// A ring in the Space, and a way to put large records that are all of one value, in parts.
+class Shared {
+public:
+    explicit Shared() { ring().open(detail::tree().self, 0); }
+    ~Shared() { ring().end(space); }
+
+    detail::Ring& ring() { return space.at<detail::Ring>(block_.position()); }
+
+    /// Calls `at_part(n)` before part n is written.
+    template <class AtPart>
+    RingResult put(std::size_t size, int value, AtPart at_part) {
+        int part = 0;
+        return ring().put(space, size,
+                          [&](std::byte* to, std::uint64_t, std::size_t count) {
+                              at_part(part++);
+                              std::memset(to, value, count);
+                          },
+                          {});
+    }
+    RingResult put(std::size_t size, int value) {
+        return put(size, value, [](int) {});
+    }
+
+    /// Of the test, for all processes.
+    std::atomic<int>& flag() { return space.at<std::atomic<int>>(block_.position() + sizeof(detail::Ring)); }
+
+    detail::Space& space = detail::tree().space;
+
+private:
+    detail::Block block_{detail::tree().heap.allocate_zeroed(sizeof(detail::Ring) + sizeof(std::atomic<int>))};
+};
+
+/// Tells how often a record was begun, and how much of one has come.
+struct WatchedSink {
+    static constexpr std::uint64_t grain = 3;
+    std::atomic<int>& begun;
+    std::atomic<std::size_t>& come;
+    std::vector<std::byte>& bytes;
+
+    void begin(std::size_t size) {
+        bytes.clear();
+        bytes.reserve(size);
+        come = 0;
+        ++begun;
+    }
+    void add(std::span<const std::byte> part) {
+        bytes.insert(bytes.end(), part.begin(), part.end());
+        come = bytes.size();
+    }
+};
+
+/// A thread that takes a record.
+class Taker {
+public:
+    Taker(detail::Ring& ring, detail::Space& space, detail::Deadline deadline = {})
+        : thread_([this, &ring, &space, deadline] {
+              result = ring.take(space, WatchedSink{begun, come, bytes}, deadline);
+          }) {}
+    ~Taker() { join(); }
+    void join() {
+        if (thread_.joinable()) thread_.join();
+    }
+    bool is_all(std::size_t size, int value) const {
+        return bytes.size() == size &&
+               std::ranges::all_of(bytes, [&](std::byte byte) { return byte == std::byte(value); });
+    }
+
+    std::atomic<int> begun{0};
+    std::atomic<std::size_t> come{0};
+    std::vector<std::byte> bytes;
+    RingResult result = RingResult::unheard;
+
+private:
+    std::thread thread_;
+};
+
+/// False after ten seconds.
+template <class Condition>
+bool eventually(Condition condition) {
+    for (int i = 0; i < 10'000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    return condition();
+}
+
+} // namespace
+
+TEST_CASE("a large record is taken while it is put", "[ring]") {
+    Shared shared;
+    for (const bool sleeps : {false, true}) {
+        Taker taker{shared.ring(), shared.space};
+        if (sleeps) std::this_thread::sleep_for(std::chrono::milliseconds{30});
+        bool came = false;
+        shared.put(large + 5, 7, [&](int part) {
+            if (part == 3) came = eventually([&] { return taker.come > 0; });
+        });
+        taker.join();
+        CHECK(came);
+        CHECK(taker.result == RingResult::done);
+        CHECK(taker.begun == 1);
+        CHECK(taker.is_all(large + 5, 7));
+        CHECK(shared.ring().size() == 0);
+    }
+}
+
+TEST_CASE("who follows a record until his time is over leaves it whole to the next", "[ring]") {
+    Shared shared;
+    std::optional<std::vector<char>> item;
+    RingResult late{};
+    shared.put(large, 7, [&](int part) {
+        if (part == 2) {
+            late = detail::take_item<std::vector<char>>(shared.ring(), shared.space, item,
+                                                        detail::Deadline::after(std::chrono::milliseconds{5}));
+        }
+    });
+    CHECK(late == RingResult::timed_out);
+    CHECK_FALSE(item);
+    Taker next{shared.ring(), shared.space};
+    next.join();
+    CHECK(next.is_all(large, 7));
+}
+
+TEST_CASE("a record that is put when the ring is shut down is still taken", "[ring]") {
+    Shared shared;
+    Taker taker{shared.ring(), shared.space};
+    shared.put(large, 7, [&](int part) {
+        if (part == 1) eventually([&] { return taker.come > 0; });
+        if (part == 2) shared.ring().shut_down(shared.space.parking());
+        if (part == 3) std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    });
+    taker.join();
+    CHECK(taker.result == RingResult::done);
+    CHECK(taker.is_all(large, 7));
+    Taker end{shared.ring(), shared.space};
+    end.join();
+    CHECK(end.result == RingResult::shut_down);
+}
+
 #if !defined(_WIN32)
+TEST_CASE("of a record whose writer was killed nothing is taken, however much had been copied", "[ring]") {
+    Shared shared;
+    Taker taker{shared.ring(), shared.space};
+    const int parts = static_cast<int>(large / detail::Draft::part_bytes);
+    const int last = GENERATE_COPY(3, parts - 1);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        shared.put(large, 3, [&](int part) {
+            if (part < last) return;
+            while (!shared.flag()) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+            ::kill(::getpid(), SIGKILL);
+        });
+        ::_exit(0);
+    }
+    CHECK(eventually([&] { return taker.come > 0; }));
+    shared.flag() = 1;
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    SECTION("the ring is shut down") {
+        shared.ring().shut_down(shared.space.parking());
+        taker.join();
+        CHECK(taker.result == RingResult::shut_down);
+        return;
+    }
+    std::size_t size = 0;
+    SECTION("the next record is as long") { size = large; }
+    SECTION("the next record is longer") { size = 2 * large; }
+    SECTION("the next record is short") { size = 300; }
+    CHECK(shared.put(size, 4) != RingResult::timed_out);
+    CHECK(shared.put(50, 5) != RingResult::timed_out);
+    taker.join();
+    CHECK(taker.result == RingResult::done);
+    CHECK(taker.begun > 1);
+    CHECK(taker.is_all(size, 4));
+    Taker next{shared.ring(), shared.space};
+    next.join();
+    CHECK(next.is_all(50, 5));
+}
+
 namespace {
 
 /// A copy of this process puts a record, and is killed while it writes it.
@@ -156,8 +341,8 @@ void put_and_die(detail::Ring& ring, std::size_t size) {
     const pid_t child = ::fork();
     if (child == 0) {
         ring.put(space, size,
-                 [&](std::byte* to) {
-                     std::memset(to, 3, size / 2);
+                 [&](std::byte* to, std::uint64_t, std::size_t count) {
+                     std::memset(to, 3, count / 2);
                      ::kill(::getpid(), SIGKILL);
                  },
                  {});
@@ -177,17 +362,13 @@ TEST_CASE("a writer that is killed when it begins a segment anew leaves nothing 
     auto& ring = space.at<detail::Ring>(block.position());
     ring.open(member.self, 0);
     const auto put = [&](std::size_t size, int content) {
-        ring.put(space, size, [&](std::byte* to) { std::memset(to, content, size); }, {});
+        ring.put(space, size, [&](std::byte* to, auto, std::size_t count) { std::memset(to, content, count); },
+                 {});
     };
     const auto take = [&] {
-        std::pair<std::size_t, int> taken{};
-        ring.take(
-            space,
-            [&](std::span<const std::byte> bytes) {
-                taken = {bytes.size(), int(bytes.back())};
-            },
-            at_once);
-        return taken;
+        detail::ByteBuffer taken;
+        if (ring.take(space, taken, at_once) != RingResult::done) return std::pair<std::size_t, int>{};
+        return std::pair{taken.view().size(), int(taken.view().back())};
     };
     using Taken = std::pair<std::size_t, int>;
     for (int i = 0; i < 2; ++i) {
@@ -228,7 +409,7 @@ TEST_CASE("a writer that is killed at the first record of a ring frees nothing o
     auto* const content = &member.space.at<std::byte>(kept.position());
     std::memset(content, 7, 200'000);
     put_and_die(ring, 10);
-    CHECK(ring.put(member.space, 8, [](std::byte*) {}, {}) == RingResult::done);
+    CHECK(ring.put(member.space, 8, [](auto...) {}, {}) == RingResult::done);
     CHECK(ring.size() == 1);
     CHECK(std::all_of(content, content + 200'000, [](std::byte byte) { return byte == std::byte{7}; }));
     ring.end(member.space);

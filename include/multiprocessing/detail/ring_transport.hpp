@@ -16,7 +16,7 @@
 #include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 
-#include <algorithm> // for copy, max
+#include <algorithm> // for copy_n, min
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -167,9 +167,16 @@ private:
             const platform::Word& other = pipe.ways[1 - side_].blocked;
             return ring.put(
                 rings_.space(), begin.size() + rest.size(),
-                [&](std::byte* to) {
-                    if (!begin.empty()) std::memcpy(to, begin.data(), begin.size());
-                    if (!rest.empty()) std::memcpy(to + begin.size(), rest.data(), rest.size());
+                [&](std::byte* to, std::uint64_t from, std::size_t count) {
+                    if (from < begin.size()) {
+                        const std::size_t here =
+                            (std::min)(count, begin.size() - static_cast<std::size_t>(from));
+                        std::memcpy(to, begin.data() + from, here);
+                        to += here;
+                        from += here;
+                        count -= here;
+                    }
+                    if (count) std::memcpy(to, rest.data() + (from - begin.size()), count);
                 },
                 deadline,
                 [&] {

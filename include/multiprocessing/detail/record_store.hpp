@@ -1,0 +1,137 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file record_store.hpp  Where the records of a ring lie in its segments, one behind the other.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/draft.hpp>
+#include <multiprocessing/detail/ring_layout.hpp>
+#include <multiprocessing/detail/segment_chain.hpp>
+#include <multiprocessing/detail/space.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Lies in the Space, on lines that the putting end writes, and only when it goes to another place. A record is its head and
+/// its bytes; behind the last one of a segment stands a sentinel that says where it goes on.
+///
+/// All of this is for the holder of the putting end, but for what says otherwise.
+class alignas(64) RecordStore {
+public:
+    /// The count of an end.
+    using Count = std::atomic<std::uint64_t>;
+
+    /// See Ring::open() and end().
+    void open(Incarnation maker, Incarnation name) noexcept {
+        maker_ = maker;
+        chain_.open(name);
+    }
+    Incarnation end(Space& space) noexcept { return chain_.end(space); }
+
+    static constexpr std::uint64_t length_of(std::uint64_t bytes) {
+        return head_bytes + (bytes + head_bytes - 1) / head_bytes * head_bytes;
+    }
+    /// What stands before the bytes of a record: how many they are, stamped. By anybody who knows that there is one.
+    static std::uint64_t head_at(Space& space, const RingCursor& at) {
+        return std::atomic_ref(space.at<std::uint64_t>(at.segment + at.offset)).load(std::memory_order_relaxed);
+    }
+    static void set_head(Space& space, const RingCursor& at, std::uint64_t head) {
+        std::atomic_ref(space.at<std::uint64_t>(at.segment + at.offset)).store(head, std::memory_order_relaxed);
+    }
+    static std::byte* content_at(Space& space, const RingCursor& at) {
+        return &space.at<std::byte>(at.segment + at.offset + head_bytes);
+    }
+    static std::span<const std::byte> bytes_at(Space& space, const RingCursor& at) {
+        return {content_at(space, at), static_cast<std::size_t>(Draft::bytes_of(head_at(space, at)))};
+    }
+
+    /// Whether a record of `length` has room behind the one that ends `at`.
+    bool fits(Space& space, const RingCursor& at, std::uint64_t length, const Count& taken) {
+        return at.segment && at.offset + length <= end_of(space, at, taken);
+    }
+
+    /// Where record number `produced`, of `length`, is to be written; `at` is where the last one ends. Nothing is published yet.
+    RingCursor place_for(Space& space, const RingCursor& at, std::uint64_t produced, std::uint64_t length,
+                         const Count& taken) {
+        chain_.touch_content();
+        if (fits(space, at, length, taken)) return at;
+        const std::uint64_t consumed = taken.load(std::memory_order_acquire);
+        RingCursor next{at.segment, SegmentChain::first_record};
+        // Where all was taken it begins anew in the same segment, which is the warmest memory there is. The next record is
+        // found by the marker, so nothing may be written over that until it has been read.
+        if (at.segment && consumed == produced && next.offset + length <= at.offset) {
+            // Killed before it is complete: it is no marker, and nobody has begun anew. Any older one was read long ago.
+            marker_.segment = 0;
+            in_this_order();
+            marker_.offset = at.offset;
+            marker_.count = produced;
+            in_this_order();
+            marker_.segment = at.segment;
+            set_head(space, at, rewind);
+        } else {
+            next.segment = chain_.extend(space, maker_, at.segment, produced, length + head_bytes, consumed);
+            // At an unread marker it has to stay; who comes there a second time takes it for a jump.
+            // (One whose record was never put was left by a writer that died: nobody looks for it.)
+            const bool at_marker =
+                marker_.segment == at.segment && marker_.offset == at.offset && marker_.count != produced;
+            if (at.segment && !at_marker) set_head(space, at, jump);
+        }
+        return next;
+    }
+
+    /// By the holder of the taking end: whether the next record, number `consumed`, is in another place than `at`, behind the
+    /// last one; sets that.
+    bool find(Space& space, RingCursor& at, std::uint64_t consumed) const {
+        if (!at.segment) at = {chain_.oldest(), SegmentChain::first_record};
+        const std::uint64_t head = head_at(space, at);
+        if (head < rewind) return false;
+        const bool here = head == rewind && consumed == marker_.count;
+        at = {here ? at.segment : space.at<Segment>(at.segment).next, SegmentChain::first_record};
+        return true;
+    }
+
+    /// What the segments up to `tail` have that is not taken.
+    std::uint64_t unread_bytes(Space& space, Position tail, std::uint64_t consumed) const {
+        return chain_.unread_bytes(space, tail, consumed);
+    }
+    /// Whether trim() may have something to do. May be asked by anybody.
+    bool is_long() const noexcept { return chain_.is_long(); }
+    /// Gives back what is drained but for a little; `is_empty`: also most of the last segment.
+    void trim(Space& space, Position tail, std::uint64_t consumed, bool is_empty) {
+        chain_.trim(space, tail, consumed);
+        if (is_empty) chain_.discard_content(space, tail);
+    }
+    /// Finds what a dead writer had in hand. The records end in `tail`.
+    void sweep(Space& space, Position tail) noexcept { chain_.sweep(space, tail); }
+
+private:
+    // Instead of a size: go on in the next segment; or at the beginning of this one.
+    static constexpr std::uint64_t jump = ~std::uint64_t{0};
+    static constexpr std::uint64_t rewind = jump - 1;
+    static constexpr std::uint64_t head_bytes = sizeof(std::uint64_t);
+
+    /// Where the last rewind is written, and how many records came before.
+    struct Marker {
+        Position segment;
+        std::uint64_t offset;
+        std::uint64_t count;
+    };
+
+    /// How far records may be written in the segment of `at`. Room for a jump always stays.
+    std::uint64_t end_of(Space& space, const RingCursor& at, const Count& taken) {
+        if (marker_.segment == at.segment) {
+            if (taken.load(std::memory_order_acquire) <= marker_.count) return marker_.offset;
+            marker_.segment = 0; // it was read
+        }
+        return space.at<Segment>(at.segment).bytes - head_bytes;
+    }
+
+    Marker marker_{};
+    SegmentChain chain_;
+    Incarnation maker_ = 0;
+};
+
+} // namespace multiprocessing::inline v1::detail
