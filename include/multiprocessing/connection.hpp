@@ -53,8 +53,8 @@ class Waitable;
 /// connection::wait() count as receiving. close() and moves are for when nobody else uses it.
 ///
 /// A send waits while much is on its way that was not received: 4 MiB of a Pipe; what the system holds (some hundred
-/// kilobytes) of a Listener's connection. If both ends send much at once neither of them waits for the other. A thread that
-/// sends much to itself waits for ever.
+/// kilobytes) of a Listener's connection. If both ends send much at once neither of them waits for the other (over a
+/// Listener's connection up to 256 MiB). A thread that sends much to itself waits for ever.
 ///
 /// Messages of a Pipe go through shared memory: a process that is killed while it sends or receives leaves the others a
 /// whole message or none. From when a Connection is sent over the Pipe, an end of it is sent over a Connection, or fileno()

@@ -230,6 +230,35 @@ TEST_CASE("ten thousand that never speak leave room for one that does", "[listen
     CHECK(connected.get().recv<int>() == 1);
 }
 
+TEST_CASE("of one that talks and does not listen only so much is taken in", "[listener]") {
+    Listener listener;
+    auto peer = knock(listener.address());
+    auto here = listener.accept();
+    constexpr std::size_t much = 8 << 20;
+    std::thread sender([&] { here.send_bytes(std::vector<std::byte>(much)); });
+    std::atomic<std::size_t> talked{0};
+    std::thread talker([&] {
+        const std::vector<std::byte> message(1 << 20);
+        try {
+            for (;; talked += message.size())
+                peer.write_all(mp::detail::FrameHead(message.size()).bytes(), message, {}, nullptr);
+        } catch (const std::system_error&) {} // nobody is there any more
+    });
+    for (std::size_t before = 0; before != talked || before == 0;) {
+        before = talked;
+        std::this_thread::sleep_for(500ms);
+    }
+    CHECK(talked >= std::size_t{250} << 20);
+    CHECK(talked <= std::size_t{270} << 20);
+    std::vector<std::byte> heard(1 << 16);
+    mp::detail::platform::Arrived nothing;
+    for (std::size_t read = 0; read < 4 + much;) read += *peer.read_some(heard, {}, nothing);
+    sender.join();
+    CHECK(here.recv_bytes().size() == 1 << 20);
+    here.close();
+    talker.join();
+}
+
 TEST_CASE("a Listener that can open no more makes room by sending the silent away", "[listener]") {
     if (support::has_asan) return; // what looks at objects' types there opens a pipe for that
     Listener listener({.authkey = "key", .backlog = 100});

@@ -10,7 +10,7 @@
 /// * `write_all(head, body, handles, drain)`: waits until all is taken. The handles (at most `most_handles`) arrive with
 ///   bytes of the head, which **must** have four or more. Throws `std::system_error` with `std::errc::broken_pipe`
 ///   when the other end is closed: never a signal. While it has to wait, what arrives is put into the inbox of
-///   `drain`, unless that is null or somebody reads: so two ends that both write at once do not wait for each other.
+///   `drain`, unless that is null or full, or somebody reads: so two ends that both write at once do not wait for each other.
 /// * `watch(inbox)`: a handle for wait_any() that is ready when a read would not wait; `unwatch(inbox)` ends that. If
 ///   `watch_reads_ahead`, into the inbox, and between the two nobody else reads.
 /// * `carries_handles()`: false where the other end may be on another machine. If `handles_are_words`, handles do not go beside
@@ -77,6 +77,8 @@ public:
     }
 
     bool empty() const noexcept { return begin_ == end_; }
+    /// So much is in it that who only writes shall not add to it: the other side could fill all memory.
+    bool is_full() const noexcept { return end_ - begin_ >= std::size_t{256} << 20; }
     /// Ready to be read, without waiting: bytes, or the end.
     bool ready() const noexcept { return !empty() || ended; }
     std::span<const std::byte> bytes() const { return std::span{bytes_}.subspan(begin_, end_ - begin_); }

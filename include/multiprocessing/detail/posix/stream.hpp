@@ -173,6 +173,10 @@ private:
             wait_for(POLLOUT, 10ms);
             return;
         }
+        if (drain->inbox.is_full()) {
+            drain = nullptr;
+            return;
+        }
         try {
             Arrived arrived;
             const auto got = receive(drain->inbox.room(), MSG_DONTWAIT, arrived);

@@ -256,7 +256,7 @@ private:
         if (wait_one(writing_->event(), Deadline::after(1ms))) return;
         const std::unique_lock reading =
             drain ? std::unique_lock{drain->reading, std::try_to_lock} : std::unique_lock<std::mutex>{};
-        if (!reading || drain->inbox.ended) {
+        if (!reading || drain->inbox.ended || drain->inbox.is_full()) {
             wait_one(writing_->event(), Deadline::after(drain ? 10ms : 100ms));
             return;
         }
