@@ -36,11 +36,25 @@ public:
         send(handshake_.begin());
     }
 
+    Greeting(Greeting&& other) = default; // before it is watched
+    ~Greeting() {
+        try {
+            unwatch();                        // else the system would write to what is no more
+        } catch (const std::system_error&) {} // nobody asks any more how it ended
+    }
+
     Deadline deadline() const noexcept { return deadline_; }
 
-    /// A handle that is ready when step() may be called; ended by unwatch().
-    platform::NativeHandle watch() { return stream_.watch(inbox_); }
-    void unwatch() { stream_.unwatch(inbox_); }
+    /// A handle that is ready when step() may be called; until unwatch(), however often it is asked for: to begin and to end a
+    /// watch may cost as much as a message.
+    platform::NativeHandle watch() {
+        if (!watched_) watched_ = stream_.watch(inbox_);
+        return *watched_;
+    }
+    /// Before step().
+    void unwatch() {
+        if (std::exchange(watched_, std::nullopt)) stream_.unwatch(inbox_);
+    }
     bool has_read_ahead() const noexcept { return inbox_.ready(); }
 
     /// Takes what is there, at most one message. True when the handshake is done. Throws AuthenticationError when it failed.
@@ -88,6 +102,7 @@ private:
 
     platform::Stream stream_;
     platform::Inbox inbox_;
+    std::optional<platform::NativeHandle> watched_;
     Handshake handshake_;
     HandshakeFrames frames_;
     Deadline deadline_;
@@ -151,8 +166,9 @@ private:
         std::vector<bool> ready(handles.size(), false);
         for (const std::size_t i : came) ready[i] = true;
         for (std::size_t i = 0; i < guests_.size(); ++i) {
-            guests_[i]->greeting.unwatch();
-            if (guests_[i]->greeting.has_read_ahead()) ready[i + 1] = true;
+            Greeting& greeting = guests_[i]->greeting;
+            if (greeting.has_read_ahead()) ready[i + 1] = true;
+            if (ready[i + 1]) greeting.unwatch();
         }
         return ready;
     }
