@@ -28,7 +28,7 @@ struct Never {
 };
 
 /// Lies in the Space; all zero is an empty one without limit. One recovering lock per end; in between, one writer and one
-/// reader at a time, who share nothing but two counts.
+/// reader at a time, who share nothing but two counts; and of a large record, how much of it is there (see Draft).
 ///
 /// **What a kill can do.** An end's cursor is kept twice, and the count says which of the two is valid: the one for count n
 /// is at n % 2. So a record is put by one store of `produced`, when it and the cursor behind it have been written; taken
@@ -118,9 +118,8 @@ public:
             const RingResult record = await_record(space, consumed, deadline, is_drafted, any_number);
             if (record == RingResult::done) break;
             if (record == RingResult::shut_down) return record;
-            if (stamp != 0 && stamp != given_up && follow(space, turn, consumed, stamp, sink, deadline))
-                return RingResult::done;
             if (deadline.passed()) return RingResult::timed_out;
+            if (follow(space, turn, consumed, stamp, sink, deadline)) return RingResult::done;
         }
         Cursor at = consumers_.at[consumed % 2];
         const bool moves = store_.find(space, at, consumed);
