@@ -73,7 +73,8 @@ private:
 
 /// How a Listener is made.
 struct ListenerOptions {
-    Address address = {};                    ///< Default: a socket in a folder of this user's own, or a pipe.
+    /// Default: a socket in a folder of this user's own, which goes even if this process is killed; or a pipe.
+    Address address = {};
     std::optional<std::string> authkey = {}; ///< Both sides must know it. Without one, anybody may connect.
     Count backlog = {}; ///< So many may wait for accept(). Default: 128. Of a Windows pipe: one.
     Timeout timeout = std::chrono::seconds{20}; ///< How long the other side has to show that it knows the key.

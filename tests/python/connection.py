@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import unittest
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
@@ -101,6 +102,17 @@ class Interoperation(unittest.TestCase):
                         self.talk(connection, SIZES if key == b"secret" else (0, 3))
                         connection.send_bytes(b"quit")
                         self.assertEqual(peer.process.wait(60), 0)
+
+    def test_nothing_is_left_of_a_listener_that_was_killed(self):
+        peer = Peer(self, "listen", "path", None, OURS_IS_OLD)
+        folder = os.path.dirname(peer.line())
+        self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
+        peer.process.kill()
+        for _ in range(6000):
+            if not os.path.exists(folder):
+                return
+            time.sleep(0.01)
+        self.fail(f"{folder} is still there")
 
     def test_cpp_connects_to_a_listener_of_python(self):
         for family in "AF_UNIX", "AF_INET":

@@ -8,6 +8,7 @@
 /// KEY in hexadecimal digits, "-" for none; 1 to allow MD5.
 
 #include <multiprocessing/listener.hpp>
+#include <multiprocessing/spawn.hpp>
 
 #include <cstring>
 #include <exception>
@@ -70,6 +71,7 @@ int call(const std::string& where, const std::string& key, bool allow_md5) {
 } // namespace
 
 int main(int count, char** arguments) {
+    mp::freeze_support();
     if (count != 5) return 2;
     try {
         const bool allow_md5 = std::string(arguments[4]) == "1";

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/frame.hpp>
 #include <multiprocessing/detail/handshake.hpp>
+#include <multiprocessing/detail/named_owner.hpp>
 #include <multiprocessing/detail/platform/listening.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
@@ -119,7 +120,12 @@ class Acceptor {
 public:
     Acceptor(const platform::Endpoint& endpoint, int backlog, std::optional<std::string> key, bool allow_md5,
              Timeout patience)
-        : listening_(endpoint, backlog), key_(std::move(key)), allow_md5_(allow_md5), patience_(patience) {}
+        : listening_(endpoint, backlog), key_(std::move(key)), allow_md5_(allow_md5), patience_(patience) {
+        note_name(listening_.identity());
+    }
+    Acceptor(const Acceptor&) = delete;
+    Acceptor& operator=(const Acceptor&) = delete;
+    ~Acceptor() { forget_name(listening_.identity()); }
 
     const platform::Listening& listening() const noexcept { return listening_; }
 

@@ -19,14 +19,15 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// At the normal end of this process: what it made and did not unlink is meant to stay.
+/// At the normal end of this process: what it made and did not unlink is meant to stay; but for sockets.
 inline void keep_names() noexcept {
     // In the copy that a fork of the program's made, the notes are the other process's.
     if (self().made_names.load() != platform::current_pid()) return;
     TreeMember* const member = process_wide<Tree>().member_if_any();
     if (!member) return;
-    member->space.named_notes().forget_if(
-        [&](std::uint64_t, Incarnation owner) { return owner == member->self; });
+    member->space.named_notes().forget_if([&](std::uint64_t identity, Incarnation owner) {
+        return owner == member->self && !platform::is_of_process(identity);
+    });
 }
 
 /// This process has made the memory of that identity. Should it be killed, the memory's name goes when the last process

@@ -9,6 +9,8 @@
 ///   otherwise. `endpoint()` is where others find it.
 /// * `handle()` is ready, for wait_any(), when somebody connects. `accept(peer)`: a stream's end, and whose it is; nullopt if
 ///   nobody is there (any more). Does not wait.
+/// * `identity()`: of what it made in the file system, for the janitor, should this process be killed; 0 if there is none, or
+///   it is another process's.
 /// * Its destructor stops listening, and removes what was made in the file system; not in a copy that a fork made.
 /// * `connect(endpoint, deadline)`: a stream's end. Throws `std::system_error`, `timed_out` when the deadline passed.
 
@@ -18,6 +20,7 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <concepts>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -47,6 +50,7 @@ static_assert(requires(Listening& listening, const Endpoint& there, Endpoint& pe
     Listening{there, backlog};
     { listening.endpoint() } -> std::same_as<const Endpoint&>;
     { listening.handle() } -> std::same_as<NativeHandle>;
+    { listening.identity() } noexcept -> std::same_as<std::uint64_t>;
     { listening.accept(peer) } -> std::same_as<std::optional<Handle>>;
     { connect(there, deadline) } -> std::same_as<Handle>;
 });

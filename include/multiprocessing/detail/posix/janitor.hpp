@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -55,6 +56,40 @@ void for_each_entry(const char* folder, Look look) {
     while (const ::dirent* const entry = ::readdir(open)) look(entry->d_name, std::uint64_t{entry->d_ino});
 }
 
+inline constexpr char socket_folder_prefix[] = "pymp-";
+
+inline std::string folder_of_temporary_files() {
+    const char* const wanted = std::getenv("TMPDIR");
+    return wanted && *wanted ? wanted : "/tmp";
+}
+
+/// Of a folder that a Listener has made; marked, as memory may have the same number in another file system.
+inline constexpr std::uint64_t folder_mark = std::uint64_t{1} << 63;
+inline std::uint64_t identity_of_folder(const std::string& path) noexcept {
+    struct stat status;
+    return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) ? status.st_ino | folder_mark : 0;
+}
+
+inline bool is_of_process(std::uint64_t identity) noexcept { return (identity & folder_mark) != 0; }
+
+/// Takes these folders away, and the socket in each.
+inline void remove_socket_folders(const std::vector<std::uint64_t>& identities) {
+    std::vector<std::string> found;
+    for (const std::string& parent : {folder_of_temporary_files(), std::string("/tmp")}) {
+        for_each_entry(parent.c_str(), [&](const char* name, std::uint64_t inode) {
+            if (std::string_view(name).starts_with(socket_folder_prefix) &&
+                std::find(identities.begin(), identities.end(), inode | folder_mark) != identities.end())
+                found.push_back(parent + "/" + name);
+        });
+    }
+    for (const std::string& folder : found) {
+        for_each_entry(folder.c_str(), [&](const char* name, std::uint64_t) {
+            if (std::string_view(name).starts_with("sock-")) ::unlink((folder + "/" + name).c_str());
+        });
+        ::rmdir(folder.c_str());
+    }
+}
+
 /// Which of the memory objects some process has mapped, of those that we may look at.
 inline std::vector<std::uint64_t> mapped_memory() {
     std::vector<std::uint64_t> found;
@@ -75,6 +110,10 @@ inline std::vector<std::uint64_t> mapped_memory() {
 }
 
 inline void unlink_when_unused(std::vector<std::uint64_t> identities) {
+    const auto folders = std::partition(identities.begin(), identities.end(),
+                                        [](std::uint64_t identity) { return !is_of_process(identity); });
+    remove_socket_folders({folders, identities.end()});
+    identities.erase(folders, identities.end());
     for (auto pause = std::chrono::milliseconds{10}; !identities.empty();
          pause = (std::min)(pause * 2, std::chrono::milliseconds{2000})) {
         const std::vector<std::uint64_t> mapped = mapped_memory();

@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 
 #include <array>
@@ -128,12 +129,11 @@ inline void do_not_delay(const Handle& socket, int family) noexcept {
     if (family != AF_UNIX) ::setsockopt(socket.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-/// A folder that only this user may enter, for a socket in it.
+/// A folder that only this user may enter, for a socket in it. The janitor knows where they are, and their names.
 inline std::string make_private_folder() {
     constexpr std::size_t most = sizeof(sockaddr_un::sun_path) - sizeof "/sock-0123456789ab";
-    const char* const wanted = std::getenv("TMPDIR");
-    std::string folder = std::string(wanted && *wanted ? wanted : "/tmp") + "/pymp-XXXXXX";
-    if (folder.size() > most) folder = "/tmp/pymp-XXXXXX";
+    std::string folder = folder_of_temporary_files() + "/" + socket_folder_prefix + "XXXXXX";
+    if (folder.size() > most) folder = std::string("/tmp/") + socket_folder_prefix + "XXXXXX";
     if (!::mkdtemp(folder.data())) throw_last_error("making a folder for a socket, " + folder);
     return folder;
 }
@@ -165,6 +165,9 @@ public:
 
     const Endpoint& endpoint() const noexcept { return endpoint_; }
     NativeHandle handle() const noexcept { return socket_.native(); }
+    std::uint64_t identity() const noexcept {
+        return folder_.empty() || pid_ != current_pid() ? 0 : identity_of_folder(folder_);
+    }
 
     std::optional<Handle> accept(Endpoint& peer) {
         for (;;) {

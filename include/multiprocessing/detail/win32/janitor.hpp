@@ -13,6 +13,7 @@ namespace multiprocessing::inline v1::detail::platform {
 inline constexpr bool names_outlive_processes = false;
 
 inline std::uint64_t identity_of(const MemoryObject&) noexcept { return 0; }
+inline bool is_of_process(std::uint64_t) noexcept { return false; }
 
 [[noreturn]] inline Handle reading_end(const Handle&) {
     throw_error(std::make_error_code(std::errc::operation_not_supported), "Windows needs no janitor");

@@ -124,6 +124,7 @@ public:
     }
 
     const Endpoint& endpoint() const noexcept { return endpoint_; }
+    std::uint64_t identity() const noexcept { return 0; } // a pipe's name goes with its process
     NativeHandle handle() const noexcept { return socket_ ? socket_->handle() : pipe_->handle(); }
     std::optional<Handle> accept(Endpoint& peer) {
         peer = {};
