@@ -157,23 +157,27 @@ TEST_CASE("a receiver that was killed is an error for who sends, not a wait", "[
 }
 
 TEST_CASE("a receiver that was killed while it waited is an error of the first message", "[connection]") {
-    for (const auto asleep : {20ms, 300ms}) { // at the ring; watching the stream
+    const auto asleep = GENERATE(20ms, 300ms); // at the ring; watching the stream
+    for (const std::size_t size : {std::size_t{8}, std::size_t{600'000}}) {
         auto [here, there] = mp::Pipe();
         mp::Process p(
             [](mp::Connection c) {
-                c.send(1);
                 c.recv<int>();
+                c.send(1);
+                c.recv_bytes();
             },
             std::move(there));
         p.start();
+        here.send(0); // an end was closed here since: the first send of all asks for the other side anyway
         CHECK(here.recv<int>() == 1);
         std::this_thread::sleep_for(asleep);
         p.kill();
         p.join();
+        const std::vector<std::byte> message(size);
         for (int i = 0; i < 3; ++i) {
             std::error_code code;
             try {
-                here.send(2);
+                here.send_bytes(message);
             } catch (const std::system_error& error) { code = error.code(); }
             CHECK(code == std::errc::broken_pipe);
         }

@@ -259,21 +259,51 @@ TEST_CASE("a large record is taken while it is put", "[ring]") {
     }
 }
 
-TEST_CASE("who follows a record until his time is over leaves it whole to the next", "[ring]") {
+TEST_CASE("who has a deadline follows nothing, and leaves the record whole to the next", "[ring]") {
     Shared shared;
     std::optional<std::vector<char>> item;
     RingResult late{};
+    int begun = -1;
     shared.put(large, 7, [&](int part) {
         if (part == 2) {
             late = detail::take_item<std::vector<char>>(shared.ring(), shared.space, item,
                                                         detail::Deadline::after(std::chrono::milliseconds{5}));
+            Taker hasty{shared.ring(), shared.space, detail::Deadline::after(std::chrono::milliseconds{5})};
+            hasty.join();
+            begun = hasty.begun;
         }
     });
     CHECK(late == RingResult::timed_out);
     CHECK_FALSE(item);
+    CHECK(begun == 0);
     Taker next{shared.ring(), shared.space};
     next.join();
     CHECK(next.is_all(large, 7));
+}
+
+TEST_CASE("elements that lie badly are followed to the last", "[ring]") {
+    struct alignas(16) Four {
+        float x, y, z, w;
+    };
+    Shared shared;
+    using Item = std::vector<Four>;
+    // The first goes away; the second stands where the third is behind it, at 8 modulo 16.
+    for (const std::size_t size : {std::size_t{8} << 20, std::size_t{1} << 20, (std::size_t{1} << 20) + 112}) {
+        std::optional<Item> item;
+        RingResult result{};
+        std::thread taker([&] { result = detail::take_item<Item>(shared.ring(), shared.space, item, {}); });
+        shared.put(size, 1, [&](int part) {
+            if (part == 1) std::this_thread::sleep_for(std::chrono::milliseconds{20});
+        });
+        taker.join();
+        REQUIRE(result == RingResult::done);
+        REQUIRE(item);
+        CHECK(item->size() == size / sizeof(Four));
+        float expected = 0;
+        std::memset(&expected, 1, sizeof expected);
+        CHECK(std::ranges::all_of(*item,
+                                  [&](const Four& four) { return four.x == expected && four.w == expected; }));
+    }
 }
 
 TEST_CASE("a record that is put when the ring is shut down is still taken", "[ring]") {

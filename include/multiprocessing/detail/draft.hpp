@@ -13,7 +13,8 @@ namespace multiprocessing::inline v1::detail {
 ///
 /// Each attempt to put one has a number, the stamp, which also stands in the record's head. **What a kill can do.** A draft
 /// whose writer died stays as it is. Whoever follows it waits, as he would wait for any record; and when one comes he sees by
-/// the stamp whether it is the one he has copied from. If not, he throws away what he has, and begins anew.
+/// the stamp whether it is the one he has copied from. If not, he throws away what he has, and begins anew. Whoever sweeps up
+/// behind the dead one drops the draft first.
 class Draft {
 public:
     /// Smaller records are put at once.
@@ -28,10 +29,16 @@ public:
 
     /// By the holder of the putting end: record number `record` is about to be written. Returns its stamp.
     std::uint64_t begin(std::uint64_t record) noexcept {
-        const std::uint64_t stamp = stamp_of(written_.load(std::memory_order_relaxed)) % most_stamps + 1;
+        const std::uint64_t stamp = next_stamp();
         written_.store(stamped(stamp, 0), std::memory_order_relaxed);
         record_.store(record + 1, std::memory_order_release); // who sees it sees the new stamp
         return stamp;
+    }
+    /// By who has found the writer dead, before anything that it had taken is given to others: nobody follows it any more. Who
+    /// has read a head since, and then still sees the draft, has read the right one.
+    void drop() noexcept {
+        written_.store(stamped(next_stamp(), 0), std::memory_order_relaxed);
+        std::atomic_thread_fence(std::memory_order_release);
     }
     /// So many bytes are there.
     void grow(std::uint64_t stamp, std::uint64_t bytes) noexcept {
@@ -57,6 +64,10 @@ public:
     static constexpr std::uint64_t stamp_of(std::uint64_t head) noexcept { return head >> shift; }
 
 private:
+    std::uint64_t next_stamp() const noexcept {
+        return stamp_of(written_.load(std::memory_order_relaxed)) % most_stamps + 1;
+    }
+
     static constexpr unsigned shift = 48;
     static constexpr std::uint64_t most_stamps = 0x7fff;
 

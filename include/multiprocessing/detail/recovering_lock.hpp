@@ -40,9 +40,6 @@ public:
     /// Who holds it; 0 if nobody does. He may have died.
     Thread holder() const noexcept { return word_.load(std::memory_order_relaxed) & ~contended; }
 
-    /// Whether somebody has it who lives. Costs a few microseconds.
-    bool is_held() const { return holder() != 0 && platform::lives(holder()); }
-
     /// Whether the holder took it from one who had died with it.
     bool recovered() const noexcept { return recovered_.load(std::memory_order_relaxed) != 0; }
 

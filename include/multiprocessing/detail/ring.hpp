@@ -79,6 +79,7 @@ public:
     RingResult put(Space& space, std::uint64_t bytes, Fill&& fill, const Deadline& deadline,
                    const IsOver& is_over = {}, bool beyond = false) {
         const platform::Parking& parking = space.parking();
+        bool is_heard = true;
         {
             // Without a limit nobody holds the lock for longer than it takes to copy a record.
             Turn turn{producers_.lock, parking, is_limited() ? deadline : Deadline{}};
@@ -95,9 +96,10 @@ public:
                 const RingResult room = await_room(parking, is_full, deadline, is_over);
                 if (room != RingResult::done) return room;
             }
-            write(space, produced, bytes, fill);
+            is_heard = write(space, produced, bytes, fill);
         }
-        return post_if_waited(parking, input_.place) ? RingResult::done : RingResult::unheard;
+        is_heard = post_if_waited(parking, input_.place) && is_heard;
+        return is_heard ? RingResult::done : RingResult::unheard;
     }
 
     /// Takes a record: calls `sink.begin(bytes)` under the lock, and `sink.add(std::span<const std::byte>)`, once or for each
@@ -112,14 +114,15 @@ public:
         for (std::uint64_t stamp = 0; consumers_.seen == consumed;) {
             const std::uint64_t given_up = std::exchange(stamp, 0);
             const auto is_drafted = [&] {
-                stamp = input_.draft.look(consumed).stamp;
+                // Who has a deadline follows nothing: he would copy the same again each time, and be late.
+                stamp = deadline.never() ? input_.draft.look(consumed).stamp : 0;
                 return stamp != 0 && stamp != given_up;
             };
             const RingResult record = await_record(space, consumed, deadline, is_drafted, any_number);
             if (record == RingResult::done) break;
             if (record == RingResult::shut_down) return record;
-            if (deadline.passed()) return RingResult::timed_out;
-            if (follow(space, turn, consumed, stamp, sink, deadline)) return RingResult::done;
+            if (stamp == 0) return RingResult::timed_out;
+            if (follow(space, turn, consumed, stamp, sink)) return RingResult::done;
         }
         Cursor at = consumers_.at[consumed % 2];
         const bool moves = store_.find(space, at, consumed);
@@ -137,8 +140,13 @@ public:
     template <class IsOver = Never>
     RingResult begin_take(Space& space, Taking& taking, const Deadline& deadline, const IsOver& is_over = {},
                           int most_idle = any_number) {
-        Turn turn{consumers_.lock, space.parking(), deadline};
-        if (!turn.is_mine() && !insists(turn)) return missed();
+        Turn turn{consumers_.lock, space.parking(), Deadline::passed_long_ago()};
+        if (!turn.is_mine()) {
+            // Another one of this end has it, and may be stopped there.
+            const Deadline longest = most_idle == any_number ? deadline : Deadline::after(most_idle * slice);
+            turn = Turn{consumers_.lock, space.parking(), longest.sooner(deadline)};
+            if (!turn.is_mine() && !insists(turn)) return missed();
+        }
         const std::uint64_t consumed = output_.count.load(std::memory_order_relaxed);
         if (consumers_.seen == consumed) {
             const RingResult record = await_record(space, consumed, deadline, is_over, most_idle);
@@ -215,67 +223,68 @@ private:
         return is_shut_down() && size() == 0 ? RingResult::shut_down : RingResult::timed_out;
     }
 
+    /// False if who sleeps at the other end was not heard to wake.
     template <class Fill>
-    void write(Space& space, std::uint64_t produced, std::uint64_t bytes, Fill& fill) {
+    bool write(Space& space, std::uint64_t produced, std::uint64_t bytes, Fill& fill) {
         const std::uint64_t length = RecordStore::length_of(bytes);
         Cursor at = store_.place_for(space, producers_.at[produced % 2], produced, length, output_.count);
         std::byte* const to = RecordStore::content_at(space, at);
-        if (bytes < Draft::least_bytes) {
+        bool is_heard = true;
+        // Where bytes are limited, in a Pipe, records are taken in two steps, and nobody follows.
+        if (bytes < Draft::least_bytes || most_bytes_ != 0) {
             RecordStore::set_head(space, at, bytes);
             fill(to, 0, static_cast<std::size_t>(bytes));
         } else {
             const std::uint64_t stamp = input_.draft.begin(produced);
             RecordStore::set_head(space, at, Draft::stamped(stamp, bytes));
-            write_in_parts(space, stamp, bytes, to, fill);
+            is_heard = write_in_parts(space, stamp, bytes, to, fill);
         }
         at.offset += length;
         producers_.at[(produced + 1) % 2] = at;
         // Release: who sees the count sees the record, and the next at this end the cursor.
         input_.count.store(produced + 1, std::memory_order_release);
+        return is_heard;
     }
 
     /// Out of line: else the compiler thinks that small ones have parts, and warns.
     template <class Fill>
-    __attribute__((noinline)) void write_in_parts(Space& space, std::uint64_t stamp, std::uint64_t bytes,
+    __attribute__((noinline)) bool write_in_parts(Space& space, std::uint64_t stamp, std::uint64_t bytes,
                                                   std::byte* to, Fill& fill) {
+        bool is_heard = true;
         for (std::uint64_t done = 0; done < bytes;) {
             const std::uint64_t part = (std::min)(Draft::part_bytes, bytes - done);
             fill(to + done, done, static_cast<std::size_t>(part));
             input_.draft.grow(stamp, done += part);
-            producers_.lock.touch(); // see post_if_waited()
-            post_if_waited(space.parking(), input_.place);
+            producers_.lock.touch(); // see post_if_waited(); who is woken does not want the lock
+            is_heard = post_if_waited(space.parking(), input_.place) && is_heard;
         }
+        return is_heard;
     }
 
-    /// It was copied out of `at`.
-    void consume(Space& space, std::uint64_t consumed, Cursor at, bool moves) {
+    /// It was copied out of `at`; the turn is over.
+    void commit(Space& space, Turn& turn, std::uint64_t consumed, Cursor at, bool moves) {
         at.offset += RecordStore::length_of(RecordStore::bytes_at(space, at).size());
         consumers_.at[(consumed + 1) % 2] = at;
         // Release: who sees the count may write over the record.
         output_.count.store(consumed + 1, std::memory_order_release);
         if ((moves || consumed + 1 == consumers_.seen) && store_.is_long()) trim(space, consumed + 1);
-    }
-
-    /// It was copied out of `at`; the turn is over.
-    void commit(Space& space, Turn& turn, std::uint64_t consumed, const Cursor& at, bool moves) {
-        consume(space, consumed, at, moves);
         turn.end();
         if (is_limited()) post_if_waited(space.parking(), output_.place);
     }
 
     /// Takes the record that is being put, part by part as it comes, in the attempt of that stamp. False if that was not to be:
-    /// its writer died, the deadline passed, or the ring was shut down.
+    /// its writer died, or the ring was shut down.
     template <class Sink>
     __attribute__((noinline)) bool follow(Space& space, Turn& turn, std::uint64_t consumed, std::uint64_t stamp,
-                                          Sink& sink, const Deadline& deadline) {
+                                          Sink& sink) {
         const Draft& draft = input_.draft;
-        // Who waits for a time shall not copy again and again what a dead one has left.
-        if (!deadline.never() && !producers_.lock.is_held()) return false;
         Cursor at = consumers_.at[consumed % 2];
         const bool moves = store_.find(space, at, consumed);
         if (!at.segment) return false; // it was swept away
         const std::uint64_t head = RecordStore::head_at(space, at);
-        if (Draft::stamp_of(head) != stamp) return false;
+        // The head was read before anybody swept up here, if the draft is there still.
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (Draft::stamp_of(head) != stamp || draft.look(consumed).stamp != stamp) return false;
         const std::uint64_t bytes = Draft::bytes_of(head);
         const std::byte* const from = RecordStore::content_at(space, at);
         std::uint64_t done = 0;
@@ -291,7 +300,7 @@ private:
         for (;;) {
             const Draft::Seen now = draft.look(consumed); // before the count: that ends the draft, too
             if (is_put()) break;
-            if (now.stamp != stamp) return false;
+            if (now.stamp != stamp || now.bytes > bytes) return false;
             if (const std::uint64_t whole = now.bytes - now.bytes % sink.grain; whole > done) {
                 add(whole);
                 continue;
@@ -300,7 +309,8 @@ private:
                 return is_put() || draft.look(consumed).bytes != now.bytes || is_shut_down();
             };
             const auto touch = [&] { producers_.lock.touch(); };
-            if (!wait(space.parking(), input_.place, deadline, ready, touch) || is_shut_down()) return false;
+            wait(space.parking(), input_.place, Deadline{}, ready, touch);
+            if (is_shut_down()) return false;
         }
         // Now it cannot change any more. The one that was begun may have died, and this be another in its place.
         Cursor there = consumers_.at[consumed % 2];
@@ -323,6 +333,7 @@ private:
     /// By the holder of the putting end.
     void sweep_after_death(Space& space) {
         if (!producers_.lock.recovered()) return;
+        input_.draft.drop(); // before its memory may be another's
         store_.sweep(space, producers_.at[input_.count.load(std::memory_order_relaxed) % 2].segment);
     }
 

@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/ring.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <cstddef>
@@ -121,10 +122,14 @@ RingResult take_item(Ring& ring, Space& space, Place& place, const Deadline& dea
     constexpr bool fresh = !std::is_same_v<Place, T>;
     if constexpr (is_copied_whole<T> || BulkContainer<T>) {
         using Sink = std::conditional_t<is_copied_whole<T>, WholeSink<T, Place>, BulkSink<T, Place>>;
-        const RingResult result = ring.take(space, Sink{place}, deadline);
-        if constexpr (fresh) {
-            if (result != RingResult::done) place.reset(); // of a record that never came there may be a part
-        }
+        RingResult result = RingResult::timed_out;
+        const ScopeExit no_part{[&] {
+            if constexpr (fresh) {
+                if (result != RingResult::done)
+                    place.reset(); // of a record that never came there may be a part
+            }
+        }};
+        result = ring.take(space, Sink{place}, deadline);
         return result;
     } else {
         ByteBuffer copy;

@@ -197,8 +197,9 @@ private:
         }
         if (result == RingResult::shut_down) return false;
         const bool is_heard = ring_if_watched(pipe.ways[side_]) && result == RingResult::done;
-        // It may have been received already, and the other side be gone: that is no error of this message.
-        if (!is_heard && ring.size() > 0) refuse_if_closed(pipe, true);
+        // It may have been received, and the other side be gone since: that is no error of this message. Once it is gone nobody
+        // receives any more, so that is asked first.
+        if (!is_heard && stream_->is_closed() && ring.size() > 0) refuse_if_closed(pipe, true);
         return true;
     }
 

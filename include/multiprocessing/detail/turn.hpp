@@ -27,7 +27,7 @@ public:
         return *this;
     }
     ~Turn() { end(); }
-    /// There is something to do, and the deadline was perhaps 0: whoever is at it only copies a record.
+    /// There is something to do, and the deadline was perhaps 0: whoever is at it only copies a record, which is there.
     bool try_longer() {
         mine_ = lock_->acquire(*parking_, this_thread(), Deadline::after(slice));
         return mine_;

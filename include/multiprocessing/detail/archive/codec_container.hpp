@@ -60,8 +60,9 @@ void append_block(T& value, std::span<const std::byte> bytes) {
         const auto* const first = reinterpret_cast<const Element*>(bytes.data());
         value.insert(value.end(), first, first + count);
     } else if (bytes.size() <= 4096) {
-        value.resize(count); // so few that zeros cost nothing
-        std::memcpy(value.data(), bytes.data(), bytes.size());
+        const std::size_t before = value.size();
+        value.resize(before + count); // so few that zeros cost nothing
+        std::memcpy(value.data() + before, bytes.data(), bytes.size());
     } else {
         detail::append_through_window(value, bytes);
     }

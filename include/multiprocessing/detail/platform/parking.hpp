@@ -9,7 +9,7 @@
 /// * `wake_one(word)`, `wake_all(word)`: after the word was changed. A wake that nobody sleeps for is lost, or is
 ///   kept for one later sleeper, who then looks again in vain. (Windows: both wake all whose word has changed, and in
 ///   a crowd of sleepers who expect different values one may, rarely, be overlooked. So no sleep may be long.)
-///   Returns whether somebody was asleep there.
+///   Returns whether somebody was asleep there; Windows: may have been.
 /// * `current_processor()`: where this thread runs, as a hint for spinning; costs a nanosecond.
 /// * `pause()`: one beat of a spinning loop.
 

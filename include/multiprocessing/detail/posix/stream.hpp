@@ -168,13 +168,9 @@ private:
         const short events = wait_for(drain ? POLLIN | POLLOUT : POLLOUT, 100ms);
         if (!drain || !(events & POLLIN) || (events & POLLOUT)) return;
         const std::unique_lock reading{drain->reading, std::try_to_lock};
-        if (!reading ||
+        if (!reading || drain->inbox.is_full() ||
             drain->watchers.load() > 0) { // somebody reads just now; if not for ever, it is up to us then
             wait_for(POLLOUT, 10ms);
-            return;
-        }
-        if (drain->inbox.is_full()) {
-            drain = nullptr;
             return;
         }
         try {
