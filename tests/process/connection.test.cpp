@@ -16,6 +16,10 @@
 #include <utility>
 #include <vector>
 
+#if !defined(_WIN32)
+#include <signal.h>
+#endif
+
 using namespace process;
 
 namespace {
@@ -183,6 +187,26 @@ TEST_CASE("a receiver that was killed while it waited is an error of the first m
         }
     }
 }
+
+#if !defined(_WIN32)
+TEST_CASE("a receiver hears of the end though another one of the same end was stopped", "[connection]") {
+    auto [here, there] = mp::Pipe();
+    mp::Process stopped(
+        [](mp::Connection c) {
+            c.send(1);
+            c.recv<int>();
+        },
+        here.dup());
+    stopped.start();
+    CHECK(there.recv<int>() == 1);
+    std::this_thread::sleep_for(20ms); // it waits at the ring, whose lock it has
+    ::kill(static_cast<pid_t>(*stopped.pid()), SIGSTOP);
+    there.close();
+    CHECK_THROWS_AS(here.recv<int>(), mp::EOFError);
+    stopped.kill();
+    stopped.join();
+}
+#endif
 
 TEST_CASE("who has waited for long still hears of messages, and of the end", "[connection]") {
     auto [a, b] = mp::Pipe();

@@ -241,6 +241,24 @@ bool eventually(Condition condition) {
 
 } // namespace
 
+TEST_CASE("a draft is seen by who waits for that record, until it is dropped", "[ring]") {
+    detail::Draft draft;
+    CHECK(draft.look(0).stamp == 0);
+    const std::uint64_t first = draft.begin(5);
+    CHECK(draft.look(5).stamp == 0); // nothing is there yet
+    draft.grow(first, 100);
+    CHECK(draft.look(5).stamp == first);
+    CHECK(draft.look(5).bytes == 100);
+    CHECK(draft.look(4).stamp == 0);
+    CHECK(draft.look(6).stamp == 0);
+    draft.drop();
+    CHECK(draft.look(5).stamp == 0);
+    const std::uint64_t second = draft.begin(5);
+    CHECK(second != first);
+    draft.grow(second, 7);
+    CHECK(draft.look(5).stamp == second);
+}
+
 TEST_CASE("a large record is taken while it is put", "[ring]") {
     Shared shared;
     for (const bool sleeps : {false, true}) {
