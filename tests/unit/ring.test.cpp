@@ -311,7 +311,8 @@ TEST_CASE("elements that lie badly are followed to the last", "[ring]") {
         RingResult result{};
         std::thread taker([&] { result = detail::take_item<Item>(shared.ring(), shared.space, item, {}); });
         shared.put(size, 1, [&](int part) {
-            if (part == 1) std::this_thread::sleep_for(std::chrono::milliseconds{20});
+            // Time to follow; and to take all but the last part of the third, which is a small one.
+            if (part == 1 || part == 16) std::this_thread::sleep_for(std::chrono::milliseconds{30});
         });
         taker.join();
         REQUIRE(result == RingResult::done);
