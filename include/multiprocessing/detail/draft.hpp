@@ -36,10 +36,7 @@ public:
     }
     /// By who has found the writer dead, before anything that it had taken is given to others: nobody follows it any more. Who
     /// has read a head since, and then still sees the draft, has read the right one.
-    void drop() noexcept {
-        written_.store(stamped(next_stamp(), 0), std::memory_order_relaxed);
-        std::atomic_thread_fence(std::memory_order_release);
-    }
+    void drop() noexcept { written_.exchange(stamped(next_stamp(), 0), std::memory_order_seq_cst); }
     /// So many bytes are there.
     void grow(std::uint64_t stamp, std::uint64_t bytes) noexcept {
         written_.store(stamped(stamp, bytes), std::memory_order_release); // who sees it sees the bytes

@@ -35,11 +35,12 @@ public:
         return head_bytes + (bytes + head_bytes - 1) / head_bytes * head_bytes;
     }
     /// What stands before the bytes of a record: how many they are, stamped. By anybody who knows that there is one.
+    /// Acquire: what is looked at afterwards, the draft, is no older than the head, whoever has written that.
     static std::uint64_t head_at(Space& space, const RingCursor& at) {
-        return std::atomic_ref(space.at<std::uint64_t>(at.segment + at.offset)).load(std::memory_order_relaxed);
+        return std::atomic_ref(space.at<std::uint64_t>(at.segment + at.offset)).load(std::memory_order_acquire);
     }
     static void set_head(Space& space, const RingCursor& at, std::uint64_t head) {
-        std::atomic_ref(space.at<std::uint64_t>(at.segment + at.offset)).store(head, std::memory_order_relaxed);
+        std::atomic_ref(space.at<std::uint64_t>(at.segment + at.offset)).store(head, std::memory_order_release);
     }
     static std::byte* content_at(Space& space, const RingCursor& at) {
         return &space.at<std::byte>(at.segment + at.offset + head_bytes);

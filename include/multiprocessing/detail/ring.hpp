@@ -283,7 +283,6 @@ private:
         if (!at.segment) return false; // it was swept away
         const std::uint64_t head = RecordStore::head_at(space, at);
         // The head was read before anybody swept up here, if the draft is there still.
-        std::atomic_thread_fence(std::memory_order_acquire);
         if (Draft::stamp_of(head) != stamp || draft.look(consumed).stamp != stamp) return false;
         const std::uint64_t bytes = Draft::bytes_of(head);
         const std::byte* const from = RecordStore::content_at(space, at);
