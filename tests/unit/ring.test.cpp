@@ -384,6 +384,37 @@ TEST_CASE("of a record whose writer was killed nothing is taken, however much ha
 
 namespace {
 
+/// Ends its process with the first part.
+struct FatalSink {
+    static constexpr std::uint64_t grain = 1;
+    void begin(std::size_t) {}
+    void add(std::span<const std::byte>) { ::kill(::getpid(), SIGKILL); }
+};
+
+} // namespace
+
+TEST_CASE("who is killed while he follows a record takes nothing of it", "[ring]") {
+    Shared shared;
+    const pid_t child = ::fork();
+    if (child == 0) {
+        shared.flag() = 1;
+        shared.ring().take(shared.space, FatalSink{}, {});
+        ::_exit(0);
+    }
+    CHECK(eventually([&] { return shared.flag() == 1; }));
+    int status = 0;
+    shared.put(large, 7, [&](int part) {
+        if (part == 2) REQUIRE(::waitpid(child, &status, 0) == child); // so it was here in the middle
+    });
+    CHECK(WIFSIGNALED(status));
+    Taker taker{shared.ring(), shared.space};
+    taker.join();
+    CHECK(taker.result == RingResult::done);
+    CHECK(taker.is_all(large, 7));
+}
+
+namespace {
+
 /// A copy of this process puts a record, and is killed while it writes it.
 void put_and_die(detail::Ring& ring, std::size_t size) {
     detail::Space& space = detail::tree().space; // in the copy, tree() would be a new one

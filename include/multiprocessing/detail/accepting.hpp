@@ -121,11 +121,14 @@ public:
     Acceptor(const platform::Endpoint& endpoint, int backlog, std::optional<std::string> key, bool allow_md5,
              Timeout patience)
         : listening_(endpoint, backlog), key_(std::move(key)), allow_md5_(allow_md5), patience_(patience) {
-        note_name(listening_.identity());
+        note_name(listening_.identity()); // killed before: the folder stays
     }
     Acceptor(const Acceptor&) = delete;
     Acceptor& operator=(const Acceptor&) = delete;
-    ~Acceptor() { forget_name(listening_.identity()); }
+    ~Acceptor() {
+        // Before it is removed, as a later folder may get its number. Killed in between: the folder stays.
+        forget_name(listening_.identity());
+    }
 
     const platform::Listening& listening() const noexcept { return listening_; }
 

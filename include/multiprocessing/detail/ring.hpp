@@ -124,7 +124,7 @@ public:
             if (stamp == 0) return RingResult::timed_out;
             if (follow(space, turn, consumed, stamp, sink)) return RingResult::done;
         }
-        Cursor at = consumers_.at[consumed % 2];
+        RingCursor at = consumers_.at[consumed % 2];
         const bool moves = store_.find(space, at, consumed);
         const std::span<const std::byte> bytes = RecordStore::bytes_at(space, at);
         sink.begin(bytes.size());
@@ -178,10 +178,6 @@ public:
         return wait(parking, all_done_, deadline, [this] { return all_done(); });
     }
 
-private:
-    using Cursor = RingCursor;
-
-public:
     /// A record that is being taken, by who holds the lock of the taking end. If it is not committed, it stays.
     class Taking {
     public:
@@ -208,7 +204,7 @@ public:
         Ring* ring_ = nullptr;
         Space* space_ = nullptr;
         std::uint64_t consumed_ = 0;
-        Cursor at_{};
+        RingCursor at_{};
         bool moves_ = false;
         Turn turn_;
     };
@@ -227,7 +223,7 @@ private:
     template <class Fill>
     bool write(Space& space, std::uint64_t produced, std::uint64_t bytes, Fill& fill) {
         const std::uint64_t length = RecordStore::length_of(bytes);
-        Cursor at = store_.place_for(space, producers_.at[produced % 2], produced, length, output_.count);
+        RingCursor at = store_.place_for(space, producers_.at[produced % 2], produced, length, output_.count);
         std::byte* const to = RecordStore::content_at(space, at);
         bool is_heard = true;
         // Where bytes are limited, in a Pipe, records are taken in two steps, and nobody follows.
@@ -254,6 +250,7 @@ private:
         for (std::uint64_t done = 0; done < bytes;) {
             const std::uint64_t part = (std::min)(Draft::part_bytes, bytes - done);
             fill(to + done, done, static_cast<std::size_t>(part));
+            // Killed here, or after: who follows waits, until a head with another stamp shows that this is void.
             input_.draft.grow(stamp, done += part);
             producers_.lock.touch(); // see post_if_waited(); who is woken does not want the lock
             is_heard = post_if_waited(space.parking(), input_.place) && is_heard;
@@ -262,7 +259,7 @@ private:
     }
 
     /// It was copied out of `at`; the turn is over.
-    void commit(Space& space, Turn& turn, std::uint64_t consumed, Cursor at, bool moves) {
+    void commit(Space& space, Turn& turn, std::uint64_t consumed, RingCursor at, bool moves) {
         at.offset += RecordStore::length_of(RecordStore::bytes_at(space, at).size());
         consumers_.at[(consumed + 1) % 2] = at;
         // Release: who sees the count may write over the record.
@@ -278,7 +275,7 @@ private:
     __attribute__((noinline)) bool follow(Space& space, Turn& turn, std::uint64_t consumed, std::uint64_t stamp,
                                           Sink& sink) {
         const Draft& draft = input_.draft;
-        Cursor at = consumers_.at[consumed % 2];
+        RingCursor at = consumers_.at[consumed % 2];
         const bool moves = store_.find(space, at, consumed);
         if (!at.segment) return false; // it was swept away
         const std::uint64_t head = RecordStore::head_at(space, at);
@@ -291,28 +288,23 @@ private:
             sink.add({from + done, static_cast<std::size_t>(end - done)});
             done = end;
         };
-        const auto is_put = [&] {
-            consumers_.seen = input_.count.load(std::memory_order_acquire);
-            return consumers_.seen != consumed;
-        };
         sink.begin(static_cast<std::size_t>(bytes));
         for (;;) {
             const Draft::Seen now = draft.look(consumed); // before the count: that ends the draft, too
-            if (is_put()) break;
+            if (has_record(consumed)) break;
             if (now.stamp != stamp || now.bytes > bytes) return false;
             if (const std::uint64_t whole = now.bytes - now.bytes % sink.grain; whole > done) {
                 add(whole);
                 continue;
             }
             const auto ready = [&] {
-                return is_put() || draft.look(consumed).bytes != now.bytes || is_shut_down();
+                return has_record(consumed) || draft.look(consumed).bytes != now.bytes || is_shut_down();
             };
-            const auto touch = [&] { producers_.lock.touch(); };
-            wait(space.parking(), input_.place, Deadline{}, ready, touch);
+            wait(space.parking(), input_.place, Deadline{}, ready, [&] { producers_.lock.touch(); });
             if (is_shut_down()) return false;
         }
         // Now it cannot change any more. The one that was begun may have died, and this be another in its place.
-        Cursor there = consumers_.at[consumed % 2];
+        RingCursor there = consumers_.at[consumed % 2];
         store_.find(space, there, consumed);
         if (there != at || RecordStore::head_at(space, there) != head) return false;
         add(bytes);
@@ -333,13 +325,14 @@ private:
     void sweep_after_death(Space& space) {
         if (!producers_.lock.recovered()) return;
         input_.draft.drop(); // before its memory may be another's
+        // Killed here: the next holder finds us dead, and sweeps as well.
         store_.sweep(space, producers_.at[input_.count.load(std::memory_order_relaxed) % 2].segment);
     }
 
     /// By the holder of the putting end: whether another segment is needed for a record of `length`, and those in use hold
     /// too much that has not been taken.
     bool is_too_much(Space& space, std::uint64_t produced, std::uint64_t length) {
-        const Cursor at = producers_.at[produced % 2];
+        const RingCursor at = producers_.at[produced % 2];
         if (!at.segment || producers_.seen == produced || store_.fits(space, at, length, output_.count))
             return false;
         return store_.unread_bytes(space, at.segment, producers_.seen) >= most_bytes_;
@@ -359,28 +352,30 @@ private:
         return is_full() ? RingResult::timed_out : RingResult::done;
     }
 
+    /// By the holder of the taking end: whether record number `consumed` is there.
+    bool has_record(std::uint64_t consumed) {
+        consumers_.seen = input_.count.load(std::memory_order_acquire);
+        return consumers_.seen != consumed;
+    }
+
     /// By the holder of the taking end: until there is a record.
     template <class IsOver>
     RingResult await_record(Space& space, std::uint64_t consumed, const Deadline& deadline,
                             const IsOver& is_over, int most_idle) {
-        const auto has_record = [&] {
-            consumers_.seen = input_.count.load(std::memory_order_acquire);
-            return consumers_.seen != consumed;
-        };
-        const auto ready = [&] { return has_record() || is_shut_down() || is_over(); };
-        const auto came = [&] { return has_record() ? consumers_.seen - consumed : 0; };
+        const auto ready = [&] { return has_record(consumed) || is_shut_down() || is_over(); };
+        const auto came = [&] { return has_record(consumed) ? consumers_.seen - consumed : 0; };
         if (consumers_.patience.catches_up(input_.place, came)) return RingResult::done;
         const auto touch = [&] { producers_.lock.touch(); };
         if (!wait(space.parking(), input_.place, deadline, ready, touch, most_idle))
             return RingResult::timed_out;
-        if (has_record()) return RingResult::done;
+        if (has_record(consumed)) return RingResult::done;
         if (!is_shut_down()) return RingResult::timed_out;
         // Who was putting while it was shut down has finished when the lock has been ours.
         {
             const Turn turn{producers_.lock, space.parking(), Deadline{}};
             sweep_after_death(space);
         }
-        return has_record() ? RingResult::done : RingResult::shut_down;
+        return has_record(consumed) ? RingResult::done : RingResult::shut_down;
     }
 
     bool all_done() const noexcept {

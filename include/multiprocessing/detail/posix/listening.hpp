@@ -143,6 +143,7 @@ public:
     Listening(Endpoint wanted, int backlog) {
         if (!wanted.is_network() && wanted.path.empty()) {
             folder_ = make_private_folder();
+            identity_ = identity_of_folder(folder_);
             std::array<std::byte, 6> random;
             fill_random(random);
             wanted.path = folder_ + "/sock-";
@@ -165,9 +166,7 @@ public:
 
     const Endpoint& endpoint() const noexcept { return endpoint_; }
     NativeHandle handle() const noexcept { return socket_.native(); }
-    std::uint64_t identity() const noexcept {
-        return folder_.empty() || pid_ != current_pid() ? 0 : identity_of_folder(folder_);
-    }
+    std::uint64_t identity() const noexcept { return pid_ == current_pid() ? identity_ : 0; }
 
     std::optional<Handle> accept(Endpoint& peer) {
         for (;;) {
@@ -221,8 +220,9 @@ private:
 
     Handle socket_;
     Endpoint endpoint_;
-    std::string made_;   // path of the socket
-    std::string folder_; // that it is in, if that is ours
+    std::string made_;           // path of the socket
+    std::string folder_;         // that it is in, if that is ours
+    std::uint64_t identity_ = 0; // of the folder, even if somebody has removed it
     int pid_ = current_pid();
 };
 
