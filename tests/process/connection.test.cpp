@@ -193,11 +193,16 @@ TEST_CASE("a receiver hears of the end though another one of the same end was st
     auto [here, there] = mp::Pipe();
     mp::Process stopped(
         [](mp::Connection c) {
+            c.send(0);
+            c.recv<int>(); // the first wait of all hears of the end that was closed by passing it
             c.send(1);
             c.recv<int>();
         },
         here.dup());
     stopped.start();
+    CHECK(there.recv<int>() == 0);
+    std::this_thread::sleep_for(20ms);
+    there.send(0);
     CHECK(there.recv<int>() == 1);
     std::this_thread::sleep_for(20ms); // it waits at the ring, whose lock it has
     ::kill(static_cast<pid_t>(*stopped.pid()), SIGSTOP);
