@@ -228,14 +228,14 @@ private:
     /// old block under those who have it; here it is an object of its own, which its leases keep.)
     void move_to(std::size_t capacity) {
         const std::size_t size = this->size();
-        detail::leases().collect_if_notified(); // what others no longer need makes room
+        detail::leases().collect(); // what others no longer need makes room
         detail::TreeMember& member = detail::tree();
         detail::Block block{member.heap.allocate(sizeof(Head) + detail::bytes_behind<Head, T>(capacity))};
         Head& head = *new (&member.space.template at<std::byte>(block.position())) Head{};
         head.capacity = capacity;
         move(detail::elements_behind<Head, T>(head), first(), size);
         set_size(head, size);
-        this->refer_to(std::make_shared<detail::SharedObject>(kind, std::move(block)));
+        this->refer_to(detail::SharedObject::make_in_block(kind, std::move(block)));
     }
 
     /// Makes room for so many more behind the elements; returns the first.

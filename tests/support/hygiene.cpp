@@ -56,6 +56,7 @@ public:
         std::vector<std::string> left;
         for (int attempt = 0; attempt < 500; ++attempt) {
             multiprocessing::detail::children().bury();
+            multiprocessing::detail::forked_copies().collect();
             auto after = support::inventory();
             // It is there for the life of the tree, from the first shared memory with a name on.
             std::erase_if(after, [](const std::string& line) {

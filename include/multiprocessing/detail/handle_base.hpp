@@ -36,18 +36,20 @@ public:
 
     void give(Giver& giver) const { giver.give(object_); }
     static Derived take(Taker& taker) {
-        return Derived(Received{std::make_shared<SharedObject>(Derived::kind, tree(), taker.take())});
+        return Derived(Received{SharedObject::make_given(Derived::kind, taker.take())});
     }
 
 protected:
-    HandleBase() : object_(std::make_shared<SharedObject>(Derived::kind, sizeof(Body))) {}
+    HandleBase()
+        : object_(SharedObject::make_unused(std::make_unique<SharedObject>(Derived::kind, sizeof(Body)))) {}
     explicit HandleBase(Received received) : object_(std::move(received.object)) {}
     /// `init(body)` is called when the object is made, on zeroed memory, `further_bytes` of which lie behind the body;
     /// `init.end(body, member)`, if there is such a function, when nobody can use it any more, by the process that made it if
     /// it lives to see that.
     template <std::invocable<Body&> Init>
     explicit HandleBase(Init init, std::uint64_t further_bytes = 0)
-        : object_(std::make_shared<InitialObject<Init>>(sizeof(Body) + further_bytes, std::move(init))) {}
+        : object_(SharedObject::make_unused(
+              std::make_unique<InitialObject<Init>>(sizeof(Body) + further_bytes, std::move(init)))) {}
 
     /// Throws `std::logic_error` in a process that the object was not passed to.
     Body& body() const { return *std::launder(static_cast<Body*>(object_->address())); }

@@ -3,8 +3,8 @@
 /// @file heap.hpp  Blocks of the Space for one process, recorded in its private memory and reused warm.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/extent_table.hpp>
 #include <multiprocessing/detail/heap_layout.hpp>
+#include <multiprocessing/detail/number_table.hpp>
 #include <multiprocessing/detail/poison.hpp>
 #include <multiprocessing/detail/room.hpp>
 #include <multiprocessing/detail/space.hpp>
@@ -384,7 +384,7 @@ private:
     const Incarnation self_;
     std::atomic<std::uint32_t>* const touched_;
     mutable std::mutex mutex_;
-    ExtentTable owned_;
+    NumberTable<OwnedExtent> owned_;
     std::array<std::vector<Position>, Layout::classes.size()> free_;
     std::array<std::uint32_t, Layout::classes.size()> empty_slabs_{};
     std::vector<Run> warm_; // oldest first

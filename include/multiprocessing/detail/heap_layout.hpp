@@ -3,7 +3,6 @@
 /// @file heap_layout.hpp  Where blocks of a heap lie in their extents, and of which sizes they are.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/extent_table.hpp>
 #include <multiprocessing/detail/space.hpp>
 
 #include <algorithm>
@@ -12,6 +11,13 @@
 #include <cstdint>
 
 namespace multiprocessing::inline v1::detail {
+
+/// What a heap knows of an extent that it owns, or of the first of a run of them.
+struct OwnedExtent {
+    std::uint64_t number;
+    std::uint32_t shape; ///< As in Extent::shape.
+    std::uint32_t live;  ///< Of a slab: how many of its blocks are in use.
+};
 
 struct HeapLayout {
     // An extent's shape: how many extents the block that begins here has, or `slab` plus a class; 0 inside a block.

@@ -59,6 +59,8 @@ inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request)
     TreeMember& parent = tree();
     process_wide<Tree>().prepare_join();
     const Thunk& target = resolve(request.target, request.target_file);
+    self().starts_child_by_fork = true;
+    const ScopeExit started{[] { self().starts_child_by_fork = false; }};
     const int pid = platform::fork_process();
     if (pid == 0) live_as_fork(birth, request, parent, target);
     // Not tied to the lifeline from here: the child does that before anything else, and looks whether we still live.

@@ -117,6 +117,7 @@ private:
         platform::flush_standard_streams();
         TreeMember& server = tree();
         process_wide<Tree>().prepare_join();
+        self().starts_child_by_fork = true;
         before_fork(); // this kind of fork does not run the handlers of fork()
         std::optional<int> pid;
         int error = 0;
@@ -125,6 +126,7 @@ private:
         } catch (const std::system_error& refused) { error = refused.code().value(); }
         const bool in_child = pid && *pid == 0;
         after_fork(in_child);
+        self().starts_child_by_fork = false;
         if (in_child) live_as_copy(request, message.handles, server);
         return {pid.value_or(0), error};
     }

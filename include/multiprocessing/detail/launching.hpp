@@ -49,17 +49,11 @@ public:
     void (*preload)() = nullptr;      // what the fork server runs first; under `mutex`
     bool ends_children = false;       // an exit handler will, or the last step of a child
 
-    /// Before the first child, in the main process: what all its descendants hold, so that the janitor knows when the last
-    /// of them has gone. Holding `mutex`.
+    /// Before the first child. Holding `mutex`.
     void hold_tree() {
         Self& me = self();
-        if constexpr (platform::names_outlive_processes) {
-            std::lock_guard lock{me.mutex};
-            if (me.parent || !me.alive.empty()) return;
-            platform::Pipe pipe = platform::make_pipe();
-            platform::HandleTraits::keep_in_forked_child(pipe.writer.native());
-            me.alive.push_back(std::move(pipe.writer));
-        }
+        std::lock_guard lock{me.mutex};
+        detail::hold_tree(me);
     }
 
     int janitor = 0; // pid of the tree's, if this process started it

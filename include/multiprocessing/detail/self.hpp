@@ -56,6 +56,8 @@ public:
     std::atomic<int> made_names{0}; // pid of this process if it made memory with a name; in a copy, another's
     std::atomic<bool> finishing{false};     // a thread of this child takes its last steps
     std::atomic<bool> ends_children{false}; // nobody replaces what ends from here on
+    /// The fork that is being made starts a child of ours, which joins the tree by itself. Under launching's mutex.
+    bool starts_child_by_fork = false;
 
     /// Counts the processes between the main one and this. An object remembers the life in which it was made; in
     /// another one it is somebody else's. Life 0 in a spawned child is its initialisation.
@@ -63,7 +65,7 @@ public:
     void begin_life() noexcept { life_.fetch_add(1, std::memory_order_relaxed); }
 
     /// Counts all forks, also the program's own, which leave `life` as it is.
-    std::uint32_t copies() const noexcept { return copies_.load(std::memory_order_relaxed); }
+    std::uint32_t copies() const noexcept { return count_copies(root_); }
 
     /// Whether main() called freeze_support(), so that this program can be started as a child.
     bool is_prepared() const noexcept { return prepared_.load(std::memory_order_relaxed); }
@@ -94,7 +96,6 @@ public:
     void after_fork(bool in_child) {
         if (in_child) {
             lost_stacks_ = lost_stacks_ || forks_beside_threads_;
-            copies_.fetch_add(1, std::memory_order_relaxed);
             own_threads = 0; // threads are not copied
         }
         ForkSafe::after_fork(in_child);
@@ -102,7 +103,7 @@ public:
 
 private:
     std::atomic<std::uint32_t> life_{0};
-    std::atomic<std::uint32_t> copies_{0};
+    StateRoot& root_ = state_root();
     std::atomic<bool> prepared_{false};
     bool forks_beside_threads_ = false; // guarded by `mutex`
     bool lost_stacks_ = false;          // written where there is one thread only

@@ -3,42 +3,21 @@
 /// @file shared_object.hpp  An object in the Space that several processes have handles of: who keeps it, and how long.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/forked_copies.hpp>
+#include <multiprocessing/detail/leases.hpp>
 #include <multiprocessing/detail/self.hpp>
-#include <multiprocessing/detail/state.hpp>
-#include <multiprocessing/detail/take_if.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <iterator>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
-
-/// A promise of the giver to keep an object for one receiver, written before the receiver runs.
-struct LeaseEntry {
-    Position object;
-    /// Of an `std::atomic<std::uint32_t>`: the promise itself, until whoever made it or received it knows that nobody will
-    /// take the object any more by this entry, plus the grips of the receiver. At 0 the lease is over.
-    /// None: this is no lease, the object was handed over for good.
-    Position grips;
-};
-
-/// Lets go of one grip, or of the promise.
-inline void let_go(TreeMember& member, Position grips) noexcept {
-    auto& count = member.space.at<std::atomic<std::uint32_t>>(grips);
-    if (count.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    // Killed here: the giver finds it over when it next looks for another reason.
-    member.space.notify(member.space.extent(grips / Space::extent_bytes).owner.load(std::memory_order_relaxed));
-}
 
 /// One process's grip on a shared object; its handles here share it through a `std::shared_ptr`.
 ///
@@ -46,28 +25,34 @@ inline void let_go(TreeMember& member, Position grips) noexcept {
 /// own handles; objects travel only down the tree, each time under a lease that the giver records for the receiver. The
 /// giver keeps the object until the lease is over, or the receiver is dead with all its descendants. Only the receiver
 /// counts in a lease, so that its death makes the count void as a whole.
-class SharedObject {
+///
+/// Made by a `make_...` function and owned through the pointer that it returns.
+class SharedObject : public Copied {
 public:
+    /// Registers an object that this process makes when it is first used or passed on.
+    static std::shared_ptr<SharedObject> make_unused(std::unique_ptr<SharedObject> object) {
+        forked_copies().add_unused(*object);
+        return own(std::move(object));
+    }
+    /// An object that lies in a block of this process's heap already.
+    static std::shared_ptr<SharedObject> make_in_block(const char* kind, Block block) {
+        return own(std::unique_ptr<SharedObject>(new SharedObject(kind, std::move(block))));
+    }
+    /// An object that was given to this process.
+    static std::shared_ptr<SharedObject> make_given(const char* kind, const LeaseEntry& lease) {
+        return own(std::unique_ptr<SharedObject>(new SharedObject(kind, tree(), lease)));
+    }
+
     /// An object that this process makes, in the Space of its tree, when it is first used or passed on. `kind` is its
     /// public name, for errors; `bytes` its size.
     SharedObject(const char* kind, std::uint64_t bytes) : kind_(kind), bytes_(bytes) {}
 
-    /// An object that lies in a block of this process's heap already.
-    SharedObject(const char* kind, Block block) : kind_(kind), member_(&tree()), position_(block.release()) {}
-
-    /// An object that was given to this process.
-    SharedObject(const char* kind, TreeMember& member, const LeaseEntry& lease)
-        : kind_(kind), member_(&member), position_(lease.object), grips_(lease.grips) {
-        if (grips_) member.space.at<std::atomic<std::uint32_t>>(grips_).fetch_add(1, std::memory_order_relaxed);
-    }
-
-    SharedObject(const SharedObject&) = delete;
-    SharedObject& operator=(const SharedObject&) = delete;
-
-    virtual ~SharedObject() {
+    ~SharedObject() override {
         // In a copy that a fork made, the grip is the other process's.
-        if (!position_.load(std::memory_order_relaxed) || copies_ != self().copies()) return;
-        if (grips_) {
+        if (copies_ != self().copies()) return;
+        if (!position_.load(std::memory_order_relaxed)) {
+            forked_copies().remove_unused(*this);
+        } else if (grips_) {
             let_go(*member_.load(std::memory_order_relaxed), grips_);
         } else {
             member_.load(std::memory_order_relaxed)->heap.free(position_);
@@ -99,12 +84,12 @@ public:
     TreeMember& member() const noexcept { return *member_.load(std::memory_order_relaxed); }
 
     const char* kind() const noexcept { return kind_; }
-    /// Whether it exists, for all that this process knows.
+    /// Whether it exists and is this process's, for all that this process knows.
     bool is_made() const noexcept {
         return position_.load(std::memory_order_relaxed) != 0 && copies_ == self().copies();
     }
-    /// Whether another process made it.
-    bool is_given() const noexcept { return grips_ != 0; }
+    /// Whether another process made it: one up the tree, or the one that this is a copy of.
+    bool is_given() const noexcept { return grips_ != 0 || copies_ != self().copies(); }
 
 protected:
     /// Null if it was never made, or made by the process that this one is a copy of.
@@ -117,10 +102,29 @@ protected:
     virtual void construct(void*) {}
 
 private:
+    SharedObject(const char* kind, Block block) : kind_(kind), member_(&tree()), position_(block.release()) {
+        forked_copies().add(*this);
+    }
+    SharedObject(const char* kind, TreeMember& member, const LeaseEntry& lease)
+        : kind_(kind), member_(&member), position_(lease.object), grips_(lease.grips) {
+        forked_copies().add(*this);
+        if (grips_) member.space.at<LeaseWord>(grips_).grips.fetch_add(1, std::memory_order_relaxed);
+    }
+
+    static std::shared_ptr<SharedObject> own(std::unique_ptr<SharedObject> object) {
+        return {object.release(), [](SharedObject* unused) { forked_copies().destroy(unused); }};
+    }
+
     void make();
+    void make_now();
+    void make_for_copies() override { make_now(); }
 
     [[noreturn]] void throw_foreign() const {
         const std::string what = std::string("multiprocessing: this ") + kind_;
+        if (copies_ != self().copies()) {
+            throw std::logic_error(
+                what + " belongs to the process that this one was forked from: pass it as an argument");
+        }
         if (life_ == 0) {
             throw std::logic_error(what +
                                    " was made by the initialisation of this program, it is not the parent's: "
@@ -140,90 +144,10 @@ private:
     bool released_ = false;
 };
 
-/// The leases that this process has given and that have not ended.
-class Leases : public ForkSafe {
-public:
-    static constexpr StateSlot slot = StateSlot::objects;
-
-    /// Promises to keep `object` for `holder`, a child (or a task, see pool).
-    LeaseEntry give(std::shared_ptr<SharedObject> object, std::uint64_t holder) {
-        collect_if_notified();
-        TreeMember& member = tree();
-        const LeaseEntry entry{object->position(), member.heap.allocate(sizeof(std::atomic<std::uint32_t>))};
-        member.space.at<std::atomic<std::uint32_t>>(entry.grips)
-            .store(1, std::memory_order_relaxed); // the promise
-        std::lock_guard lock{mutex};
-        open_.push_back(Open{std::move(object), entry.grips, holder});
-        return entry;
-    }
-
-    /// The leases of `holder` are `to`'s from now on.
-    void transfer(std::uint64_t holder, std::uint64_t to) {
-        std::lock_guard lock{mutex};
-        for (Open& lease : open_) {
-            if (lease.holder == holder) lease.holder = to;
-        }
-    }
-
-    /// The holder is gone for good, whatever its counts say.
-    void end(std::uint64_t holder) {
-        drop([&](const Open& lease) { return lease.holder == holder; });
-    }
-
-    /// Ends the leases whose receivers need them no longer, if any has said so since the last time.
-    void collect_if_notified() {
-        TreeMember& member = tree();
-        const std::uint32_t now = member.space.notifications(member.self);
-        if (notifications_.exchange(now, std::memory_order_relaxed) == now) return;
-        drop([&](const Open& lease) {
-            return member.space.at<std::atomic<std::uint32_t>>(lease.grips).load(std::memory_order_acquire) ==
-                   0;
-        });
-    }
-
-    /// A holder that is no process: these have 32 bits.
-    std::uint64_t new_holder() noexcept { return last_holder_.fetch_add(1, std::memory_order_relaxed) + 1; }
-
-    /// How many leases are open.
-    std::size_t count() {
-        std::lock_guard lock{mutex};
-        return open_.size();
-    }
-
-    void after_fork(bool in_child) {
-        if (in_child) open_.clear(); // their objects know that they are copies
-        ForkSafe::after_fork(in_child);
-    }
-
-private:
-    struct Open {
-        std::shared_ptr<SharedObject> object;
-        Position grips;
-        std::uint64_t holder;
-    };
-
-    template <class Ended>
-    void drop(Ended ended) {
-        std::vector<Open>
-            dropped; // destroyed without the mutex: the last grip on an object may end more leases
-        {
-            std::lock_guard lock{mutex};
-            dropped = take_if(open_, ended);
-        }
-        for (const Open& lease : dropped) tree().heap.free(lease.grips);
-    }
-
-    std::vector<Open> open_;
-    std::atomic<std::uint32_t> notifications_{0};
-    std::atomic<std::uint64_t> last_holder_{std::uint64_t{1} << 32};
-};
-
-inline Leases& leases() { return process_wide<Leases>(); }
-
 inline Block SharedObject::hand_over(const std::shared_ptr<SharedObject>& self, long handles) {
     const Position position = self->position();
-    leases().collect_if_notified();
-    TreeMember& member = self->member();
+    leases().collect();
+    TreeMember& member = tree();
     // What a child of ours handed over to us may lie in that one's memory, which will end with us.
     if (!self->is_given() && self.use_count() <= handles && member.heap.is_own(position)) {
         self->released_ = true;
@@ -242,12 +166,25 @@ inline void SharedObject::make() {
     if (released_)
         throw std::logic_error(std::string("multiprocessing: this ") + kind_ +
                                " was the result of a task, and is gone");
-    leases().collect_if_notified(); // what others no longer need makes room
+    if (copies_ != self().copies()) {
+        throw std::logic_error(
+            std::string("multiprocessing: this ") + kind_ +
+            " was made and not used before the program's own fork(), and could not be given its memory then: "
+            "use it before the fork");
+    }
+    leases().collect(); // what others no longer need makes room
+    forked_copies().collect();
+    make_now();
+    forked_copies().remove_unused(*this);
+}
+
+inline void SharedObject::make_now() {
+    if (position_.load(std::memory_order_acquire)) return;
     TreeMember& member = tree();
     const Position fresh = member.heap.allocate_zeroed(bytes_);
     construct(&member.space.at<std::byte>(fresh));
     member_.store(&member, std::memory_order_relaxed);
-    // Two threads may use a fresh handle at once: the second to come throws its object away.
+    // Two threads may use a fresh handle at once, or one may fork meanwhile: the second to come throws its object away.
     Position none = 0;
     if (!position_.compare_exchange_strong(none, fresh, std::memory_order_acq_rel)) member.heap.free(fresh);
 }

@@ -25,7 +25,8 @@ enum class StateSlot : unsigned {
     launching,    // lifeline, fork server; held while a child is started
     children,     // who was started and not yet reaped
     self,         // who this process is
-    objects,      // handles of shared objects
+    objects,      // leases of shared objects
+    copies,       // the copies of this process that the program's own fork() made
     space,        // the shared memory of the tree and this process's heap in it
     exceptions,   // registered exception types
     start_method, // the default
@@ -41,7 +42,8 @@ enum class StateSlot : unsigned {
 /// and exit handlers may still use it at the very end.
 ///
 /// Around a fork, whoever forks: `before_fork()` takes the object's mutex, so that the child finds it
-/// whole; `after_fork(in_child)` gives it back and, in the child, forgets what was the parent's alone.
+/// whole; `after_fork(in_child)` gives it back and, in the child, forgets what was the parent's alone. It destroys and
+/// frees nothing: that is the parent's to do.
 template <class T>
 concept ProcessWide = requires(T object, bool in_child) {
     { T::slot } -> std::same_as<const StateSlot&>;
@@ -62,6 +64,9 @@ struct StateRoot {
 
     std::uint64_t magic = expected_magic;
     std::uint32_t abi = abi_version;
+    std::atomic<std::uint32_t> copies{0};                                ///< How many forks lead here.
+    std::atomic<std::uint32_t>* const witness = platform::fork_witness(); ///< copies + 1; 0 in a fresh copy.
+    std::uint32_t copies_before_fork = 0;                                ///< Of the thread that is forking.
     char word[96] = {}; // what announces this root to other images; rewritten in a forked child
     std::mutex making;
     Entry entries[static_cast<unsigned>(StateSlot::count)];
@@ -109,6 +114,23 @@ inline StateRoot* announced_root() {
 
 MULTIPROCESSING_VISIBLE inline StateRoot& state_root();
 
+/// The first that notices a fresh copy counts it.
+inline std::uint32_t count_fresh_copy(StateRoot& root) noexcept {
+    const std::uint32_t next = root.copies.load(std::memory_order_relaxed) + 1;
+    std::uint32_t fresh = 0;
+    if (!root.witness->compare_exchange_strong(fresh, next + 1, std::memory_order_acq_rel)) return fresh - 1;
+    root.copies.store(next, std::memory_order_relaxed);
+    return next;
+}
+
+/// Counts the forks between the first process and this one, the program's own among them. It differs in a copy from the
+/// copy's first instruction on, whichever handlers of the program run before ours, and where none run (`_Fork()`).
+inline std::uint32_t count_copies(StateRoot& root) noexcept {
+    if (!root.witness) return root.copies.load(std::memory_order_relaxed);
+    const std::uint32_t seen = root.witness->load(std::memory_order_relaxed);
+    return seen ? seen - 1 : count_fresh_copy(root);
+}
+
 /// Gives back what before_fork() took, last taken first.
 inline void release_after_fork(StateRoot& root, bool in_child) {
     for (unsigned i = static_cast<unsigned>(StateSlot::count); i-- > 0;) {
@@ -132,7 +154,10 @@ inline void before_fork() {
         // `making` comes last, as it is taken beneath any of the others. An object that was made since the
         // loop passed its place would be copied in whatever state another thread has it: begin again.
         root.making.lock();
-        if (std::none_of(std::begin(root.entries), std::end(root.entries), unheld)) return;
+        if (std::none_of(std::begin(root.entries), std::end(root.entries), unheld)) {
+            root.copies_before_fork = count_copies(root);
+            return;
+        }
         root.making.unlock();
         release_after_fork(root, false);
     }
@@ -141,13 +166,21 @@ inline void before_fork() {
 inline void after_fork(bool in_child) {
     StateRoot& root = state_root();
     root.making.unlock();
-    if (in_child) announce_pid(root);
+    if (in_child) {
+        // Before anything that may destroy: an object tells by this count whether it is the other process's.
+        if (count_copies(root) == root.copies_before_fork) {
+            root.copies.store(root.copies_before_fork + 1, std::memory_order_relaxed);
+            if (root.witness) root.witness->store(root.copies_before_fork + 2, std::memory_order_relaxed);
+        }
+        announce_pid(root);
+    }
     release_after_fork(root, in_child);
 }
 
 inline StateRoot& make_state_root() {
     if (StateRoot* root = announced_root()) return *root;
     auto* root = new StateRoot;
+    if (root->witness) root->witness->store(1, std::memory_order_relaxed);
     announce(*root);
     platform::leave_word(state_word_name, root->word);
     platform::call_at_fork([] { before_fork(); }, [] { after_fork(false); }, [] { after_fork(true); });

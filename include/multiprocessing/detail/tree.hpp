@@ -9,6 +9,7 @@
 #include <multiprocessing/detail/state.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -48,6 +49,7 @@ struct TreeMember {
     const std::shared_ptr<Space> owner;
     Space& space;
     const Incarnation self;
+    const std::uint32_t copies = detail::self().copies();
     Heap heap;
     SpareNames spare_names;
 };
@@ -58,15 +60,28 @@ public:
     static constexpr StateSlot slot = StateSlot::space;
 
     TreeMember& member() {
-        if (TreeMember* member = member_.load(std::memory_order_acquire)) return *member;
+        if (TreeMember* const member = member_.load(std::memory_order_acquire);
+            member && is_of_this_copy(*member))
+            return *member;
         std::lock_guard lock{mutex};
-        if (TreeMember* member = member_.load(std::memory_order_relaxed)) return *member;
-        auto space = std::make_shared<Space>();
-        const Incarnation name = space->new_incarnation(0);
-        return publish(new TreeMember(std::move(space), name, nullptr));
+        TreeMember* const member = member_.load(std::memory_order_relaxed);
+        if (!member) {
+            auto space = std::make_shared<Space>();
+            const Incarnation name = space->new_incarnation(0);
+            return publish(new TreeMember(std::move(space), name, nullptr));
+        }
+        if (is_of_this_copy(*member)) return *member;
+        // A copy that the program's own fork() made: its heap is new, as that of its original would hand out the original's
+        // blocks; objects of the original stay where they are, in the same Space.
+        const Incarnation name = std::exchange(name_of_copy_, 0);
+        return publish(
+            new TreeMember(member->owner, name ? name : member->space.new_incarnation(member->self), nullptr));
     }
 
-    /// Null as long as this process is in no tree.
+    /// In the copy that a fork of the program's made: the name that its original has drawn for it.
+    void set_name_of_copy(Incarnation name) noexcept { name_of_copy_ = name; }
+
+    /// Null as long as this process is in no tree. In a copy that has not joined yet, that of its original.
     TreeMember* member_if_any() noexcept { return member_.load(std::memory_order_acquire); }
 
     /// Before a fork: makes room for what the child's join() will make, as the child's first allocation would cost it pages
@@ -84,21 +99,16 @@ public:
                            TreeMember(std::move(space), name, touched));
     }
 
-    void after_fork(bool in_child) {
-        // The copy of the heap would hand out the parent's blocks. A child of ours joins the tree under a name of its
-        // own; in the copy that a fork of the program's made, a new tree begins when it needs one. Objects that
-        // it has already go on using the old one, so that is left alone.
-        if (in_child) member_.store(nullptr, std::memory_order_relaxed);
-        ForkSafe::after_fork(in_child);
-    }
-
 private:
+    static bool is_of_this_copy(const TreeMember& member) noexcept { return member.copies == self().copies(); }
+
     TreeMember& publish(TreeMember* member) {
         member_.store(member, std::memory_order_release);
         return *member;
     }
 
     std::atomic<TreeMember*> member_{nullptr};
+    Incarnation name_of_copy_ = 0;
     void* room_ = nullptr;
 };
 

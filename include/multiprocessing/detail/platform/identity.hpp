@@ -10,11 +10,14 @@
 ///   and may be overwritten in place. POSIX: the environment; a child process inherits the word, so whoever
 ///   reads one checks pid and token.
 /// * `fill_random(bytes)`: at most 256 bytes that nobody can guess. Throws `std::system_error` if there are none.
+/// * `fork_witness()`: a new word of memory that reads 0 in every copy that any kind of fork makes of this process, also
+///   one that runs no handlers; null where the system has no such memory. Never freed.
 /// * `call_at_fork(before, in_parent, in_child)`: run around every fork() of this process, also the user's own.
 ///   Nothing where processes are not forked.
 
 #include <multiprocessing/detail/config.hpp>
 
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +38,7 @@ static_assert(requires(const char* name, char* text, std::span<std::byte> bytes,
     { word(name) } -> std::same_as<std::string>;
     { leave_word(name, text) } -> std::same_as<void>;
     { fill_random(bytes) } -> std::same_as<void>;
+    { fork_witness() } noexcept -> std::same_as<std::atomic<std::uint32_t>*>;
     { call_at_fork(call, call, call) } -> std::same_as<void>;
 });
 

@@ -1,19 +1,22 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file identity.hpp  POSIX twin: getpid, the environment, pthread_atfork.
+/// @file identity.hpp  POSIX twin: getpid, the environment, MADV_WIPEONFORK, pthread_atfork.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <span>
 #include <string>
 
 #include <pthread.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 namespace multiprocessing::inline v1::detail::platform {
@@ -44,6 +47,15 @@ inline void leave_word(const char*, char* text) { ::putenv(text); }
 // <random> would have a random_device, and a tenth of what it takes to compile a program.
 inline void fill_random(std::span<std::byte> bytes) {
     if (::getentropy(bytes.data(), bytes.size()) != 0) throw_last_error("asking for random bytes");
+}
+
+inline std::atomic<std::uint32_t>* fork_witness() noexcept {
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    void* const memory = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
+    if (::madvise(memory, page, MADV_WIPEONFORK) == 0) return new (memory) std::atomic<std::uint32_t>{0};
+    ::munmap(memory, page); // before Linux 4.14
+    return nullptr;
 }
 
 inline void call_at_fork(void (*before)(), void (*in_parent)(), void (*in_child)()) {

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/win32/text.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -50,6 +51,8 @@ inline void fill_random(std::span<std::byte> bytes) {
     std::random_device random;
     for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
 }
+
+inline std::atomic<std::uint32_t>* fork_witness() noexcept { return nullptr; }
 
 inline void call_at_fork(void (*)(), void (*)(), void (*)()) {}
 

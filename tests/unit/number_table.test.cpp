@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
 
-#include <multiprocessing/detail/extent_table.hpp>
+#include <multiprocessing/detail/number_table.hpp>
 
 #include <cstdint>
 #include <map>
@@ -9,9 +9,13 @@
 
 using namespace multiprocessing::detail;
 
-TEST_CASE("the table of extents knows what a map would know, through any order of adding and removing",
-          "[extent_table]") {
-    ExtentTable table;
+TEST_CASE("a table of numbers knows what a map would know, through any order of adding and removing",
+          "[number_table]") {
+    struct Numbered {
+        std::uint64_t number;
+        std::uint32_t shape;
+    };
+    NumberTable<Numbered> table;
     std::map<std::uint64_t, std::uint32_t> expected;
     std::mt19937 random{7};
     CHECK_FALSE(table.contains(1));
@@ -22,14 +26,14 @@ TEST_CASE("the table of extents knows what a map would know, through any order o
         const std::uint64_t number = random() % (step / 50'000 % 2 ? 40 : 3000);
         if (random() % 5 < (step / 25'000 % 2 ? 1u : 3u)) {
             const auto shape = static_cast<std::uint32_t>(random());
-            table.put({number, shape, 0});
+            table.put({number, shape});
             expected[number] = shape;
         } else {
             table.erase(number);
             expected.erase(number);
         }
         const auto known = expected.find(number);
-        const OwnedExtent* const found = table.find(number);
+        const Numbered* const found = table.find(number);
         wrong += table.size() != expected.size();
         wrong += (found != nullptr) != (known != expected.end());
         if (found && known != expected.end()) wrong += found->shape != known->second;
@@ -38,7 +42,7 @@ TEST_CASE("the table of extents knows what a map would know, through any order o
             wrong += table.contains(other) != (expected.count(other) != 0);
         }
         std::size_t seen = 0;
-        table.for_each([&](const OwnedExtent& extent) { seen += expected.count(extent.number); });
+        table.for_each([&](const Numbered& extent) { seen += expected.count(extent.number); });
         wrong += seen != expected.size();
     }
     CHECK(wrong == 0);

@@ -1,0 +1,246 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file forked_copies.hpp  The copies of this process that the program's own fork() makes, and what is kept for them.
+///
+/// Such a copy goes on using the locks, queues and values that were made before it, and may pass them on. It joins the
+/// tree under a name of its own, which its original draws for it. What its original lets go of afterwards stays in memory
+/// until the copy and all that descends from it have gone, which a pipe tells. A handle that was not used yet is given
+/// its object before the fork, so that both sides have the same one.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/of_this_copy.hpp>
+#include <multiprocessing/detail/platform/fork.hpp>
+#include <multiprocessing/detail/platform/janitor.hpp>
+#include <multiprocessing/detail/platform/pipe.hpp>
+#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/tree.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Before the first child or copy, in the main process: opens what all its descendants hold, so that the janitor knows when
+/// the last of them has gone. Holding Self's mutex.
+inline void hold_tree(Self& me) {
+    if constexpr (platform::names_outlive_processes) {
+        if (me.parent || !me.alive.empty()) return;
+        platform::Pipe pipe = platform::make_pipe();
+        platform::HandleTraits::keep_in_forked_child(pipe.writer.native());
+        me.alive.push_back(std::move(pipe.writer));
+    }
+}
+
+/// An object that a process has, and that a copy of it may go on using.
+class Copied {
+public:
+    Copied(const Copied&) = delete;
+    Copied& operator=(const Copied&) = delete;
+    virtual ~Copied() = default;
+
+    /// Makes the object of a handle that was not used yet.
+    virtual void make_for_copies() = 0;
+
+protected:
+    Copied() = default;
+
+private:
+    friend class ForkedCopies;
+    std::uint32_t forks_before_ = 0; // when it was made
+    bool listed_ = false;
+    Copied* previous_ = nullptr; // in one list at a time: of the unused, or of the kept
+    Copied* next_ = nullptr;
+};
+
+class ForkedCopies : public ForkSafe {
+public:
+    static constexpr StateSlot slot = StateSlot::copies;
+
+    /// A handle has been made whose object is not there yet.
+    void add_unused(Copied& object) {
+        std::lock_guard lock{mutex};
+        State& state = state_.get();
+        object.forks_before_ = state.forks;
+        link(state.unused, object);
+    }
+    /// A handle of an object that exists.
+    void add(Copied& object) {
+        std::lock_guard lock{mutex};
+        object.forks_before_ = state_.get().forks;
+    }
+    /// It is used now, or goes. Of this copy of the process.
+    void remove_unused(Copied& object) noexcept {
+        std::lock_guard lock{mutex};
+        if (State* const state = state_.get_if_any()) unlink(state->unused, object);
+    }
+
+    /// Destroys an object of this process, unless a living copy has it: then later.
+    void destroy(Copied* object) noexcept {
+        if (newest_living_.load(std::memory_order_acquire) > object->forks_before_ && keep(*object))
+            return collect();
+        delete object;
+    }
+
+    /// Forgets the copies that have gone, and destroys what was kept for them alone. Looks at most every 10 ms.
+    void collect() noexcept {
+        if (newest_living_.load(std::memory_order_relaxed) == 0) return;
+        Copied* unneeded = nullptr;
+        {
+            std::lock_guard lock{mutex};
+            State* const state = state_.get_if_any();
+            if (!state) return;
+            const auto now = std::chrono::steady_clock::now();
+            if (now < state->looked_at + std::chrono::milliseconds{10}) return;
+            state->looked_at = now;
+            remove_gone(*state);
+            unneeded = take_unneeded(*state);
+        }
+        while (unneeded) delete std::exchange(unneeded, unneeded->next_);
+    }
+
+    /// How many copies live, and how many objects are kept for them.
+    std::size_t living() {
+        std::lock_guard lock{mutex};
+        State* const state = state_.get_if_any();
+        return state ? state->living.size() : 0;
+    }
+
+    void before_fork() {
+        ForkSafe::before_fork();
+        if (self().starts_child_by_fork) return; // it gets only what it is passed
+        try {
+            State& state = state_.get();
+            while (state.unused) {
+                state.unused->make_for_copies();
+                unlink(state.unused, *state.unused);
+            }
+        } catch (const std::exception&) {} // no memory: in the copy, what was not made throws at its first use
+        State* const state = state_.get_if_any();
+        const TreeMember* const member = process_wide<Tree>().member_if_any();
+        if (state && member) prepare_copy(*state, *member);
+    }
+
+    void after_fork(bool in_child) {
+        State* const state = state_.latest();
+        if (state && state->prepared) {
+            state->prepared = false;
+            if (in_child) {
+                enter_copy(*state);
+            } else {
+                ++state->forks;
+                state->living.back().writer.close(); // the copy alone has it from here on
+            }
+        }
+        if (in_child) {
+            newest_living_.store(0, std::memory_order_relaxed);
+            self().starts_child_by_fork = false;
+        }
+        ForkSafe::after_fork(in_child);
+    }
+
+private:
+    struct Copy {
+        std::uint32_t number; ///< The how-manieth fork of this process made it.
+        Incarnation name;
+        platform::Handle reader; ///< At its end when the copy and all that descends from it have gone.
+        platform::Handle writer; ///< Until the copy has it.
+    };
+
+    struct State {
+        std::uint32_t forks = 0;     // made by now
+        std::uint32_t unwatched = 0; // the newest whose end nobody will see
+        std::vector<Copy> living;    // oldest first
+        bool prepared = false;       // the last of them is about to be made
+        Copied* unused = nullptr;
+        Copied* kept = nullptr;
+        std::chrono::steady_clock::time_point looked_at{};
+
+        std::uint32_t newest_living() const noexcept {
+            return living.empty() || living.back().number < unwatched ? unwatched : living.back().number;
+        }
+    };
+
+    static void link(Copied*& list, Copied& object) noexcept {
+        object.previous_ = nullptr;
+        object.next_ = list;
+        if (list) list->previous_ = &object;
+        list = &object;
+        object.listed_ = true;
+    }
+    static void unlink(Copied*& list, Copied& object) noexcept {
+        if (!std::exchange(object.listed_, false)) return;
+        if (object.next_) object.next_->previous_ = object.previous_;
+        (object.previous_ ? object.previous_->next_ : list) = object.next_;
+    }
+
+    bool keep(Copied& object) noexcept {
+        std::lock_guard lock{mutex};
+        State* const state = state_.get_if_any();
+        if (!state || newest_living_.load(std::memory_order_relaxed) <= object.forks_before_) return false;
+        link(state->kept, object);
+        return true;
+    }
+
+    /// Before the fork, under the mutexes of all that comes earlier. Whatever existed until then is kept from now on.
+    void prepare_copy(State& state, const TreeMember& member) noexcept {
+        const std::uint32_t number = state.forks + 1;
+        remove_gone(state); // each has a descriptor here
+        try {
+            Self& me = self();
+            hold_tree(me);
+            me.alive.reserve(me.alive.size() + 1); // for the copy, which may not fail
+            platform::Pipe pipe = platform::make_pipe();
+            platform::HandleTraits::keep_in_forked_child(pipe.writer.native());
+            state.living.push_back({number, member.space.new_incarnation(member.self), std::move(pipe.reader),
+                                    std::move(pipe.writer)});
+            state.prepared = true;
+        } catch (const std::exception&) { // out of descriptors: then nobody can tell when the copy has gone
+            state.forks = state.unwatched = number;
+        }
+        newest_living_.store(state.newest_living(), std::memory_order_release);
+    }
+
+    /// In the copy, which has one thread and holds all mutexes.
+    static void enter_copy(State& original) {
+        Copy& mine = original.living.back();
+        self().alive.push_back(std::move(mine.writer));
+        process_wide<Tree>().set_name_of_copy(mine.name);
+    }
+
+    static void remove_gone(State& state) noexcept {
+        for (std::size_t i = state.living.size() - state.prepared; i-- > 0;) {
+            try {
+                if (!platform::at_end(state.living[i].reader)) continue;
+                tree().heap.adopt(state.living[i].name);
+            } catch (const std::exception&) { continue; } // unknown is not gone; without memory, later
+            state.living.erase(state.living.begin() + static_cast<std::ptrdiff_t>(i));
+        }
+    }
+
+    Copied* take_unneeded(State& state) noexcept {
+        const std::uint32_t newest = state.newest_living();
+        newest_living_.store(newest, std::memory_order_release);
+        Copied* unneeded = nullptr;
+        for (Copied* at = state.kept; at;) {
+            Copied& object = *std::exchange(at, at->next_);
+            if (newest > object.forks_before_) continue;
+            unlink(state.kept, object);
+            object.next_ = std::exchange(unneeded, &object);
+        }
+        return unneeded;
+    }
+
+    OfThisCopy<State> state_;
+    std::atomic<std::uint32_t> newest_living_{0}; // what existed before that fork is kept; 0: no copy lives
+};
+
+inline ForkedCopies& forked_copies() { return process_wide<ForkedCopies>(); }
+
+} // namespace multiprocessing::inline v1::detail
