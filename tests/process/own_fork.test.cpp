@@ -66,16 +66,23 @@ void answer(mp::Queue<int> questions, mp::Queue<int> answers) {
     for (const int question : questions) answers.put(question + 1);
 }
 
-/// Waits until what was kept for copies that have gone is freed.
-bool frees_down_to(std::uint64_t live) {
+/// Waits for `ready()`, as what was kept for a copy is freed when its end is noticed.
+template <class Ready>
+bool comes_true(Ready ready) {
     for (int i = 0; i < 1000; ++i) {
         mp::detail::forked_copies().collect();
         mp::detail::leases().collect();
         mp::detail::tree().heap.trim();
-        if (mp::detail::tree().heap.live() <= live) return true;
+        if (ready()) return true;
         std::this_thread::sleep_for(11ms);
     }
     return false;
+}
+
+/// A fork makes what other handles of this program have not needed yet, and earlier copies may have left something.
+void settle() {
+    in_copy([] { return 0; });
+    comes_true([] { return mp::detail::forked_copies().living() == 0; });
 }
 
 } // namespace
@@ -154,7 +161,7 @@ TEST_CASE("an object outlives its handle while a copy has it, and no longer", "[
     go.clear();
     mp::Value<int> seen(0);
     seen += 0;
-    frees_down_to(0); // what earlier cases left
+    settle();
     const std::uint64_t before = mp::detail::tree().heap.live();
     auto value = std::make_unique<mp::Value<int>>(5);
     auto queue = std::make_unique<mp::Queue<int>>();
@@ -181,13 +188,13 @@ TEST_CASE("an object outlives its handle while a copy has it, and no longer", "[
         for (auto& other : others) CHECK(other.value() == 1);
         CHECK(other_queue.get(10s) == 7);
     }
-    CHECK(frees_down_to(before));
+    CHECK(comes_true([&] { return mp::detail::tree().heap.live() <= before; }));
 }
 
 TEST_CASE("the memory of a copy that was killed is taken back", "[own_fork]") {
     mp::Value<int> stage(0);
     stage += 0;
-    frees_down_to(0);
+    settle();
     mp::detail::Space& space = mp::detail::tree().space;
     const auto taken = [&] {
         std::uint64_t count = 0;
@@ -208,13 +215,7 @@ TEST_CASE("the memory of a copy that was killed is taken back", "[own_fork]") {
     CHECK(taken() > before + 64);
     ::kill(copy, SIGKILL);
     ::waitpid(copy, nullptr, 0);
-    bool back = false;
-    for (int i = 0; i < 1000 && !back; ++i) {
-        std::this_thread::sleep_for(11ms);
-        mp::detail::forked_copies().collect();
-        back = taken() <= before;
-    }
-    CHECK(back);
+    CHECK(comes_true([&] { return taken() <= before; }));
     CHECK(mp::detail::forked_copies().living() == 0);
 }
 

@@ -9,4 +9,14 @@ namespace support {
 /// Bytes that this thread asked `operator new` for so far; always 0 under AddressSanitizer, which has its own.
 std::size_t allocated_bytes();
 
+/// While it lives, `operator new` has nothing left for this thread after `allowed` more calls; without effect under
+/// AddressSanitizer.
+class NoMemory {
+public:
+    explicit NoMemory(std::size_t allowed = 0);
+    NoMemory(const NoMemory&) = delete;
+    NoMemory& operator=(const NoMemory&) = delete;
+    ~NoMemory();
+};
+
 } // namespace support

@@ -469,7 +469,7 @@ TEST_CASE("a writer that is killed when it begins a segment anew leaves nothing 
 TEST_CASE("a ring that never had memory gives none back", "[ring]") {
     auto& space = detail::tree().space;
     const detail::Incarnation nobody = 0;
-    const auto extent = space.take(1, detail::tree().self, 0);
+    const auto extent = space.take(1, detail::tree().self);
     REQUIRE(extent);
     auto& content = space.at<std::uint64_t>(*extent * detail::Space::extent_bytes);
     content = 42;

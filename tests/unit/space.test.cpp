@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <support/allocations.hpp>
 #include <support/catch.hpp>
 
 #include <multiprocessing/detail/heap.hpp>
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <random>
@@ -14,6 +16,10 @@
 #include <system_error>
 #include <thread>
 #include <vector>
+
+#if !defined(_WIN32)
+#include <sys/stat.h>
+#endif
 
 using namespace multiprocessing::detail;
 
@@ -64,7 +70,7 @@ TEST_CASE("all that was ever handed out can be read, at any instant", "[space]")
     std::atomic<bool> full{false};
     // Whoever takes an extent may be killed before its next step, and others look into it then.
     std::thread taker([&] {
-        for (int i = 0; i < 3000; ++i) two.space.take(3, two.first_name, 0);
+        for (int i = 0; i < 3000; ++i) two.space.take(3, two.first_name);
         full = true;
     });
     std::uint64_t read = 0;
@@ -90,26 +96,26 @@ TEST_CASE("memory that is no Space is refused", "[space]") {
 
 TEST_CASE("runs of extents are taken whole, given back, and taken again", "[space]") {
     Two two;
-    const auto a = two.space.take(10, two.first_name, 0);
-    const auto b = two.space.take(5, two.second_name, 0);
+    const auto a = two.space.take(10, two.first_name);
+    const auto b = two.space.take(5, two.second_name);
     REQUIRE(a);
     REQUIRE(b);
     CHECK(two.owned_by(two.first_name) == 10);
     CHECK(two.owned_by(two.second_name) == 5);
     two.space.give_back(*a, 10);
     CHECK(two.owned_by(two.first_name) == 0);
-    CHECK(two.space.take(11, two.first_name, 0) > b); // does not fit where the ten were
-    CHECK(two.space.take(10, two.first_name, 0) == a);
-    CHECK_FALSE(two.space.take(two.space.bytes() / Space::extent_bytes, two.first_name, 0));
+    CHECK(two.space.take(11, two.first_name) > b); // does not fit where the ten were
+    CHECK(two.space.take(10, two.first_name) == a);
+    CHECK_FALSE(two.space.take(two.space.bytes() / Space::extent_bytes, two.first_name));
 }
 
-TEST_CASE("a search that begins late still finds what is free before it", "[space]") {
+TEST_CASE("extents that were given back are taken before the Space grows", "[space]") {
     Two two;
-    const auto a = two.space.take(4, two.first_name, 0);
-    const auto b = two.space.take(4, two.first_name, 0);
+    const auto a = two.space.take(4, two.first_name);
+    const auto b = two.space.take(4, two.first_name);
     two.space.give_back(*a, 4);
     const auto mark = two.space.high_water();
-    CHECK(two.space.take(4, two.first_name, *b) == a);
+    CHECK(two.space.take(4, two.first_name) == a);
     CHECK(two.space.high_water() == mark);
 }
 
@@ -162,6 +168,104 @@ TEST_CASE("zeroed blocks are zero on recycled memory, too", "[heap]") {
         CHECK(std::all_of(two.bytes(again), two.bytes(again) + size,
                           [](std::byte b) { return b == std::byte{0}; }));
     }
+}
+
+#if !defined(_WIN32)
+TEST_CASE("a large zeroed block takes memory only where it is touched", "[heap]") {
+    Two two;
+    const auto resident = [&] {
+        struct stat status{};
+        ::fstat(two.space.handle().native(), &status);
+        return static_cast<std::uint64_t>(status.st_blocks) * 512;
+    };
+    constexpr std::uint64_t size = std::uint64_t{64} << 20;
+    const std::uint64_t before = resident();
+    const Position block = two.first.allocate_zeroed(size);
+    CHECK(resident() < before + (size >> 4));
+    std::memset(two.bytes(block), 0xFF, size);
+    CHECK(resident() >= before + size);
+    two.first.free(block);
+    CHECK(resident() >= before + size); // warm
+    const Position again = two.first.allocate_zeroed(size);
+    REQUIRE(again == block);
+    CHECK(resident() < before + (size >> 4));
+    CHECK(std::all_of(two.bytes(again), two.bytes(again) + size, [](std::byte b) { return b == std::byte{0}; }));
+    two.first.free(again);
+}
+
+TEST_CASE("what was in use at no moment of the last second goes back to the system", "[heap]") {
+    Two two;
+    std::vector<Position> blocks;
+    for (int i = 0; i < 200; ++i) blocks.push_back(two.first.allocate(std::uint64_t{1} << 20));
+    for (const Position block : blocks) two.first.free(block);
+    CHECK(two.first.warm() >= std::uint64_t{200} << 20); // it may be needed again at once
+    std::this_thread::sleep_for(std::chrono::milliseconds{1010});
+    SECTION("seen at the next allocation") { two.first.free(two.first.allocate(1)); }
+    SECTION("seen by a supervisor") { two.first.trim_unused(); }
+    CHECK(two.first.warm() <= std::uint64_t{64} << 20);
+    CHECK_FALSE(two.first.trim_unused() && two.first.warm() > std::uint64_t{64} << 20);
+}
+#endif
+
+TEST_CASE("blocks are freed where there is no private memory left", "[heap]") {
+    Two two;
+    std::vector<Position> blocks;
+    for (int i = 0; i < 3000; ++i) blocks.push_back(two.first.allocate(i % 10 ? 100 + i : 100'000 + 100 * i));
+    {
+        const support::NoMemory none;
+        for (const Position block : blocks) two.first.free(block);
+    }
+    CHECK(two.first.live() == 0);
+}
+
+TEST_CASE("an allocation that finds no private memory takes no extent", "[heap]") {
+    Two two;
+    for (const std::uint64_t size : {100, 100'000}) {
+        for (std::size_t allowed = 0; allowed < 4; ++allowed) {
+            const auto before = two.owned_by(two.first_name);
+            try {
+                const support::NoMemory none{allowed};
+                two.first.free(two.first.allocate(size));
+            } catch (const std::bad_alloc&) { CHECK(two.owned_by(two.first_name) == before); }
+            two.first.trim();
+        }
+    }
+    CHECK(two.first.live() == 0);
+}
+
+TEST_CASE("what one process begins to use is mapped by the others when they come upon it", "[space]") {
+    Two two;
+    Space other{two.space.handle().duplicate()};
+    for (const std::uint64_t size : {1, 5 << 20, 300 << 20}) {
+        const Position block = two.first.allocate(size);
+        two.space.at<std::uint64_t>(block + size - 1) = size;
+        const auto* const begin = &other.at<std::byte>(block);
+        CHECK(*reinterpret_cast<const std::uint64_t*>(begin + size - 1) == size);
+        CHECK(other.position_of(begin) == block);
+        CHECK(other.holds(begin));
+    }
+    CHECK_THROWS_AS(other.at<int>(other.bytes()), multiprocessing::ProcessError);
+}
+
+TEST_CASE("taking extents costs the same however many are in use", "[space]") {
+    Two two;
+    // Half of them in use, as islands: a search from the beginning would look at all of them for each.
+    std::vector<std::uint64_t> taken;
+    for (int i = 0; i < 4000; ++i) taken.push_back(*two.space.take(2, i % 2 ? two.first_name : two.second_name));
+    for (std::size_t i = 0; i < taken.size(); i += 2) two.space.give_back(taken[i], 2);
+    const auto time_of = [&](auto work) {
+        const auto begin = std::chrono::steady_clock::now();
+        work();
+        return std::chrono::steady_clock::now() - begin;
+    };
+    const auto few = time_of([&] {
+        Two small;
+        for (int i = 0; i < 2000; ++i) small.space.take(3, small.first_name);
+    });
+    const auto many = time_of([&] {
+        for (int i = 0; i < 2000; ++i) two.space.take(3, two.first_name);
+    });
+    CHECK(many < 20 * few); // 40 and more when each take searches all
 }
 
 TEST_CASE("what is kept warm is bounded by what was in use, and is given back", "[heap]") {
@@ -285,16 +389,16 @@ TEST_CASE("a process that never took memory has not touched the Space", "[heap]"
 TEST_CASE("what a dead process left half made is freed as well", "[heap]") {
     Two two;
     // Killed between taking extents and saying what they are for.
-    const auto bare = two.space.take(7, two.second_name, 0);
+    const auto bare = two.space.take(7, two.second_name);
     REQUIRE(bare);
     // Killed while giving back a run: its first extents are free already.
-    const auto half = two.space.take(5, two.second_name, 0);
+    const auto half = two.space.take(5, two.second_name);
     two.space.give_back(*half, 2);
     // Its shape is nonsense: longer than what it owns.
-    const auto wild = two.space.take(2, two.second_name, 0);
+    const auto wild = two.space.take(2, two.second_name);
     two.space.extent(*wild).shape = 1000;
     two.space.extent(*wild).state = 2;
-    const auto wilder = two.space.take(1, two.second_name, 0);
+    const auto wilder = two.space.take(1, two.second_name);
     two.space.extent(*wilder).shape = 0x8000'00FF;
     two.first.adopt(two.second_name);
     CHECK(two.owned_by(two.second_name) == 0);

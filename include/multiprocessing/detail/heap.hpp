@@ -4,11 +4,11 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/heap_layout.hpp>
+#include <multiprocessing/detail/heap_records.hpp>
 #include <multiprocessing/detail/number_table.hpp>
 #include <multiprocessing/detail/poison.hpp>
 #include <multiprocessing/detail/room.hpp>
 #include <multiprocessing/detail/space.hpp>
-#include <multiprocessing/detail/take_if.hpp>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <vector>
@@ -44,16 +45,29 @@ public:
     Position allocate(std::uint64_t bytes) {
         std::lock_guard lock{mutex_};
         collect_if_notified();
-        const Position block = bytes <= Layout::largest_small ? allocate_small(bytes) : allocate_large(bytes);
-        peak_ = (std::max)(peak_, live_);
+        const Position block =
+            bytes <= Layout::largest_small ? allocate_small(bytes) : allocate_large(bytes).position;
+        note_use();
         return block;
     }
 
-    /// As allocate(), and all zero.
+    /// As allocate(), and all zero. A large one takes memory only where it is touched.
     Position allocate_zeroed(std::uint64_t bytes) {
-        const Position block = allocate(bytes);
-        std::memset(&space_.at<std::byte>(block), 0, static_cast<std::size_t>(bytes));
-        return block;
+        Large large{};
+        {
+            std::lock_guard lock{mutex_};
+            collect_if_notified();
+            if (bytes <= Layout::largest_small) {
+                large.position = allocate_small(bytes);
+            } else {
+                large = allocate_large(bytes);
+            }
+            note_use();
+        }
+        if (!large.is_zero &&
+            (bytes < discarded_size || !space_.discard(large.position, room_of(large.position))))
+            std::memset(&space_.at<std::byte>(large.position), 0, static_cast<std::size_t>(bytes));
+        return large.position;
     }
 
     /// From now on the block survives this process: it belongs to the parent, which is told its position next.
@@ -72,12 +86,12 @@ public:
     }
 
     /// Gives a block back, whichever process allocated it.
-    void free(Position block) {
+    void free(Position block) noexcept {
         const Extent& extent = space_.extent(block / Space::extent_bytes);
         if (extent.owner.load(std::memory_order_acquire) != self_) return free_remote(block);
         std::lock_guard lock{mutex_};
         free_own(block);
-        trim_to((std::max)(peak_, least_kept));
+        trim_to_recent();
     }
 
     /// Takes over the memory of a child that has died and whose descendants are all gone: blocks that it handed over
@@ -107,8 +121,15 @@ public:
     void trim(std::uint64_t bytes = 0) {
         std::lock_guard lock{mutex_};
         collect();
-        peak_ = live_;
         trim_to(live_ + bytes);
+    }
+
+    /// Frees what is kept warm beyond `least_kept` and was in use at no moment of the last second. True if some of that
+    /// may remain: then it is worth to call again in a second.
+    bool trim_unused() noexcept {
+        std::lock_guard lock{mutex_};
+        trim_to_recent();
+        return kept() > least_kept && warm_.extents() > 0;
     }
 
     /// Bytes in use, and bytes kept warm. (What others gave back counts as in use until it is collected.)
@@ -118,7 +139,7 @@ public:
     }
     std::uint64_t warm() const {
         std::lock_guard lock{mutex_};
-        return warm_bytes_;
+        return warm_.extents() * Space::extent_bytes;
     }
 
 private:
@@ -127,12 +148,21 @@ private:
     // A block's state word. Whoever has a block may store `returned`; all else is the owner's.
     enum BlockState : std::uint32_t { unused, used, handed, returned };
 
-    static constexpr std::uint64_t least_kept = std::uint64_t{16} << 20;
+    static constexpr std::uint64_t least_kept = std::uint64_t{64} << 20;
     static constexpr std::uint64_t checked_size = std::uint64_t{1} << 20;
+    static constexpr std::uint64_t discarded_size = std::uint64_t{1} << 20; // from here on zero by fresh pages
 
-    struct Run {
-        std::uint64_t first;
-        std::uint32_t length;
+    /// An extent of the heap: a slab, or the first of a run.
+    struct Owned {
+        std::uint64_t number;
+        Slab* slab;
+        Run* run;
+    };
+
+    /// A block of whole extents.
+    struct Large {
+        Position position;
+        bool is_zero; ///< As the system gave it.
     };
 
     std::atomic<std::uint32_t>& block_state(std::uint64_t extent, std::uint32_t index) const {
@@ -150,106 +180,116 @@ private:
 
     Position allocate_small(std::uint64_t bytes) {
         const std::uint32_t size_class = Layout::class_of(bytes);
-        if (free_[size_class].empty()) add_slab(size_class);
-        const Position block = free_[size_class].back();
-        free_[size_class].pop_back();
-        const std::uint64_t extent = block / Space::extent_bytes;
-        block_state(extent, Layout::block_index(block, size_class)).store(used, std::memory_order_relaxed);
+        if (!with_free_[size_class].front()) add_slab(size_class);
+        Slab& slab = *with_free_[size_class].front();
+        const std::uint32_t index = slab.free[--slab.free_count];
+        if (slab.free_count == 0) with_free_[size_class].remove(slab);
+        block_state(slab.extent, index).store(used, std::memory_order_relaxed);
+        const Position block = Layout::block_position(slab.extent, size_class, index);
         if constexpr (checked_build) check_untouched(block_bytes(block, size_class));
-        OwnedExtent& owner = *owned_.find(extent);
-        if (owner.live++ == 0) --empty_slabs_[size_class];
+        if (slab.live++ == 0) --empty_slabs_[size_class];
         live_ += Layout::classes[size_class];
         return block;
     }
 
     void add_slab(std::uint32_t size_class) {
-        const std::uint64_t extent = take_fresh(1);
+        Slab::Pointer slab = Slab::make(size_class);
+        owned_.reserve(owned_.size() + 1);
+        slab->extent = take_fresh(1);
         const std::uint32_t count = Layout::blocks_in_slab(size_class);
         // States before the shape: killed here, the sweep finds an extent without a shape and frees it as it is.
-        std::memset(static_cast<void*>(&block_state(extent, 0)), 0, count * 4);
-        space_.extent(extent).shape.store(Layout::slab | size_class, std::memory_order_release);
-        owned_.put({extent, Layout::slab | size_class, 0});
+        std::memset(static_cast<void*>(&block_state(slab->extent, 0)), 0, count * 4);
+        space_.extent(slab->extent).shape.store(Layout::slab | size_class, std::memory_order_release);
+        for (std::uint32_t i = count; i-- > 0;) add_free(*slab, i);
         ++empty_slabs_[size_class];
-        free_[size_class].reserve(free_[size_class].size() + count);
-        for (std::uint32_t i = count; i-- > 0;)
-            add_free(Layout::block_position(extent, size_class, i), size_class);
+        own(*slab.release());
     }
-    void add_free(Position block, std::uint32_t size_class) {
-        if constexpr (checked_build) poison(block_bytes(block, size_class));
-        free_[size_class].push_back(block);
+    void own(Slab& slab) noexcept { owned_.put({slab.extent, &slab, nullptr}); }
+    void add_free(Slab& slab, std::uint32_t index) noexcept {
+        if constexpr (checked_build) {
+            poison(block_bytes(Layout::block_position(slab.extent, slab.size_class, index), slab.size_class));
+        }
+        if (slab.free_count == 0) with_free_[slab.size_class].push_front(slab);
+        slab.free[slab.free_count++] = static_cast<std::uint16_t>(index);
     }
 
     std::span<std::byte> block_bytes(Position block, std::uint32_t size_class) const {
         return {&space_.at<std::byte>(block), Layout::classes[size_class]};
     }
 
-    void free_small(OwnedExtent& owner, std::uint32_t index) {
-        const std::uint64_t extent = owner.number;
-        const std::uint32_t size_class = Layout::class_in(owner);
-        block_state(extent, index).store(unused, std::memory_order_relaxed);
-        add_free(Layout::block_position(extent, size_class, index), size_class);
-        live_ -= Layout::classes[size_class];
-        if (--owner.live > 0 || ++empty_slabs_[size_class] <= 2) return;
+    void free_small(Slab& slab, std::uint32_t index) noexcept {
+        block_state(slab.extent, index).store(unused, std::memory_order_relaxed);
+        add_free(slab, index);
+        live_ -= Layout::classes[slab.size_class];
+        if (--slab.live > 0 || ++empty_slabs_[slab.size_class] <= 2) return;
         // One or two empty slabs of a class are kept against thrashing; this one goes.
-        --empty_slabs_[size_class];
-        take_if(free_[size_class], [&](Position block) { return block / Space::extent_bytes == extent; });
-        owned_.erase(extent);
-        space_.give_back(extent, 1);
+        --empty_slabs_[slab.size_class];
+        with_free_[slab.size_class].remove(slab);
+        owned_.erase(slab.extent);
+        space_.give_back(slab.extent, 1);
+        Slab::Delete{}(&slab);
     }
 
     // ---- blocks of whole extents ----
 
-    Position allocate_large(std::uint64_t bytes) {
+    Large allocate_large(std::uint64_t bytes) {
         const std::uint64_t needed = bytes / Space::extent_bytes + (bytes % Space::extent_bytes ? 1 : 0);
         const std::uint64_t length = Layout::rounded_length(needed);
         if (length >= Layout::slab) throw_space_full(space_, bytes);
-        // The best fit of the warm ones, the latest among equals; a waste of a quarter is better than fresh pages.
-        auto best = warm_.end();
-        for (auto it = warm_.begin(); it != warm_.end(); ++it) {
-            const bool fits = it->length >= length && it->length <= length + length / 4;
-            if (fits && (best == warm_.end() || it->length <= best->length)) best = it;
-        }
-        Run run{};
-        if (best != warm_.end()) {
-            run = *best;
-            warm_.erase(best, best + 1);
-            warm_bytes_ -= run.length * Space::extent_bytes;
+        owned_.reserve(owned_.size() + 1);
+        bool is_zero = false;
+        Run* run = warm_.find(length);
+        if (run) {
+            warm_.remove(*run);
         } else {
             if (bytes >= checked_size) require_memory(bytes);
-            run = Run{take_fresh(length), static_cast<std::uint32_t>(length)};
+            auto fresh = std::make_unique<Run>();
+            fresh->length = static_cast<std::uint32_t>(length);
+            fresh->first = take_fresh(length);
+            is_zero = true;
+            for (std::uint64_t i = 0; i < length; ++i)
+                is_zero = is_zero && space_.extent(fresh->first + i).state.load(std::memory_order_relaxed) == 0;
+            run = fresh.release();
         }
-        Extent& extent = space_.extent(run.first);
+        Extent& extent = space_.extent(run->first);
         extent.state.store(used, std::memory_order_relaxed);
-        extent.shape.store(run.length, std::memory_order_release);
-        owned_.put({run.first, run.length, 0});
+        extent.shape.store(run->length, std::memory_order_release);
+        own(*run);
+        return {run->first * Space::extent_bytes, is_zero};
+    }
+    void own(Run& run) noexcept {
+        owned_.put({run.first, nullptr, &run});
         live_ += run.length * Space::extent_bytes;
-        return run.first * Space::extent_bytes;
     }
 
-    void free_large(std::uint64_t first, std::uint32_t length) {
-        space_.extent(first).state.store(unused, std::memory_order_relaxed);
-        owned_.erase(first);
-        live_ -= length * Space::extent_bytes;
-        warm_.push_back(Run{first, length});
-        warm_bytes_ += length * Space::extent_bytes;
+    void free_large(Run& run) noexcept {
+        space_.extent(run.first).state.store(unused, std::memory_order_relaxed);
+        owned_.erase(run.first);
+        live_ -= run.length * Space::extent_bytes;
+        warm_.add(run);
     }
 
-    /// Gives back the oldest warm runs until no more than `bytes` are used and warm together. What was recently in use
-    /// at once counts as needed again, and is forgotten by half every few seconds.
-    void trim_to(std::uint64_t bytes) {
-        if (warm_.empty()) return;
-        const auto now = std::chrono::steady_clock::now();
-        if (peak_since_ == std::chrono::steady_clock::time_point{}) peak_since_ = now;
-        if (now - peak_since_ > std::chrono::seconds{5}) {
-            peak_since_ = now;
-            peak_ = (std::max)(live_, peak_ / 2);
+    /// Bytes in use and kept warm.
+    std::uint64_t kept() const noexcept { return live_ + warm_.extents() * Space::extent_bytes; }
+
+    /// Gives back the oldest warm runs until no more than `bytes` are used and warm together.
+    void trim_to(std::uint64_t bytes) noexcept {
+        while (kept() > bytes) {
+            Run* const run = warm_.oldest();
+            if (!run) return;
+            warm_.remove(*run);
+            space_.give_back(run->first, run->length);
+            delete run;
         }
-        std::size_t gone = 0;
-        for (; gone < warm_.size() && live_ + warm_bytes_ > bytes; ++gone) {
-            warm_bytes_ -= warm_[gone].length * Space::extent_bytes;
-            space_.give_back(warm_[gone].first, warm_[gone].length);
-        }
-        warm_.erase(warm_.begin(), warm_.begin() + static_cast<std::ptrdiff_t>(gone));
+    }
+
+    /// A fresh page costs a hundred times its copy: what was in use a moment ago will probably be needed again.
+    void trim_to_recent() noexcept {
+        if (kept() > least_kept) trim_to((std::max)(least_kept, peak_.most(live_)));
+    }
+    void note_use() noexcept {
+        peak_.note(live_);
+        trim_to_recent();
     }
 
     // ---- both ----
@@ -258,28 +298,27 @@ private:
         if (touched_) touched_->store(1, std::memory_order_release);
         // Before growing much: what a process gave back that was killed before it could say so.
         if (++fresh_since_collect_ > owned_.size() / 4) collect();
-        auto first = space_.take(extents, self_, hint_);
+        auto first = space_.take(extents, self_);
         if (!first) {
             trim_to(live_);
-            first = space_.take(extents, self_, 0);
+            first = space_.take(extents, self_);
         }
         if (!first) throw_space_full(space_, extents * Space::extent_bytes);
-        hint_ = *first + extents;
         return *first;
     }
 
-    bool owns(Position block) const { return owned_.contains(block / Space::extent_bytes); }
+    bool owns(Position block) const noexcept { return owned_.contains(block / Space::extent_bytes); }
 
-    void free_own(Position block) {
-        OwnedExtent* const owner = owned_.find(block / Space::extent_bytes);
+    void free_own(Position block) noexcept {
+        Owned* const owner = owned_.find(block / Space::extent_bytes);
         if (!owner) return;
-        if (!Layout::is_slab(*owner)) return free_large(owner->number, owner->shape);
-        const std::uint32_t index = Layout::block_index(block, Layout::class_in(*owner));
+        if (owner->run) return free_large(*owner->run);
+        const std::uint32_t index = Layout::block_index(block, owner->slab->size_class);
         const std::uint32_t state = block_state(owner->number, index).load(std::memory_order_relaxed);
-        if (state == used || state == handed) free_small(*owner, index);
+        if (state == used || state == handed) free_small(*owner->slab, index);
     }
 
-    void free_remote(Position block) {
+    void free_remote(Position block) noexcept {
         Extent& extent = space_.extent(block / Space::extent_bytes);
         // Sequentially consistent, with the load of the owner below: either the one who adopts this extent just now
         // sees the block returned, or we see that the extent is its own and tell it.
@@ -289,17 +328,23 @@ private:
         space_.notify(extent.owner.load(std::memory_order_seq_cst));
     }
 
+    /// Looks at no more than some extents for each allocation, however many are owned.
     void collect_if_notified() {
+        ++allocations_since_look_;
         const std::uint32_t now = space_.notifications(self_);
-        if (now == notifications_) return;
+        if (now == notifications_ || allocations_since_look_ < owned_.size() / 8) return;
+        allocations_since_look_ = 0;
         notifications_ = now; // before looking: what comes meanwhile notifies again
-        collect_if([](Extent& extent) { return extent.dirty.exchange(0, std::memory_order_acquire) != 0; });
+        collect_if([](Extent& extent) {
+            return extent.dirty.load(std::memory_order_relaxed) != 0 &&
+                   extent.dirty.exchange(0, std::memory_order_acquire) != 0;
+        });
     }
 
     void collect() {
         fresh_since_collect_ = 0;
         collect_if([](Extent& extent) {
-            extent.dirty.store(0, std::memory_order_relaxed);
+            extent.dirty.exchange(0, std::memory_order_acquire); // a notice that comes meanwhile is not lost
             return true;
         });
     }
@@ -307,24 +352,25 @@ private:
     template <class Wanted>
     void collect_if(Wanted wanted) {
         std::vector<std::uint64_t> numbers; // of those to look at: what is found there changes the table
-        owned_.for_each([&](const OwnedExtent& owned) {
+        owned_.for_each([&](const Owned& owned) {
             if (wanted(space_.extent(owned.number))) numbers.push_back(owned.number);
         });
-        for (const std::uint64_t number : numbers) collect_in(number);
+        for (const std::uint64_t number : numbers) collect_in(*owned_.find(number));
     }
 
-    void collect_in(std::uint64_t number) {
-        const OwnedExtent owned = *owned_.find(number);
-        if (!Layout::is_slab(owned)) {
-            if (space_.extent(number).state.load(std::memory_order_acquire) == returned)
-                free_large(number, owned.shape);
+    void collect_in(const Owned& owned) noexcept {
+        if (owned.run) {
+            if (space_.extent(owned.number).state.load(std::memory_order_acquire) == returned)
+                free_large(*owned.run);
             return;
         }
-        const std::uint32_t count = Layout::blocks_in_slab(Layout::class_in(owned));
-        for (std::uint32_t i = 0, live = owned.live; i < count && live > 0; ++i) {
+        Slab& slab = *owned.slab;
+        const std::uint64_t number = slab.extent;
+        const std::uint32_t count = Layout::blocks_in_slab(slab.size_class);
+        for (std::uint32_t i = 0, live = slab.live; i < count && live > 0; ++i) {
             const std::uint32_t state = block_state(number, i).load(std::memory_order_acquire);
             if (state != unused) --live;
-            if (state == returned) free_small(*owned_.find(number), i); // the last one may erase it
+            if (state == returned) free_small(slab, i); // the last one may end the slab: then `live` is 0
         }
     }
 
@@ -344,11 +390,14 @@ private:
                space_.extent(first + length).owner.load(std::memory_order_relaxed) == dead)
             ++length;
         if (length == shape) {
+            auto run = std::make_unique<Run>();
+            owned_.reserve(owned_.size() + 1);
             for (std::uint64_t i = length; i-- > 0;)
                 space_.extent(first + i).owner.store(self_, std::memory_order_seq_cst);
             if (extent.state.load(std::memory_order_seq_cst) == handed) {
-                owned_.put({first, shape, 0});
-                live_ += length * Space::extent_bytes;
+                run->first = first;
+                run->length = shape;
+                own(*run.release());
                 return length;
             }
         }
@@ -358,25 +407,32 @@ private:
 
     /// False if nothing in it is worth keeping.
     bool adopt_slab(std::uint64_t extent, std::uint32_t size_class) {
+        Slab::Pointer slab = Slab::make(size_class);
+        owned_.reserve(owned_.size() + 1);
+        slab->extent = extent;
         space_.extent(extent).owner.store(self_, std::memory_order_seq_cst);
         const std::uint32_t count = Layout::blocks_in_slab(size_class);
-        OwnedExtent kept{extent, Layout::slab | size_class, 0};
-        std::vector<Position> unneeded;
-        for (std::uint32_t i = 0; i < count; ++i) {
-            auto& state = block_state(extent, i);
+        const auto is_kept = [&](std::uint32_t index) {
             // A block that is being returned right now counts as in use, and is collected like any other.
-            const std::uint32_t now = state.load(std::memory_order_seq_cst);
-            if (now == handed || now == returned) {
-                ++kept.live;
+            const std::uint32_t now = block_state(extent, index).load(std::memory_order_seq_cst);
+            return now == handed || now == returned;
+        };
+        std::uint32_t live = 0;
+        for (std::uint32_t i = count; i-- > 0;) {
+            if (is_kept(i)) {
+                ++live;
             } else {
-                state.store(unused, std::memory_order_relaxed);
-                unneeded.push_back(Layout::block_position(extent, size_class, i));
+                block_state(extent, i).store(unused, std::memory_order_relaxed);
+                add_free(*slab, i);
             }
         }
-        if (kept.live == 0) return false;
-        owned_.put(kept);
-        live_ += std::uint64_t{kept.live} * Layout::classes[size_class];
-        for (const Position block : unneeded) add_free(block, size_class);
+        if (live == 0) {
+            with_free_[size_class].remove(*slab);
+            return false;
+        }
+        slab->live = live;
+        live_ += std::uint64_t{live} * Layout::classes[size_class];
+        own(*slab.release());
         return true;
     }
 
@@ -384,16 +440,14 @@ private:
     const Incarnation self_;
     std::atomic<std::uint32_t>* const touched_;
     mutable std::mutex mutex_;
-    NumberTable<OwnedExtent> owned_;
-    std::array<std::vector<Position>, Layout::classes.size()> free_;
+    NumberTable<Owned> owned_;
+    std::array<RecordList<Slab, &Slab::with_free>, Layout::classes.size()> with_free_;
     std::array<std::uint32_t, Layout::classes.size()> empty_slabs_{};
-    std::vector<Run> warm_; // oldest first
-    std::uint64_t warm_bytes_ = 0;
+    WarmRuns warm_;
     std::uint64_t live_ = 0;
-    std::uint64_t peak_ = 0;
-    std::chrono::steady_clock::time_point peak_since_{}; // of the first trim, until then
-    std::uint64_t hint_ = 0;
+    RecentPeak peak_;
     std::uint32_t notifications_ = 0;
+    std::size_t allocations_since_look_ = 0;
     std::size_t fresh_since_collect_ = 0;
 };
 

@@ -12,13 +12,6 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// What a heap knows of an extent that it owns, or of the first of a run of them.
-struct OwnedExtent {
-    std::uint64_t number;
-    std::uint32_t shape; ///< As in Extent::shape.
-    std::uint32_t live;  ///< Of a slab: how many of its blocks are in use.
-};
-
 struct HeapLayout {
     // An extent's shape: how many extents the block that begins here has, or `slab` plus a class; 0 inside a block.
     static constexpr std::uint32_t slab = 0x8000'0000;
@@ -28,9 +21,6 @@ struct HeapLayout {
     static constexpr std::uint64_t largest_small = classes.back();
 
     // A slab is an extent of equal blocks; their state words stand at its beginning. A run of extents is one block.
-    static constexpr bool is_slab(const OwnedExtent& extent) { return (extent.shape & slab) != 0; }
-    static constexpr std::uint32_t class_in(const OwnedExtent& extent) { return extent.shape & ~slab; }
-
     static constexpr std::uint64_t blocks_start(std::uint64_t count) { return (count * 4 + 63) / 64 * 64; }
     static constexpr std::uint32_t blocks_in_slab(std::uint32_t size_class) {
         std::uint32_t count = static_cast<std::uint32_t>(Space::extent_bytes / classes[size_class]);

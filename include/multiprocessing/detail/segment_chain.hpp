@@ -186,9 +186,8 @@ private:
         }
         if (!name_) name_ = space.new_incarnation(maker);
         const std::uint64_t extents = bytes / Space::extent_bytes;
-        auto first = space.take(extents, name_, hint_);
+        const auto first = space.take(extents, name_);
         if (!first) throw_space_full(space, bytes);
-        hint_ = *first + extents;
         const Position position = *first * Space::extent_bytes;
         space.at<Segment>(position).bytes = bytes;
         count_.fetch_add(1, std::memory_order_relaxed);
@@ -216,7 +215,6 @@ private:
     }
 
     Position oldest_ = 0;
-    std::uint64_t hint_ = 0;
     std::uint64_t unchecked_ = 0; // bytes taken since the last look at what the machine has left
     std::atomic<std::uint64_t> bytes_{0};
     std::atomic<std::uint32_t> count_{0};

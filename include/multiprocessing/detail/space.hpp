@@ -7,7 +7,8 @@
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
-#include <multiprocessing/detail/platform/resources.hpp>
+#include <multiprocessing/detail/space_layout.hpp>
+#include <multiprocessing/detail/space_mapping.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <algorithm>
@@ -24,74 +25,40 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// An offset in the Space: the same in every process that maps it. 0 is none.
-using Position = std::uint64_t;
-
-/// Names a process in its tree; never used again, and never 0.
-using Incarnation = std::uint32_t;
-
-/// What is known of an extent. All of it is written by the owner alone, but for `state` and `dirty`.
-struct Extent {
-    std::atomic<Incarnation> owner;   ///< Taken by compare-and-swap from 0, given back by a store of 0.
-    std::atomic<std::uint32_t> shape; ///< See heap.hpp; 0 while the owner has not said.
-    std::atomic<std::uint32_t> state; ///< Of the block, where the extent begins a block of several extents.
-    std::atomic<std::uint32_t> dirty; ///< Another process gave back a block of it.
-};
-
-/// The first page of the Space.
-struct SpaceHeader {
-    static constexpr std::uint64_t expected_magic = 0x6D70'7370'6163'6531;
-    static constexpr std::size_t mailboxes = 256;
-
-    std::uint64_t magic;
-    std::uint32_t abi;
-    std::uint64_t bytes;
-    std::uint64_t extents;
-    platform::ParkingKey key;
-    std::uint64_t first_extent;
-    std::atomic<Incarnation> last_incarnation;
-    std::atomic<std::uint64_t> high_water; ///< Extents from here on were never taken.
-    /// Counts what was given back to the processes whose incarnation falls on each, as a hint to look.
-    std::atomic<std::uint32_t> returned[mailboxes];
-};
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
-static_assert(sizeof(SpaceHeader) <= 4096 && sizeof(Extent) == 16);
-
 /// Shared memory for a process and all its descendants. The root of a tree makes it before its first child; every
 /// descendant maps the same object, each at its own address, so what is stored in it are Positions.
 ///
 /// It is divided into extents of 64 KiB. There is no lock and no shared allocator in it, so there is nothing to
 /// repair after a kill: an extent belongs to the process whose incarnation stands in its owner word, and
 /// what of it is used is recorded by that process (heap.hpp).
+///
+/// Each process maps what is in use of it, and more when it comes upon a position beyond.
 class Space {
 public:
-    static constexpr std::uint64_t extent_bytes = 65'536;
+    static constexpr std::uint64_t extent_bytes = SpaceLayout::extent_bytes;
 
-    /// Makes one, of at most `bytes`; halved until it fits the address space (`ulimit -v`).
-    explicit Space(std::uint64_t bytes = platform::reservation()) : object_(make(bytes, region_)) {
-        platform::exclude_from_dumps(base(), region_.get_size());
-        platform::commit(base(), 4096);
+    /// Makes one, of at most `bytes`; halved until it fits the address space, where it is mapped at once.
+    explicit Space(std::uint64_t bytes = platform::reservation()) : object_(platform::Handle{}) {
+        bytes = make(bytes);
+        const SpaceLayout layout{bytes};
+        platform::commit(mapping_.base(), 4096);
         SpaceHeader& header = this->header();
         header.abi = abi_version;
-        header.bytes = region_.get_size();
-        header.extents = header.bytes / extent_bytes;
-        header.first_extent = (notes_start() + sizeof(NamedNotes) + extent_bytes - 1) / extent_bytes;
+        header.bytes = bytes;
+        header.extents = layout.extents;
+        header.first_extent = layout.first_extent;
         platform::fill_random({reinterpret_cast<std::byte*>(header.key.data()), sizeof header.key});
-        const std::uint64_t table_end = sizeof(SpaceHeader) + header.extents * sizeof(Extent);
-        header.high_water =
-            (table_end + extent_bytes - 1) / extent_bytes; // the table's own extents are nobody's
-        commit_table(0, header.high_water);
+        header.high_water = header.rover = header.first_extent; // the tables' own extents are nobody's
         header.magic = SpaceHeader::expected_magic;
-        parking_.emplace(base(), header.key);
+        parking_.emplace(mapping_.base(), header.key);
         platform::HandleTraits::keep_in_forked_child(handle().native());
     }
 
     /// Maps the one that a process up the tree made. Throws ProcessError if `handle` is something else.
     explicit Space(platform::Handle handle) : object_(std::move(handle)) {
-        namespace bip = boost::interprocess;
         std::uint64_t bytes = 0;
         {
-            const bip::mapped_region first{object_, bip::read_write, 0, 4096};
+            const Region first{object_, boost::interprocess::read_write, 0, 4096};
             const auto& header = *static_cast<const SpaceHeader*>(first.get_address());
             if (header.magic != SpaceHeader::expected_magic || header.abi != abi_version) {
                 throw ProcessError(
@@ -100,9 +67,8 @@ public:
             }
             bytes = header.bytes;
         }
-        bip::mapped_region{object_, bip::read_write, 0, static_cast<std::size_t>(bytes)}.swap(region_);
-        platform::exclude_from_dumps(base(), bytes);
-        parking_.emplace(base(), header().key);
+        mapping_.begin(object_, bytes);
+        parking_.emplace(mapping_.base(), header().key);
         platform::HandleTraits::keep_in_forked_child(this->handle().native());
     }
 
@@ -136,65 +102,102 @@ public:
     }
 
     /// What is to be done after everybody's death.
-    NamedNotes& named_notes() const noexcept { return *reinterpret_cast<NamedNotes*>(base() + notes_start()); }
+    NamedNotes& named_notes() const noexcept {
+        return *reinterpret_cast<NamedNotes*>(mapping_.base() + SpaceLayout::notes_start);
+    }
 
-    /// The object at a position that this library wrote. No check: the Space is trusted memory (see README).
+    /// The object at a position that this library wrote. No check: the Space is trusted memory (see README). Throws
+    /// `std::system_error` if the process may not map that much.
     template <class T>
-    T& at(Position position) const noexcept {
-        return *reinterpret_cast<T*>(base() + position);
+    T& at(Position position) const {
+        if (position >= mapping_.end()) [[unlikely]]
+            reach(position);
+        return *reinterpret_cast<T*>(mapping_.base() + position);
     }
     Position position_of(const void* address) const noexcept {
-        return static_cast<Position>(static_cast<const std::byte*>(address) - base());
+        return static_cast<Position>(static_cast<const std::byte*>(address) - mapping_.base());
     }
     /// Whether `bytes` from `position` on lie in the part that was ever handed out.
     bool holds(Position position, std::uint64_t bytes) const noexcept {
         const std::uint64_t end = header().high_water.load(std::memory_order_acquire) * extent_bytes;
-        return position < end && bytes <= end - position;
+        return position >= first_extent() * extent_bytes && position < end && bytes <= end - position;
     }
     bool holds(const void* address) const noexcept {
-        return static_cast<std::uint64_t>(static_cast<const std::byte*>(address) - base()) < region_.get_size();
+        const auto position =
+            static_cast<std::uint64_t>(static_cast<const std::byte*>(address) - mapping_.base());
+        return position >= first_extent() * extent_bytes && position < mapping_.end();
     }
 
-    Extent& extent(std::uint64_t index) const noexcept {
-        return reinterpret_cast<Extent*>(base() + sizeof(SpaceHeader))[index];
+    Extent& extent(std::uint64_t index) const {
+        if (index * extent_bytes >= mapping_.end()) [[unlikely]]
+            reach(index * extent_bytes);
+        return reinterpret_cast<Extent*>(mapping_.base() + SpaceLayout::extents_start)[index];
     }
     std::uint64_t first_extent() const noexcept { return header().first_extent; }
     std::uint64_t high_water() const noexcept { return header().high_water.load(std::memory_order_acquire); }
 
-    /// Takes `count` neighbouring extents for `owner` and returns the first; nullopt if the Space is full. Searches what
-    /// was used before from `hint` on, then all of it, and grows only then. The extents may hold old content, but
-    /// their shape is 0.
-    std::optional<std::uint64_t> take(std::uint64_t count, Incarnation owner, std::uint64_t hint) {
+    /// Takes `count` neighbouring extents for `owner` and returns the first; nullopt if the Space is full. They may hold old
+    /// content where their `state` is not 0, and are zero elsewhere; their shape is 0.
+    ///
+    /// The search goes round. When it comes to the end, it begins again only if an eighth of what is in use was given back
+    /// since that was last in vain, else the Space grows: so each take costs the same, however much is in use.
+    std::optional<std::uint64_t> take(std::uint64_t count, Incarnation owner) {
+        SpaceHeader& header = this->header();
         const std::uint64_t first = first_extent();
-        const std::uint64_t used = high_water();
-        const std::pair<std::uint64_t, std::uint64_t> searches[]{
-            {hint, used}, {first, used}, {first, header().extents}};
-        for (auto [at, limit] : searches) {
-            while (auto run = free_run((std::max)(at, first), count, limit)) {
-                if (claim(*run, count, owner)) return run;
-                at = *run + 1; // somebody else was quicker
+        const auto take_between = [&](std::uint64_t at, std::uint64_t limit) -> std::optional<std::uint64_t> {
+            while (auto run = free_run(at, count, limit)) {
+                if (claim(*run, count, owner)) {
+                    header.rover.store(*run + count, std::memory_order_relaxed);
+                    return run;
+                }
+                at = *run + 1; // another process was quicker
             }
+            return std::nullopt;
+        };
+        const std::uint64_t used = high_water();
+        if (auto run = take_between((std::max)(header.rover.load(std::memory_order_relaxed), first), used))
+            return run;
+        const auto search_all = [&]() -> std::optional<std::uint64_t> {
+            const std::uint64_t given_back = header.given_back.load(std::memory_order_relaxed);
+            auto run = take_between(first, high_water());
+            if (!run) {
+                header.searched_at.store(given_back, std::memory_order_relaxed);
+                header.rover.store(high_water(), std::memory_order_relaxed);
+            }
+            return run;
+        };
+        const std::uint64_t given_back = header.given_back.load(std::memory_order_relaxed) -
+                                         header.searched_at.load(std::memory_order_relaxed);
+        if (given_back >= (std::max)(count, used / 8)) {
+            if (auto run = search_all()) return run;
         }
-        return std::nullopt;
+        // From the last free ones on, as the new ones continue them.
+        if (auto run =
+                take_between((std::max)(header.rover.load(std::memory_order_relaxed), first), header.extents))
+            return run;
+        return search_all();
     }
 
     /// Gives back extents that the caller owns. What was in them is gone; the next to take them finds shape 0.
     void give_back(std::uint64_t first, std::uint64_t count) noexcept {
-        platform::discard(object_, first * extent_bytes, count * extent_bytes);
+        const bool zero = platform::discard(object_, first * extent_bytes, count * extent_bytes);
+        // Before the owner words: killed here, it seems that there is more to be found than there is.
+        header().given_back.fetch_add(count, std::memory_order_relaxed);
         for (std::uint64_t i = first; i < first + count; ++i) {
             Extent& extent = this->extent(i);
             // Before the owner word: killed here, the extent is still ours, and whoever sweeps up after us finds no
             // shape in it. After it, the new owner's shape would be wiped out.
             extent.shape.store(0, std::memory_order_relaxed);
-            extent.state.store(0, std::memory_order_relaxed);
+            extent.state.store(zero ? 0 : 1, std::memory_order_relaxed);
             extent.dirty.store(0, std::memory_order_relaxed);
             extent.owner.store(0, std::memory_order_release);
         }
     }
 
-    /// What lies there is not needed any more; the extents stay the caller's. Reads as zero, or as before.
-    void discard(Position position, std::uint64_t bytes) noexcept {
-        platform::discard(object_, position, bytes);
+    /// What lies there is not needed any more; the extents stay the caller's. True if it reads as zero from now on, false if as
+    /// before.
+    bool discard(Position position, std::uint64_t bytes) noexcept {
+        return platform::discard(object_, position, bytes);
     }
 
     /// Lets `owner` know that something of its extents was given back: a hint, which it looks for when it allocates.
@@ -203,44 +206,41 @@ public:
         return const_cast<Space*>(this)->mailbox(owner).load(std::memory_order_acquire);
     }
 
+    // Around a fork, whose copy may have to map more.
+    void before_fork() { mapping_.before_fork(); }
+    void after_fork() { mapping_.after_fork(); }
+
 private:
     using Region = boost::interprocess::mapped_region;
 
-    static constexpr std::uint64_t lineage_size = 1 << 18; // name and parent's name of each process, by name
-
-    std::uint64_t lineage_start() const noexcept {
-        return sizeof(SpaceHeader) + header().extents * sizeof(Extent);
-    }
     std::atomic<std::uint64_t>& lineage(Incarnation name) const noexcept {
-        return reinterpret_cast<std::atomic<std::uint64_t>*>(base() + lineage_start())[name % lineage_size];
+        return reinterpret_cast<std::atomic<std::uint64_t>*>(
+            mapping_.base() + SpaceLayout::lineage_start)[name % SpaceLayout::lineage_size];
+    }
+    SpaceHeader& header() const noexcept { return *reinterpret_cast<SpaceHeader*>(mapping_.base()); }
+    std::atomic<std::uint32_t>& mailbox(Incarnation owner) noexcept {
+        return header().returned[owner % SpaceHeader::mailboxes];
     }
 
-    std::uint64_t notes_start() const noexcept {
-        return lineage_start() + lineage_size * sizeof(std::uint64_t);
-    }
-
-    static platform::MemoryObject make(std::uint64_t bytes, Region& region) {
+    /// Makes an object of `bytes` and begins to map it; returns how many they became.
+    std::uint64_t make(std::uint64_t bytes) {
         constexpr std::uint64_t least = std::uint64_t{64} << 20;
         for (;; bytes /= 2) {
+            object_ = platform::MemoryObject{bytes};
             try {
-                platform::MemoryObject object{bytes};
-                Region{object, boost::interprocess::read_write, 0, static_cast<std::size_t>(bytes)}.swap(
-                    region);
-                return object;
-            } catch (const boost::interprocess::interprocess_exception& error) {
-                if (bytes / 2 >= least) continue;
-                throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
-                                        "multiprocessing: " + std::to_string(bytes >> 20) +
-                                            " MiB of address space for shared memory could " + "not be had (" +
-                                            error.what() + "); is `ulimit -v` set?");
+                mapping_.begin(object_, bytes);
+                return bytes;
+            } catch (const std::system_error&) {
+                if (bytes / 2 < least) throw;
             }
         }
     }
 
-    std::byte* base() const noexcept { return static_cast<std::byte*>(region_.get_address()); }
-    SpaceHeader& header() const noexcept { return *reinterpret_cast<SpaceHeader*>(base()); }
-    std::atomic<std::uint32_t>& mailbox(Incarnation owner) noexcept {
-        return header().returned[owner % SpaceHeader::mailboxes];
+    /// Maps what has come into use, at least up to `position`.
+    void reach(Position position) const {
+        if (position >= bytes())
+            throw ProcessError("multiprocessing: a position points outside the shared memory");
+        mapping_.reach(object_, bytes(), (std::max)(position / extent_bytes + 1, high_water()) * extent_bytes);
     }
 
     /// The first run of `count` extents, from `at` on and ending by `limit`, whose owner words are 0; those past the
@@ -257,11 +257,11 @@ private:
 
     bool claim(std::uint64_t first, std::uint64_t count, Incarnation owner) {
         if (std::uint64_t used = high_water(); first + count > used) {
-            // Committed before anybody can take them: so a commit that fails leaves nothing behind, and all that lies
+            // Mapped and committed before anybody can take them: so a failure leaves nothing behind, and all that lies
             // below the mark can be read, whatever its owner had come to before it was killed.
-            commit_table(used, first + count);
-            const std::uint64_t from = (std::max)(used, first_extent());
-            platform::commit(base() + from * extent_bytes, (first + count - from) * extent_bytes);
+            extent(first + count - 1);
+            platform::commit(&extent(used), (first + count - used) * sizeof(Extent));
+            platform::commit(mapping_.base() + used * extent_bytes, (first + count - used) * extent_bytes);
             while (used < first + count &&
                    !header().high_water.compare_exchange_weak(used, first + count, std::memory_order_acq_rel)) {
             }
@@ -276,12 +276,8 @@ private:
         return true;
     }
 
-    void commit_table(std::uint64_t begin, std::uint64_t end) {
-        platform::commit(&extent(begin), (end - begin) * sizeof(Extent));
-    }
-
-    Region region_; // before the object, whose making fills it
     platform::MemoryObject object_;
+    mutable SpaceMapping mapping_;
     std::optional<platform::Parking> parking_;
 };
 

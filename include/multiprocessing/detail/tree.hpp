@@ -99,6 +99,15 @@ public:
                            TreeMember(std::move(space), name, touched));
     }
 
+    void before_fork() {
+        ForkSafe::before_fork();
+        if (TreeMember* const member = member_if_any()) member->space.before_fork();
+    }
+    void after_fork(bool in_child) {
+        if (TreeMember* const member = member_if_any()) member->space.after_fork();
+        ForkSafe::after_fork(in_child);
+    }
+
 private:
     static bool is_of_this_copy(const TreeMember& member) noexcept { return member.copies == self().copies(); }
 

@@ -22,7 +22,8 @@ namespace multiprocessing::inline v1::detail::platform {
 
 class MemoryObject {
 public:
-    explicit MemoryObject(std::uint64_t bytes) : handle_(::memfd_create("multiprocessing", MFD_CLOEXEC)) {
+    explicit MemoryObject(std::uint64_t bytes)
+        : handle_(::memfd_create("multiprocessing", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
         if (!handle_.valid()) throw_last_error("memfd_create");
         rlimit largest;
         if (::getrlimit(RLIMIT_FSIZE, &largest) == 0 && bytes > largest.rlim_cur) {
@@ -33,6 +34,9 @@ public:
         if (::ftruncate(handle_.native(), static_cast<off_t>(bytes)) != 0) {
             throw_last_error("reserving " + std::to_string(bytes) + " bytes of shared memory");
         }
+        // Nobody who gets hold of the descriptor can end our processes by SIGBUS.
+        if (::fcntl(handle_.native(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+            throw_last_error("sealing the size of shared memory");
     }
     explicit MemoryObject(Handle handle) noexcept : handle_(std::move(handle)) {}
 
@@ -48,16 +52,48 @@ private:
     Handle handle_;
 };
 
+inline constexpr std::uint64_t gibibyte = std::uint64_t{1} << 30;
+
+inline bool is_under_valgrind() noexcept {
+    const char* const preload = std::getenv("LD_PRELOAD");
+    return preload && std::string_view(preload).find("vgpreload") != std::string_view::npos;
+}
+
 inline std::uint64_t reservation() {
-    constexpr std::uint64_t gibibyte = std::uint64_t{1} << 30;
     // Valgrind keeps a record for every page of a mapping: 16 GiB took it 22 s.
-    if (const char* preload = std::getenv("LD_PRELOAD")) {
-        if (std::string_view(preload).find("vgpreload") != std::string_view::npos) return gibibyte;
-    }
-    std::uint64_t bytes = 256 * gibibyte;
+    std::uint64_t bytes = is_under_valgrind() ? gibibyte : 256 * gibibyte;
     rlimit largest;
     while (::getrlimit(RLIMIT_FSIZE, &largest) == 0 && bytes > largest.rlim_cur && bytes > 1) bytes /= 2;
     return bytes;
+}
+
+inline void* place_to_grow(std::uint64_t bytes) noexcept {
+    if (is_under_valgrind()) return nullptr; // which places mappings as it likes
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const auto probe = [page](std::uint64_t address) noexcept {
+        void* const wanted = reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));
+        void* const place = ::mmap(wanted, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (place == MAP_FAILED) return std::uint64_t{0};
+        ::munmap(place, page);
+        return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(place));
+    };
+    const auto from = [&](std::uint64_t address) -> void* {
+        if (address == 0 || probe(address) != address || probe(address + bytes) != address + bytes)
+            return nullptr;
+        return reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));
+    };
+    // The kernel places mappings from the top down. So far below that nothing but a larger mapping gets there.
+    const std::uint64_t top = probe(0);
+#if !defined(__SANITIZE_THREAD__) // which leaves a program 1.5 TiB up there
+    constexpr std::uint64_t distance = 4096 * gibibyte;
+    constexpr std::uint64_t step =
+        512 * gibibyte; // other mappings of this kind in this process begin at others
+    for (std::uint64_t i = 0; i < 8 && top > distance + (i + 2) * step; ++i) {
+        if (void* const place = from((top - distance) / step * step - i * step)) return place;
+    }
+#endif
+    constexpr std::uint64_t near = 320 * gibibyte; // also where all addresses have 39 bits
+    return top > near ? from((top - near) / gibibyte * gibibyte) : nullptr;
 }
 
 inline void commit(void*, std::uint64_t) {}

@@ -42,6 +42,9 @@ private:
 /// The system keeps 8 bytes for every page of a section: 32 MiB for this.
 inline std::uint64_t reservation() { return std::uint64_t{16} << 30; }
 
+/// The section is small enough to be mapped whole, and pages are committed one by one.
+inline void* place_to_grow(std::uint64_t) noexcept { return nullptr; }
+
 inline void commit(void* address, std::uint64_t bytes) {
     constexpr winapi::DWORD_ mem_commit = 0x1000;
     // What is committed already stays as it is, whoever did it: the pages belong to the section, not to the
