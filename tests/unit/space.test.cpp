@@ -112,7 +112,7 @@ TEST_CASE("runs of extents are taken whole, given back, and taken again", "[spac
 TEST_CASE("extents that were given back are taken before the Space grows", "[space]") {
     Two two;
     const auto a = two.space.take(4, two.first_name);
-    const auto b = two.space.take(4, two.first_name);
+    REQUIRE(two.space.take(4, two.first_name));
     two.space.give_back(*a, 4);
     const auto mark = two.space.high_water();
     CHECK(two.space.take(4, two.first_name) == a);
@@ -203,14 +203,13 @@ TEST_CASE("what was in use at no moment of the last second goes back to the syst
     SECTION("seen at the next allocation") { two.first.free(two.first.allocate(1)); }
     SECTION("seen by a supervisor") { two.first.trim_unused(); }
     CHECK(two.first.warm() <= std::uint64_t{64} << 20);
-    CHECK_FALSE(two.first.trim_unused() && two.first.warm() > std::uint64_t{64} << 20);
 }
 #endif
 
 TEST_CASE("blocks are freed where there is no private memory left", "[heap]") {
     Two two;
     std::vector<Position> blocks;
-    for (int i = 0; i < 3000; ++i) blocks.push_back(two.first.allocate(i % 10 ? 100 + i : 100'000 + 100 * i));
+    for (int i = 0; i < 3000; ++i) blocks.push_back(two.first.allocate(static_cast<std::uint64_t>(i % 10 ? 100 + i : 100'000 + 100 * i)));
     {
         const support::NoMemory none;
         for (const Position block : blocks) two.first.free(block);
@@ -220,7 +219,7 @@ TEST_CASE("blocks are freed where there is no private memory left", "[heap]") {
 
 TEST_CASE("an allocation that finds no private memory takes no extent", "[heap]") {
     Two two;
-    for (const std::uint64_t size : {100, 100'000}) {
+    for (const std::uint64_t size : {100u, 100'000u}) {
         for (std::size_t allowed = 0; allowed < 4; ++allowed) {
             const auto before = two.owned_by(two.first_name);
             try {
@@ -236,7 +235,7 @@ TEST_CASE("an allocation that finds no private memory takes no extent", "[heap]"
 TEST_CASE("what one process begins to use is mapped by the others when they come upon it", "[space]") {
     Two two;
     Space other{two.space.handle().duplicate()};
-    for (const std::uint64_t size : {1, 5 << 20, 300 << 20}) {
+    for (const std::uint64_t size : {1u, 5u << 20, 300u << 20}) {
         const Position block = two.first.allocate(size);
         two.space.at<std::uint64_t>(block + size - 1) = size;
         const auto* const begin = &other.at<std::byte>(block);
