@@ -82,7 +82,8 @@ public:
 
     /// A name for a new process of the tree, which `parent` is about to start; 0 for the root.
     Incarnation new_incarnation(Incarnation parent) {
-        const Incarnation name = header().last_incarnation.fetch_add(1, std::memory_order_relaxed) + 1;
+        Incarnation name = 0;
+        while (name == 0) name = header().last_incarnation.fetch_add(1, std::memory_order_relaxed) + 1;
         std::atomic<std::uint64_t>& entry = lineage(name);
         platform::commit(&entry, sizeof entry);
         entry.store(std::uint64_t{name} << 32 | parent, std::memory_order_release);

@@ -30,10 +30,12 @@ public:
         names_.pop_back();
         return name;
     }
-    void put(Incarnation name) {
+    void put(Incarnation name) noexcept {
         if (!name) return;
-        std::lock_guard lock{mutex_};
-        names_.push_back(name);
+        try {
+            std::lock_guard lock{mutex_};
+            names_.push_back(name);
+        } catch (const std::bad_alloc&) {} // a fresh one serves as well
     }
 
 private:

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -99,8 +100,12 @@ inline void* place_to_grow(std::uint64_t bytes) noexcept {
 inline void commit(void*, std::uint64_t) {}
 
 inline bool discard(const MemoryObject& object, std::uint64_t offset, std::uint64_t bytes) noexcept {
-    return ::fallocate(object.handle().native(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                       static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0;
+    int result;
+    do {
+        result = ::fallocate(object.handle().native(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                             static_cast<off_t>(offset), static_cast<off_t>(bytes));
+    } while (result != 0 && errno == EINTR);
+    return result == 0;
 }
 
 inline void exclude_from_dumps(void* address, std::uint64_t bytes) noexcept {
