@@ -169,7 +169,7 @@ public:
         };
         const std::uint64_t given_back = header.given_back.load(std::memory_order_relaxed) -
                                          header.searched_at.load(std::memory_order_relaxed);
-        if (given_back >= (std::max)(count, used / 8)) {
+        if (given_back >= (std::max)(count, (used - first) / 8)) {
             if (auto run = search_all()) return run;
         }
         // From the last free ones on, as the new ones continue them.
