@@ -109,10 +109,13 @@ public:
 
     /// The object at a position that this library wrote. No check: the Space is trusted memory (see README). Throws
     /// `std::system_error` if the process may not map that much.
+    ///
+    /// All that was ever handed out is mapped first, not only what lies there: a block that begins in what is mapped may
+    /// end beyond. Whoever learned the position sees the high water mark that was set before its block was taken.
     template <class T>
     T& at(Position position) const {
-        if (position >= mapping_.end()) [[unlikely]]
-            reach(position);
+        if (high_water() > mapping_.end()) [[unlikely]]
+            reach(position / extent_bytes);
         return *reinterpret_cast<T*>(mapping_.base() + position);
     }
     Position position_of(const void* address) const noexcept {
@@ -126,12 +129,12 @@ public:
     bool holds(const void* address) const noexcept {
         const auto position =
             static_cast<std::uint64_t>(static_cast<const std::byte*>(address) - mapping_.base());
-        return position >= first_extent() * extent_bytes && position < mapping_.end();
+        return position >= first_extent() * extent_bytes && position < mapping_.end() * extent_bytes;
     }
 
     Extent& extent(std::uint64_t index) const {
-        if (index * extent_bytes >= mapping_.end()) [[unlikely]]
-            reach(index * extent_bytes);
+        if (high_water() > mapping_.end()) [[unlikely]]
+            reach(index);
         return reinterpret_cast<Extent*>(mapping_.base() + SpaceLayout::extents_start)[index];
     }
     std::uint64_t first_extent() const noexcept { return header().first_extent; }
@@ -237,11 +240,18 @@ private:
         }
     }
 
-    /// Maps what has come into use, at least up to `position`.
-    void reach(Position position) const {
-        if (position >= bytes())
+    /// Maps what was handed out. If the process may not map all of it, what it has serves on, as it may need no more.
+    void reach(std::uint64_t extent) const {
+        if (extent >= header().extents)
             throw ProcessError("multiprocessing: a position points outside the shared memory");
-        mapping_.reach(object_, bytes(), (std::max)(position / extent_bytes + 1, high_water()) * extent_bytes);
+        const std::uint64_t used = high_water();
+        if (refused_.load(std::memory_order_relaxed) == used && extent < mapping_.end()) return;
+        try {
+            mapping_.reach(object_, (std::max)(extent + 1, used));
+        } catch (const std::system_error&) {
+            if (extent >= mapping_.end()) throw;
+            refused_.store(used, std::memory_order_relaxed);
+        }
     }
 
     /// The first run of `count` extents, from `at` on and ending by `limit`, whose owner words are 0; those past the
@@ -260,7 +270,7 @@ private:
         if (std::uint64_t used = high_water(); first + count > used) {
             // Mapped and committed before anybody can take them: so a failure leaves nothing behind, and all that lies
             // below the mark can be read, whatever its owner had come to before it was killed.
-            extent(first + count - 1);
+            mapping_.reach(object_, first + count);
             platform::commit(&extent(used), (first + count - used) * sizeof(Extent));
             platform::commit(mapping_.base() + used * extent_bytes, (first + count - used) * extent_bytes);
             while (used < first + count &&
@@ -279,6 +289,7 @@ private:
 
     platform::MemoryObject object_;
     mutable SpaceMapping mapping_;
+    mutable std::atomic<std::uint64_t> refused_{0}; // how many extents could not all be mapped
     std::optional<platform::Parking> parking_;
 };
 

@@ -38,12 +38,12 @@ struct SpaceHeader {
     platform::ParkingKey key;
     std::uint64_t first_extent;
     std::atomic<Incarnation> last_incarnation;
-    std::atomic<std::uint64_t> high_water; ///< Extents from here on were never taken.
+    /// Extents from here on were never taken. Read at each access, so it has a cache line of its own.
+    alignas(64) std::atomic<std::uint64_t> high_water;
     // Where to look for free extents; hints, which a kill may leave behind the truth.
-    std::atomic<std::uint64_t> rover;      ///< The search goes on here.
-    std::atomic<std::uint64_t> given_back; ///< Counts extents.
-    std::atomic<std::uint64_t>
-        searched_at; ///< What had been given back when all of them were last searched in vain.
+    alignas(64) std::atomic<std::uint64_t> rover; ///< The search goes on here.
+    std::atomic<std::uint64_t> given_back;        ///< Counts extents.
+    std::atomic<std::uint64_t> searched_at; ///< What had been given back at the last search that was in vain.
     /// Counts what was given back to the processes whose incarnation falls on each, as a hint to look.
     std::atomic<std::uint32_t> returned[mailboxes];
 };

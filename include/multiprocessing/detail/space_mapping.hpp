@@ -30,40 +30,39 @@ public:
     void begin(const platform::MemoryObject& object, std::uint64_t bytes) {
         const SpaceLayout layout{bytes};
         regions_.clear();
+        extents_ = layout.extents;
         base_ = static_cast<std::byte*>(platform::place_to_grow(bytes));
         if (base_) {
             tables_ = SpaceLayout::bytes_for(layout.first_extent);
             map(object, 0, tables_);
-            mapped_.store(layout.first_extent * SpaceLayout::extent_bytes, std::memory_order_release);
+            mapped_.store(layout.first_extent, std::memory_order_release);
         } else {
             map(object, 0, bytes);
-            mapped_.store(bytes, std::memory_order_release);
+            mapped_.store(extents_, std::memory_order_release);
         }
     }
 
     /// Where the object begins here, whether or not that is mapped.
     std::byte* base() const noexcept { return base_; }
-    /// The extents that end by this position are mapped, and the tables that tell of them.
+    /// So many extents are mapped, and the tables that tell of them.
     std::uint64_t end() const noexcept { return mapped_.load(std::memory_order_acquire); }
 
-    /// Maps the extents up to `needed`, a position. Throws `std::system_error` if the process may not map that much.
-    void reach(const platform::MemoryObject& object, std::uint64_t bytes, std::uint64_t needed) {
+    /// Maps the first `needed` extents. Throws `std::system_error` if the process may not map that much.
+    void reach(const platform::MemoryObject& object, std::uint64_t needed) {
         std::lock_guard lock{mutex_};
         const std::uint64_t mapped = mapped_.load(std::memory_order_relaxed);
         if (needed <= mapped) return; // another thread was quicker
         // Some more, as each piece costs a few microseconds; but where that may not be had, what is needed.
-        constexpr std::uint64_t least = std::uint64_t{4} << 20;
-        const std::uint64_t more =
-            (std::max)(least, mapped / 8 / SpaceLayout::extent_bytes * SpaceLayout::extent_bytes);
-        const std::uint64_t most = SpaceLayout{bytes}.extents * SpaceLayout::extent_bytes;
-        for (const std::uint64_t end : {(std::min)(needed + more, most), needed}) {
+        constexpr std::uint64_t least = (std::uint64_t{4} << 20) / SpaceLayout::extent_bytes;
+        const std::uint64_t generous = (std::min)(needed + (std::max)(least, mapped / 8), extents_);
+        for (const std::uint64_t end : {generous, needed}) {
             try {
-                const std::uint64_t tables = SpaceLayout::bytes_for(end / SpaceLayout::extent_bytes);
+                const std::uint64_t tables = SpaceLayout::bytes_for(end);
                 if (tables > tables_) {
                     map(object, tables_, tables - tables_);
                     tables_ = tables;
                 }
-                map(object, mapped, end - mapped);
+                map(object, mapped * SpaceLayout::extent_bytes, (end - mapped) * SpaceLayout::extent_bytes);
                 mapped_.store(end, std::memory_order_release);
                 return;
             } catch (const std::system_error&) {
@@ -100,7 +99,8 @@ private:
 
     std::byte* base_ = nullptr;
     std::atomic<std::uint64_t> mapped_{0};
-    std::uint64_t tables_ = 0;
+    std::uint64_t extents_ = 0; // in all
+    std::uint64_t tables_ = 0;  // bytes of them that are mapped
     std::vector<Region> regions_;
     std::mutex mutex_; // guards the last two, and stores to `mapped_`
 };
