@@ -21,7 +21,7 @@ public:
 
     /// Throws `std::bad_alloc` at the first use.
     T& get() {
-        const std::uint32_t copies = count_copies(state_root());
+        const std::uint32_t copies = count_copies();
         if (!node_ || node_->copies != copies) node_ = new Node{copies, node_, {}};
         return node_->value;
     }
@@ -29,7 +29,7 @@ public:
 
     /// Null if the process has used none.
     T* get_if_any() noexcept {
-        return node_ && node_->copies == count_copies(state_root()) ? &node_->value : nullptr;
+        return node_ && node_->copies == count_copies() ? &node_->value : nullptr;
     }
     /// That of the process which this one is a copy of, if this one has none yet.
     T* latest() noexcept { return node_ ? &node_->value : nullptr; }

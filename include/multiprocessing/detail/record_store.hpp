@@ -37,13 +37,15 @@ public:
     /// What stands before the bytes of a record: how many they are, stamped. By anybody who knows that there is one.
     /// Acquire: what is looked at afterwards, the draft, is no older than the head, whoever has written that.
     static std::uint64_t head_at(Space& space, const RingCursor& at) {
-        return std::atomic_ref(space.at<std::uint64_t>(at.segment + at.offset)).load(std::memory_order_acquire);
+        return std::atomic_ref(space.known<std::uint64_t>(at.segment + at.offset))
+            .load(std::memory_order_acquire);
     }
     static void set_head(Space& space, const RingCursor& at, std::uint64_t head) {
-        std::atomic_ref(space.at<std::uint64_t>(at.segment + at.offset)).store(head, std::memory_order_release);
+        std::atomic_ref(space.known<std::uint64_t>(at.segment + at.offset))
+            .store(head, std::memory_order_release);
     }
     static std::byte* content_at(Space& space, const RingCursor& at) {
-        return &space.at<std::byte>(at.segment + at.offset + head_bytes);
+        return &space.known<std::byte>(at.segment + at.offset + head_bytes);
     }
     static std::span<const std::byte> bytes_at(Space& space, const RingCursor& at) {
         return {content_at(space, at), static_cast<std::size_t>(Draft::bytes_of(head_at(space, at)))};
@@ -57,6 +59,7 @@ public:
     /// Where record number `produced`, of `length`, is to be written; `at` is where the last one ends. Nothing is published yet.
     RingCursor place_for(Space& space, const RingCursor& at, std::uint64_t produced, std::uint64_t length,
                          const Count& taken) {
+        space.catch_up();
         chain_.touch_content();
         if (fits(space, at, length, taken)) return at;
         const std::uint64_t consumed = taken.load(std::memory_order_acquire);
@@ -86,11 +89,12 @@ public:
     /// By the holder of the taking end: whether the next record, number `consumed`, is in another place than `at`, behind the
     /// last one; sets that.
     bool find(Space& space, RingCursor& at, std::uint64_t consumed) const {
+        space.catch_up();
         if (!at.segment) at = {chain_.oldest(), SegmentChain::first_record};
         const std::uint64_t head = head_at(space, at);
         if (head < rewind) return false;
         const bool here = head == rewind && consumed == marker_.count;
-        at = {here ? at.segment : space.at<Segment>(at.segment).next, SegmentChain::first_record};
+        at = {here ? at.segment : space.known<Segment>(at.segment).next, SegmentChain::first_record};
         return true;
     }
 
@@ -127,7 +131,7 @@ private:
             if (taken.load(std::memory_order_acquire) <= marker_.count) return marker_.offset;
             marker_.segment = 0; // it was read
         }
-        return space.at<Segment>(at.segment).bytes - head_bytes;
+        return space.known<Segment>(at.segment).bytes - head_bytes;
     }
 
     Marker marker_{};

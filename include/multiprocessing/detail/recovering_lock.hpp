@@ -23,7 +23,7 @@ inline platform::ThreadName this_thread() noexcept {
         platform::ThreadName name;
     };
     static constinit thread_local Known known{0, 0};
-    const std::uint32_t copies = self().copies();
+    const std::uint32_t copies = count_copies();
     if (known.name == 0 || known.copies != copies) known = {copies, platform::name_of_this_thread()};
     return known.name;
 }

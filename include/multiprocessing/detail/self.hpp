@@ -65,7 +65,7 @@ public:
     void begin_life() noexcept { life_.fetch_add(1, std::memory_order_relaxed); }
 
     /// Counts all forks, also the program's own, which leave `life` as it is.
-    std::uint32_t copies() const noexcept { return count_copies(root_); }
+    std::uint32_t copies() const noexcept { return count_copies(); }
 
     /// Whether main() called freeze_support(), so that this program can be started as a child.
     bool is_prepared() const noexcept { return prepared_.load(std::memory_order_relaxed); }
@@ -103,7 +103,6 @@ public:
 
 private:
     std::atomic<std::uint32_t> life_{0};
-    StateRoot& root_ = state_root();
     std::atomic<bool> prepared_{false};
     bool forks_beside_threads_ = false; // guarded by `mutex`
     bool lost_stacks_ = false;          // written where there is one thread only

@@ -116,7 +116,16 @@ public:
     T& at(Position position) const {
         if (high_water() > mapping_.end()) [[unlikely]]
             reach(position / extent_bytes);
+        return known<T>(position);
+    }
+    /// The same for a position that was learned before the last catch_up(), and without looking: half a nanosecond each.
+    template <class T>
+    T& known(Position position) const noexcept {
         return *reinterpret_cast<T*>(mapping_.base() + position);
+    }
+    void catch_up() const {
+        if (high_water() > mapping_.end()) [[unlikely]]
+            reach(0);
     }
     Position position_of(const void* address) const noexcept {
         return static_cast<Position>(static_cast<const std::byte*>(address) - mapping_.base());

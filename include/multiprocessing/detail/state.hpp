@@ -64,9 +64,10 @@ struct StateRoot {
 
     std::uint64_t magic = expected_magic;
     std::uint32_t abi = abi_version;
-    std::atomic<std::uint32_t> copies{0};                                ///< How many forks lead here.
-    std::atomic<std::uint32_t>* const witness = platform::fork_witness(); ///< copies + 1; 0 in a fresh copy.
-    std::uint32_t copies_before_fork = 0;                                ///< Of the thread that is forking.
+    std::atomic<std::uint32_t> copies{1}; ///< How many forks lead here, plus 1.
+    /// The same, and 0 in a fresh copy; `copies` itself where the system has no such word.
+    std::atomic<std::uint32_t>* witness = &copies;
+    std::uint32_t copies_before_fork = 0; ///< Of the thread that is forking.
     char word[96] = {}; // what announces this root to other images; rewritten in a forked child
     std::mutex making;
     Entry entries[static_cast<unsigned>(StateSlot::count)];
@@ -118,17 +119,14 @@ MULTIPROCESSING_VISIBLE inline StateRoot& state_root();
 inline std::uint32_t count_fresh_copy(StateRoot& root) noexcept {
     const std::uint32_t next = root.copies.load(std::memory_order_relaxed) + 1;
     std::uint32_t fresh = 0;
-    if (!root.witness->compare_exchange_strong(fresh, next + 1, std::memory_order_acq_rel)) return fresh - 1;
+    if (!root.witness->compare_exchange_strong(fresh, next, std::memory_order_acq_rel)) return fresh;
     root.copies.store(next, std::memory_order_relaxed);
     return next;
 }
 
-/// Counts the forks between the first process and this one, the program's own among them. It differs in a copy from the
-/// copy's first instruction on, whichever handlers of the program run before ours, and where none run (`_Fork()`).
 inline std::uint32_t count_copies(StateRoot& root) noexcept {
-    if (!root.witness) return root.copies.load(std::memory_order_relaxed);
     const std::uint32_t seen = root.witness->load(std::memory_order_relaxed);
-    return seen ? seen - 1 : count_fresh_copy(root);
+    return seen ? seen : count_fresh_copy(root);
 }
 
 /// Gives back what before_fork() took, last taken first.
@@ -170,7 +168,7 @@ inline void after_fork(bool in_child) {
         // Before anything that may destroy: an object tells by this count whether it is the other process's.
         if (count_copies(root) == root.copies_before_fork) {
             root.copies.store(root.copies_before_fork + 1, std::memory_order_relaxed);
-            if (root.witness) root.witness->store(root.copies_before_fork + 2, std::memory_order_relaxed);
+            root.witness->store(root.copies_before_fork + 1, std::memory_order_relaxed);
         }
         announce_pid(root);
     }
@@ -180,7 +178,10 @@ inline void after_fork(bool in_child) {
 inline StateRoot& make_state_root() {
     if (StateRoot* root = announced_root()) return *root;
     auto* root = new StateRoot;
-    if (root->witness) root->witness->store(1, std::memory_order_relaxed);
+    if (std::atomic<std::uint32_t>* const witness = platform::fork_witness()) {
+        witness->store(1, std::memory_order_relaxed);
+        root->witness = witness;
+    }
     announce(*root);
     platform::leave_word(state_word_name, root->word);
     platform::call_at_fork([] { before_fork(); }, [] { after_fork(false); }, [] { after_fork(true); });
@@ -191,6 +192,20 @@ inline StateRoot& make_state_root() {
 MULTIPROCESSING_VISIBLE inline StateRoot& state_root() {
     static StateRoot& root = make_state_root();
     return root;
+}
+
+/// Counts the forks between the first process and this one, the program's own among them. It differs in a copy from the
+/// copy's first instruction on, whichever handlers of the program run before ours, and where none run (`_Fork()`).
+inline std::uint32_t count_copies() noexcept {
+    // Each image remembers where the count is: every use of a lock asks for it.
+    static constinit std::atomic<std::atomic<std::uint32_t>*> known{nullptr};
+    if (std::atomic<std::uint32_t>* const witness = known.load(std::memory_order_acquire)) {
+        if (const std::uint32_t copies = witness->load(std::memory_order_relaxed)) return copies;
+    }
+    StateRoot& root = state_root();
+    const std::uint32_t copies = count_copies(root);
+    known.store(root.witness, std::memory_order_release);
+    return copies;
 }
 
 /// Finds the process's one T, or makes it.

@@ -51,7 +51,7 @@ struct TreeMember {
     const std::shared_ptr<Space> owner;
     Space& space;
     const Incarnation self;
-    const std::uint32_t copies = detail::self().copies();
+    const std::uint32_t copies = count_copies();
     Heap heap;
     SpareNames spare_names;
 };
@@ -111,7 +111,7 @@ public:
     }
 
 private:
-    static bool is_of_this_copy(const TreeMember& member) noexcept { return member.copies == self().copies(); }
+    static bool is_of_this_copy(const TreeMember& member) noexcept { return member.copies == count_copies(); }
 
     TreeMember& publish(TreeMember* member) {
         member_.store(member, std::memory_order_release);
@@ -131,7 +131,7 @@ class Block {
 public:
     Block() noexcept = default;
     /// Takes ownership; 0 makes an empty one.
-    explicit Block(Position position) : position_(position), copies_(self().copies()) {}
+    explicit Block(Position position) : position_(position), copies_(count_copies()) {}
     Block(Block&& other) noexcept : position_(std::exchange(other.position_, 0)), copies_(other.copies_) {}
     Block& operator=(Block&& other) noexcept {
         Block taken{std::move(other)};
@@ -140,7 +140,7 @@ public:
         return *this;
     }
     ~Block() {
-        if (position_ && copies_ == self().copies()) tree().heap.free(position_);
+        if (position_ && copies_ == count_copies()) tree().heap.free(position_);
     }
 
     Position position() const noexcept { return position_; }

@@ -186,17 +186,17 @@ public:
 
     template <class T>
     T* plain_input() const noexcept {
-        return &worker_.view().space().template at<T>(job_.input.block);
+        return &worker_.view().space().template known<T>(job_.input.block);
     }
     template <class T>
     T* plain_output() const noexcept {
-        return &worker_.view().space().template at<T>(job_.output.block);
+        return &worker_.view().space().template known<T>(job_.output.block);
     }
     std::span<const std::byte> callable() const noexcept { return bytes(job_.callable); }
     /// Each worker has its own.
     std::span<const LeaseEntry> callable_leases() const noexcept {
         const std::size_t each = static_cast<std::size_t>(job_.callable_leases.bytes / sizeof(LeaseEntry));
-        return {&worker_.view().space().at<const LeaseEntry>(job_.callable_leases.block) +
+        return {&worker_.view().space().known<const LeaseEntry>(job_.callable_leases.block) +
                     worker_.index() * each,
                 each};
     }
@@ -249,7 +249,7 @@ public:
 private:
     bool claim_in(std::uint64_t from, std::uint64_t to) {
         for (std::uint64_t i = from; i < to; ++i) {
-            MapChunk& chunk = worker_.view().chunk(job_, i);
+            MapChunk& chunk = worker_.view().chunk(job_, i); // catches up with what was handed out
             const TaskWord word = chunk.cell.load();
             if (word.state != TaskState::ready) continue;
             if (!worker_.may_take(chunk.end - chunk.begin)) return false;
@@ -270,11 +270,12 @@ private:
     }
 
     std::span<const std::byte> bytes(const Parcel& parcel) const noexcept {
-        return {worker_.view().bytes(parcel.block), static_cast<std::size_t>(parcel.bytes)};
+        return {&worker_.view().space().known<const std::byte>(parcel.block),
+                static_cast<std::size_t>(parcel.bytes)};
     }
     template <class T>
     const T& entry(const Parcel& parcel, std::uint64_t index) const noexcept {
-        return worker_.view().space().template at<const T>(parcel.block + index * sizeof(T));
+        return worker_.view().space().template known<const T>(parcel.block + index * sizeof(T));
     }
 
     Worker& worker_;
