@@ -367,7 +367,7 @@ inline std::shared_ptr<detail::TaskWork> Pool::submit(const detail::ThunkAddress
         std::memcpy(slot->small_arguments, message.data(), message.size());
     }
     work->arguments = std::move(context.blocks);
-    work->given = detail::LeaseArray(std::move(context.objects), 1, core.holder());
+    work->given = detail::LeaseArray(std::move(context.objects), 1, core.kept_leases()->holder);
     slot->leases = work->given.parcel();
     core.announce(*work, 0);
     leave.release();
@@ -385,7 +385,7 @@ inline std::shared_ptr<detail::MapWork> Pool::submit(const detail::ThunkAddress&
         return std::make_shared<detail::MapWork>(core.view(), plan.items);
     });
     detail::ScopeExit leave{[&] { core.leave(*work); }};
-    plan.fill(*work, sizes, core.workers(), core.holder());
+    plan.fill(*work, sizes, core.workers(), core.kept_leases()->holder);
     slot->target = target;
     slot->arguments = plan.job();
     core.announce(*work, static_cast<std::uint32_t>(std::min<std::uint64_t>(core.workers(), sizes.size())));

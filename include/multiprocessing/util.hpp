@@ -3,6 +3,7 @@
 /// @file util.hpp  The library's own log.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
 #include <multiprocessing/detail/state.hpp>
@@ -12,15 +13,49 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1 {
 
 /// How serious a line of the log is.
 enum class LogLevel { debug, info, warning, error };
 
+namespace detail {
+
+/// While one lives, what its thread logs is kept, and it is written when the last of them goes. Stands before the guard of
+/// a mutex under which something may be logged: a line is written when the mutex has been released.
+class DeferredLog {
+public:
+    DeferredLog() noexcept : outer_(std::exchange(current(), this)) {}
+    DeferredLog(const DeferredLog&) = delete;
+    DeferredLog& operator=(const DeferredLog&) = delete;
+    ~DeferredLog();
+
+    void add(LogLevel level, std::string_view line) { lines_.push_back({level, std::string(line)}); }
+
+    /// Of this thread. Null if its lines are written at once, as they are in a forked child: the frames of its parent do
+    /// not end there.
+    MULTIPROCESSING_VISIBLE static DeferredLog*& current() noexcept {
+        static constinit thread_local DeferredLog* innermost = nullptr;
+        return innermost;
+    }
+
+private:
+    struct Line {
+        LogLevel level;
+        std::string text;
+    };
+
+    DeferredLog* const outer_;
+    std::vector<Line> lines_;
+};
+
+} // namespace detail
+
 /// The log of this library in this process. Until a sink is added, warnings and errors go to standard error, as those
 /// of an unconfigured Python logger do. Every thread that logs calls the sinks itself: two threads may be in one at once,
-/// and a sink may log in its turn, or start a process. What sinks throw is ignored.
+/// and a sink may log in its turn, or start a process. What sinks throw is ignored. The thread may also be one of the
+/// library's own, as that of a Pool, which replaces no worker while it is in a sink. No lock of the library is held then.
 ///
 /// Python: the object that `multiprocessing.get_logger()` returns.
 class Logger : public detail::ForkSafe {
@@ -42,7 +77,7 @@ public:
         level_ = level;
     }
     LogLevel level() const {
-        std::lock_guard lock{const_cast<std::mutex&>(mutex)};
+        std::lock_guard lock{const_cast<detail::Mutex&>(mutex)};
         return level_;
     }
 
@@ -57,6 +92,11 @@ public:
     /// Logs one line.
     void log(LogLevel level, std::string_view line) noexcept {
         try {
+            if (detail::DeferredLog* const deferred = detail::DeferredLog::current()) {
+                deferred->add(level, line);
+                return;
+            }
+            detail::require_no_mutex();
             const Node* first = nullptr;
             const Node* last = nullptr;
             {
@@ -86,6 +126,11 @@ public:
         detail::platform::write_error(text);
     }
 
+    void after_fork(bool in_child) {
+        if (in_child) detail::DeferredLog::current() = nullptr;
+        ForkSafe::after_fork(in_child);
+    }
+
 private:
     /// A sink; it stays as long as the log.
     struct Node {
@@ -101,6 +146,11 @@ private:
 /// The log of this process. A forked child inherits its level and sinks, other children its level.
 /// Python: `multiprocessing.get_logger()`.
 inline Logger& get_logger() { return detail::process_wide<Logger>(); }
+
+inline detail::DeferredLog::~DeferredLog() {
+    current() = outer_;
+    for (const Line& line : lines_) get_logger().log(line.level, line.text);
+}
 
 /// Sends lines from `level` on to standard error. Python: `multiprocessing.log_to_stderr(level)`.
 inline Logger& log_to_stderr(LogLevel level = LogLevel::debug) {

@@ -40,8 +40,8 @@ TEST_CASE("what may be asked for: nothing, a bar, a bar with a label, a function
 TEST_CASE("a function gets each report, and nothing is printed", "[progress]") {
     std::vector<ProgressReport> reports;
     ProgressDisplay display(Progress([&](const ProgressReport& report) { reports.push_back(report); }));
-    display.show(1, 3, false);
-    display.show(3, 3, true);
+    display.show(1, 3);
+    display.show_end(3);
     REQUIRE(reports.size() == 2);
     CHECK(reports[0].done == 1);
     CHECK(reports[0].total == 3);
@@ -54,13 +54,13 @@ TEST_CASE("a terminal shows a bar that is written over, and ends with its line",
     unit::StandardError error(80);
     ProgressDisplay display(Progress("files"));
     std::this_thread::sleep_for(1ms);
-    display.show(0, 1000, false);
+    display.show(0, 1000);
     CHECK(std::regex_match(error.taken(), std::regex(R"(\r\[\.+\] 0/1000 files, 0\.0/s, 0:00 left *)")));
-    display.show(500, 1000, false);
+    display.show(500, 1000);
     const std::string half = error.taken();
     CHECK(std::regex_match(half, std::regex(R"(\r\[#+\.+\] 500/1000 files, \d+/s, \d+:\d\d left *)")));
     CHECK(std::count(half.begin(), half.end(), '#') == std::count(half.begin(), half.end(), '.'));
-    display.show(1000, 1000, true);
+    display.show_end(1000);
     CHECK(std::regex_match(error.taken(), std::regex(R"(\r\[#+\] 1000/1000 files, \d+/s, took \d+:\d\d *\n)")));
 }
 
@@ -69,7 +69,7 @@ TEST_CASE("no line is wider than the terminal, however narrow that is or becomes
         unit::StandardError error(columns);
         ProgressDisplay display(Progress(true));
         for (const std::size_t done : {0u, 999'999u, 1'000'000u}) {
-            display.show(done, 1'000'000, false);
+            display.show(done, 1'000'000);
             const std::string line = error.taken();
             REQUIRE(!line.empty());
             CHECK(line[0] == '\r');
@@ -78,26 +78,26 @@ TEST_CASE("no line is wider than the terminal, however narrow that is or becomes
     }
     unit::StandardError error(120);
     ProgressDisplay display(Progress(true));
-    display.show(1, 1000, false);
+    display.show(1, 1000);
     error.taken();
     error.set_width(30);
-    display.show(2, 1000, false);
+    display.show(2, 1000);
     CHECK(error.taken().size() <= 30);
 }
 
 TEST_CASE("a shorter line wipes out the longer one before it", "[progress]") {
     unit::StandardError error(200);
     ProgressDisplay display(Progress(true));
-    display.show(1, 1'000'000'000, false); // years are left
+    display.show(1, 1'000'000'000); // years are left
     const std::size_t longer = error.taken().size();
-    display.show(1, 1, false);
+    display.show(1, 1);
     CHECK(error.taken().size() == longer);
 }
 
 TEST_CASE("no items are no trouble", "[progress]") {
     unit::StandardError error(80);
     ProgressDisplay display(Progress(true));
-    display.show(0, 0, true);
+    display.show_end(0);
     CHECK(std::regex_match(error.taken(), std::regex(R"(\r\[\.+\] 0/0 items, 0\.0/s, took 0:00\n)")));
 }
 #endif
@@ -105,8 +105,8 @@ TEST_CASE("no items are no trouble", "[progress]") {
 TEST_CASE("where standard error is no terminal, a short map says nothing", "[progress]") {
     unit::StandardError error;
     ProgressDisplay display(Progress(true));
-    display.show(1, 3, false);
-    display.show(3, 3, true);
+    display.show(1, 3);
+    display.show_end(3);
     CHECK(error.taken().empty());
 }
 
@@ -116,12 +116,12 @@ TEST_CASE("where standard error is no terminal, a long map says a plain line eve
     std::string line;
     while (line.empty()) { // the watchdog ends a wait that is too long
         std::this_thread::sleep_for(50ms);
-        display.show(1, 3, false);
+        display.show(1, 3);
         line = error.taken();
     }
     CHECK(std::regex_match(line, std::regex(R"(1/3 files, 0\.\d/s, 0:\d\d left\n)")));
-    display.show(2, 3, false);
+    display.show(2, 3);
     CHECK(error.taken().empty()); // not yet again
-    display.show(3, 3, true);
+    display.show_end(3);
     CHECK(std::regex_match(error.taken(), std::regex(R"(3/3 files, \d\.\d/s, took 0:\d\d\n)")));
 }

@@ -18,7 +18,8 @@
 namespace multiprocessing::inline v1 {
 
 /// What came, or is to come, of work in a pool. A cheap handle: copies refer to the same result. Dropping all of them leaves
-/// the work running; an error of it is then logged. No destructor of theirs blocks.
+/// the work running; an error of it is then logged. No destructor of theirs blocks. Several threads may use copies of one
+/// at once.
 ///
 /// Python: `multiprocessing.pool.AsyncResult`.
 template <class R>
@@ -29,7 +30,8 @@ public:
     R get() const& { return get_until(detail::Deadline{}); }
     /// The same; throws TimeoutError when the time is over.
     R get(Timeout timeout) const& { return get_until(detail::Deadline::after(timeout)); }
-    /// Moved out of the handle, which is of no use any more: for a result that is large, or cannot be copied.
+    /// Moved out of the handle, which is of no use any more: for a result that is large, or cannot be copied. Throws
+    /// `std::logic_error` if it was moved out before, by way of a copy of the handle.
     R get() && { return give(); }
 
     /// Waits; false when the time is over.
@@ -40,6 +42,7 @@ public:
         if (!ready())
             throw std::invalid_argument(
                 "multiprocessing: successful() of a result that is not ready; wait() first");
+        state_->fetch(detail::Deadline{});
         return state_->successful();
     }
 
@@ -53,23 +56,23 @@ private:
     friend class Pool;
     explicit AsyncResult(std::shared_ptr<detail::ResultState<R>> state) : state_(std::move(state)) {}
 
-    void wait_until(const detail::Deadline& deadline) const {
-        if (!state_->wait(deadline)) throw TimeoutError("multiprocessing: the result is not there in time");
+    void fetch_until(const detail::Deadline& deadline) const {
+        if (!state_->fetch(deadline)) throw TimeoutError("multiprocessing: the result is not there in time");
     }
     R get_until(const detail::Deadline& deadline) const {
-        wait_until(deadline);
+        fetch_until(deadline);
         if constexpr (std::is_void_v<R>) {
-            state_->value();
+            state_->require_success();
         } else if constexpr (std::is_copy_constructible_v<R>) {
-            return state_->value();
+            return state_->copy();
         } else {
-            return give();
+            return state_->take();
         }
     }
     R give() const {
-        wait_until(detail::Deadline{});
+        fetch_until(detail::Deadline{});
         if constexpr (std::is_void_v<R>) {
-            state_->value();
+            state_->require_success();
         } else {
             return state_->take();
         }

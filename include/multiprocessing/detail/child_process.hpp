@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/child_record.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
@@ -16,7 +17,9 @@
 #include <multiprocessing/util.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -33,6 +36,7 @@ struct Remains {
     platform::Handle alive; ///< At its end when nobody of the subtree lives.
     bool touched;
     std::vector<Position> unclaimed; ///< Blocks that it was about to hand over: nobody was told of them.
+    std::shared_ptr<const void> kept; ///< What its subtree may use as long as any of it lives.
 };
 
 /// One child. Poll, wait, interrupt, terminate and kill may be called by several threads.
@@ -93,6 +97,15 @@ public:
         unclaimed_ = std::move(blocks);
     }
 
+    /// What its subtree may use: it is let go of when the last of it has gone. Before poll() sees its end.
+    void keep(std::shared_ptr<const void> kept) {
+        std::lock_guard lock{mutex_};
+        kept_ = std::move(kept);
+    }
+
+    /// Its supervisor cannot end it, and leaves it: whoever first sees its end from here on calls settle().
+    void leave_unsupervised() { supervised_ = false; }
+
     /// Why it refused to run; empty if it did not, or runs still.
     std::string refusal() {
         std::lock_guard lock{mutex_};
@@ -114,12 +127,13 @@ private:
     Block record_;
     Block message_; // what it was told, until it has ended
     platform::Handle alive_;
-    const bool supervised_;
-    std::mutex mutex_;
+    std::atomic<bool> supervised_;
+    Mutex mutex_;
     std::optional<platform::Ending> ending_;
     bool settled_ = false;
     std::string refusal_;
     std::vector<Position> unclaimed_;
+    std::shared_ptr<const void> kept_;
 };
 
 /// The children that this process has started and not yet seen end, and what is left of those that have.
@@ -129,7 +143,25 @@ public:
 
     void add(std::shared_ptr<ChildProcess> child) {
         std::lock_guard lock{mutex};
+        // Room for what it will leave: that is noted where its end is seen, which must not fail.
+        if (remains_.capacity() <= remains_.size() + running_.size())
+            remains_.reserve(2 * (remains_.size() + running_.size() + 1));
         running_.push_back(std::move(child));
+    }
+
+    /// Notices which have ended, at each start: as many at a time as take no longer than that, in turn, so that starting
+    /// n children does not take n*n looks.
+    void reap() {
+        std::vector<std::shared_ptr<ChildProcess>> children;
+        {
+            std::lock_guard lock{mutex};
+            for (std::size_t i = (std::min)(most_at_a_start, running_.size()); i > 0; --i) {
+                next_running_ = next_running_ + 1 < running_.size() ? next_running_ + 1 : 0;
+                children.push_back(running_[next_running_]);
+            }
+        }
+        for (const auto& child : children) child->poll();
+        bury(most_at_a_start);
     }
 
     /// Those that run; notices which have ended.
@@ -142,29 +174,28 @@ public:
 
     /// Called by the child itself when its end has been seen.
     void remove(const ChildProcess& child, Remains remains) {
-        std::vector<std::shared_ptr<ChildProcess>> ended;
+        std::shared_ptr<ChildProcess> ended; // let go of without the mutex
         {
             std::lock_guard lock{mutex};
-            ended = take_if(running_, [&](const auto& other) { return other.get() == &child; });
-            remains_.push_back(std::move(remains));
+            remains_.push_back(std::move(remains)); // add() has made the room
+            const auto it = std::find_if(running_.begin(), running_.end(),
+                                         [&](const auto& other) { return other.get() == &child; });
+            if (it != running_.end()) {
+                ended = std::move(*it);
+                running_.erase(it);
+            }
         }
-        bury();
+        bury(most_at_a_start);
     }
 
-    /// Takes back the memory of the dead whose descendants are gone too, and ends the leases that they held.
-    void bury() {
-        std::vector<Remains> gone;
-        {
-            std::lock_guard lock{mutex};
-            // Who never touched the Space has started nobody, as a child needs a record there.
-            gone = take_if(remains_, [](const Remains& remains) {
-                return !remains.touched || platform::at_end(remains.alive);
-            });
-        }
-        for (const Remains& remains : gone) {
-            if (remains.touched) tree().heap.adopt(remains.name);
-            for (const Position block : remains.unclaimed) tree().heap.free_adopted(block);
-            leases().end(remains.name);
+    /// Takes back the memory of the dead whose descendants are gone too, and ends the leases that they held. Looks at the
+    /// latest, and at `most` of them in turn.
+    void bury(std::size_t most = ~std::size_t{0}) {
+        std::unique_lock lock{mutex};
+        if (!remains_.empty()) bury_if_gone(remains_.size() - 1, lock);
+        for (std::size_t looks = (std::min)(most, remains_.size()); looks > 0 && !remains_.empty(); --looks) {
+            if (next_remains_ >= remains_.size()) next_remains_ = 0;
+            if (!bury_if_gone(next_remains_, lock)) ++next_remains_;
         }
     }
 
@@ -189,13 +220,34 @@ public:
     }
 
 private:
+    bool bury_if_gone(std::size_t index, std::unique_lock<Mutex>& lock) {
+        // What never touched the Space has started nobody, as a child needs a record there.
+        if (remains_[index].touched && !platform::at_end(remains_[index].alive)) return false;
+        {
+            const Remains gone = std::move(remains_[index]);
+            if (index + 1 != remains_.size()) remains_[index] = std::move(remains_.back());
+            remains_.pop_back();
+            lock.unlock();
+            if (gone.touched) tree().heap.adopt(gone.name);
+            for (const Position block : gone.unclaimed) tree().heap.free_adopted(block);
+            leases().end(gone.name);
+        }
+        lock.lock();
+        return true;
+    }
+
     std::vector<std::shared_ptr<ChildProcess>> all() {
         std::lock_guard lock{mutex};
         return running_;
     }
 
+    static constexpr std::size_t most_at_a_start = 32;
+
     std::vector<std::shared_ptr<ChildProcess>> running_;
     std::vector<Remains> remains_;
+    // Where reap() and bury() go on looking.
+    std::size_t next_running_ = 0;
+    std::size_t next_remains_ = 0;
 };
 
 inline Children& children() { return process_wide<Children>(); }
@@ -220,7 +272,7 @@ inline void ChildProcess::settle() {
     const ChildRecord& record = tree().space.at<ChildRecord>(record_.position());
     const bool never_entered = record.stage.load(std::memory_order_acquire) == ChildStage::started;
     Remains remains{name_, std::move(alive_), record.touched.load(std::memory_order_acquire) != 0,
-                    std::move(unclaimed_)};
+                    std::move(unclaimed_), std::move(kept_)};
     record_ = Block{};
     message_ = Block{};
     const std::optional<int> code = ending_->exitcode;

@@ -34,7 +34,7 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Changes whenever a structure that two images or two processes share changes its layout.
-inline constexpr unsigned abi_version = 6;
+inline constexpr unsigned abi_version = 7;
 
 /// The tests build the library with checks that are too costly for programs.
 #if defined(MULTIPROCESSING_CHECKED)

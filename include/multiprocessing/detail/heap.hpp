@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/heap_layout.hpp>
 #include <multiprocessing/detail/heap_records.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/number_table.hpp>
 #include <multiprocessing/detail/poison.hpp>
 #include <multiprocessing/detail/room.hpp>
@@ -439,7 +440,7 @@ private:
     Space& space_;
     const Incarnation self_;
     std::atomic<std::uint32_t>* const touched_;
-    mutable std::mutex mutex_;
+    mutable Mutex mutex_;
     NumberTable<Owned> owned_;
     std::array<RecordList<Slab, &Slab::with_free>, Layout::classes.size()> with_free_;
     std::array<std::uint32_t, Layout::classes.size()> empty_slabs_{};

@@ -34,6 +34,7 @@ inline constexpr char janitor_marker[] = "--multiprocessing-janitor";
 /// Starts it. It is not tied to this process, and nobody waits for it.
 inline void start_janitor() {
     Launching& launching = process_wide<Launching>();
+    const DeferredLog written_afterwards;
     std::lock_guard lock{launching.mutex};
     launching.hold_tree();
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()

@@ -30,8 +30,9 @@ inline void require_freeze_support(StartMethod method) {
 inline std::shared_ptr<ChildProcess> launch(const LaunchRequest& request) {
     require_available(request.method);
     require_freeze_support(request.method);
-    children().running(); // reaps those that have ended, as Python does
+    children().reap(); // as Python does
     Launching& launching = process_wide<Launching>();
+    const DeferredLog written_afterwards;
     std::lock_guard lock{launching.mutex};
     if (!std::exchange(launching.ends_children, true)) std::atexit(end_children);
     launching.hold_tree();

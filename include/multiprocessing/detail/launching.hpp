@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
@@ -16,7 +17,6 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <utility>
 
@@ -36,7 +36,7 @@ public:
     static constexpr StateSlot slot = StateSlot::launching;
 
     // Recursive, as the fork inside a start finds it held by its own thread.
-    std::recursive_mutex mutex;
+    RecursiveMutex mutex;
 
     /// Made at the first start.
     platform::Lifeline& lifeline() {
@@ -69,8 +69,7 @@ public:
     void before_fork() { mutex.lock(); }
     void after_fork(bool in_child) {
         if (!in_child) return mutex.unlock();
-        // Held by the parent's thread, whose id is not ours: it cannot be unlocked, and nobody else waits.
-        new (&mutex) std::recursive_mutex;
+        remake_in_child(mutex);
         lifeline_.reset(); // the handles in these know that they are copies
         server.reset();
     }
@@ -138,6 +137,7 @@ inline void end_children() {
     self().ends_children.store(true);
     children().end_all();
     Launching& launching = process_wide<Launching>();
+    const DeferredLog written_afterwards;
     std::lock_guard lock{launching.mutex};
     launching.stop_server();
 }

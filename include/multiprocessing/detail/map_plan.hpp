@@ -140,7 +140,7 @@ public:
         auto* chunk = &space.at<MapChunk>(chunks.block);
         std::uint64_t begin = 0;
         for (const std::uint64_t size : sizes) {
-            new (chunk) MapChunk{{}, begin, begin + size, {}, {}, no_item};
+            new (chunk) MapChunk{{}, {begin}, begin + size, {}, {}, {no_item}};
             chunk->cell.publish({}); // nobody looks at it before the map is announced
             begin += size;
             ++chunk;

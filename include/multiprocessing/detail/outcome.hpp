@@ -42,8 +42,9 @@ inline Block write_outcome(std::span<const std::byte> message, const std::vector
     return block;
 }
 
-/// Frees an outcome that a worker wrote (write_outcome) and this process owns by now.
-inline void free_outcome(Parcel& outcome) {
+/// Frees an outcome that a worker wrote (write_outcome) and this process owns by now. Once: the parcel stays as it is, as
+/// another thread may be asking whether it refers to a block of a worker that died.
+inline void free_outcome(const Parcel& outcome) {
     if (!outcome.block) return;
     TreeMember& member = tree();
     auto& head = member.space.at<OutcomeHead>(outcome.block);
@@ -51,7 +52,6 @@ inline void free_outcome(Parcel& outcome) {
         if (block) member.heap.free(block);
     }
     member.heap.free(outcome.block);
-    outcome = {};
 }
 
 /// The message of an outcome.

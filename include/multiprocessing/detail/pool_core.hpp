@@ -3,6 +3,7 @@
 /// @file pool_core.hpp  The parent's side of a pool's table: giving out slots, announcing work, dealing with deaths.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
@@ -13,11 +14,12 @@
 #include <multiprocessing/exceptions.hpp>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -28,8 +30,93 @@
 
 namespace multiprocessing::inline v1::detail {
 
+/// Announcements that wait for room in the ring, in order. A push fails only for want of memory, and reserve() says so before.
+class Backlog {
+public:
+    bool empty() const noexcept { return first_ == tickets_.size(); }
+    TaskTicket front() const noexcept { return tickets_[first_]; }
+    void pop() noexcept {
+        if (++first_ == tickets_.size()) clear();
+    }
+    void clear() noexcept {
+        tickets_.clear();
+        first_ = 0;
+    }
+    /// The next `count` pushes cannot fail.
+    void reserve(std::size_t count) {
+        if (tickets_.capacity() - tickets_.size() >= count) return;
+        if (first_ > 0) tickets_.erase(tickets_.begin(), tickets_.begin() + static_cast<std::ptrdiff_t>(first_));
+        first_ = 0;
+        if (tickets_.capacity() - tickets_.size() < count)
+            tickets_.reserve((std::max)(tickets_.size() + count, 2 * tickets_.size()));
+    }
+    void push(TaskTicket ticket) noexcept { tickets_.push_back(ticket); }
+
+private:
+    std::vector<TaskTicket> tickets_;
+    std::size_t first_ = 0;
+};
+
+/// Works that have ended and that nobody will read: found under the core's mutex, discarded without it, as that calls
+/// sinks of the log and makes exceptions of the program's types.
+class DroppedWorks {
+public:
+    bool empty() const noexcept { return !first_; }
+    void add(Work& work) noexcept { work.next_dropped = std::exchange(first_, &work); }
+    /// Calls `visit(work)` for each; what it does to the work's slot does not matter.
+    template <class Visit>
+    void for_each(Visit visit) const {
+        for (Work *work = first_, *next; work; work = next) {
+            next = work->next_dropped;
+            visit(*work);
+        }
+    }
+
+private:
+    Work* first_ = nullptr;
+};
+
+/// Ends works at the end of a scope that holds no mutex: with them end exceptions and objects of the program's types.
+class EndingWorks {
+public:
+    EndingWorks() = default;
+    EndingWorks(const EndingWorks&) = delete;
+    EndingWorks& operator=(const EndingWorks&) = delete;
+    ~EndingWorks() {
+        require_no_mutex();
+        while (first_) first_ = std::exchange(first_->next_to_end, nullptr);
+    }
+    void add(std::shared_ptr<Work> work) noexcept {
+        work->next_to_end = std::move(first_);
+        first_ = std::move(work);
+    }
+
+private:
+    std::shared_ptr<Work> first_;
+};
+
+/// Names the holder of the leases of what workers kept beyond their tasks, for the pool and all that its workers leave:
+/// the leases end when the last of these has gone.
+class KeptLeases {
+public:
+    KeptLeases() = default;
+    KeptLeases(const KeptLeases&) = delete;
+    KeptLeases& operator=(const KeptLeases&) = delete;
+    ~KeptLeases() {
+        if (copies_ == self().copies()) leases().end(holder);
+    }
+
+    const std::uint64_t holder = leases().new_holder();
+
+private:
+    const std::uint32_t copies_ = self().copies();
+};
+
 /// The table of a pool. Shared by the pool, its supervisor and the results that have not been read; belongs to the process
 /// that made it.
+///
+/// Under its mutex no code of the program's runs, nothing is written, and nothing is searched for: what a result, a task or
+/// a death concerns is found by its slot.
 class PoolCore {
 public:
     explicit PoolCore(std::uint32_t workers)
@@ -46,13 +133,15 @@ public:
         shared.crashes = crashes_.position();
         shared.idle = idle_.position();
         view_.ring().reset();
+        promises_.reserve(workers);
     }
     ~PoolCore() {
-        // Their leases pass to the pool, and end with it: no worker is left.
-        works_.clear();
-        abandoned_.clear();
-        limbo_.clear();
-        if (copies_ == self().copies()) leases().end(holder_);
+        // No worker is left, and no result: nobody will read what is here.
+        if (copies_ == self().copies()) {
+            for (const auto& work : works_) {
+                if (work) work->discard();
+            }
+        }
     }
     PoolCore(const PoolCore&) = delete;
     PoolCore& operator=(const PoolCore&) = delete;
@@ -61,8 +150,8 @@ public:
     Position position() const noexcept { return shared_.position(); }
     std::uint32_t workers() const noexcept { return view_.shared().workers; }
     platform::Doorbell& bell() noexcept { return bell_; }
-    /// Who holds the leases of what a worker kept beyond its task.
-    std::uint64_t holder() const noexcept { return holder_; }
+    /// Holds the leases of what workers kept beyond their tasks.
+    const std::shared_ptr<const KeptLeases>& kept_leases() const noexcept { return kept_leases_; }
 
     // ---- For who submits ----
 
@@ -70,17 +159,27 @@ public:
     /// was closed, or what broke it.
     template <class Make>
     auto enter(Make make) {
-        std::lock_guard lock{mutex_};
-        require_open();
-        sweep();
-        if (free_.empty()) add_segment();
-        const std::uint32_t slot = free_.back();
-        auto work = make(view_.slot(slot));
-        work->slot = slot;
-        work->generation = view_.slot(slot).cell.load().generation;
-        free_.pop_back();
-        works_[slot] = work;
-        return work;
+        for (bool swept = false;; swept = true) {
+            EndingWorks ending;
+            DroppedWorks dropped;
+            {
+                std::lock_guard lock{mutex_};
+                require_open();
+                if (free_.empty() && !swept) sweep(dropped, ending);
+                if (dropped.empty()) {
+                    if (free_.empty()) add_segment();
+                    const std::uint32_t slot = free_.back();
+                    auto work = make(view_.slot(slot));
+                    work->slot = slot;
+                    work->generation = view_.slot(slot).cell.load().generation;
+                    view_.slot(slot).dropped.store(0, std::memory_order_relaxed);
+                    free_.pop_back();
+                    works_[slot] = work;
+                    return work;
+                }
+            }
+            discard(dropped);
+        }
     }
 
     /// How a slot names a thunk of an image that holds `file`.
@@ -101,41 +200,69 @@ public:
         return {index, address.place.offset, address.fingerprint};
     }
 
-    /// The slot has been filled: any worker may take it, or, if `helpers` is not 0, so many are called to help.
-    void announce(const Work& work, std::uint32_t helpers) {
+    /// The slot has been filled: any worker may take it, or, if `helpers` is not 0, so many are called to help. If it
+    /// throws, nothing has been announced.
+    void announce(Work& work, std::uint32_t helpers) {
+        const std::uint32_t tickets = (std::max)(1u, helpers);
         TaskSlot& slot = view_.slot(work.slot);
         {
             std::lock_guard lock{mutex_};
             require_open(); // terminated meanwhile: what was given up then was not published
-            const TaskWord published = slot.cell.publish(slot.cell.load());
+            backlog_.reserve(tickets);
+            if (work.leases_to_workers()) {
+                leasing_.push_back(work.slot);
+                work.place = static_cast<std::uint32_t>(leasing_.size() - 1);
+            }
+            // From here on nothing can fail: a worker may have it already.
+            const TaskWord published =
+                slot.cell.publish(slot.cell.load(), helpers ? TaskState::open : TaskState::ready);
             const TaskTicket ticket{work.slot, published.generation, published.attempt, helpers != 0};
-            for (std::uint32_t i = 0; i < (std::max)(1u, helpers); ++i) push(ticket);
+            for (std::uint32_t i = 0; i < tickets; ++i) push(ticket);
         }
-        wake((std::max)(1u, helpers));
+        wake(tickets);
     }
 
     /// A slot that was entered and could not be filled is free again.
     void leave(const Work& work) noexcept {
+        EndingWorks ending;
         std::lock_guard lock{mutex_};
-        works_[work.slot].reset();
         free_.push_back(work.slot);
+        ending.add(std::move(works_[work.slot]));
     }
 
-    /// Waits until the work has ended; false when the deadline passed.
-    bool wait_for(const Work& work, const Deadline& deadline) {
+    /// Waits until the work has ended, or another thread `has_read` it; false when the deadline passed.
+    template <class HasRead>
+    bool wait_for(const Work& work, const Deadline& deadline, HasRead has_read) {
         return wait(view_.space().parking(), view_.slot(work.slot).place, deadline,
-                    [&] { return work.ended(); });
+                    [&] { return has_read() || work.ended(); });
     }
+    /// Waits where the work was waited for, until another thread `has_read` it and calls tell_readers().
+    template <class HasRead>
+    bool wait_for_reader(std::uint32_t slot, const Deadline& deadline, HasRead has_read) {
+        return wait(view_.space().parking(), view_.slot(slot).place, deadline, has_read);
+    }
+    void tell_readers(std::uint32_t slot) noexcept { post(view_.space().parking(), view_.slot(slot).place); }
 
     /// The work has been read, or nobody will: its slot is free again, as soon as no worker can be looking at it.
-    void release(const std::shared_ptr<Work>& work) {
-        std::lock_guard lock{mutex_};
-        if (works_[work->slot] != work) return;
-        if (!work->ended()) {
-            abandoned_.push_back(work); // it goes on, and nobody waits for it
-            return;
+    void release(const std::shared_ptr<Work>& work) noexcept {
+        EndingWorks ending;
+        {
+            std::lock_guard lock{mutex_};
+            if (works_[work->slot] != work || work->leaving) return;
+            if (work->is_read()) return free_slot(*work, ending);
+            // Sequentially consistent, before the look: either the worker that ends it sees this, or its end is seen here.
+            view_.slot(work->slot).dropped.store(1, std::memory_order_seq_cst);
+            if (!work->ended()) { // it goes on, and nobody waits for it
+                work->dropped = true;
+                ++dropped_;
+                if (!std::exchange(is_watched_, true)) bell_.ring();
+                return;
+            }
+            work->leaving = true;
         }
-        recycle(work->slot);
+        work->discard();
+        std::lock_guard lock{mutex_};
+        free_slot(*work, ending);
     }
 
     // ---- For the supervisor ----
@@ -167,64 +294,99 @@ public:
             std::lock_guard lock{mutex_};
             if (!closed_ || !backlog_.empty()) return false;
         }
-        if (view_.shared().closing.load(std::memory_order_relaxed)) return true;
+        if (!view_.shared().closing.load(std::memory_order_relaxed)) end_shared();
+        return true;
+    }
+    /// Tells them at once.
+    void end_shared() noexcept {
         view_.shared().closing.store(1, std::memory_order_seq_cst);
         for (std::uint32_t i = 0; i < workers(); ++i) post(view_.space().parking(), view_.line(i).park);
-        return true;
     }
 
     /// Nothing more will come of any work that has not ended; none is taken any more. Who waits gets `error`.
-    void give_up(const std::exception_ptr& error, bool broken) {
+    void give_up(const std::exception_ptr& error, bool broken) noexcept {
+        std::size_t slots = 0;
         {
             std::lock_guard lock{mutex_};
             closed_ = true;
+            given_up_ = true;
             if (broken && !broken_) broken_ = error;
             backlog_.clear();
             for (const auto& work : works_) {
-                if (work && is_published(*work)) work->give_up(error);
+                if (!work || !is_published(*work)) continue;
+                work->give_up(error);
+                if (work->dropped) view_.tell_of(work->slot);
             }
+            slots = works_.size();
         }
-        wake_callers();
+        for (std::size_t slot = 0; slot < slots; ++slot) tell_readers(static_cast<std::uint32_t>(slot));
+    }
+    /// After give_up(): the workers are gone, and nobody looks at the memory of what was given up.
+    void workers_are_gone() noexcept {
+        EndingWorks ending;
+        std::lock_guard lock{mutex_};
+        given_up_ = false;
+        for (std::uint32_t i = 0; i < workers(); ++i) view_.line(i).helping.store(0, std::memory_order_seq_cst);
+        for (const std::uint32_t slot : held_back_) free_slot(*works_[slot], ending);
+        held_back_.clear();
+        drain_limbo(ending);
     }
     std::exception_ptr broken() {
         std::lock_guard lock{mutex_};
         return broken_;
     }
 
-    /// A worker is dead. Its task is lost or announced again, its line is clean for the next.
+    /// A worker is dead. Its task is lost or announced again, its line is clean for the next. If it throws, it can be called
+    /// again with the same.
     void on_death(std::uint32_t worker, const WorkerDeath& death) {
+        // What it may have had, and not have told anybody of: the task that it had claimed, or a map.
+        const std::array<std::uint64_t, 3> concerned{
+            death.claiming, death.helping ? slot_of_map(death.helping) + 1 : 0,
+            death.left ? slot_of_map(death.left) + 1 : 0};
         std::vector<TaskTicket> again;
+        again.reserve(concerned.size());
         {
             std::lock_guard lock{mutex_};
+            backlog_.reserve(concerned.size());
             view_.idle_bits(worker).fetch_and(~(std::uint64_t{1} << worker % 64), std::memory_order_seq_cst);
-            for (const auto& work : works_) {
-                if (!work || !is_published(*work)) continue;
+            for (std::size_t i = 0; i < concerned.size(); ++i) {
+                if (std::find(concerned.begin(), concerned.begin() + static_cast<std::ptrdiff_t>(i), concerned[i]) !=
+                    concerned.begin() + static_cast<std::ptrdiff_t>(i))
+                    continue;
+                Work* const work = work_of(concerned[i]);
+                if (!work || work->leaving || !is_published(*work)) continue;
                 work->on_death(death, again);
-                work->on_replacement(worker, death.dead);
+                if (work->dropped) view_.tell_of(work->slot); // it may have had no time to
             }
+            for (const std::uint32_t slot : leasing_) works_[slot]->on_replacement(worker, death.dead);
             WorkerLine& line = view_.line(worker);
+            line.claiming.store(0, std::memory_order_relaxed);
             line.helping.store(0, std::memory_order_seq_cst);
             line.chunk.store(0, std::memory_order_relaxed);
             line.item.store(0, std::memory_order_relaxed);
             line.task.store(0, std::memory_order_relaxed);
+            line.left.store(0, std::memory_order_relaxed);
             line.handing_over.store(0, std::memory_order_relaxed);
             line.failure = {};
             line.state.store(WorkerLine::starting, std::memory_order_release);
             for (const TaskTicket& ticket : again) push(ticket);
         }
-        // Everybody looks again: the dead one may have been woken in another's place, or have died between its last
-        // deed and the wake for it.
-        wake(workers());
-        wake_callers();
+        // Somebody looks again: the dead one may have been woken in another's place.
+        wake(static_cast<std::uint32_t>(again.size()) + 1);
+        // It may have died between its last deed and the wake for it.
+        for (const std::uint64_t slot : concerned) {
+            if (slot != 0 && slot <= slots_.load()) tell_readers(static_cast<std::uint32_t>(slot - 1));
+        }
     }
 
     /// The blocks that a dead worker was about to hand over. Before its memory is dealt with.
     std::vector<Position> unclaimed(std::uint32_t worker) {
         std::vector<Position> blocks;
-        const Position block = view_.line(worker).handing_over.load(std::memory_order_acquire);
+        const WorkerLine& line = view_.line(worker);
+        const Position block = line.handing_over.load(std::memory_order_acquire);
         if (!block || !view_.space().holds(block, sizeof(OutcomeHead))) return blocks;
         // Told of or not: what a task or chunk that is done refers to has been claimed.
-        if (is_told_of(block)) return blocks;
+        if (is_told_of(block, line)) return blocks;
         auto& head = view_.space().at<OutcomeHead>(block);
         if (head.blocks > 1'000'000 ||
             !view_.space().holds(block, sizeof head + head.blocks * sizeof(Position)))
@@ -238,16 +400,19 @@ public:
     bool tick() {
         std::uint32_t pushed = 0;
         bool again = false;
+        EndingWorks ending;
+        DroppedWorks dropped;
         {
             std::lock_guard lock{mutex_};
             while (!backlog_.empty() && view_.ring().push(backlog_.front())) {
-                backlog_.pop_front();
+                backlog_.pop();
                 ++pushed;
             }
-            sweep();
-            again = !backlog_.empty() || !abandoned_.empty() || !limbo_.empty();
+            sweep(dropped, ending);
+            again = is_watched_ = !backlog_.empty() || dropped_ != 0 || !limbo_.empty();
         }
         if (pushed) wake(pushed);
+        discard(dropped);
         return again;
     }
 
@@ -266,12 +431,6 @@ public:
     }
 
 private:
-    /// A map that is over, but whose memory a late helper may still be looking at.
-    struct Limbo {
-        std::shared_ptr<Work> work;
-        std::uint64_t name;
-    };
-
     void require_open() const {
         if (broken_) std::rethrow_exception(broken_);
         if (closed_) throw std::invalid_argument("multiprocessing: this pool is closed: it takes no more work");
@@ -281,67 +440,130 @@ private:
         return view_.slot(work.slot).cell.load().state != TaskState::free;
     }
 
+    /// By a slot plus 1; null if there is none.
+    Work* work_of(std::uint64_t slot) const noexcept {
+        return slot != 0 && slot <= works_.size() ? works_[static_cast<std::size_t>(slot - 1)].get() : nullptr;
+    }
+
     void add_segment() {
         const std::size_t index = segments_.size();
         if (index == PoolShared::most_segments) {
             throw std::length_error(
                 "multiprocessing: a pool has room for 4,194,304 results that nobody has read");
         }
-        segments_.emplace_back(tree().heap.allocate_zeroed(PoolShared::segment_slots * sizeof(TaskSlot)));
-        view_.shared().segment[index].store(segments_.back().position(), std::memory_order_release);
+        // Room for whatever is to be noted of a slot: freeing it cannot fail.
         const auto first = static_cast<std::uint32_t>(index * PoolShared::segment_slots);
-        works_.resize(first + PoolShared::segment_slots);
+        const std::size_t slots = first + PoolShared::segment_slots;
+        works_.reserve((std::max)(slots, 2 * works_.size()));
+        free_.reserve(works_.capacity());
+        limbo_.reserve(works_.capacity());
+        held_back_.reserve(works_.capacity());
+        segments_.emplace_back(tree().heap.allocate_zeroed(sizeof(SlotSegment)));
+        view_.shared().segment[index].store(segments_.back().position(), std::memory_order_release);
+        works_.resize(slots);
+        slots_.store(slots);
         for (std::uint32_t i = PoolShared::segment_slots; i-- > 0;) free_.push_back(first + i);
     }
 
-    void push(const TaskTicket& ticket) {
+    /// backlog_ has room.
+    void push(const TaskTicket& ticket) noexcept {
         if (!backlog_.empty() || !view_.ring().push(ticket)) {
-            backlog_.push_back(ticket);
+            backlog_.push(ticket);
+            is_watched_ = true;
             bell_.ring(); // the supervisor announces it when there is room
         }
     }
 
-    void recycle(std::uint32_t slot) {
-        std::shared_ptr<Work> work = std::move(works_[slot]);
-        work->discard();
+    void free_slot(Work& work, EndingWorks& ending) noexcept {
+        const std::uint32_t slot = work.slot;
+        work.leaving = true;
+        if (given_up_) { // its worker may live yet, and read its arguments or write its results
+            held_back_.push_back(slot);
+            return;
+        }
+        if (work.leases_to_workers()) {
+            leasing_[work.place] = leasing_.back();
+            works_[leasing_.back()]->place = work.place;
+            leasing_.pop_back();
+        }
         view_.slot(slot).cell.recycle();
-        const std::uint64_t name = map_name(slot, work->generation);
-        limbo_.push_back({std::move(work), name});
-        drain_limbo();
-    }
-
-    void drain_limbo() {
-        std::erase_if(limbo_, [&](Limbo& limbo) {
-            // The slot was recycled first; who promises to hold on to this map after that finds it over, and lets go.
-            for (std::uint32_t i = 0; i < workers(); ++i) {
-                if (view_.line(i).helping.load(std::memory_order_seq_cst) == limbo.name) return false;
-            }
-            free_.push_back(limbo.work->slot);
-            return true;
-        });
-    }
-
-    /// Frees what has ended and nobody will read.
-    void sweep() {
-        if (!limbo_.empty()) drain_limbo();
-        std::erase_if(abandoned_, [&](const std::shared_ptr<Work>& work) {
-            if (!work->ended()) return false;
-            recycle(work->slot);
-            return true;
-        });
-    }
-
-    void wake_callers() {
-        std::lock_guard lock{mutex_};
-        for (const auto& work : works_) {
-            if (work) post(view_.space().parking(), view_.slot(work->slot).place);
+        if (work.has_helpers()) {
+            limbo_.push_back(slot);
+            drain_limbo(ending);
+        } else { // a worker that comes late finds another generation, and looks no further
+            free_.push_back(slot);
+            ending.add(std::move(works_[slot]));
         }
     }
 
-    bool is_told_of(Position block) {
+    /// Ends maps that are over, but for those whose memory a late helper may still be looking at.
+    void drain_limbo(EndingWorks& ending) noexcept {
+        if (limbo_.empty()) return;
+        // The slot was recycled first; who promises to hold on to this map after that finds it over, and lets go.
+        promises_.clear();
+        for (std::uint32_t i = 0; i < workers(); ++i) {
+            const std::uint64_t name = view_.line(i).helping.load(std::memory_order_seq_cst);
+            if (name) promises_.push_back(name);
+        }
+        std::sort(promises_.begin(), promises_.end());
+        std::size_t kept = 0;
+        for (const std::uint32_t slot : limbo_) {
+            if (std::binary_search(promises_.begin(), promises_.end(), map_name(slot, works_[slot]->generation))) {
+                limbo_[kept++] = slot;
+            } else {
+                free_.push_back(slot);
+                ending.add(std::move(works_[slot]));
+            }
+        }
+        limbo_.resize(kept);
+    }
+
+    /// Finds what was dropped and has ended: the workers that ended it have said so.
+    void sweep(DroppedWorks& dropped, EndingWorks& ending) noexcept {
+        drain_limbo(ending);
+        if (dropped_ == 0) return;
+        for_each_bit(view_.shared().ended, segments_.size(), [&](std::size_t segment) {
+            for_each_bit(view_.segment(segment).ended, SlotSegment::slots, [&](std::size_t at) {
+                Work* const work = works_[segment * SlotSegment::slots + at].get();
+                if (!work || !work->dropped || work->leaving || !work->ended()) return;
+                work->leaving = true;
+                --dropped_;
+                dropped.add(*work);
+            });
+        });
+    }
+    /// Takes away the bits that are set, and calls `visit(index)` for each.
+    template <class Visit>
+    static void for_each_bit(std::atomic<std::uint64_t>* words, std::size_t count, Visit visit) {
+        for (std::size_t first = 0; first < count; first += 64) {
+            std::atomic<std::uint64_t>& word = words[first / 64];
+            if (word.load(std::memory_order_relaxed) == 0) continue;
+            for (std::uint64_t bits = word.exchange(0, std::memory_order_seq_cst); bits != 0; bits &= bits - 1) {
+                const std::size_t index = first + static_cast<std::size_t>(std::countr_zero(bits));
+                if (index < count) visit(index);
+            }
+        }
+    }
+
+    /// Without the mutex.
+    void discard(const DroppedWorks& dropped) noexcept {
+        if (dropped.empty()) return;
+        dropped.for_each([](Work& work) { work.discard(); });
+        EndingWorks ending;
         std::lock_guard lock{mutex_};
-        return std::any_of(works_.begin(), works_.end(),
-                           [&](const auto& work) { return work && work->refers_to(block); });
+        dropped.for_each([&](Work& work) { free_slot(work, ending); });
+    }
+
+    /// Whether what the worker was at refers to that block.
+    bool is_told_of(Position block, const WorkerLine& line) {
+        const std::uint64_t helping = line.helping.load(std::memory_order_acquire);
+        std::lock_guard lock{mutex_};
+        for (const std::uint64_t slot :
+             {line.claiming.load(std::memory_order_acquire), helping ? slot_of_map(helping) + 1 : 0}) {
+            const Work* const work = work_of(slot);
+            if (work && is_published(*work) && work->refers_to(block)) return true;
+        }
+        return false;
     }
 
     Block shared_;
@@ -351,18 +573,24 @@ private:
     Block idle_;
     PoolView view_;
     platform::Doorbell bell_;
-    const std::uint64_t holder_ = leases().new_holder();
+    const std::shared_ptr<const KeptLeases> kept_leases_ = std::make_shared<const KeptLeases>();
     const std::uint32_t copies_ = self().copies();
 
-    mutable std::mutex mutex_;
+    mutable Mutex mutex_;
     std::vector<Block> segments_;
     std::vector<std::uint32_t> free_;
     std::vector<std::shared_ptr<Work>> works_; // by slot
-    std::vector<std::shared_ptr<Work>> abandoned_;
-    std::vector<Limbo> limbo_;
-    std::deque<TaskTicket> backlog_;
+    std::atomic<std::size_t> slots_{0};        // how many these are
+    std::size_t dropped_ = 0;                  // how many were dropped and not yet found to have ended
+    bool is_watched_ = false;                  // the supervisor looks again within a slice, without being called
+    std::vector<std::uint32_t> leasing_;       // slots of works that lease to each worker
+    std::vector<std::uint32_t> limbo_;         // of maps that are over, see drain_limbo()
+    std::vector<std::uint32_t> held_back_;     // of works that were given up and read, until the workers are gone
+    std::vector<std::uint64_t> promises_;      // of drain_limbo()
+    Backlog backlog_;
     std::vector<platform::ImageId> images_;
     bool closed_ = false;
+    bool given_up_ = false; // and the workers are not gone yet
     std::exception_ptr broken_;
 };
 

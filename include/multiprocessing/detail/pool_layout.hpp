@@ -45,19 +45,31 @@ struct alignas(64) TaskSlot {
     Parcel arguments; ///< In `small_arguments` if there is no block. Of a map: its MapJob.
     Parcel leases;    ///< Of LeaseEntry, for shared objects among the arguments.
     Parcel result;    ///< In `small_result` if there is no block; else a block of the worker's, handed over.
+    std::atomic<std::uint32_t> dropped; ///< Nobody waits for it: the worker that ends it says so in SlotSegment.
     std::byte small_arguments[inline_bytes];
     std::byte small_result[inline_bytes];
 };
 static_assert(sizeof(TaskSlot) == 256);
 
+/// Slots, and which of them were dropped and have ended: a hint, set by the worker that ended one, for the parent, which is
+/// to free it. (Nothing links slots to each other: a worker that was stopped for long can set a bit too many, no more.)
+struct SlotSegment {
+    static constexpr std::uint32_t slots = 1024;
+    static constexpr std::uint32_t words = slots / 64;
+
+    TaskSlot slot[slots];
+    std::atomic<std::uint64_t> ended[words];
+};
+
 /// A range of a map's input, claimed by the same protocol as a task.
 struct alignas(64) MapChunk {
     TaskCell cell;
-    std::uint64_t begin; ///< First item; moves on if a worker died with it.
+    std::atomic<std::uint64_t> begin; ///< First item; moves on if a worker died with it.
     std::uint64_t end;
-    Parcel result;             ///< Results as an archive, in a block of the worker's; unused for plain ones.
-    Parcel failure;            ///< The exception of the first item that threw one.
-    std::uint64_t failed_item; ///< Which that is; `no_item` if none.
+    Parcel result;  ///< Results as an archive, in a block of the worker's; unused for plain ones.
+    Parcel failure; ///< The exception of the first item that threw one.
+    /// Which that is; `no_item` if none. Written behind `failure` when it happens: it outlives its worker.
+    std::atomic<std::uint64_t> failed_item;
 };
 inline constexpr std::uint64_t no_item = ~std::uint64_t{0};
 static_assert(sizeof(MapChunk) == 64 || sizeof(MapChunk) == 128);
@@ -93,11 +105,15 @@ struct alignas(64) WorkerLine {
 
     ParkingPlace park; ///< Where the worker sleeps.
     std::atomic<std::uint32_t> state;
+    /// The slot, plus 1, of the announcement that it is about to see to, or did last. Written before it takes the task or
+    /// moves the announcement out of the way: killed at any instant, the parent knows which one to look at.
+    std::atomic<std::uint64_t> claiming;
     /// A promise not to let go: while a map's slot and generation stand here, its memory is not freed.
     std::atomic<std::uint64_t> helping;
     std::atomic<std::uint64_t> chunk;   ///< Of that map, plus 1. Or 0.
     std::atomic<std::uint64_t> item;    ///< The item it is at.
     std::atomic<std::uint64_t> task;    ///< The slot of the task it runs, plus 1. Or 0.
+    std::atomic<std::uint64_t> left;    ///< A map that it has left as it retires, as in `helping`. Or 0.
     std::atomic<Position> handing_over; ///< A block that is about to be told of in a task or chunk. Or 0.
     Parcel failure;                     ///< Of its initializer, when broken.
 };
@@ -117,7 +133,7 @@ struct PoolImage {
 struct PoolShared {
     static constexpr std::size_t most_images = 32;
     static constexpr std::size_t most_segments = 4096;
-    static constexpr std::uint32_t segment_slots = 1024;
+    static constexpr std::uint32_t segment_slots = SlotSegment::slots;
 
     std::atomic<std::uint32_t> closing; ///< Workers end when there is nothing left to do.
     std::uint32_t workers;
@@ -127,7 +143,8 @@ struct PoolShared {
     Position idle;    ///< Of std::atomic<std::uint64_t>: a bit per worker that is about to sleep, or sleeps.
     std::atomic<std::uint32_t> images;
     PoolImage image[most_images];
-    std::atomic<Position> segment[most_segments]; ///< Of TaskSlot[segment_slots].
+    std::atomic<Position> segment[most_segments];           ///< Of SlotSegment.
+    std::atomic<std::uint64_t> ended[most_segments / 64]; ///< In which of them a bit of `ended` was set.
 };
 
 static_assert(std::is_trivially_destructible_v<PoolShared> && std::is_trivially_destructible_v<TaskSlot>);
@@ -136,6 +153,7 @@ static_assert(std::is_trivially_destructible_v<PoolShared> && std::is_trivially_
 constexpr std::uint64_t map_name(std::uint32_t slot, std::uint16_t generation) noexcept {
     return std::uint64_t{slot} << 16 | generation | std::uint64_t{1} << 63;
 }
+constexpr std::uint64_t slot_of_map(std::uint64_t name) noexcept { return (name & ~(std::uint64_t{1} << 63)) >> 16; }
 
 /// The shared side of a pool, as seen from this process.
 class PoolView {
@@ -156,6 +174,23 @@ public:
             shared_.segment[index / PoolShared::segment_slots].load(std::memory_order_acquire);
         return space_.at<TaskSlot>(segment + index % PoolShared::segment_slots * sizeof(TaskSlot));
     }
+    SlotSegment& segment(std::size_t index) const noexcept {
+        return space_.at<SlotSegment>(shared_.segment[index].load(std::memory_order_acquire));
+    }
+
+    /// By the worker that has ended what is in that slot. Sequentially consistent: either this sees that it was dropped,
+    /// or whoever drops it sees that it has ended. Killed before: the parent looks at what the dead one was at.
+    void tell_if_dropped(std::uint32_t index) const noexcept {
+        if (slot(index).dropped.load(std::memory_order_seq_cst) == 0) return;
+        tell_of(index);
+    }
+    void tell_of(std::uint32_t index) const noexcept {
+        const std::uint32_t segment_index = index / SlotSegment::slots;
+        const std::uint32_t at = index % SlotSegment::slots;
+        segment(segment_index).ended[at / 64].fetch_or(std::uint64_t{1} << at % 64, std::memory_order_seq_cst);
+        shared_.ended[segment_index / 64].fetch_or(std::uint64_t{1} << segment_index % 64, std::memory_order_seq_cst);
+    }
+
     MapJob& job(const TaskSlot& slot) const noexcept { return space_.at<MapJob>(slot.arguments.block); }
     MapChunk& chunk(const MapJob& job, std::uint64_t index) const noexcept {
         return space_.at<MapChunk>(job.chunks + index * sizeof(MapChunk));

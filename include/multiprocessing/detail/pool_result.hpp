@@ -4,13 +4,16 @@
 
 #include <multiprocessing/detail/archive/plain.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/pool_core.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
 #include <multiprocessing/detail/progress.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -18,6 +21,7 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -25,89 +29,167 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// The state that all copies of an AsyncResult share.
+/// The state that all copies of an AsyncResult share; any number of threads may use it at once.
+///
+/// The outcome is read once, by the first thread that asks for it when it is there; the others wait for that one. Under the
+/// mutex nothing is read, copied or moved: all that is the program's code.
 template <class R>
 class ResultState {
 public:
     using Value = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
 
     /// A result that is there already: of a map over nothing.
-    explicit ResultState(Value value) : value_(std::move(value)), read_(true) {}
+    explicit ResultState(Value value) : stage_(Stage::read), value_(std::move(value)) {}
     ResultState(const ResultState&) = delete;
     ResultState& operator=(const ResultState&) = delete;
 
     virtual ~ResultState() {
         // Its task goes on running; an error of it will be logged.
-        if (core_ && !read_ && copies_ == self().copies()) core_->release(work_);
+        if (work_ && copies_ == self().copies()) core_->release(work_);
     }
 
     bool ready() {
         check();
+        if (stage_.load(std::memory_order_acquire) != fresh) return true;
         std::lock_guard lock{mutex_};
-        return read_ || work_->ended();
+        return stage_.load(std::memory_order_relaxed) != fresh || work_->ended();
     }
 
+    /// Waits for the end of the work; false when the deadline passed.
     bool wait(const Deadline& deadline) {
         check();
+        std::shared_ptr<Work> work; // a thread that reads it meanwhile does not end it
         {
             std::lock_guard lock{mutex_};
-            if (read_) return true;
+            if (stage_.load(std::memory_order_relaxed) != fresh) return true;
+            work = work_;
         }
-        return wait_for(deadline);
+        return wait_for(*work, deadline);
     }
 
-    /// The value, or throws. Waited for before.
-    Value& value() {
-        std::lock_guard lock{mutex_};
-        if (!read_) {
-            read_ = true;
-            try {
-                value_ = read();
-            } catch (...) { error_ = std::current_exception(); }
-            core_->release(work_);
-            work_.reset();
+    /// Waits, and has the outcome read, by this thread or another; false when the deadline passed.
+    bool fetch(const Deadline& deadline) {
+        check();
+        std::shared_ptr<Work> work;
+        if (!try_to_read(work, !shows_progress_)) {
+            if (is_read()) return true;
+            if (!wait_for(*work, deadline)) return false;
+            if (!try_to_read(work, true))
+                return core_->wait_for_reader(work->slot, deadline, [this] { return is_read(); });
         }
-        if (error_) std::rethrow_exception(error_);
-        if (!value_) throw std::logic_error("multiprocessing: this result was moved out by an earlier get()");
-        return *value_;
+        return true;
     }
 
-    /// The value, given away for good.
+    /// A copy of the value, or throws. After fetch().
+    Value copy() {
+        require_success();
+        if constexpr (!std::is_trivially_copyable_v<Value>) {
+            copier_.store([](const Value& value) { return Value(value); }, std::memory_order_relaxed);
+            // Sequentially consistent, as in take(): either this sees that it is moved, or that one that it is copied.
+            copying_.fetch_add(1, std::memory_order_seq_cst);
+            const ScopeExit copied{[this] { copying_.fetch_sub(1, std::memory_order_release); }};
+            if (moved_.load(std::memory_order_seq_cst)) throw_moved();
+            return *value_;
+        } else { // to be moved changes nothing of it
+            if (moved_.load(std::memory_order_relaxed)) throw_moved();
+            return *value_;
+        }
+    }
+
+    /// The value, given away for good, or throws. After fetch().
     Value take() {
-        Value result = std::move(value());
-        std::lock_guard lock{mutex_};
-        value_.reset();
-        return result;
+        require_success();
+        if (moved_.exchange(true, std::memory_order_seq_cst)) throw_moved();
+        // Another thread copies it just now. (Whether it can be copied is known where it is: a vector of what cannot claims
+        // that it could.)
+        if (copying_.load(std::memory_order_seq_cst) != 0)
+            return copier_.load(std::memory_order_relaxed)(*value_);
+        return std::move(*value_);
     }
 
-    bool successful() {
-        try {
-            value();
-            return true;
-        } catch (...) { return false; }
+    /// Throws if it ended with an exception. After fetch().
+    void require_success() const {
+        if (error_) std::rethrow_exception(error_);
     }
+    bool successful() const noexcept { return !error_; }
 
 protected:
-    ResultState(std::shared_ptr<PoolCore> core, std::shared_ptr<Work> work)
-        : core_(std::move(core)), work_(std::move(work)) {}
+    ResultState(std::shared_ptr<PoolCore> core, std::shared_ptr<Work> work, bool shows_progress = false)
+        : core_(std::move(core)), shows_progress_(shows_progress), work_(std::move(work)) {}
 
-    virtual Value read() { return {}; }
-    virtual bool wait_for(const Deadline& deadline) { return core_->wait_for(*work_, deadline); }
+    virtual Value read_from(Work&) { return {}; }
+    virtual bool wait_for(const Work& work, const Deadline& deadline) {
+        return core_->wait_for(work, deadline, [this] { return is_read(); });
+    }
+    bool is_read() const noexcept { return stage_.load(std::memory_order_acquire) == read; }
 
     const std::shared_ptr<PoolCore> core_;
-    std::shared_ptr<Work> work_; // until it was read
 
 private:
+    enum Stage : std::uint8_t { fresh, reading, read };
+
     void check() const {
         if (copies_ != self().copies())
             throw std::logic_error("multiprocessing: a result belongs to the process that asked for it");
     }
+    [[noreturn]] static void throw_moved() {
+        throw std::logic_error("multiprocessing: this result was moved out by an earlier get()");
+    }
+
+    /// Reads the outcome, if it is there and nobody has begun to; false if it is not, or another thread reads it, or has.
+    /// `work` is what to wait for then. `at_once`: if it is there already.
+    bool try_to_read(std::shared_ptr<Work>& work, bool at_once) {
+        if (is_read()) return false;
+        {
+            std::lock_guard lock{mutex_};
+            switch (stage_.load(std::memory_order_relaxed)) {
+            case fresh:
+                if (at_once && work_->ended()) {
+                    stage_.store(reading, std::memory_order_relaxed);
+                    reader_ = std::this_thread::get_id();
+                    break;
+                }
+                work = work_;
+                return false;
+            case reading:
+                if (reader_ == std::this_thread::get_id())
+                    throw std::logic_error("multiprocessing: a result was asked for by what deserializes it");
+                awaited_ = true;
+                work = work_;
+                return false;
+            case read: return false;
+            }
+        }
+        require_no_mutex();
+        try {
+            value_.emplace(read_from(*work_));
+        } catch (...) { error_ = std::current_exception(); }
+        bool awaited = false;
+        {
+            std::lock_guard lock{mutex_};
+            work = std::move(work_);
+            awaited = awaited_;
+            // Before the slot is given back: whoever finds another task in it finds this, too.
+            stage_.store(read, std::memory_order_release);
+        }
+        core_->release(work);
+        if (awaited) core_->tell_readers(work->slot);
+        return true;
+    }
 
     const std::uint32_t copies_ = self().copies();
-    std::mutex mutex_;
-    std::optional<Value> value_;
+    const bool shows_progress_ = false;
+    std::atomic<Stage> stage_{fresh};
+    std::optional<Value> value_; // this and the next are written before the stage says `read`
     std::exception_ptr error_;
-    bool read_ = false;
+    std::atomic<bool> moved_{false};
+    std::atomic<std::size_t> copying_{0}; // threads that do
+    std::atomic<Value (*)(const Value&)> copier_{nullptr};
+
+    Mutex mutex_;                // guards what follows, and changes of the stage
+    std::shared_ptr<Work> work_; // until it was read
+    std::thread::id reader_;     // while the stage is `reading`
+    bool awaited_ = false;       // others wait for the reader
 };
 
 /// Of a single task.
@@ -120,8 +202,8 @@ public:
         : ResultState<R>(std::move(core), std::move(work)) {}
 
 private:
-    Value read() override {
-        return static_cast<TaskWork&>(*this->work_).read([](Reader& reader) {
+    Value read_from(Work& work) override {
+        return static_cast<TaskWork&>(work).read([](Reader& reader) {
             if constexpr (std::is_void_v<R>) {
                 static_cast<void>(reader);
                 return Value{};
@@ -147,36 +229,35 @@ public:
     using Value = typename Base::Value;
 
     MapResult(std::shared_ptr<PoolCore> core, std::shared_ptr<MapWork> work, Progress progress)
-        : Base(std::move(core), std::move(work)), display_(std::move(progress)) {}
+        : Base(std::move(core), std::move(work), progress.wanted()), display_(std::move(progress)) {}
 
 private:
-    MapWork& work() const { return static_cast<MapWork&>(*this->work_); }
-
-    bool wait_for(const Deadline& deadline) override {
-        if (!display_.wanted()) return this->core_->wait_for(work(), deadline);
-        const auto total = static_cast<std::size_t>(work().items());
+    bool wait_for(const Work& waited, const Deadline& deadline) override {
+        const auto has_read = [this] { return this->is_read(); };
+        if (!display_.wanted()) return this->core_->wait_for(waited, deadline, has_read);
+        const auto& work = static_cast<const MapWork&>(waited);
+        const auto total = static_cast<std::size_t>(work.items());
         for (;;) {
-            const bool over = this->core_->wait_for(work(), deadline.sooner(Deadline::after(slice)));
-            if (over || deadline.passed()) {
-                if (over) display_.show(total, total, true);
-                return over;
-            }
-            display_.show(static_cast<std::size_t>(work().items_done()), total, false);
+            const bool over = this->core_->wait_for(work, deadline.sooner(Deadline::after(slice)), has_read);
+            if (over) display_.show_end(total);
+            if (over || deadline.passed()) return over;
+            display_.show(static_cast<std::size_t>(work.items_done()), total);
         }
     }
 
-    Value read() override {
+    Value read_from(Work& ended) override {
+        auto& work = static_cast<MapWork&>(ended);
         if constexpr (std::is_void_v<E>) {
-            work().read([](Reader&, std::uint64_t) {});
+            work.read([](Reader&, std::uint64_t) {});
             return {};
         } else if constexpr (is_plain<E>) {
-            work().read([](Reader&, std::uint64_t) {});
-            const E* const results = &tree().space.at<const E>(work().job().output.block);
-            return Value(results, results + work().items()); // the one copy out
+            work.read([](Reader&, std::uint64_t) {});
+            const E* const results = &tree().space.at<const E>(work.job().output.block);
+            return Value(results, results + work.items()); // the one copy out
         } else {
             Value results;
-            results.reserve(static_cast<std::size_t>(work().items()));
-            work().read([&](Reader& reader, std::uint64_t count) {
+            results.reserve(static_cast<std::size_t>(work.items()));
+            work.read([&](Reader& reader, std::uint64_t count) {
                 for (; count > 0; --count) results.push_back(decode<E>(reader));
                 reader.finish();
             });

@@ -3,9 +3,12 @@
 /// @file progress.hpp  How far a map has come: shown to a person, or reported to a function.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -61,7 +64,8 @@ private:
 
 namespace detail {
 
-/// Shows the progress of one map. Of one thread at a time.
+/// Shows the progress of one map, also where several threads wait for it: one shows it at a time, without a mutex, as that
+/// calls a function of the program's; the others go on. The end is shown once, by whoever sees it or is showing just then.
 class ProgressDisplay {
 public:
     explicit ProgressDisplay(Progress progress)
@@ -69,7 +73,35 @@ public:
 
     bool wanted() const noexcept { return progress_.wanted(); }
 
-    void show(std::size_t done, std::size_t total, bool at_end) {
+    void show(std::size_t done, std::size_t total) {
+        int state = idle;
+        if (!state_.compare_exchange_strong(state, showing, std::memory_order_acquire)) return;
+        {
+            ScopeExit shown{[&] { // even if the function throws
+                state = showing;
+                if (!state_.compare_exchange_strong(state, idle, std::memory_order_release))
+                    state_.store(ended, std::memory_order_relaxed);
+            }};
+            print(done, total, false);
+        }
+        if (state == ending) print(total, total, true); // state_ is `ended`: no other thread comes here
+    }
+
+    void show_end(std::size_t total) {
+        for (int state = state_.load(std::memory_order_relaxed); state == idle || state == showing;) {
+            if (!state_.compare_exchange_weak(state, state == idle ? ended : ending, std::memory_order_acquire)) continue;
+            if (state == idle) print(total, total, true);
+            return;
+        }
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    enum State { idle, showing, ending, ended };
+
+    void print(std::size_t done, std::size_t total, bool at_end) {
+        require_no_mutex();
         const auto now = Clock::now();
         const ProgressReport report{done, total, now - begin_};
         if (progress_.function()) {
@@ -83,9 +115,6 @@ public:
             platform::write_error(text(report) + "\n");
         }
     }
-
-private:
-    using Clock = std::chrono::steady_clock;
 
     static std::string time_text(double seconds) {
         const auto whole = static_cast<long>((std::min)(seconds, 359'999.0) + 0.5);
@@ -137,6 +166,7 @@ private:
     const Clock::time_point begin_ = Clock::now();
     Clock::time_point last_line_ = begin_;
     std::size_t longest_ = 0;
+    std::atomic<int> state_{idle};
 };
 
 } // namespace detail

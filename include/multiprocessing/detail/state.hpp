@@ -3,6 +3,7 @@
 /// @file state.hpp  What exists once per process, whichever image of it (program, plugin) asks first.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 
 #include <algorithm>
@@ -236,7 +237,7 @@ T& process_wide() {
 /// The common case of a process-wide object: one mutex.
 class ForkSafe {
 public:
-    std::mutex mutex;
+    Mutex mutex;
 
     void before_fork() { mutex.lock(); }
     void after_fork(bool) { mutex.unlock(); }

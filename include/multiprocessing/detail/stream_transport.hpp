@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/frame.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/transport.hpp>
@@ -186,8 +187,8 @@ public:
 private:
     /// Of all ends that are duplicates of each other in this process: they are one stream.
     struct Shared {
-        std::mutex sending;
-        std::mutex receiving; // may be taken by who sends, if nobody receives; never the other way round
+        Mutex sending;
+        Mutex receiving; // may be taken by who sends, if nobody receives; never the other way round
         std::atomic<int> watchers{0};
         platform::Inbox inbox;
     };
@@ -283,7 +284,7 @@ private:
     platform::Stream stream_;
     const Options options_;
     std::shared_ptr<Shared> shared_;
-    std::unique_lock<std::mutex> watching_;
+    std::unique_lock<Mutex> watching_;
 };
 
 } // namespace multiprocessing::inline v1::detail

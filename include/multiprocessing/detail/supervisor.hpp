@@ -5,10 +5,12 @@
 #include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launcher.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/pool_core.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/worker.hpp>
 
 #include <algorithm>
@@ -18,8 +20,8 @@
 #include <cstring>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -46,7 +48,8 @@ inline std::string describe_ending(const platform::Ending& ending) {
 }
 
 /// Keeps a pool's workers running. It sleeps until a worker ends, a deadline comes, or its bell is rung; no lock is held
-/// while it waits, and nothing that a worker does can hold it up.
+/// while it waits, and nothing that a worker does can hold it up. (A sink of the log can: the errors of results that were
+/// dropped are logged in this thread.) What the system refuses it is tried again; the pool goes on meanwhile.
 class Supervisor {
 public:
     /// Starts the workers by `plan`, and the thread. If one of them cannot be started, those that were are ended.
@@ -56,7 +59,9 @@ public:
         for (std::uint32_t i = 0; i < workers_.size(); ++i) start(i);
         const platform::AllSignalsBlocked program_handles_signals;
         ++self().own_threads;
+        ScopeExit no_thread{[] { --self().own_threads; }};
         thread_ = new std::thread([this] { run(); });
+        no_thread.release();
         end_started.release();
     }
     Supervisor(const Supervisor&) = delete;
@@ -75,9 +80,19 @@ public:
         core_->bell().ring();
     }
 
-    /// Waits for the thread, which ends when all workers have. After PoolCore::close() or terminate().
+    /// Waits for the thread, which ends when all workers have. After PoolCore::close() or terminate(). Throws
+    /// `std::logic_error` in a sink of the log that this thread itself has called.
     void join() {
-        std::lock_guard lock{joining_};
+        if (std::this_thread::get_id() == thread_id_.load(std::memory_order_acquire)) {
+            throw std::logic_error(
+                "multiprocessing: Pool::join() in a sink of the log: the sink runs in the thread that would be waited for");
+        }
+        // Not under a mutex: the thread may be in a sink, which waits for whatever it likes.
+        while (joining_.exchange(true, std::memory_order_acquire)) joining_.wait(true, std::memory_order_relaxed);
+        const ScopeExit joined{[this] {
+            joining_.store(false, std::memory_order_release);
+            joining_.notify_all();
+        }};
         if (!thread_) return;
         thread_->join();
         delete std::exchange(thread_, nullptr);
@@ -91,6 +106,7 @@ private:
         std::shared_ptr<ChildProcess> process; // none: to be started at `start_at`, if at all
         Clock::time_point start_at{};
         unsigned early_deaths = 0; // in a row, before it served
+        bool may_have_ended = true;
     };
 
     void start(std::uint32_t worker) {
@@ -100,6 +116,7 @@ private:
         request.payload.insert(request.payload.begin(), reinterpret_cast<const std::byte*>(&setup),
                                reinterpret_cast<const std::byte*>(&setup + 1));
         workers_[worker].process = launch(request);
+        workers_[worker].process->keep(core_->kept_leases());
     }
 
     /// As Python's: "ForkServerPoolWorker-3", below a process "Process-1" "SpawnPoolWorker-1:3".
@@ -112,21 +129,50 @@ private:
     }
 
     void run() noexcept {
-        try {
-            while (step()) {}
-        } catch (const std::exception& error) {
-            // Out of descriptors or memory in the middle of it: the pool cannot go on, but nobody may wait for ever.
-            get_logger().log(LogLevel::error, std::string("the supervisor of a pool failed: ") + error.what());
-            core_->give_up(std::current_exception(), true);
-            end_all();
+        thread_id_.store(std::this_thread::get_id(), std::memory_order_release);
+        for (unsigned failures = 0;;) {
+            try {
+                if (!step()) break;
+                failures = 0;
+            } catch (const std::exception& error) {
+                // Out of descriptors or memory in the middle of it, say: each part of a round can be done again.
+                if (failures++ == 0) warn("the supervisor of a pool goes on after an error: ", error);
+                if (failures == most_failures) {
+                    warn("the supervisor of a pool failed: ", error);
+                    core_->give_up(std::current_exception(), true); // nobody may wait for ever
+                    end_all();
+                    break;
+                }
+                all_are_to_be_looked_at();
+                std::this_thread::sleep_for(slice);
+            }
         }
+        attempt([this] { core_->tick(); }); // what was dropped and has ended by now
+    }
+
+    static void warn(const char* what, const std::exception& error) noexcept {
+        attempt([&] { get_logger().log(LogLevel::error, std::string(what) + error.what()); });
+    }
+    /// False if it threw.
+    template <class Do>
+    static bool attempt(Do something) noexcept {
+        try {
+            something();
+            return true;
+        } catch (const std::exception&) { return false; }
+    }
+
+    void all_are_to_be_looked_at() noexcept {
+        for (Slot& slot : workers_) slot.may_have_ended = true;
     }
 
     /// One round: look, deal, sleep. False when all workers have ended for good.
     bool step() {
         core_->bell().silence(); // before looking at what it may have been rung for
         for (std::uint32_t i = 0; i < workers_.size(); ++i) {
+            if (!workers_[i].may_have_ended) continue;
             if (workers_[i].process && workers_[i].process->look()) bury(i);
+            workers_[i].may_have_ended = false;
         }
         const bool leaving = terminated_.load() || self().ends_children.load();
         if (leaving) {
@@ -163,7 +209,7 @@ private:
         } catch (const std::system_error& error) {
             const bool alone =
                 std::none_of(workers_.begin(), workers_.end(), [](const Slot& other) { return other.process; });
-            if (alone && slot.early_deaths >= 10) throw;
+            if (alone && slot.early_deaths >= 10) return break_pool(std::current_exception());
             ++slot.early_deaths;
             put_off(slot);
             get_logger().log(LogLevel::warning,
@@ -179,23 +225,34 @@ private:
     }
 
     void sleep(const Deadline& until) {
-        std::vector<platform::NativeHandle> handles{core_->bell().handle().native()};
+        waited_.clear();
+        waited_.push_back(core_->bell().handle().native());
         for (const Slot& slot : workers_) {
-            if (slot.process) handles.push_back(slot.process->sentinel().native());
+            if (slot.process) waited_.push_back(slot.process->sentinel().native());
         }
-        platform::wait_any({handles.data(), handles.size()}, until);
+        const std::vector<std::size_t> ready = platform::wait_any({waited_.data(), waited_.size()}, until);
+        std::size_t next = 0;
+        std::size_t handle = 1;
+        for (Slot& slot : workers_) {
+            if (!slot.process) continue;
+            while (next < ready.size() && ready[next] < handle) ++next;
+            slot.may_have_ended = next < ready.size() && ready[next] == handle;
+            ++handle;
+        }
     }
 
-    /// Deals with a worker that has ended, retired or died.
+    /// Deals with a worker that has ended, retired or died. If it throws, it can be called again.
     void bury(std::uint32_t index) {
         Slot& slot = workers_[index];
-        const std::shared_ptr<ChildProcess> process = std::exchange(slot.process, nullptr);
+        const std::shared_ptr<ChildProcess> process = slot.process;
         const platform::Ending ending = *process->look();
         const WorkerLine& line = core_->view().line(index);
         const auto state = static_cast<WorkerLine::State>(line.state.load(std::memory_order_acquire));
         const std::uint64_t item = line.item.load(std::memory_order_acquire);
         WorkerDeath death;
         death.dead = process->name();
+        death.claiming = line.claiming.load(std::memory_order_acquire);
+        death.left = line.left.load(std::memory_order_acquire);
         death.helping = line.helping.load(std::memory_order_acquire);
         death.chunk = line.chunk.load(std::memory_order_acquire);
         death.item = item & ~WorkerLine::block_of_items;
@@ -203,18 +260,21 @@ private:
         death.task = line.task.load(std::memory_order_acquire);
         char* const crash = core_->view().crash(index).text;
         const std::string trace = platform::with_names(crash);
-        crash[0] = 0; // what the next one leaves is its own
         death.error = [&](std::optional<std::uint64_t> first, std::uint64_t count) {
             return loss(*process, ending, trace, first, count);
         };
 
-        if (state == WorkerLine::broken) break_by_initializer(line.failure);
+        const std::exception_ptr failure =
+            state == WorkerLine::broken ? failure_of_initializer(line.failure) : nullptr;
+        process->set_unclaimed(core_->unclaimed(index));
+        core_->on_death(index, death);
+        crash[0] = 0; // what the next one leaves is its own
+        slot.process = nullptr;
         const bool early = state == WorkerLine::starting;
         slot.early_deaths = early ? slot.early_deaths + 1 : 0;
         put_off(slot);
-        process->set_unclaimed(core_->unclaimed(index));
-        core_->on_death(index, death);
-        process->settle(); // now its memory may go, as nothing refers to it but what is told of
+        attempt([&] { process->settle(); }); // now its memory may go, as nothing refers to it but what is told of
+        if (failure) break_pool(failure);
         if (early) break_if_hopeless(*process, ending);
     }
 
@@ -234,13 +294,11 @@ private:
     }
 
     /// The initializer threw: its own error is what everybody gets from now on.
-    void break_by_initializer(const Parcel& failure) {
-        std::exception_ptr error;
+    static std::exception_ptr failure_of_initializer(const Parcel& failure) noexcept {
+        require_no_mutex();
         try {
-            error = rebuild(failure_of(outcome_message(failure)));
-        } catch (...) { error = std::current_exception(); }
-        tree().heap.free(failure.block);
-        break_pool(error);
+            return rebuild(failure_of(outcome_message(failure)));
+        } catch (...) { return std::current_exception(); }
     }
 
     /// No worker serves, and they go on ending before they do: refused, killed, or out of something.
@@ -268,27 +326,53 @@ private:
     /// Ends all workers: asked at first, and a second later not any more.
     void end_all() noexcept {
         for (const Slot& slot : workers_) {
-            if (slot.process) slot.process->terminate();
+            if (slot.process) attempt([&] { slot.process->terminate(); });
         }
+        core_->end_shared(); // those that may not be signalled end by themselves, if they can
         const Deadline patience = Deadline::after(std::chrono::seconds{1});
+        bool all_ended = true;
         for (std::uint32_t i = 0; i < workers_.size(); ++i) {
             const std::shared_ptr<ChildProcess> process = std::exchange(workers_[i].process, nullptr);
-            if (!process) continue;
-            if (!process->wait(patience)) {
-                process->kill();
-                process->wait(Deadline{});
-            }
-            process->set_unclaimed(core_->unclaimed(i));
-            process->settle();
+            if (process && !end(*process, i, patience)) all_ended = false;
         }
+        if (all_ended) core_->workers_are_gone();
     }
+
+    /// False if it lives on: the system does not let this process end it, as when its task has become a program of another
+    /// user, or not yet. Then the pool's memory stays as long as it does.
+    bool end(ChildProcess& process, std::uint32_t index, const Deadline& patience) noexcept {
+        bool ended = false;
+        attempt([&] { ended = process.wait(patience); });
+        if (!ended) {
+            const bool killed = attempt([&] { process.kill(); });
+            const Deadline more = Deadline::after(std::chrono::seconds{killed ? 30 : 1});
+            attempt([&] { ended = process.wait(more); });
+        }
+        if (!ended) {
+            process.keep(core_);
+            process.leave_unsupervised();
+            attempt([&] {
+                get_logger().log(LogLevel::error, "worker " + process.identity().name + " (pid " +
+                                                      std::to_string(process.pid()) +
+                                                      ") of a pool that has ended cannot be ended, and is left");
+            });
+            return false;
+        }
+        attempt([&] { process.set_unclaimed(core_->unclaimed(index)); });
+        attempt([&] { process.settle(); });
+        return true;
+    }
+
+    static constexpr unsigned most_failures = 100; // in a row, a slice between two
 
     const std::shared_ptr<PoolCore> core_;
     const LaunchRequest plan_;
     const std::uint64_t most_tasks_;
     std::vector<Slot> workers_; // of the thread, once it runs
     std::atomic<bool> terminated_{false};
-    std::mutex joining_;
+    std::vector<platform::NativeHandle> waited_;
+    std::atomic<std::thread::id> thread_id_{};
+    std::atomic<bool> joining_{false}; // a thread does
     std::thread* thread_ = nullptr; // a pointer, as a copy that a fork makes of it must not be destroyed
     const std::uint32_t copies_ = self().copies();
 };

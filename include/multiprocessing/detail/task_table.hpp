@@ -21,6 +21,7 @@ enum class TaskState : std::uint8_t {
     done,  ///< Its outcome is there.
     doom,  ///< Taken from the worker that runs it, which is being killed: its outcome no longer counts.
     lost,  ///< Its worker died, or it was given up; the parent knows why.
+    open,  ///< The head of a map, which workers help with: no task, and never claimed.
 };
 
 /// The value of a task's word: generation 16 | attempt 8 | owner 32 | state 8.
@@ -52,12 +53,15 @@ struct TaskWord {
 /// The word itself, in the Space. All zero is a free one.
 class TaskCell {
 public:
-    TaskWord load() const noexcept { return TaskWord::unpacked(word_.load(std::memory_order_acquire)); }
+    /// Sequentially consistent, which acquire would not do for: help() stores a promise and then looks here, recycle()
+    /// stores here and the parent then looks for promises; and a dropped result is found by one of two that do the like. An
+    /// acquire load may overtake a store before it (AArch64's LDAPR, RISC-V without a fence): both would see the old.
+    TaskWord load() const noexcept { return TaskWord::unpacked(word_.load(std::memory_order_seq_cst)); }
 
-    /// Parent: what the task needs has been written. Returns what a claimant must expect.
-    TaskWord publish(TaskWord now) noexcept {
-        store(now.with(TaskState::ready));
-        return now.with(TaskState::ready);
+    /// Parent: what the task needs has been written. Returns what a claimant must expect. `as`: ready, or the head of a map.
+    TaskWord publish(TaskWord now, TaskState as = TaskState::ready) noexcept {
+        store(now.with(as));
+        return now.with(as);
     }
 
     /// Worker: takes the task if it is still the one that was published. From here on the word says who has it.
@@ -108,14 +112,18 @@ private:
 };
 static_assert(sizeof(TaskCell) == 8);
 
-/// An announcement of work: task `slot` as it was published, or a job that wants helpers.
+/// An announcement of work: task `slot` as it was published, or a map that wants helpers. Of which kind it is stands in the
+/// word as well: an announcement that was read 65,536 uses of the slot ago can be taken for one of its own kind at most,
+/// and a task that is ready may be claimed by whoever comes.
 struct TaskTicket {
     std::uint32_t slot = 0;
     std::uint16_t generation = 0;
     std::uint8_t attempt = 0;
     bool wants_helpers = false;
 
-    constexpr TaskWord published() const noexcept { return {generation, attempt, 0, TaskState::ready}; }
+    constexpr TaskWord published() const noexcept {
+        return {generation, attempt, 0, wants_helpers ? TaskState::open : TaskState::ready};
+    }
 };
 static_assert(sizeof(TaskTicket) == 8 && std::atomic<TaskTicket>::is_always_lock_free);
 

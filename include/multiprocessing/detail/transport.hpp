@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/archive/context.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/ring.hpp>
@@ -28,7 +29,7 @@ struct Incoming {
     Ring::Taking taking;                   ///< If it lies in a ring.
     std::vector<platform::Handle> handles; ///< What came with it.
     bool handles_lost = false;             ///< There were more, and no room for them in this process.
-    std::unique_lock<std::mutex> receiving;
+    std::unique_lock<Mutex> receiving;
 };
 
 /// One end. Any thread may send, any may receive: messages stay whole. Closed by its destructor.

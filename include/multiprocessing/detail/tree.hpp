@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/heap.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/space.hpp>
 #include <multiprocessing/detail/state.hpp>
@@ -39,7 +40,7 @@ public:
     }
 
 private:
-    std::mutex mutex_;
+    Mutex mutex_;
     std::vector<Incarnation> names_;
 };
 

@@ -56,7 +56,11 @@ public:
             if (!ticket) {
                 if (view_.shared().closing.load(std::memory_order_seq_cst) && ring.empty()) break;
                 wait_for_work();
-            } else if (ticket->wants_helpers) {
+                continue;
+            }
+            // Before either: see WorkerLine.
+            line_.claiming.store(ticket->slot + std::uint64_t{1}, std::memory_order_release);
+            if (ticket->wants_helpers) {
                 if (ring.pass(head)) help(*ticket);
             } else {
                 // Won or lost, the announcement has been seen to: whoever comes by moves the head past it.
@@ -71,9 +75,8 @@ public:
     /// The initializer has thrown what is being handled: the parent reads it when this process has ended.
     void break_down() {
         const std::vector<std::byte> message = bytes_of_failure(capture_current_exception());
-        Block block = write_outcome(message, {});
-        self_.heap.hand_over(block.position());
-        line_.failure = {block.release(), message.size()};
+        // No task will tell of the block: it stays in `handing_over`, so that the parent frees it when it has read it.
+        line_.failure = hand_over(write_outcome(message, {}), message.size(), {});
         line_.state.store(WorkerLine::broken, std::memory_order_release);
     }
 
@@ -105,12 +108,15 @@ public:
         return {block.release(), bytes};
     }
 
+    /// What was handed over has been told of.
+    void has_told() noexcept { line_.handing_over.store(0, std::memory_order_release); }
+
     /// Commits a task or chunk. If it was doomed, the parent is about to kill this process, and nothing may be touched.
     void commit(TaskCell& cell, TaskWord published) {
         if (!cell.commit(published, self_.self)) {
             for (;;) platform::wait_any({}, Deadline{});
         }
-        line_.handing_over.store(0, std::memory_order_relaxed);
+        has_told();
     }
 
     const Thunk& target(const TaskTarget& target) {
@@ -168,7 +174,7 @@ struct TaskFrame {
 class MapFrame {
 public:
     MapFrame(Worker& worker, std::uint32_t slot)
-        : worker_(worker), slot_(worker.view().slot(slot)), job_(worker.view().job(slot_)) {}
+        : worker_(worker), index_(slot), slot_(worker.view().slot(slot)), job_(worker.view().job(slot_)) {}
 
     /// Takes the next chunk, if there is one for this worker.
     bool claim() {
@@ -177,7 +183,7 @@ public:
         return claim_in(from, job_.chunk_count) || claim_in(0, from);
     }
 
-    std::uint64_t begin() const noexcept { return chunk_->begin; }
+    std::uint64_t begin() const noexcept { return chunk_->begin.load(std::memory_order_relaxed); }
     std::uint64_t end() const noexcept { return chunk_->end; }
     /// Says which item is next. After a death, the item that is noted is the one that died with its worker.
     void note(std::uint64_t item) noexcept { worker_.line().item.store(item, std::memory_order_relaxed); }
@@ -211,20 +217,23 @@ public:
                 static_cast<std::size_t>(item[1].first_lease - item[0].first_lease)};
     }
 
-    /// The item threw what is being handled. Only the first of a chunk counts.
+    /// The item threw what is being handled. Only the first of a chunk counts. It is told of at once: if this worker dies
+    /// with a later item, the earlier one's error still is the one that the caller gets.
     void fail(std::uint64_t item) {
-        if (chunk_->failed_item != no_item) return;
-        failure_ = bytes_of_failure(capture_current_exception());
-        chunk_->failed_item = item;
+        if (has_failed()) return;
+        const std::vector<std::byte> message = bytes_of_failure(capture_current_exception());
+        chunk_->failure = worker_.hand_over(write_outcome(message, {}), message.size(), {});
+        // Killed before this: the parent finds the block in the line, told of nowhere, and the item is lost.
+        chunk_->failed_item.store(item, std::memory_order_release);
+        worker_.has_told();
     }
-    bool has_failed() const noexcept { return chunk_->failed_item != no_item; }
+    bool has_failed() const noexcept { return chunk_->failed_item.load(std::memory_order_relaxed) != no_item; }
 
     /// The chunk has been worked through; `results` is the archive of its results, or empty.
     void commit(Writer& results, Returning returning) {
-        // One block is handed over at a time, so that one word can say which: a failure makes the results worthless.
-        if (has_failed()) {
-            chunk_->failure = worker_.hand_over(write_outcome(failure_, {}), failure_.size(), {});
-        } else if (const auto message = results.view(); !message.empty() || !returning.objects.empty()) {
+        // A failure makes the results worthless.
+        if (const auto message = results.view();
+            !has_failed() && (!message.empty() || !returning.objects.empty())) {
             chunk_->result = worker_.hand_over(message, std::move(returning));
         }
         const std::uint64_t tasks = end() - begin();
@@ -233,8 +242,10 @@ public:
         worker_.count_tasks(tasks);
         // Killed here: the last one to finish is not counted, and the supervisor wakes the caller.
         const bool last = job_.unfinished.fetch_sub(1, std::memory_order_seq_cst) == 1;
-        if (last || job_.wake_always.load(std::memory_order_seq_cst))
+        if (last || job_.wake_always.load(std::memory_order_seq_cst)) {
             post(worker_.view().space().parking(), slot_.place);
+            worker_.view().tell_if_dropped(index_);
+        }
     }
 
     /// What is being handled concerns the map as a whole: every chunk that this worker can get, and one that it has, fails.
@@ -252,18 +263,21 @@ private:
             MapChunk& chunk = worker_.view().chunk(job_, i); // catches up with what was handed out
             const TaskWord word = chunk.cell.load();
             if (word.state != TaskState::ready) continue;
-            if (!worker_.may_take(chunk.end - chunk.begin)) return false;
+            if (!worker_.may_take(chunk.end - chunk.begin.load(std::memory_order_relaxed))) {
+                // Retired, the parent has another one help in its place.
+                worker_.line().left.store(worker_.line().helping.load(std::memory_order_relaxed),
+                                          std::memory_order_release);
+                return false;
+            }
             if (!chunk.cell.claim(word, worker_.name())) continue;
             job_.cursor.store(i + 1, std::memory_order_relaxed);
             chunk_ = &chunk;
             published_ = word;
             // The item first: while the line names another chunk, it says nothing about this one. Killed in between, none
             // of its items was begun.
-            note(chunk.begin);
+            note(begin());
             worker_.line().chunk.store(i + 1, std::memory_order_release);
-            chunk.failed_item = no_item;
-            chunk.result = {};
-            chunk.failure = {};
+            chunk.result = {}; // a failure stays: of an earlier item, whose worker died with a later one
             return true;
         }
         return false;
@@ -279,11 +293,11 @@ private:
     }
 
     Worker& worker_;
+    const std::uint32_t index_;
     TaskSlot& slot_;
     MapJob& job_;
     MapChunk* chunk_ = nullptr;
     TaskWord published_;
-    std::vector<std::byte> failure_;
 };
 
 inline void Worker::run_task(const TaskTicket& ticket) {
@@ -315,6 +329,7 @@ inline void Worker::run_task(const TaskTicket& ticket) {
     }
     commit(slot.cell, ticket.published());
     post(view_.space().parking(), slot.place);
+    view_.tell_if_dropped(ticket.slot);
     line_.task.store(0, std::memory_order_relaxed);
     count_tasks(1);
 }
@@ -322,8 +337,8 @@ inline void Worker::run_task(const TaskTicket& ticket) {
 inline void Worker::help(const TaskTicket& ticket) {
     TaskSlot& slot = view_.slot(ticket.slot);
     line_.chunk.store(0, std::memory_order_relaxed);
-    // The promise first, then the look: either the parent, which first recycles the slot and then looks for promises,
-    // waits for us, or we see that the map is over.
+    // The promise first, then the look, both sequentially consistent: either the parent, which first recycles the slot and
+    // then looks for promises, waits for us, or we see that the map is over.
     line_.helping.store(map_name(ticket.slot, ticket.generation), std::memory_order_seq_cst);
     if (slot.cell.load() == ticket.published()) {
         MapFrame frame{*this, ticket.slot};

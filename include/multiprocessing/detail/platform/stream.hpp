@@ -20,6 +20,7 @@
 /// * `shut(handle, reading, writing)`: nothing comes or goes this way any more, at neither end.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -135,7 +136,7 @@ private:
 /// Where a writer puts what arrives while it waits. Whoever holds the mutex reads; while there are watchers, a writer does not:
 /// they wait for what it would take away.
 struct Drain {
-    std::mutex& reading;
+    Mutex& reading;
     const std::atomic<int>& watchers;
     Inbox& inbox;
 };

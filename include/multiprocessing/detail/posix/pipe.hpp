@@ -44,6 +44,7 @@ inline bool at_end(const Handle& end) {
     const timespec at_once{};
     // As in wait_any(): a function that the parent of a forked child has called before need not be looked up in it.
     while (::ppoll(&waited, 1, &at_once, nullptr) < 0) {
+        if (errno == EINVAL) return false; // no descriptors are allowed at all just now: unknown
         if (errno != EINTR) throw_last_error("looking at a pipe");
     }
     return (waited.revents & POLLHUP) && !(waited.revents & POLLIN);

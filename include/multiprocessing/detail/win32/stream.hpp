@@ -255,7 +255,7 @@ private:
         // First without the lock, for a thread that wants to receive.
         if (wait_one(writing_->event(), Deadline::after(1ms))) return;
         const std::unique_lock reading =
-            drain ? std::unique_lock{drain->reading, std::try_to_lock} : std::unique_lock<std::mutex>{};
+            drain ? std::unique_lock{drain->reading, std::try_to_lock} : std::unique_lock<Mutex>{};
         if (!reading || drain->inbox.ended || drain->inbox.is_full()) {
             wait_one(writing_->event(), Deadline::after(drain ? 10ms : 100ms));
             return;
