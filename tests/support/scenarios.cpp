@@ -17,6 +17,7 @@
 #include <exception>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -25,6 +26,7 @@
 #if !defined(_WIN32)
 #include <csignal>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #endif
 
@@ -177,6 +179,53 @@ int leaks_pool(const Arguments&) {
 }
 
 #if !defined(_WIN32)
+/// ARGUMENT: how many descriptors the program may have from some time on, less than it has.
+int lowers_limit(const Arguments& arguments) {
+    mp::get_logger().add_sink([](mp::LogLevel, std::string_view) {}); // a worker cannot be started
+    mp::Pool pool(10);
+    const auto same = [](int x) { return x; };
+    if (pool.map(same, {1, 2, 3}) != std::vector{1, 2, 3}) return 1;
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    rlimit lowered = before;
+    lowered.rlim_cur = std::stoul(arguments.at(0));
+    ::setrlimit(RLIMIT_NOFILE, &lowered);
+    if (pool.map(same, {1, 2, 3}) != std::vector{1, 2, 3}) return 2;
+    try {
+        pool.apply([] { ::_exit(3); });
+        return 3;
+    } catch (const mp::WorkerLostError&) {}
+    if (pool.map(same, {1, 2, 3}) != std::vector{1, 2, 3}) return 4;
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    for (int i = 0; i < 1000 && mp::active_children().size() != 10; ++i) std::this_thread::sleep_for(10ms);
+    if (mp::active_children().size() != 10) return 5;
+    ::setrlimit(RLIMIT_NOFILE, &lowered);
+    pool.close();
+    pool.join();
+    return 0;
+}
+
+/// Workers that are another user's by the time that they are to end: one of them at work, one idle.
+int may_not_signal(const Arguments&) {
+    auto pool = std::make_optional<mp::Pool>(2);
+    const int idle = pool->apply([] { return static_cast<int>(::getpid()); });
+    auto busy = pool->apply_async([] { std::this_thread::sleep_for(1h); });
+    std::this_thread::sleep_for(300ms);
+    if (::setresuid(65534, 65534, 0) != 0) return 1;
+    pool->terminate();
+    pool->join();
+    pool.reset();
+    try {
+        busy.get();
+        return 2;
+    } catch (const mp::CancelledError&) {}
+    if (::setresuid(0, 0, 0) != 0) return 3;
+    const auto left = mp::active_children();
+    if (left.size() > 1) return 4;
+    for (const auto& child : left) ::kill(child.pid(), SIGKILL);
+    return idle > 0 ? 0 : 5;
+}
+
 using mp::shared_memory::SharedMemory;
 
 void make_name(const std::string& name, const std::string& ending) {
@@ -229,6 +278,8 @@ int main(int argc, char** argv) {
     scenarios["as_if_child"] = as_if_child;
 #if !defined(_WIN32)
     scenarios["closed_streams"] = closed_streams;
+    scenarios["lowers_limit"] = lowers_limit;
+    scenarios["may_not_signal"] = may_not_signal;
     scenarios["named_memory"] = named_memory;
 #endif
     if (argc < 3 || scenarios.find(argv[2]) == scenarios.end()) {

@@ -255,8 +255,7 @@ public:
             if (!work->ended()) { // it goes on, and nobody waits for it
                 work->dropped = true;
                 ++dropped_;
-                if (!std::exchange(is_watched_, true)) bell_.ring();
-                return;
+                return call_supervisor();
             }
             work->leaving = true;
         }
@@ -409,7 +408,9 @@ public:
                 ++pushed;
             }
             sweep(dropped, ending);
-            again = is_watched_ = !backlog_.empty() || dropped_ != 0 || !limbo_.empty();
+            // A round longer than there is a reason: what comes meanwhile need not ring.
+            const bool now = !backlog_.empty() || dropped_ != 0 || !limbo_.empty();
+            again = is_watched_ = std::exchange(was_needed_, now) || now;
         }
         if (pushed) wake(pushed);
         discard(dropped);
@@ -469,9 +470,14 @@ private:
     void push(const TaskTicket& ticket) noexcept {
         if (!backlog_.empty() || !view_.ring().push(ticket)) {
             backlog_.push(ticket);
-            is_watched_ = true;
-            bell_.ring(); // the supervisor announces it when there is room
+            call_supervisor(); // it announces the ticket when there is room
         }
+    }
+
+    /// It is to look again within a slice, until there is no reason any more: it is woken at most once in a while.
+    void call_supervisor() noexcept {
+        was_needed_ = true;
+        if (!std::exchange(is_watched_, true)) bell_.ring();
     }
 
     void free_slot(Work& work, EndingWorks& ending) noexcept {
@@ -489,11 +495,11 @@ private:
         view_.slot(slot).cell.recycle();
         if (work.has_helpers()) {
             limbo_.push_back(slot);
-            drain_limbo(ending);
         } else { // a worker that comes late finds another generation, and looks no further
             free_.push_back(slot);
             ending.add(std::move(works_[slot]));
         }
+        drain_limbo(ending);
     }
 
     /// Ends maps that are over, but for those whose memory a late helper may still be looking at.
@@ -516,6 +522,7 @@ private:
             }
         }
         limbo_.resize(kept);
+        if (kept != 0) call_supervisor();
     }
 
     /// Finds what was dropped and has ended: the workers that ended it have said so.
@@ -583,6 +590,7 @@ private:
     std::atomic<std::size_t> slots_{0};        // how many these are
     std::size_t dropped_ = 0;                  // how many were dropped and not yet found to have ended
     bool is_watched_ = false;                  // the supervisor looks again within a slice, without being called
+    bool was_needed_ = false;                  // there was a reason to, when it last looked or since
     std::vector<std::uint32_t> leasing_;       // slots of works that lease to each worker
     std::vector<std::uint32_t> limbo_;         // of maps that are over, see drain_limbo()
     std::vector<std::uint32_t> held_back_;     // of works that were given up and read, until the workers are gone

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSL-1.0
+// The parent's side of a pool without workers: what its table says at instants that a running pool passes in no time.
+#include <support/catch.hpp>
+
+#include <multiprocessing/detail/map_plan.hpp>
+#include <multiprocessing/detail/pool_core.hpp>
+#include <multiprocessing/detail/pool_result.hpp>
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace multiprocessing::detail;
+namespace mp = multiprocessing;
+
+namespace {
+
+std::shared_ptr<TaskWork> enter_task(PoolCore& core) {
+    return core.enter([](TaskSlot& slot) { return std::make_shared<TaskWork>(slot); });
+}
+
+std::shared_ptr<MapWork> enter_map(PoolCore& core, std::uint64_t items, std::uint64_t chunksize) {
+    MapPlan plan;
+    const std::vector<int> input(static_cast<std::size_t>(items), 1);
+    plan.take_plain(std::span<const int>(input));
+    plan.make_room(items * sizeof(int));
+    auto work = core.enter([&](TaskSlot&) { return std::make_shared<MapWork>(core.view(), items); });
+    plan.fill(*work, cut(items, chunksize, 1, 0), 1, core.kept_leases()->holder);
+    core.view().slot(work->slot).arguments = plan.job();
+    return work;
+}
+
+TaskCell& cell_of(PoolCore& core, const Work& work) { return core.view().slot(work.slot).cell; }
+
+/// What a worker of that name does to the task, as far as the claim.
+TaskWord claim(PoolCore& core, const Work& work, Incarnation worker) {
+    TaskCell& cell = cell_of(core, work);
+    const TaskWord published = cell.load();
+    REQUIRE(cell.claim(published, worker));
+    return published;
+}
+
+} // namespace
+
+TEST_CASE("an announcement of one kind matches no slot of the other", "[pool_core]") {
+    PoolCore core(1);
+    const auto map = enter_map(core, 4, 2);
+    core.announce(*map, 1);
+    const TaskWord head = cell_of(core, *map).load();
+    const TaskTicket as_task{map->slot, head.generation, head.attempt, false};
+    const TaskTicket as_map{map->slot, head.generation, head.attempt, true};
+    CHECK_FALSE(cell_of(core, *map).claim(as_task.published(), 7));
+    CHECK(cell_of(core, *map).load() == as_map.published());
+    const auto task = enter_task(core);
+    core.announce(*task, 0);
+    const TaskWord word = cell_of(core, *task).load();
+    CHECK(word != TaskTicket{task->slot, word.generation, word.attempt, true}.published());
+    CHECK(word == TaskTicket{task->slot, word.generation, word.attempt, false}.published());
+}
+
+TEST_CASE("a task or chunk that is lost throws even without a reason", "[pool_core]") {
+    PoolCore core(1);
+    const auto task = enter_task(core);
+    core.announce(*task, 0);
+    CHECK(cell_of(core, *task).lose(cell_of(core, *task).load()));
+    CHECK_THROWS_AS(task->read([](Reader&) { return 0; }), mp::ProcessError);
+    const auto map = enter_map(core, 4, 2);
+    core.announce(*map, 1);
+    for (std::uint64_t i = 0; i < 2; ++i) {
+        TaskCell& cell = map->chunk(i).cell;
+        const TaskWord published = cell.load();
+        REQUIRE(cell.claim(published, 7));
+        if (i == 0) {
+            REQUIRE(cell.commit(published, 7));
+        } else {
+            REQUIRE(cell.lose(cell.load()));
+        }
+    }
+    CHECK(map->ended());
+    CHECK_THROWS_WITH(map->read([](Reader&, std::uint64_t) {}), ContainsSubstring("not recorded"));
+}
+
+TEST_CASE("what a map had not done is given up, and keeps no other reason from being told", "[pool_core]") {
+    PoolCore core(1);
+    const auto whole = enter_map(core, 4, 4);
+    core.announce(*whole, 1);
+    TaskCell& cell = whole->chunk(0).cell;
+    const TaskWord published = cell.load();
+    REQUIRE(cell.claim(published, 7));
+    REQUIRE(cell.commit(published, 7));
+    const auto none = enter_map(core, 4, 2);
+    core.announce(*none, 1);
+    core.give_up(std::make_exception_ptr(mp::CancelledError("first")), false);
+    core.give_up(std::make_exception_ptr(mp::CancelledError("second")), false);
+    CHECK_FALSE(whole->first_error());
+    CHECK_THROWS_WITH(none->read([](Reader&, std::uint64_t) {}), "first");
+    CHECK_THROWS_AS(enter_task(core), std::invalid_argument);
+}
+
+TEST_CASE("a task that another thread has read counts as ended", "[pool_core]") {
+    PoolCore core(1);
+    const auto task = enter_task(core);
+    core.announce(*task, 0);
+    CHECK_FALSE(task->ended());
+    const TaskWord published = claim(core, *task, 7);
+    CHECK_FALSE(task->ended());
+    core.view().slot(task->slot).result = {0, 0};
+    core.view().slot(task->slot).outcome = Outcome::value;
+    REQUIRE(cell_of(core, *task).commit(published, 7));
+    CHECK(task->ended());
+    task->read([](Reader&) { return 0; });
+    core.release(task);
+    CHECK(task->ended()); // its slot is free
+    const auto next = enter_task(core);
+    core.announce(*next, 0);
+    CHECK(next->slot == task->slot);
+    CHECK(task->ended()); // and another's
+    CHECK_FALSE(next->ended());
+}
+
+TEST_CASE("the slot of a dropped task is free once its worker has said that it ended", "[pool_core]") {
+    PoolCore core(1);
+    std::vector<std::shared_ptr<TaskWork>> tasks;
+    for (std::uint32_t i = 0; i < SlotSegment::slots; ++i) {
+        tasks.push_back(enter_task(core));
+        core.announce(*tasks.back(), 0);
+        core.release(tasks.back()); // dropped at once
+    }
+    CHECK(core.has_unfinished());
+    const auto end = [&](const TaskWork& task) {
+        const TaskWord published = claim(core, task, 7);
+        core.view().slot(task.slot).result = {0, 0};
+        core.view().slot(task.slot).outcome = Outcome::value;
+        REQUIRE(cell_of(core, task).commit(published, 7));
+        core.view().tell_if_dropped(task.slot);
+    };
+    end(*tasks[5]);
+    end(*tasks[700]);
+    CHECK(core.tick()); // the others go on
+    const auto next = enter_task(core);
+    CHECK((next->slot == tasks[5]->slot || next->slot == tasks[700]->slot));
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        if (i != 5 && i != 700) end(*tasks[i]);
+    }
+    core.leave(*next);
+    CHECK(core.tick());
+    CHECK_FALSE(core.tick());
+    CHECK_FALSE(core.has_unfinished());
+}
+
+TEST_CASE("leases of what workers kept last as long as anything of them", "[pool_core]") {
+    const std::size_t before = leases().count();
+    auto core = std::make_unique<PoolCore>(1);
+    leases().give(std::make_shared<SharedObject>("thing", 64), core->kept_leases()->holder);
+    std::shared_ptr<const void> of_a_grandchild = core->kept_leases();
+    core.reset();
+    CHECK(leases().count() == before + 1);
+    of_a_grandchild.reset();
+    CHECK(leases().count() == before);
+}
+
+TEST_CASE("tickets wait in order for room, and room that was reserved is there", "[pool_core]") {
+    Backlog backlog;
+    std::uint32_t pushed = 0;
+    std::uint32_t popped = 0;
+    for (int round = 0; round < 200; ++round) {
+        backlog.reserve(7);
+        for (int i = 0; i < 7; ++i) backlog.push({pushed++, 0, 0, false});
+        for (int i = 0; i < round % 11 && !backlog.empty(); ++i) {
+            CHECK(backlog.front().slot == popped++);
+            backlog.pop();
+        }
+    }
+    for (; !backlog.empty(); backlog.pop()) CHECK(backlog.front().slot == popped++);
+    CHECK(popped == pushed);
+}
+
+TEST_CASE("a thread knows how many mutexes of the library it holds", "[mutex]") {
+    Mutex mutex;
+    CHECK(held_mutexes() == 0);
+    {
+        std::lock_guard lock{mutex};
+        CHECK(held_mutexes() == (checked_build ? 1 : 0));
+        std::thread([] { CHECK(held_mutexes() == 0); }).join();
+    }
+    RecursiveMutex recursive;
+    {
+        std::unique_lock first{recursive};
+        std::unique_lock second{recursive};
+        CHECK(held_mutexes() == (checked_build ? 2 : 0));
+        remake_in_child(recursive);
+        CHECK(held_mutexes() == 0);
+        first.release();
+        second.release();
+    }
+    require_no_mutex();
+}
+
+TEST_CASE("a deferred log is written in order when its scope has ended", "[log]") {
+    static std::vector<std::string> lines;
+    lines.clear();
+    mp::get_logger().add_sink([](mp::LogLevel, std::string_view line) { lines.emplace_back(line); });
+    Mutex mutex;
+    {
+        const DeferredLog outer;
+        std::lock_guard lock{mutex};
+        mp::get_logger().log(mp::LogLevel::error, "one");
+        {
+            const DeferredLog inner;
+            mp::get_logger().log(mp::LogLevel::error, "two");
+        }
+        mp::get_logger().log(mp::LogLevel::error, "three");
+        CHECK(lines.empty());
+    }
+    CHECK(lines == std::vector<std::string>{"one", "two", "three"});
+    mp::get_logger().log(mp::LogLevel::error, "four");
+    CHECK(lines.size() == 4);
+}
