@@ -35,7 +35,7 @@ struct Remains {
     Incarnation name;
     platform::Handle alive; ///< At its end when nobody of the subtree lives.
     bool touched;
-    std::vector<Position> unclaimed; ///< Blocks that it was about to hand over: nobody was told of them.
+    std::vector<Position> unclaimed;  ///< Blocks that it was about to hand over: nobody was told of them.
     std::shared_ptr<const void> kept; ///< What its subtree may use as long as any of it lives.
 };
 

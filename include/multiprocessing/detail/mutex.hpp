@@ -70,9 +70,10 @@ void remake_in_child(AnyMutex& mutex) {
 inline void require_no_mutex() noexcept {
     if constexpr (checked_build) {
         if (held_mutexes() == 0) return;
-        std::fputs("multiprocessing: code of the program is called, or the log is written, under a mutex of the "
-                   "library\n",
-                   stderr);
+        std::fputs(
+            "multiprocessing: code of the program is called, or the log is written, under a mutex of the "
+            "library\n",
+            stderr);
         std::abort();
     }
 }

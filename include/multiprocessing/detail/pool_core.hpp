@@ -7,8 +7,8 @@
 #include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
+#include <multiprocessing/detail/pool_lists.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/thunk.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -29,88 +29,6 @@
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
-
-/// Announcements that wait for room in the ring, in order. A push fails only for want of memory, and reserve() says so before.
-class Backlog {
-public:
-    bool empty() const noexcept { return first_ == tickets_.size(); }
-    TaskTicket front() const noexcept { return tickets_[first_]; }
-    void pop() noexcept {
-        if (++first_ == tickets_.size()) clear();
-    }
-    void clear() noexcept {
-        tickets_.clear();
-        first_ = 0;
-    }
-    /// The next `count` pushes cannot fail.
-    void reserve(std::size_t count) {
-        if (tickets_.capacity() - tickets_.size() >= count) return;
-        if (first_ > 0) tickets_.erase(tickets_.begin(), tickets_.begin() + static_cast<std::ptrdiff_t>(first_));
-        first_ = 0;
-        if (tickets_.capacity() - tickets_.size() < count)
-            tickets_.reserve((std::max)(tickets_.size() + count, 2 * tickets_.size()));
-    }
-    void push(TaskTicket ticket) noexcept { tickets_.push_back(ticket); }
-
-private:
-    std::vector<TaskTicket> tickets_;
-    std::size_t first_ = 0;
-};
-
-/// Works that have ended and that nobody will read: found under the core's mutex, discarded without it, as that calls
-/// sinks of the log and makes exceptions of the program's types.
-class DroppedWorks {
-public:
-    bool empty() const noexcept { return !first_; }
-    void add(Work& work) noexcept { work.next_dropped = std::exchange(first_, &work); }
-    /// Calls `visit(work)` for each; what it does to the work's slot does not matter.
-    template <class Visit>
-    void for_each(Visit visit) const {
-        for (Work *work = first_, *next; work; work = next) {
-            next = work->next_dropped;
-            visit(*work);
-        }
-    }
-
-private:
-    Work* first_ = nullptr;
-};
-
-/// Ends works at the end of a scope that holds no mutex: with them end exceptions and objects of the program's types.
-class EndingWorks {
-public:
-    EndingWorks() = default;
-    EndingWorks(const EndingWorks&) = delete;
-    EndingWorks& operator=(const EndingWorks&) = delete;
-    ~EndingWorks() {
-        require_no_mutex();
-        while (first_) first_ = std::exchange(first_->next_to_end, nullptr);
-    }
-    void add(std::shared_ptr<Work> work) noexcept {
-        work->next_to_end = std::move(first_);
-        first_ = std::move(work);
-    }
-
-private:
-    std::shared_ptr<Work> first_;
-};
-
-/// Names the holder of the leases of what workers kept beyond their tasks, for the pool and all that its workers leave:
-/// the leases end when the last of these has gone.
-class KeptLeases {
-public:
-    KeptLeases() = default;
-    KeptLeases(const KeptLeases&) = delete;
-    KeptLeases& operator=(const KeptLeases&) = delete;
-    ~KeptLeases() {
-        if (copies_ == self().copies()) leases().end(holder);
-    }
-
-    const std::uint64_t holder = leases().new_holder();
-
-private:
-    const std::uint32_t copies_ = self().copies();
-};
 
 /// The table of a pool. Shared by the pool, its supervisor and the results that have not been read; belongs to the process
 /// that made it.
@@ -339,9 +257,9 @@ public:
     /// again with the same.
     void on_death(std::uint32_t worker, const WorkerDeath& death) {
         // What it may have had, and not have told anybody of: the task that it had claimed, or a map.
-        const std::array<std::uint64_t, 3> concerned{
-            death.claiming, death.helping ? slot_of_map(death.helping) + 1 : 0,
-            death.left ? slot_of_map(death.left) + 1 : 0};
+        const std::array<std::uint64_t, 3> concerned{death.claiming,
+                                                     death.helping ? slot_of_map(death.helping) + 1 : 0,
+                                                     death.left ? slot_of_map(death.left) + 1 : 0};
         std::vector<TaskTicket> again;
         again.reserve(concerned.size());
         {
@@ -349,8 +267,8 @@ public:
             backlog_.reserve(concerned.size());
             view_.idle_bits(worker).fetch_and(~(std::uint64_t{1} << worker % 64), std::memory_order_seq_cst);
             for (std::size_t i = 0; i < concerned.size(); ++i) {
-                if (std::find(concerned.begin(), concerned.begin() + static_cast<std::ptrdiff_t>(i), concerned[i]) !=
-                    concerned.begin() + static_cast<std::ptrdiff_t>(i))
+                if (std::find(concerned.begin(), concerned.begin() + static_cast<std::ptrdiff_t>(i),
+                              concerned[i]) != concerned.begin() + static_cast<std::ptrdiff_t>(i))
                     continue;
                 Work* const work = work_of(concerned[i]);
                 if (!work || work->leaving || !is_published(*work)) continue;
@@ -514,7 +432,8 @@ private:
         std::sort(promises_.begin(), promises_.end());
         std::size_t kept = 0;
         for (const std::uint32_t slot : limbo_) {
-            if (std::binary_search(promises_.begin(), promises_.end(), map_name(slot, works_[slot]->generation))) {
+            if (std::binary_search(promises_.begin(), promises_.end(),
+                                   map_name(slot, works_[slot]->generation))) {
                 limbo_[kept++] = slot;
             } else {
                 free_.push_back(slot);
@@ -545,7 +464,8 @@ private:
         for (std::size_t first = 0; first < count; first += 64) {
             std::atomic<std::uint64_t>& word = words[first / 64];
             if (word.load(std::memory_order_relaxed) == 0) continue;
-            for (std::uint64_t bits = word.exchange(0, std::memory_order_seq_cst); bits != 0; bits &= bits - 1) {
+            for (std::uint64_t bits = word.exchange(0, std::memory_order_seq_cst); bits != 0;
+                 bits &= bits - 1) {
                 const std::size_t index = first + static_cast<std::size_t>(std::countr_zero(bits));
                 if (index < count) visit(index);
             }
@@ -589,12 +509,12 @@ private:
     std::vector<std::shared_ptr<Work>> works_; // by slot
     std::atomic<std::size_t> slots_{0};        // how many these are
     std::size_t dropped_ = 0;                  // how many were dropped and not yet found to have ended
-    bool is_watched_ = false;                  // the supervisor looks again within a slice, without being called
-    bool was_needed_ = false;                  // there was a reason to, when it last looked or since
-    std::vector<std::uint32_t> leasing_;       // slots of works that lease to each worker
-    std::vector<std::uint32_t> limbo_;         // of maps that are over, see drain_limbo()
-    std::vector<std::uint32_t> held_back_;     // of works that were given up and read, until the workers are gone
-    std::vector<std::uint64_t> promises_;      // of drain_limbo()
+    bool is_watched_ = false;              // the supervisor looks again within a slice, without being called
+    bool was_needed_ = false;              // there was a reason to, when it last looked or since
+    std::vector<std::uint32_t> leasing_;   // slots of works that lease to each worker
+    std::vector<std::uint32_t> limbo_;     // of maps that are over, see drain_limbo()
+    std::vector<std::uint32_t> held_back_; // of works that were given up and read, until the workers are gone
+    std::vector<std::uint64_t> promises_;  // of drain_limbo()
     Backlog backlog_;
     std::vector<platform::ImageId> images_;
     bool closed_ = false;

@@ -45,7 +45,8 @@ struct alignas(64) TaskSlot {
     Parcel arguments; ///< In `small_arguments` if there is no block. Of a map: its MapJob.
     Parcel leases;    ///< Of LeaseEntry, for shared objects among the arguments.
     Parcel result;    ///< In `small_result` if there is no block; else a block of the worker's, handed over.
-    std::atomic<std::uint32_t> dropped; ///< Nobody waits for it: the worker that ends it says so in SlotSegment.
+    std::atomic<std::uint32_t>
+        dropped; ///< Nobody waits for it: the worker that ends it says so in SlotSegment.
     std::byte small_arguments[inline_bytes];
     std::byte small_result[inline_bytes];
 };
@@ -143,7 +144,7 @@ struct PoolShared {
     Position idle;    ///< Of std::atomic<std::uint64_t>: a bit per worker that is about to sleep, or sleeps.
     std::atomic<std::uint32_t> images;
     PoolImage image[most_images];
-    std::atomic<Position> segment[most_segments];           ///< Of SlotSegment.
+    std::atomic<Position> segment[most_segments];         ///< Of SlotSegment.
     std::atomic<std::uint64_t> ended[most_segments / 64]; ///< In which of them a bit of `ended` was set.
 };
 
@@ -153,7 +154,9 @@ static_assert(std::is_trivially_destructible_v<PoolShared> && std::is_trivially_
 constexpr std::uint64_t map_name(std::uint32_t slot, std::uint16_t generation) noexcept {
     return std::uint64_t{slot} << 16 | generation | std::uint64_t{1} << 63;
 }
-constexpr std::uint64_t slot_of_map(std::uint64_t name) noexcept { return (name & ~(std::uint64_t{1} << 63)) >> 16; }
+constexpr std::uint64_t slot_of_map(std::uint64_t name) noexcept {
+    return (name & ~(std::uint64_t{1} << 63)) >> 16;
+}
 
 /// The shared side of a pool, as seen from this process.
 class PoolView {
@@ -188,7 +191,8 @@ public:
         const std::uint32_t segment_index = index / SlotSegment::slots;
         const std::uint32_t at = index % SlotSegment::slots;
         segment(segment_index).ended[at / 64].fetch_or(std::uint64_t{1} << at % 64, std::memory_order_seq_cst);
-        shared_.ended[segment_index / 64].fetch_or(std::uint64_t{1} << segment_index % 64, std::memory_order_seq_cst);
+        shared_.ended[segment_index / 64].fetch_or(std::uint64_t{1} << segment_index % 64,
+                                                   std::memory_order_seq_cst);
     }
 
     MapJob& job(const TaskSlot& slot) const noexcept { return space_.at<MapJob>(slot.arguments.block); }

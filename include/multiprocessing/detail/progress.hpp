@@ -89,7 +89,8 @@ public:
 
     void show_end(std::size_t total) {
         for (int state = state_.load(std::memory_order_relaxed); state == idle || state == showing;) {
-            if (!state_.compare_exchange_weak(state, state == idle ? ended : ending, std::memory_order_acquire)) continue;
+            if (!state_.compare_exchange_weak(state, state == idle ? ended : ending, std::memory_order_acquire))
+                continue;
             if (state == idle) print(total, total, true);
             return;
         }

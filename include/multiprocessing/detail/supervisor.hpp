@@ -12,6 +12,7 @@
 #include <multiprocessing/detail/pool_core.hpp>
 #include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/worker.hpp>
+#include <multiprocessing/detail/worker_loss.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -29,23 +30,6 @@
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
-
-/// How a process ended, for people: "was killed by SIGSEGV", "ended with exit code 3".
-inline std::string describe_ending(const platform::Ending& ending) {
-    std::string text;
-    if (!ending.exitcode) {
-        text = "ended, and nobody saw how";
-    } else if (*ending.exitcode < 0) {
-        text = "was killed by " + platform::signal_name(-*ending.exitcode);
-    } else {
-        text = "ended with exit code " + std::to_string(*ending.exitcode);
-    }
-    if (ending.peak_memory) {
-        text += " (peak memory " + std::to_string(ending.peak_memory >> 20) + " MiB, " +
-                std::to_string((ending.user_time + ending.system_time).count() / 1000) + " ms of CPU)";
-    }
-    return text;
-}
 
 /// Keeps a pool's workers running. It sleeps until a worker ends, a deadline comes, or its bell is rung; no lock is held
 /// while it waits, and nothing that a worker does can hold it up. (A sink of the log can: the errors of results that were
@@ -84,11 +68,12 @@ public:
     /// `std::logic_error` in a sink of the log that this thread itself has called.
     void join() {
         if (std::this_thread::get_id() == thread_id_.load(std::memory_order_acquire)) {
-            throw std::logic_error(
-                "multiprocessing: Pool::join() in a sink of the log: the sink runs in the thread that would be waited for");
+            throw std::logic_error("multiprocessing: Pool::join() in a sink of the log: the sink runs in the "
+                                   "thread that would be waited for");
         }
         // Not under a mutex: the thread may be in a sink, which waits for whatever it likes.
-        while (joining_.exchange(true, std::memory_order_acquire)) joining_.wait(true, std::memory_order_relaxed);
+        while (joining_.exchange(true, std::memory_order_acquire))
+            joining_.wait(true, std::memory_order_relaxed);
         const ScopeExit joined{[this] {
             joining_.store(false, std::memory_order_release);
             joining_.notify_all();
@@ -261,7 +246,7 @@ private:
         char* const crash = core_->view().crash(index).text;
         const std::string trace = platform::with_names(crash);
         death.error = [&](std::optional<std::uint64_t> first, std::uint64_t count) {
-            return loss(*process, ending, trace, first, count);
+            return loss_of_worker(*process, ending, trace, first, count);
         };
 
         const std::exception_ptr failure =
@@ -273,24 +258,10 @@ private:
         const bool early = state == WorkerLine::starting;
         slot.early_deaths = early ? slot.early_deaths + 1 : 0;
         put_off(slot);
-        attempt([&] { process->settle(); }); // now its memory may go, as nothing refers to it but what is told of
+        attempt(
+            [&] { process->settle(); }); // now its memory may go, as nothing refers to it but what is told of
         if (failure) break_pool(failure);
         if (early) break_if_hopeless(*process, ending);
-    }
-
-    static std::exception_ptr loss(const ChildProcess& process, const platform::Ending& ending,
-                                   const std::string& trace, std::optional<std::uint64_t> item,
-                                   std::uint64_t count) {
-        std::string what = "its task";
-        if (item) what = "item " + std::to_string(*item);
-        if (count > 1) what += " or one of the " + std::to_string(count - 1) + " after it";
-        std::string text = "multiprocessing: worker " + process.identity().name + " (pid " +
-                           std::to_string(process.pid()) + ") " + describe_ending(ending) + " while it ran " +
-                           what;
-        if (!trace.empty()) text += "; it crashed at\n" + trace;
-        return std::make_exception_ptr(WorkerLostError(text, process.pid(), ending.exitcode,
-                                                       item ? std::optional<std::size_t>(*item) : std::nullopt,
-                                                       trace));
     }
 
     /// The initializer threw: its own error is what everybody gets from now on.
@@ -352,9 +323,10 @@ private:
             process.keep(core_);
             process.leave_unsupervised();
             attempt([&] {
-                get_logger().log(LogLevel::error, "worker " + process.identity().name + " (pid " +
-                                                      std::to_string(process.pid()) +
-                                                      ") of a pool that has ended cannot be ended, and is left");
+                get_logger().log(LogLevel::error,
+                                 "worker " + process.identity().name + " (pid " +
+                                     std::to_string(process.pid()) +
+                                     ") of a pool that has ended cannot be ended, and is left");
             });
             return false;
         }
@@ -373,7 +345,7 @@ private:
     std::vector<platform::NativeHandle> waited_;
     std::atomic<std::thread::id> thread_id_{};
     std::atomic<bool> joining_{false}; // a thread does
-    std::thread* thread_ = nullptr; // a pointer, as a copy that a fork makes of it must not be destroyed
+    std::thread* thread_ = nullptr;    // a pointer, as a copy that a fork makes of it must not be destroyed
     const std::uint32_t copies_ = self().copies();
 };
 

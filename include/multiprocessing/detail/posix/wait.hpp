@@ -8,8 +8,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstddef>
 #include <climits>
+#include <cstddef>
 #include <ctime>
 #include <span>
 #include <vector>
@@ -28,12 +28,13 @@ inline int select_instead(std::span<pollfd> waited, const timespec* left) {
                          return a.fd < b.fd;
                      })->fd;
     // The system takes a set of any length; fd_set alone ends at 1024.
-    std::vector<unsigned long> set((std::max)(sizeof(fd_set) / sizeof(unsigned long),
-                                              static_cast<std::size_t>(most) / word_bits + 1));
+    std::vector<unsigned long> set(
+        (std::max)(sizeof(fd_set) / sizeof(unsigned long), static_cast<std::size_t>(most) / word_bits + 1));
     const auto word = [&](int fd) -> unsigned long& { return set[static_cast<std::size_t>(fd) / word_bits]; };
     const auto bit = [](int fd) { return 1UL << static_cast<std::size_t>(fd) % word_bits; };
     for (const pollfd& one : waited) word(one.fd) |= bit(one.fd);
-    const int count = ::pselect(most + 1, reinterpret_cast<fd_set*>(set.data()), nullptr, nullptr, left, nullptr);
+    const int count =
+        ::pselect(most + 1, reinterpret_cast<fd_set*>(set.data()), nullptr, nullptr, left, nullptr);
     // One that is closed is reported as ready, as ppoll() does.
     const bool some_closed = count < 0 && errno == EBADF;
     if (count < 0 && !some_closed) return count;

@@ -1,0 +1,75 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file lease_array.hpp  Leases for the shared objects of a task or map, in an array that its workers read.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/pool_layout.hpp>
+#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/tree.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Leases for the shared objects of a piece of work, in an array that the receiver reads.
+class LeaseArray {
+public:
+    LeaseArray() = default;
+    /// `copies`: how many receivers there are, each with leases of its own.
+    /// What is kept beyond the end of the work is held by `afterwards`.
+    LeaseArray(std::vector<std::shared_ptr<SharedObject>> objects, std::size_t copies, std::uint64_t afterwards)
+        : objects_(std::move(objects)), holders_(copies), afterwards_(afterwards) {
+        if (objects_.empty()) return;
+        array_ = Block{tree().heap.allocate(bytes_each() * copies)};
+        for (std::size_t copy = 0; copy < copies; ++copy) give(copy);
+    }
+    LeaseArray(LeaseArray&&) noexcept = default;
+    LeaseArray& operator=(LeaseArray&&) noexcept = default;
+    ~LeaseArray() {
+        for (std::size_t copy = 0; copy < holders_.size(); ++copy) pass_on(copy, afterwards_);
+    }
+
+    std::uint64_t bytes_each() const noexcept { return objects_.size() * sizeof(LeaseEntry); }
+    Parcel parcel(std::size_t copy = 0) const noexcept {
+        if (objects_.empty()) return {};
+        return {array_.position() + copy * bytes_each(), bytes_each()};
+    }
+
+    /// The receiver of a copy has died: its leases are over when its descendants are gone, and the next one gets others.
+    void renew(std::size_t copy, Incarnation dead) {
+        if (objects_.empty()) return;
+        leases().transfer(holders_[copy], dead);
+        give(copy);
+    }
+
+    /// The receiver of a copy has ended the work: nobody takes anything by these leases any more. What it kept is `receiver`'s.
+    void pass_on(std::size_t copy, std::uint64_t receiver) {
+        if (objects_.empty() || !holders_[copy] || copies_ != self().copies()) return;
+        leases().transfer(std::exchange(holders_[copy], 0), receiver);
+        for (std::size_t i = 0; i < objects_.size(); ++i) let_go(tree(), entries(copy)[i].grips);
+    }
+
+private:
+    void give(std::size_t copy) {
+        const std::uint64_t holder = leases().new_holder();
+        holders_[copy] = holder;
+        LeaseEntry* entry = entries(copy);
+        for (const auto& object : objects_) *entry++ = leases().give(object, holder);
+    }
+    LeaseEntry* entries(std::size_t copy) const {
+        return &tree().space.at<LeaseEntry>(array_.position() + copy * bytes_each());
+    }
+
+    std::vector<std::shared_ptr<SharedObject>> objects_; // pinned as long as the work lasts
+    std::vector<std::uint64_t> holders_;                 // by copy
+    std::uint64_t afterwards_ = 0;
+    std::uint32_t copies_ = self().copies(); // in a copy that a fork made, all this is the other process's
+    Block array_;
+};
+
+} // namespace multiprocessing::inline v1::detail
