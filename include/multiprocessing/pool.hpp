@@ -337,9 +337,7 @@ private:
                                  "a Pool ends with work that is not done, which is given up; close() and "
                                  "join() it first, or make it with .on_exit = OnExit::join");
             }
-        } catch (const std::exception& error) {
-            get_logger().log(LogLevel::error, std::string("at the end of a Pool: ") + error.what());
-        }
+        } catch (const std::exception& error) { get_logger().log(LogLevel::error, error.what()); }
         state_.reset(); // the supervisor's destructor ends what still runs
     }
 

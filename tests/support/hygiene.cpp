@@ -48,6 +48,7 @@ public:
     void testCaseEnded(const Catch::TestCaseStats& stats) override {
         {
             auto& launching = multiprocessing::detail::process_wide<multiprocessing::detail::Launching>();
+            const multiprocessing::detail::DeferredLog written_afterwards;
             std::lock_guard lock{launching.mutex};
             launching.stop_server();
         }

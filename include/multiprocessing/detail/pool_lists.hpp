@@ -33,9 +33,10 @@ public:
     /// The next `count` pushes cannot fail.
     void reserve(std::size_t count) {
         if (tickets_.capacity() - tickets_.size() >= count) return;
-        if (first_ > 0)
+        if (first_ > tickets_.size() / 2) { // else moving them would cost more than it gains
             tickets_.erase(tickets_.begin(), tickets_.begin() + static_cast<std::ptrdiff_t>(first_));
-        first_ = 0;
+            first_ = 0;
+        }
         if (tickets_.capacity() - tickets_.size() < count)
             tickets_.reserve((std::max)(tickets_.size() + count, 2 * tickets_.size()));
     }
