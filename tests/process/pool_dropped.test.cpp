@@ -52,7 +52,7 @@ std::uint64_t live_bytes() {
     auto& heap = mp::detail::tree().heap;
     for (int i = 0; i < 50; ++i) {
         mp::detail::children().running();
-        mp::detail::leases().collect_if_notified();
+        mp::detail::leases().collect();
         heap.trim();
         std::this_thread::sleep_for(2ms);
     }

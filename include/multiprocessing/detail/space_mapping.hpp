@@ -3,6 +3,7 @@
 /// @file space_mapping.hpp  How one process maps the Space: as far as it is in use, and more when it comes upon that.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/space_layout.hpp>
 
@@ -102,7 +103,7 @@ private:
     std::uint64_t extents_ = 0; // in all
     std::uint64_t tables_ = 0;  // bytes of them that are mapped
     std::vector<Region> regions_;
-    std::mutex mutex_; // guards the last two, and stores to `mapped_`
+    Mutex mutex_; // guards the last two, and stores to `mapped_`
 };
 
 } // namespace multiprocessing::inline v1::detail
