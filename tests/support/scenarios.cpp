@@ -9,6 +9,7 @@
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/shared_memory.hpp>
 #include <multiprocessing/spawn.hpp>
+#include <multiprocessing/synchronize.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -54,6 +55,59 @@ int print_in_children(const Arguments&) {
     p.join();
     std::printf("parent after\n");
     return p.exitcode().value();
+}
+
+int say(int i) {
+    if (i % 2) {
+        std::cout << "line " << i << '\n';
+    } else {
+        std::printf("line %d\n", i);
+    }
+    return i;
+}
+
+/// What workers print, whose pool ends in one way or another: all lines but those of tasks that did not finish.
+int print_in_pool(const Arguments& arguments) {
+    const std::string& way = arguments.at(0);
+    std::optional<mp::Pool> pool;
+    if (way == "maxtasksperchild") {
+        pool.emplace(mp::PoolOptions{.processes = 2, .maxtasksperchild = 10});
+    } else if (way == "own buffer") {
+        pool.emplace(2, [] { std::ios::sync_with_stdio(false); });
+    } else if (way == "idle") {
+        pool.emplace(2, [] { mp::at_child_exit([] { std::printf("a worker leaves\n"); }); });
+    } else {
+        pool.emplace(2);
+    }
+    for (int i = 0; i < 100; ++i) pool->apply(say, i);
+    std::vector<int> more(100);
+    for (int i = 0; i < 100; ++i) more[static_cast<std::size_t>(i)] = 100 + i;
+    pool->map(say, more);
+    if (way == "idle") { // both serve
+        const mp::Barrier both{2};
+        const auto meet = [](mp::Barrier barrier) { barrier.wait(); };
+        auto first = pool->apply_async(meet, both);
+        auto second = pool->apply_async(meet, both);
+        first.get();
+        second.get();
+    }
+    if (way == "crash") {
+        for (int i = 0; i < 2; ++i) {
+            try {
+                pool->apply([] { std::abort(); });
+            } catch (const mp::WorkerLostError&) {}
+        }
+    }
+    if (way == "busy") {
+        auto sleeper = pool->apply_async([] { std::this_thread::sleep_for(1h); });
+        sleeper.wait(200ms);
+    }
+    if (way == "terminate") pool->terminate();
+    if (way == "end of program") {
+        new mp::Pool(std::move(*pool));
+        return 0;
+    }
+    return 0;
 }
 
 int uncaught(const Arguments&) {
@@ -267,6 +321,7 @@ int main(int argc, char** argv) {
     if (argc < 4 || argv[3] != std::string("late")) mp::freeze_support();
     std::map<std::string, int (*)(const Arguments&)> scenarios;
     scenarios["print_in_children"] = print_in_children;
+    scenarios["print_in_pool"] = print_in_pool;
     scenarios["uncaught"] = uncaught;
     scenarios["leave_children"] = leave_children;
     scenarios["no_freeze_support"] = no_freeze_support;

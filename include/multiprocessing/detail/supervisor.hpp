@@ -294,12 +294,14 @@ private:
         end_all();
     }
 
-    /// Ends all workers: asked at first, and a second later not any more.
+    /// Ends all workers. Those that are idle leave in order, those that are busy are asked by a signal; a second later
+    /// nobody is asked any more.
     void end_all() noexcept {
-        for (const Slot& slot : workers_) {
-            if (slot.process) attempt([&] { slot.process->terminate(); });
+        // Nothing is left to be taken, so a worker that is idle now stays so.
+        core_->end_shared();
+        for (std::uint32_t i = 0; i < workers_.size(); ++i) {
+            if (workers_[i].process && is_busy(i)) attempt([&] { workers_[i].process->terminate(); });
         }
-        core_->end_shared(); // those that may not be signalled end by themselves, if they can
         const Deadline patience = Deadline::after(std::chrono::seconds{1});
         bool all_ended = true;
         for (std::uint32_t i = 0; i < workers_.size(); ++i) {
@@ -307,6 +309,21 @@ private:
             if (process && !end(*process, i, patience)) all_ended = false;
         }
         if (all_ended) core_->workers_are_gone();
+    }
+
+    /// Whether it is in its initializer, or at what give_up() has taken from it. One that has committed and not yet said so
+    /// is as good as idle.
+    bool is_busy(std::uint32_t index) noexcept {
+        const PoolView& view = core_->view();
+        const WorkerLine& line = view.line(index);
+        if (line.state.load(std::memory_order_acquire) == WorkerLine::starting) return true;
+        if (const std::uint64_t task = line.task.load(std::memory_order_acquire))
+            return view.slot(static_cast<std::uint32_t>(task - 1)).cell.load().state != TaskState::done;
+        const std::uint64_t map = line.helping.load(std::memory_order_seq_cst); // which keeps the job
+        const std::uint64_t chunk = line.chunk.load(std::memory_order_acquire);
+        if (map == 0 || chunk == 0) return false;
+        const TaskSlot& slot = view.slot(static_cast<std::uint32_t>(slot_of_map(map)));
+        return view.chunk(view.job(slot), chunk - 1).cell.load().state != TaskState::done;
     }
 
     /// False if it lives on: the system does not let this process end it, as when its task has become a program of another

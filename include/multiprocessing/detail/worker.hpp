@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/given_objects.hpp>
 #include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
+#include <multiprocessing/detail/platform/streams.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/remote_exception.hpp>
 #include <multiprocessing/detail/thunk.hpp>
@@ -112,7 +113,9 @@ public:
     void has_told() noexcept { line_.handing_over.store(0, std::memory_order_release); }
 
     /// Commits a task or chunk. If it was doomed, the parent is about to kill this process, and nothing may be touched.
+    /// What it has printed goes out first: a task that is done may be the last that is seen of this process.
     void commit(TaskCell& cell, TaskWord published) {
+        platform::flush_what_was_printed();
         if (!cell.commit(published, self_.self)) {
             for (;;) platform::wait_any({}, Deadline{});
         }

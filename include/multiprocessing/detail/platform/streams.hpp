@@ -6,6 +6,7 @@
 ///   that another thread holds, as that thread may sit in it for ever; so it waits for nobody but the far
 ///   end of a full pipe. (Windows: does not skip, as a lock cannot be tried there; so it waits for a thread that is
 ///   writing, too.) Other FILEs are the program's own business.
+/// * `flush_what_was_printed()`: the same if they hold anything, which costs 3 ns to ask. (Windows: cannot ask the C streams.)
 /// * `take_null_input()`: from now on standard input is the null device, and nothing that was read ahead is left.
 /// * `standard_outputs()`: the handles of standard output and error, for a message to another process, and
 ///   `take_standard_outputs(handles)`, which makes them this process's. One that is closed is invalid, and is closed there.
@@ -30,6 +31,7 @@ namespace multiprocessing::inline v1::detail::platform {
 
 static_assert(requires(std::string_view text) {
     { flush_standard_streams() } noexcept -> std::same_as<void>;
+    { flush_what_was_printed() } noexcept -> std::same_as<void>;
     { take_null_input() } -> std::same_as<void>;
     { standard_outputs() } -> std::same_as<std::array<NativeHandle, 2>>;
     { take_standard_outputs(standard_outputs()) } -> std::same_as<void>;

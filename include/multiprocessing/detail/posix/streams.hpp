@@ -45,6 +45,7 @@ inline void flush_standard_streams() noexcept {
         // In a child that prints nothing this is all: what it calls beyond are pages that it would be the first to touch.
         if (is_synchronised(first) && (!second || is_synchronised(*second)) && ::__fpending(file) == 0) return;
         if (::ftrylockfile(file) != 0) return;
+        const BrokenPipeSignalHeld no_signal; // a reader that has gone is no reason to end a worker
         try {
             // The buffers, not the streams: cerr is tied to cout, so cerr.flush() would wait for a stdout that is held.
             first.rdbuf()->pubsync();
@@ -56,6 +57,23 @@ inline void flush_standard_streams() noexcept {
     };
     flush(stdout, std::cout, nullptr);
     flush(stderr, std::cerr, &std::clog);
+}
+
+/// What a stream buffer holds is known to its derived classes alone.
+inline bool holds_output(const std::ostream& stream) noexcept {
+    struct Inside : std::streambuf {
+        static bool holds(const std::streambuf& buffer) noexcept {
+            return (buffer.*&Inside::pptr)() != (buffer.*&Inside::pbase)();
+        }
+    };
+    const std::streambuf* const buffer = stream.rdbuf();
+    return buffer && Inside::holds(*buffer);
+}
+
+inline void flush_what_was_printed() noexcept {
+    if (::__fpending(stdout) != 0 || ::__fpending(stderr) != 0 || holds_output(std::cout) ||
+        holds_output(std::cerr) || holds_output(std::clog))
+        flush_standard_streams();
 }
 
 inline void take_null_input() {
