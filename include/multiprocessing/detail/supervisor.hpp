@@ -39,7 +39,10 @@ public:
     /// Starts the workers by `plan`, and the thread. If one of them cannot be started, those that were are ended.
     Supervisor(std::shared_ptr<PoolCore> core, LaunchRequest plan, std::uint64_t most_tasks)
         : core_(std::move(core)), plan_(std::move(plan)), most_tasks_(most_tasks), workers_(core_->workers()) {
-        ScopeExit end_started{[this] { end_all(); }};
+        ScopeExit end_started{[this] {
+            note_busy(TaskState::run, TaskState::doom);
+            end_all();
+        }};
         for (std::uint32_t i = 0; i < workers_.size(); ++i) start(i);
         const platform::AllSignalsBlocked program_handles_signals;
         ++self().own_threads;
@@ -92,6 +95,7 @@ private:
         Clock::time_point start_at{};
         unsigned early_deaths = 0; // in a row, before it served
         bool may_have_ended = true;
+        bool busy = false; // when the pool ends
     };
 
     void start(std::uint32_t worker) {
@@ -124,8 +128,7 @@ private:
                 if (failures++ == 0) warn("the supervisor of a pool goes on after an error: ", error);
                 if (failures == most_failures) {
                     warn("the supervisor of a pool failed: ", error);
-                    core_->give_up(std::current_exception(), true); // nobody may wait for ever
-                    end_all();
+                    end_pool(std::current_exception(), true); // nobody may wait forever
                     break;
                 }
                 all_are_to_be_looked_at();
@@ -161,9 +164,8 @@ private:
         }
         const bool leaving = terminated_.load() || self().ends_children.load();
         if (leaving) {
-            core_->give_up(std::make_exception_ptr(CancelledError("multiprocessing: the pool was terminated")),
-                           false);
-            end_all();
+            end_pool(std::make_exception_ptr(CancelledError("multiprocessing: the pool was terminated")),
+                     false);
             return false;
         }
         const bool chores = core_->tick();
@@ -182,6 +184,7 @@ private:
         }
         if (!any && closed && !needed) return false;
         if (chores) wake_up = wake_up.sooner(Deadline::after(slice));
+        if (tree().heap.trim_unused()) wake_up = wake_up.sooner(Deadline::after(std::chrono::seconds{1}));
         sleep(wake_up);
         return true;
     }
@@ -289,10 +292,7 @@ private:
                             process.pid(), ending.exitcode, std::nullopt)));
     }
 
-    void break_pool(const std::exception_ptr& error) {
-        core_->give_up(error, true);
-        end_all();
-    }
+    void break_pool(const std::exception_ptr& error) { end_pool(error, true); }
 
     /// Ends all workers. Those that are idle leave in order, those that are busy are asked by a signal; a second later
     /// nobody is asked any more.
@@ -300,7 +300,7 @@ private:
         // Nothing is left to be taken, so a worker that is idle now stays so.
         core_->end_shared();
         for (std::uint32_t i = 0; i < workers_.size(); ++i) {
-            if (workers_[i].process && is_busy(i)) attempt([&] { workers_[i].process->terminate(); });
+            if (workers_[i].process && workers_[i].busy) attempt([&] { workers_[i].process->terminate(); });
         }
         const Deadline patience = Deadline::after(std::chrono::seconds{1});
         bool all_ended = true;
@@ -311,19 +311,33 @@ private:
         if (all_ended) core_->workers_are_gone();
     }
 
-    /// Whether it is in its initializer, or at what give_up() has taken from it. One that has committed and not yet said so
-    /// is as good as idle.
-    bool is_busy(std::uint32_t index) noexcept {
+    /// Notes which workers are in their initializer, or at a task or chunk in one of these states. One that has committed
+    /// and not yet said so is as good as idle.
+    void note_busy(TaskState first, TaskState second) noexcept {
         const PoolView& view = core_->view();
-        const WorkerLine& line = view.line(index);
-        if (line.state.load(std::memory_order_acquire) == WorkerLine::starting) return true;
-        if (const std::uint64_t task = line.task.load(std::memory_order_acquire))
-            return view.slot(static_cast<std::uint32_t>(task - 1)).cell.load().state != TaskState::done;
-        const std::uint64_t map = line.helping.load(std::memory_order_seq_cst); // which keeps the job
-        const std::uint64_t chunk = line.chunk.load(std::memory_order_acquire);
-        if (map == 0 || chunk == 0) return false;
-        const TaskSlot& slot = view.slot(static_cast<std::uint32_t>(slot_of_map(map)));
-        return view.chunk(view.job(slot), chunk - 1).cell.load().state != TaskState::done;
+        for (std::uint32_t i = 0; i < workers_.size(); ++i) {
+            const WorkerLine& line = view.line(i);
+            const auto is_at = [&](const TaskCell& cell) {
+                const TaskState state = cell.load().state;
+                if (state == first || state == second) workers_[i].busy = true;
+            };
+            if (line.state.load(std::memory_order_acquire) == WorkerLine::starting) workers_[i].busy = true;
+            const std::uint64_t task = line.task.load(std::memory_order_acquire);
+            if (task != 0) is_at(view.slot(static_cast<std::uint32_t>(task - 1)).cell);
+            const std::uint64_t map = line.helping.load(std::memory_order_seq_cst); // which keeps the job
+            const std::uint64_t chunk = line.chunk.load(std::memory_order_acquire);
+            if (map == 0 || chunk == 0) continue;
+            is_at(
+                view.chunk(view.job(view.slot(static_cast<std::uint32_t>(slot_of_map(map)))), chunk - 1).cell);
+        }
+    }
+
+    /// Nothing more comes of the pool.
+    void end_pool(const std::exception_ptr& error, bool broken) noexcept {
+        note_busy(TaskState::run, TaskState::doom); // before: what is dropped is forgotten when it is given up
+        core_->give_up(error, broken);
+        note_busy(TaskState::lost, TaskState::lost); // after: what was taken meanwhile
+        end_all();
     }
 
     /// False if it lives on: the system does not let this process end it, as when its task has become a program of another
