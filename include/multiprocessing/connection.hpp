@@ -69,6 +69,8 @@ class Connection {
 public:
     using multiprocessing_owned_handle = void; // Spawnable, and may be sent over a Connection
 
+    /// A closed one, as a member that is to be assigned.
+    Connection() noexcept = default;
     Connection(Connection&&) noexcept = default;
     Connection& operator=(Connection&&) noexcept = default;
 
@@ -87,7 +89,7 @@ public:
                 "connection.dup()");
         } else {
             send_message<Value>(value);
-            detail::give_away<Value>(std::forward<T>(value));
+            detail::give_away<T>(std::forward<T>(value));
         }
     }
 

@@ -61,7 +61,7 @@ public:
     Pool(PoolOptions options, Initializer&& initializer, Arguments&&... arguments) {
         using F = std::decay_t<Initializer>;
         using Call = detail::CrossingCall<F, Arguments...>;
-        if constexpr (!Call::ok) {
+        if constexpr (!Call::template ok_as<Initializer>) {
             Call::explain();
         } else {
             detail::GivingToChild giving;
@@ -69,6 +69,7 @@ public:
             Call::write(writer, initializer, std::forward<Arguments>(arguments)...);
             make<detail::WorkerCode<F, Arguments...>>(options, writer.take(), std::move(giving.objects),
                                                       std::move(giving.handles));
+            Call::consume(std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...);
         }
     }
 
@@ -110,6 +111,7 @@ public:
             using Code = detail::TaskCode<F, Arguments...>;
             auto work = submit(detail::thunk_address<Code, detail::TaskFrame>(),
                                detail::thunk_file<Code, detail::TaskFrame>(), writer, context);
+            Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
             return AsyncResult<R>(std::make_shared<detail::TaskResult<R>>(state().core, std::move(work)));
         }
     }
@@ -147,7 +149,9 @@ public:
             using F = std::decay_t<Function>;
             using Given = std::ranges::range_reference_t<Range>;
             using Element = detail::ElementType<F, Given>;
-            return start_map<F, Element, detail::MapCall<F, Element>>(function, range, options);
+            auto result = start_map<F, Element, detail::MapCall<F, Element>>(function, range, options);
+            detail::give_away<Range>(std::forward<Range>(range));
+            return result;
         }
     }
     template <class Function, class Item>
@@ -172,7 +176,11 @@ public:
             static_assert(fits,
                           "map_into writes what the function returns: the results must be a shared_vector of "
                           "that very type");
-            if constexpr (fits) start_map<F, Element, Called>(function, range, options, &results).give();
+            if constexpr (fits) {
+                auto result = start_map<F, Element, Called>(function, range, options, &results);
+                detail::give_away<Range>(std::forward<Range>(range));
+                result.give();
+            }
         }
     }
 
@@ -204,7 +212,9 @@ public:
         } else {
             using F = std::decay_t<Function>;
             using Element = detail::ArgumentsType<F, std::ranges::range_reference_t<Range>>;
-            return start_map<F, Element, detail::MapCall<F, Element*>>(function, range, options);
+            auto result = start_map<F, Element, detail::MapCall<F, Element*>>(function, range, options);
+            detail::give_away<Range>(std::forward<Range>(range));
+            return result;
         }
     }
     template <class Function>

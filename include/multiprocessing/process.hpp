@@ -167,7 +167,7 @@ public:
         : state_(make(std::move(options))) {
         using F = std::decay_t<Function>;
         using Call = detail::CrossingCall<F, Arguments...>;
-        if constexpr (!Call::ok) {
+        if constexpr (!Call::template ok_as<Function>) {
             Call::explain();
         } else {
             detail::GivingToChild giving;
@@ -182,6 +182,7 @@ public:
             if (!giving.handles.empty())
                 request.handles =
                     std::make_shared<const std::vector<detail::platform::Handle>>(std::move(giving.handles));
+            Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
         }
     }
 

@@ -40,7 +40,9 @@ public:
 
     /// This process will use it no more: this handle and its copies here refuse from now on. Other processes go on.
     /// Python: `close()`.
-    void close() const noexcept { closed_->store(true, std::memory_order_relaxed); }
+    void close() const noexcept {
+        if (closed_) closed_->store(true, std::memory_order_relaxed);
+    }
 
 protected:
     explicit QueueHandle(Count maxsize) : Base(Opening{maxsize.value()}) {
@@ -48,7 +50,7 @@ protected:
     }
     explicit QueueHandle(Received received) : Base(std::move(received)) {}
 
-    bool is_closed() const noexcept { return closed_->load(std::memory_order_relaxed); }
+    bool is_closed() const noexcept { return closed_ && closed_->load(std::memory_order_relaxed); }
 
     RingResult put_before(const T& item, const Deadline& deadline) const {
         if constexpr (!Serializable<T>) {
@@ -238,8 +240,10 @@ class Queue : public detail::BoundedQueueHandle<Queue<T>, T> {
 public:
     static constexpr char kind[] = "Queue";
 
+    /// Of any number of items.
+    Queue() : Base(Count{}) {}
     /// Of at most `maxsize` items at a time; 0 for any number.
-    explicit Queue(Count maxsize = {}) : Base(maxsize) {}
+    explicit Queue(Count maxsize) : Base(maxsize) {}
 
 private:
     friend detail::HandleBase<Queue, detail::Ring>;
@@ -259,8 +263,10 @@ class JoinableQueue : public detail::BoundedQueueHandle<JoinableQueue<T>, T> {
 public:
     static constexpr char kind[] = "JoinableQueue";
 
+    /// Of any number of items.
+    JoinableQueue() : Base(Count{}) {}
     /// Of at most `maxsize` items at a time; 0 for any number.
-    explicit JoinableQueue(Count maxsize = {}) : Base(maxsize) {}
+    explicit JoinableQueue(Count maxsize) : Base(maxsize) {}
 
     /// One item that was taken has been dealt with. Throws `std::invalid_argument` if that was said of all that were put.
     /// Python: `task_done()`.

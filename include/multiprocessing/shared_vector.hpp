@@ -9,6 +9,7 @@
 #include <multiprocessing/detail/tree.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -68,7 +69,17 @@ public:
               },
               detail::bytes_behind<Head, T>(size)) {}
     shared_vector(std::size_t size, Element value) { assign(size, value); }
-    shared_vector(std::initializer_list<Element> elements) { append_range(elements); }
+    shared_vector(std::initializer_list<Element> elements)
+        requires(!std::convertible_to<shared_vector, Element>)
+    {
+        append_range(elements);
+    }
+    /// The same of a T that a shared_vector converts to: `shared_vector b{std::move(a)}` is a move.
+    template <std::same_as<Element> X>
+        requires std::convertible_to<shared_vector, X>
+    shared_vector(std::initializer_list<X> elements) {
+        append_range(elements);
+    }
     template <std::input_iterator Iterator>
     shared_vector(Iterator first, Iterator last) {
         append_range(std::ranges::subrange(first, last));

@@ -55,7 +55,7 @@ class HandleWithLock : public HandleBase<Derived, Head>, public Lockable<Derived
 public:
     /// The lock that `+=` and its like take. If it was made with a Lock of the user's own, this refers to that, and cannot be
     /// acquired twice. Python: `get_lock()`.
-    const RLock& get_lock() const noexcept { return lock_; }
+    RLock& get_lock() const noexcept { return lock_; }
 
     void release() const { lock_.release(); }
     bool acquire_until(const Deadline& deadline) const { return lock_.acquire_until(deadline); }
@@ -79,7 +79,7 @@ protected:
           lock_(RLockAccess::of(options.lock.object_ ? options.lock.object_ : this->object())) {}
 
 private:
-    RLock lock_;
+    mutable RLock lock_; // all that a handle does is const; assigned to nowhere but in take()
 };
 
 } // namespace detail
@@ -197,12 +197,20 @@ class Array : public detail::HandleWithLock<Array<T>, detail::ArrayHead>, public
 public:
     static constexpr char kind[] = "Array";
 
+    /// No elements.
+    Array() : Array(std::size_t{0}) {}
     /// `size` zeros.
     explicit Array(std::size_t size) : Array(SharedOptions{}, size) {}
     Array(SharedOptions options, std::size_t size)
         : Base(options, detail::bytes_behind<Head, T>(size), detail::array_of_zeros<Head, T>(size)) {}
     /// These elements, in the order given.
-    Array(std::initializer_list<Element> elements) : Array(std::vector<Element>(elements), SharedOptions{}) {}
+    Array(std::initializer_list<Element> elements)
+        requires(!std::convertible_to<const Array&, Element>)
+        : Array(std::vector<Element>(elements), SharedOptions{}) {}
+    /// The same of a T that an Array converts to: `Array b{a}` is another handle of `a`, and no element.
+    template <std::same_as<Element> X>
+        requires std::convertible_to<const Array&, X>
+    Array(std::initializer_list<X> elements) : Array(std::vector<X>(elements), SharedOptions{}) {}
     Array(SharedOptions options, std::initializer_list<Element> elements)
         : Array(std::vector<Element>(elements), std::move(options)) {}
     template <detail::RangeOf<T, Array> Range>
@@ -270,11 +278,19 @@ class RawArray : public detail::HandleBase<RawArray<T>, detail::RawArrayHead>,
 public:
     static constexpr char kind[] = "RawArray";
 
+    /// No elements.
+    RawArray() : RawArray(std::size_t{0}) {}
     /// `size` zeros.
     explicit RawArray(std::size_t size)
         : Base(detail::array_of_zeros<Head, T>(size), detail::bytes_behind<Head, T>(size)) {}
     /// These elements, in the order given.
-    RawArray(std::initializer_list<Element> elements) : RawArray(std::vector<Element>(elements), Collected{}) {}
+    RawArray(std::initializer_list<Element> elements)
+        requires(!std::convertible_to<const RawArray&, Element>)
+        : RawArray(std::vector<Element>(elements), Collected{}) {}
+    /// As that of Array.
+    template <std::same_as<Element> X>
+        requires std::convertible_to<const RawArray&, X>
+    RawArray(std::initializer_list<X> elements) : RawArray(std::vector<X>(elements), Collected{}) {}
     template <detail::RangeOf<T, RawArray> Range>
     explicit RawArray(Range&& range)
         : RawArray(detail::collected<T>(std::forward<Range>(range)), Collected{}) {}
@@ -295,11 +311,21 @@ private:
 };
 
 template <class T>
+Value(T) -> Value<T>;
+template <class T>
+Value(SharedOptions, T) -> Value<T>;
+template <class T>
+RawValue(T) -> RawValue<T>;
+template <class T>
 Array(std::initializer_list<T>) -> Array<T>;
+template <class T>
+Array(SharedOptions, std::initializer_list<T>) -> Array<T>;
 template <class T>
 RawArray(std::initializer_list<T>) -> RawArray<T>;
 template <std::ranges::input_range Range>
 Array(Range&&) -> Array<std::ranges::range_value_t<Range>>;
+template <std::ranges::input_range Range>
+Array(SharedOptions, Range&&) -> Array<std::ranges::range_value_t<Range>>;
 template <std::ranges::input_range Range>
 RawArray(Range&&) -> RawArray<std::ranges::range_value_t<Range>>;
 

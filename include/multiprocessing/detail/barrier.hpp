@@ -34,13 +34,15 @@ class Barrier : public detail::HandleBase<Barrier, detail::BarrierBody> {
 public:
     static constexpr char kind[] = "Barrier";
 
+    /// Of no parties, as a member that is to be assigned: wait() throws `std::logic_error`.
+    Barrier() = default;
     explicit Barrier(Count parties) : Barrier(BarrierOptions{}, parties) {}
     Barrier(BarrierOptions options, Count parties)
         : HandleBase([parties = checked(parties), options](detail::BarrierBody& body) {
               body.parties = parties;
               body.set_timeout(options.timeout);
           }) {}
-    /// `action` is a function or functor that is Serializable; it runs in the process that comes last.
+    /// `action` is a function or functor that is Spawnable, so may hold shared handles; it runs in the process that comes last.
     template <class Action>
     Barrier(Count parties, Action action, Timeout timeout = no_timeout)
         : Barrier(BarrierOptions{timeout}, parties, std::move(action)) {}
@@ -52,6 +54,9 @@ public:
     /// throws, where it was run.
     int wait(std::optional<Timeout> timeout = {}) const {
         detail::BarrierBody& body = this->body();
+        if (body.parties == 0)
+            throw std::logic_error("multiprocessing: wait() of a Barrier without parties: it was made by Barrier(); "
+                                   "assign another to it, made by Barrier{n}");
         const auto deadline = detail::Deadline::after(timeout ? *timeout : body.timeout());
         const auto arrival = body.barrier.arrive(parking(), body.parties, body.action_bytes != 0,
                                                  detail::this_thread(), deadline);
@@ -82,6 +87,20 @@ public:
     }
     bool broken() const { return body().barrier.state().phase == detail::SharedBarrier::Phase::broken; }
 
+    void give(detail::Giver& giver) const {
+        HandleBase::give(giver);
+        for (const auto& object : *objects_) giver.give(object);
+    }
+    static Barrier take(detail::Taker& taker) {
+        Barrier barrier = HandleBase::take(taker);
+        if (const std::uint32_t count = barrier.body().action_objects) {
+            detail::ActionObjects objects;
+            for (std::uint32_t i = 0; i < count; ++i) objects.push_back(take_object(taker, "object of a Barrier's action"));
+            barrier.objects_ = std::make_shared<const detail::ActionObjects>(std::move(objects));
+        }
+        return barrier;
+    }
+
 private:
     friend HandleBase<Barrier, detail::BarrierBody>;
     explicit Barrier(detail::Received received) : HandleBase(std::move(received)) {}
@@ -92,7 +111,8 @@ private:
                   body.set_timeout(timeout);
                   action.write(body);
               },
-              action.bytes()) {}
+              action.bytes()),
+          objects_(std::make_shared<const detail::ActionObjects>(action.objects())) {}
 
     static std::uint32_t checked(Count parties) {
         if (parties.value() >= 1 && parties.value() <= detail::SharedBarrier::most_parties)
@@ -108,13 +128,16 @@ private:
 
     void act(detail::BarrierBody& body, std::uint32_t generation) const {
         try {
-            detail::BarrierAction::run(body);
+            detail::BarrierAction::run(body, *objects_);
         } catch (...) {
             body.barrier.break_up(parking(), generation);
             throw;
         }
         if (!body.barrier.act_done(parking(), generation, detail::this_thread())) throw_broken();
     }
+
+    // What the action holds handles of: kept as long as this.
+    std::shared_ptr<const detail::ActionObjects> objects_ = std::make_shared<const detail::ActionObjects>();
 };
 
 } // namespace multiprocessing::inline v1

@@ -92,10 +92,35 @@ using CarriedType = typename decltype(carried_type<Declared, Argument>())::type;
 template <class T>
 concept Reference = requires { typename T::multiprocessing_reference; };
 
+template <class T, class... Around>
+constexpr bool holds_reference();
+template <class... Around, class... Part>
+constexpr bool some_hold_reference(Types<Part...>) {
+    return (holds_reference<Part, Around...>() || ...);
+}
+/// Whether a T that crosses is a Reference, or something that holds one.
+template <class T, class... Around>
+constexpr bool holds_reference() {
+    if constexpr (Reference<T>) {
+        return true;
+    } else if constexpr ((std::is_same_v<T, Around> || ...) || Parts<T>::count == 0) {
+        return false;
+    } else {
+        return detail::some_hold_reference<Around..., T>(Parts<T>{});
+    }
+}
+
+template <class T>
+constexpr bool find_handle() {
+    if constexpr (!can_cross<T, Crossing::spawning>()) {
+        return false;
+    } else {
+        return !can_cross<T, Crossing::anywhere>() || holds_reference<T>();
+    }
+}
 /// A shared handle, or something that holds one: may be bound to an lvalue reference, as it refers to the same object.
 template <class T>
-inline constexpr bool holds_handle =
-    Reference<T> || (can_cross<T, Crossing::spawning>() && !can_cross<T, Crossing::anywhere>());
+inline constexpr bool holds_handle = find_handle<T>();
 
 /// Holds what is moved to the receiver, a Connection.
 template <class T>
@@ -114,12 +139,13 @@ constexpr bool is_given_away() {
     }
 }
 
-/// Ends the giver's part of what was written, if it is of the kind that only one process has.
-template <class T, class Given>
+/// Consumes what was given as an rvalue and has been written: it is as after a move. What it refers to may be the
+/// receiver's alone from then on.
+template <class Given>
 void give_away([[maybe_unused]] Given&& given) {
-    if constexpr (std::is_same_v<T, Given> && !std::is_trivially_copyable_v<T>) {
-        if constexpr (holds_owned<T>) [[maybe_unused]]
-            const T given_away(std::forward<Given>(given));
+    if constexpr (!std::is_reference_v<Given> && !std::is_const_v<Given> &&
+                  !std::is_trivially_copyable_v<Given> && std::is_move_constructible_v<Given>) {
+        [[maybe_unused]] const Given given_away(std::forward<Given>(given));
     }
 }
 
@@ -220,10 +246,17 @@ public:
     static constexpr bool ok =
         function_crosses && count_fits() && All::all_cross && All::all_given && All::invocable;
 
+    /// Whether a function given as a Function (a reference, if it is an lvalue) may go there.
+    template <class Function>
+    static constexpr bool ok_as = ok && is_given_away<F, Function>();
+
     /// One error of the compiler that says why not.
     static void explain() {
         if constexpr (!function_crosses) {
             require_crossing<F, Crossing::spawning>();
+        } else if constexpr (ok) {
+            static_assert(!ok, "the function object holds a Connection, which belongs to one process: hand it over with "
+                               "std::move, or give it connection.dup()");
         } else if constexpr (!count_fits()) {
             static_assert(
                 Parameters<F>::count == sizeof...(Argument),
@@ -257,12 +290,17 @@ public:
         encode_function<F>(writer, function);
         write_arguments(writer, std::index_sequence_for<Argument...>{}, std::forward<Argument>(arguments)...);
     }
+    /// The call was written, and will be made: what of it was given as rvalues is consumed.
+    template <class Function>
+    static void consume(Function&& function, Argument&&... arguments) {
+        if constexpr (std::is_class_v<F>) give_away<Function>(std::forward<Function>(function));
+        (give_away<Argument>(std::forward<Argument>(arguments)), ...);
+    }
 
 private:
     template <std::size_t... Index>
     static void write_arguments(Writer& writer, std::index_sequence<Index...>, Argument&&... arguments) {
         (write_as<std::tuple_element_t<Index, Carried>>(writer, std::forward<Argument>(arguments)), ...);
-        (give_away<std::tuple_element_t<Index, Carried>>(std::forward<Argument>(arguments)), ...);
     }
 
     template <class As, class Given>

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -34,9 +36,12 @@ class HandleBase {
 public:
     using multiprocessing_handle = void; // Spawnable, but not Serializable
 
-    void give(Giver& giver) const { giver.give(object_); }
+    void give(Giver& giver) const {
+        require_present();
+        giver.give(object_);
+    }
     static Derived take(Taker& taker) {
-        return Derived(Received{SharedObject::make_given(Derived::kind, taker.take())});
+        return Derived(Received{take_object(taker, Derived::kind)});
     }
 
 protected:
@@ -51,15 +56,28 @@ protected:
         : object_(SharedObject::make_unused(
               std::make_unique<InitialObject<Init>>(sizeof(Body) + further_bytes, std::move(init)))) {}
 
-    /// Throws `std::logic_error` in a process that the object was not passed to.
-    Body& body() const { return *std::launder(static_cast<Body*>(object_->address())); }
+    /// Throws `std::logic_error` in a process that the object was not passed to, and after a move.
+    Body& body() const {
+        require_present();
+        return *std::launder(static_cast<Body*>(object_->address()));
+    }
     /// After body().
     TreeMember& member() const { return object_->member(); }
     const platform::Parking& parking() const { return object_->member().space.parking(); }
     const std::shared_ptr<SharedObject>& object() const noexcept { return object_; }
+    static std::shared_ptr<SharedObject> take_object(Taker& taker, const char* kind) {
+        if (auto known = taker.take_known()) return known;
+        return SharedObject::make_given(kind, taker.take());
+    }
     void refer_to(std::shared_ptr<SharedObject> object) noexcept { object_ = std::move(object); }
 
 private:
+    void require_present() const {
+        if (!object_) [[unlikely]]
+            throw std::logic_error(std::string("multiprocessing: this ") + Derived::kind +
+                                   " was moved away: use the one that it was moved to, or pass a copy");
+    }
+
     template <class Init>
     class InitialObject final : public SharedObject {
     public:

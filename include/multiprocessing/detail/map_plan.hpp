@@ -99,6 +99,9 @@ public:
             } else {
                 encode<Element>(writer, as_element<Element>(std::forward<Given>(element)));
             }
+            // A range of rvalues, as one of move iterators is, gives its elements away one by one.
+            if constexpr (std::is_rvalue_reference_v<std::ranges::range_reference_t<Range>>)
+                give_away<std::remove_reference_t<Given>>(std::move(element));
         }
         items = places.size();
         places.push_back({writer.size(), context.objects.size()});

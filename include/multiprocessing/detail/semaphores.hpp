@@ -66,8 +66,10 @@ class Semaphore : public detail::SemaphoreHandle<Semaphore> {
 public:
     static constexpr char kind[] = "Semaphore";
 
+    /// Can be acquired once.
+    Semaphore() : SemaphoreHandle(1) {}
     /// 0 is 0 here: nothing can be acquired before something is released.
-    explicit Semaphore(Count value = 1) : SemaphoreHandle(value) {}
+    explicit Semaphore(Count value) : SemaphoreHandle(value) {}
 
     /// Adds 1. Throws `std::invalid_argument` beyond 2,147,483,647.
     void release() const { release_up_to(detail::SharedSemaphore::most); }
@@ -83,7 +85,9 @@ class BoundedSemaphore : public detail::SemaphoreHandle<BoundedSemaphore> {
 public:
     static constexpr char kind[] = "BoundedSemaphore";
 
-    explicit BoundedSemaphore(Count value = 1) : SemaphoreHandle(value) {}
+    /// Can be acquired once.
+    BoundedSemaphore() : SemaphoreHandle(1) {}
+    explicit BoundedSemaphore(Count value) : SemaphoreHandle(value) {}
 
     void release() const {
         const std::uint32_t limit = body().first();

@@ -15,16 +15,24 @@
 
 namespace multiprocessing::inline v1::detail {
 
+/// Also of arrays of arrays, one within the other.
 template <class T>
-struct Codec<T, Kind::array> {
+struct ArrayCodec {
     static void write(Writer& writer, const T& value) {
         for (const auto& element : value) detail::encode(writer, element);
     }
     static void read_into(Reader& reader, T& value) {
         for (auto& element : value) detail::decode_into(reader, element);
     }
+};
+
+template <class Element, std::size_t Count>
+struct Codec<Element[Count], Kind::array> : ArrayCodec<Element[Count]> {}; // no function returns one
+
+template <class T>
+struct Codec<T, Kind::array> : ArrayCodec<T> {
     static T read(Reader& reader)
-        requires(std::is_class_v<T> && !std::is_default_constructible_v<T>)
+        requires(!std::is_default_constructible_v<T>)
     {
         return [&]<std::size_t... Index>(std::index_sequence<Index...>) {
             return T{{(static_cast<void>(Index), decode<typename T::value_type>(reader))...}};

@@ -41,6 +41,8 @@ class Taker {
 public:
     virtual ~Taker() = default;
     virtual LeaseEntry take() = 0;
+    /// The object itself, where this process has it already: then there is no lease to be taken. Else null.
+    virtual std::shared_ptr<SharedObject> take_known() { return nullptr; }
     virtual platform::Handle take_handle(std::uint64_t) {
         throw SerializationError("multiprocessing: a message names a handle that did not come with it");
     }

@@ -51,6 +51,7 @@ enum class Refusal {
     base,
     too_many_fields,
     uncounted_field,
+    anonymous_field,
     bit_field,
     no_hook
 };
@@ -114,6 +115,7 @@ constexpr Refusal refusal_of_aggregate() {
     case Obstacle::base: return Refusal::base;
     case Obstacle::too_many: return Refusal::too_many_fields;
     case Obstacle::uncounted_field: return Refusal::uncounted_field;
+    case Obstacle::anonymous_field: return Refusal::anonymous_field;
     case Obstacle::bit_field: return Refusal::bit_field;
     }
     return Refusal::no_hook;

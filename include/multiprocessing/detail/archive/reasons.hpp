@@ -117,6 +117,8 @@ constexpr Words words_for(Refusal refusal, std::string_view name) {
     case Refusal::too_many_fields: return {"aggregate of more than 64 members: group them, or ", hook_advice};
     case Refusal::uncounted_field:
         return {"aggregate with a reference, or with a member that {} does not initialise: ", hook_advice};
+    case Refusal::anonymous_field:
+        return {"aggregate with an anonymous union or struct, which cannot be taken apart: ", hook_advice};
     case Refusal::bit_field: return {"aggregate with a bit-field: ", hook_advice};
     case Refusal::immovable:
     case Refusal::no_hook: break;

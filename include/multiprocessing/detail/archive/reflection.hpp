@@ -3,9 +3,11 @@
 /// @file reflection.hpp  How many fields an aggregate has, of which types, and whether that can be known at all.
 
 #include <multiprocessing/detail/archive/members.hpp>
+#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/config.hpp>
 
 #include <cstddef>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -31,7 +33,15 @@ constexpr std::size_t field_count() {
 }
 
 /// Why an aggregate cannot be taken to pieces.
-enum class Obstacle { none, not_empty_constructible, base, too_many, uncounted_field, bit_field };
+enum class Obstacle {
+    none,
+    not_empty_constructible,
+    base,
+    too_many,
+    uncounted_field,
+    anonymous_field,
+    bit_field
+};
 
 /// Initialises any object, or any reference; never called.
 struct AnyLvalue {
@@ -75,8 +85,71 @@ constexpr bool has_bit_field() {
     return !decltype(Members<Count>::template takes<FieldsByReference>(std::declval<T&>()))::value;
 }
 
-/// What stands in the way of reflecting the aggregate T. An anonymous union among the members, alas, is an
-/// error of the compiler here and not an answer.
+/// Whether a class has no name, or is that of an anonymous union or struct: g++ spells both in one way, clang in two.
+template <class U>
+constexpr bool is_unnamed() {
+    if constexpr (std::is_class_v<U> || std::is_union_v<U>) {
+        constexpr std::string_view name = spelled_name<U>();
+        return name.ends_with("<unnamed union>") || name.ends_with("<unnamed struct>") ||
+               name.ends_with("<unnamed class>");
+    } else {
+        return false;
+    }
+}
+template <class U>
+constexpr bool is_anonymous() {
+    if constexpr (std::is_class_v<U> || std::is_union_v<U>) {
+        constexpr std::string_view name = spelled_name<U>();
+        // Behind the last "::" of "Job::(anonymous union at job.hpp:7:5)"; a namespace has no "at".
+        constexpr std::size_t begin = name.rfind("(anonymous ");
+        return begin != name.npos && name.ends_with(')') && !name.substr(begin).starts_with("(anonymous namespace");
+    } else {
+        return false;
+    }
+}
+
+/// Initialises anything that can be copied as it lies in memory, as members of anonymous unions and structs can; copies of
+/// other classes are not looked into.
+struct AnyTrivial {
+    AnyTrivial(const AnyTrivial&) = delete;
+    template <class U>
+        requires std::is_trivially_copyable_v<U>
+    operator U&() const;
+};
+/// The same, if it has a name.
+struct AnyNamed {
+    AnyNamed(const AnyNamed&) = delete;
+    template <class U>
+        requires(std::is_trivially_copyable_v<U> && !is_unnamed<U>())
+    operator U&() const;
+};
+/// Initialises an anonymous union or struct, where the compiler says that it is one.
+struct AnyAnonymous {
+    AnyAnonymous(const AnyAnonymous&) = delete;
+    template <class U>
+        requires(is_anonymous<U>())
+    operator U&() const;
+};
+
+/// Whether the field behind `Before` others is an anonymous union or struct, which cannot be decomposed: an error of the
+/// compiler that no concept catches. Its constructors are inaccessible under g++, so that it cannot be initialised by
+/// what is converted to it, but its first member by what is not; under clang its name tells.
+template <class T, std::size_t Before>
+constexpr bool is_anonymous_field() {
+    using Fields = Members<Before>;
+    if constexpr (Fields::template fits_with<T, AnyTrivial>) {
+        return Fields::template fits_with<T, AnyAnonymous>;
+    } else {
+        return Fields::template fits_with<T, AnyNamed>;
+    }
+}
+
+template <class T, std::size_t... Before>
+constexpr bool has_anonymous_field(std::index_sequence<Before...>) {
+    return (is_anonymous_field<T, Before>() || ...);
+}
+
+/// What stands in the way of reflecting the aggregate T.
 template <class T>
 constexpr Obstacle obstacle() {
     if constexpr (has_base<T>()) {
@@ -90,6 +163,8 @@ constexpr Obstacle obstacle() {
         if constexpr (All::template fits_with<T, AnyLvalue> || All::template fits_with<T, AnyRvalue>) {
             // One more than the `{}` found: there is no name for it, or `{}` does not initialise it.
             return field_count<T>() == most_members ? Obstacle::too_many : Obstacle::uncounted_field;
+        } else if constexpr (has_anonymous_field<T>(std::make_index_sequence<field_count<T>()>{})) {
+            return Obstacle::anonymous_field;
         } else if constexpr (has_bit_field<T, field_count<T>()>()) {
             return Obstacle::bit_field;
         } else {
