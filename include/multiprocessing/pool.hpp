@@ -307,10 +307,13 @@ private:
         using R = std::decay_t<typename Called::Returned>;
         using Read = std::conditional_t<into, void, R>; // what of each item comes by the result
         using Result = detail::MapValue<Read>;
-        constexpr bool plain_input = std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> &&
-                                     detail::is_plain<Element> &&
-                                     std::is_same_v<Element, std::ranges::range_value_t<Range>>;
-        using Code = detail::MapCode<F, Element, Called, plain_input>;
+        // In place, they lie as they are whatever they are.
+        constexpr bool plain_input =
+            std::is_same_v<Element, std::ranges::range_value_t<Range>> &&
+            (detail::InPlace<Range> || (std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> &&
+                                        detail::is_plain_in_blocks<Element>));
+        constexpr bool plain_output = into || detail::is_plain_in_blocks<R>;
+        using Code = detail::MapCode<F, Element, Called, plain_input, plain_output>;
         state();
         detail::MapPlan plan;
         if constexpr (plain_input && detail::InPlace<Range>) {
@@ -322,7 +325,7 @@ private:
         }
         if constexpr (into) {
             plan.make_room_in(*results);
-        } else if constexpr (detail::is_plain<R>) {
+        } else if constexpr (plain_output) {
             plan.make_room(plan.items * sizeof(R));
         }
         plan.take_callable<F>(function);

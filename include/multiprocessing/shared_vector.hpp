@@ -64,6 +64,7 @@ public:
         : Base(
               [size](Head& head) {
                   head.capacity = size;
+                  head.gap = gap_behind(head);
                   fill(detail::elements_behind<Head, T>(head), size);
                   head.size.store(size, std::memory_order_release);
               },
@@ -113,6 +114,12 @@ public:
     std::size_t capacity() const { return static_cast<std::size_t>(this->body().capacity); }
     static constexpr std::size_t max_size() noexcept {
         return static_cast<std::size_t>((std::numeric_limits<std::ptrdiff_t>::max)()) / sizeof(T);
+    }
+
+    static shared_vector take(detail::Taker& taker) {
+        shared_vector vector = Base::take(taker);
+        if constexpr (alignof(T) > detail::block_alignment) vector.realign();
+        return vector;
     }
 
     /// The content at the moment. Python: `array.copy()`.
@@ -211,6 +218,21 @@ private:
 
     T* first() const { return detail::elements_behind<Head, T>(this->body()); }
 
+    static std::uint64_t gap_behind(Head& head) noexcept {
+        return static_cast<std::uint64_t>(reinterpret_cast<std::byte*>(detail::elements_behind<Head, T>(head)) -
+                                          reinterpret_cast<std::byte*>(&head + 1));
+    }
+    /// One that was handed over as a copy of its block may lie where the elements must begin elsewhere.
+    void realign() {
+        if (this->object()->is_given()) return;
+        Head& head = this->body();
+        const std::uint64_t gap = gap_behind(head);
+        if (gap == head.gap) return;
+        std::memmove(static_cast<void*>(first()), reinterpret_cast<std::byte*>(&head + 1) + head.gap,
+                     size() * sizeof(T));
+        head.gap = gap;
+    }
+
     /// Throws unless this is the process that made it.
     Head& own() const {
         Head& head = this->body();
@@ -244,6 +266,7 @@ private:
         detail::Block block{member.heap.allocate(sizeof(Head) + detail::bytes_behind<Head, T>(capacity))};
         Head& head = *new (&member.space.template at<std::byte>(block.position())) Head{};
         head.capacity = capacity;
+        head.gap = gap_behind(head);
         move(detail::elements_behind<Head, T>(head), first(), size);
         set_size(head, size);
         this->refer_to(detail::SharedObject::make_in_block(kind, std::move(block)));

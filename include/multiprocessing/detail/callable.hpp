@@ -66,11 +66,40 @@ using Parameter = typename ParameterAt<Parameters<F>, Index>::Type;
 
 // ---- As what an argument travels ----
 
+/// A pair or tuple, as that of a map's elements, with elements that can be set: neither const nor references.
+template <class T>
+struct WithOwnElements {
+    using Type = T;
+};
+template <class A, class B>
+struct WithOwnElements<std::pair<A, B>> {
+    using Type = std::pair<std::remove_cvref_t<A>, std::remove_cvref_t<B>>;
+};
+template <class... T>
+struct WithOwnElements<std::tuple<T...>> {
+    using Type = std::tuple<std::remove_cvref_t<T>...>;
+};
+
 /// An argument by itself travels as its decayed type, text in the manner of C as a std::string.
 template <class Argument>
 using OwnCarriedType = std::conditional_t<std::is_same_v<std::decay_t<Argument>, const char*> ||
                                               std::is_same_v<std::decay_t<Argument>, char*>,
-                                          std::string, std::decay_t<Argument>>;
+                                          std::string, typename WithOwnElements<std::decay_t<Argument>>::Type>;
+
+/// Whether what is given is written as a Carried by itself, without being converted.
+template <class Carried, class Given>
+inline constexpr bool is_written_as =
+    std::is_same_v<Carried, typename WithOwnElements<std::remove_cvref_t<Given>>::Type>;
+
+/// Writes what is given, which is a Carried or a pair or tuple whose elements can be.
+template <class Carried, class Given>
+void encode_as_given(Writer& writer, const Given& given) {
+    if constexpr (std::is_same_v<Carried, Given>) {
+        encode<Carried>(writer, given);
+    } else {
+        std::apply([&](const auto&... element) { (encode(writer, element), ...); }, given);
+    }
+}
 
 template <class Declared, class Argument>
 constexpr auto carried_type() {
@@ -131,8 +160,10 @@ inline constexpr bool holds_owned = can_cross<T, Crossing::spawning>() && !can_c
 template <class T, class Argument>
 constexpr bool is_given_away() {
     // Of another type, it is made of the argument, which is moved into it or does not go there at all.
-    constexpr bool of_another_type = !std::is_same_v<T, std::remove_cvref_t<Argument>>;
-    if constexpr (of_another_type || std::is_same_v<T, Argument> || std::is_trivially_copyable_v<T>) {
+    constexpr bool of_another_type = !is_written_as<T, Argument>;
+    constexpr bool is_moved =
+        !std::is_lvalue_reference_v<Argument> && !std::is_const_v<std::remove_reference_t<Argument>>;
+    if constexpr (of_another_type || is_moved || std::is_trivially_copyable_v<T>) {
         return true;
     } else {
         return !holds_owned<T>;
@@ -305,8 +336,8 @@ private:
 
     template <class As, class Given>
     static void write_as([[maybe_unused]] Writer& writer, Given&& argument) {
-        if constexpr (std::is_same_v<As, std::remove_cvref_t<Given>>) {
-            encode<As>(writer, argument);
+        if constexpr (is_written_as<As, Given>) {
+            encode_as_given<As>(writer, argument);
         } else {
             encode<As>(writer, static_cast<As>(std::forward<Given>(argument)));
         }

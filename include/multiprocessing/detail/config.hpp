@@ -36,6 +36,18 @@ namespace multiprocessing::inline v1::detail {
 /// Changes whenever a structure that two images or two processes share changes its layout.
 inline constexpr unsigned abi_version = 7;
 
+/// Integers wider than the standard's, which are arithmetic only where the compiler is told so.
+template <class T>
+inline constexpr bool is_wide_integer = false;
+#if defined(__SIZEOF_INT128__)
+__extension__ typedef __int128 Int128;
+__extension__ typedef unsigned __int128 Uint128;
+template <>
+inline constexpr bool is_wide_integer<Int128> = true;
+template <>
+inline constexpr bool is_wide_integer<Uint128> = true;
+#endif
+
 /// The tests build the library with checks that are too costly for programs.
 #if defined(MULTIPROCESSING_CHECKED)
 inline constexpr bool checked_build = true;

@@ -94,8 +94,8 @@ public:
             }
             places.push_back({writer.size(), context.objects.size()});
             using Given = decltype(element);
-            if constexpr (std::is_same_v<Element, std::remove_cvref_t<Given>>) {
-                encode<Element>(writer, element);
+            if constexpr (is_written_as<Element, Given>) {
+                encode_as_given<Element>(writer, element);
             } else {
                 encode<Element>(writer, as_element<Element>(std::forward<Given>(element)));
             }

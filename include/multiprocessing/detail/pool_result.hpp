@@ -250,7 +250,7 @@ private:
         if constexpr (std::is_void_v<E>) {
             work.read([](Reader&, std::uint64_t) {});
             return {};
-        } else if constexpr (is_plain<E>) {
+        } else if constexpr (is_plain_in_blocks<E>) {
             work.read([](Reader&, std::uint64_t) {});
             const E* const results = &tree().space.at<const E>(work.job().output.block);
             return Value(results, results + work.items()); // the one copy out

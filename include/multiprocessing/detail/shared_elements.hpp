@@ -23,26 +23,41 @@
 
 namespace multiprocessing::inline v1::detail {
 
+/// Memory is mapped at the beginning of a page in every process: what is aligned within pages is so everywhere.
+inline constexpr std::size_t most_shared_alignment = 4096;
+
+template <class T>
+concept SharedObjectType = std::is_object_v<T> && std::is_trivially_copyable_v<T> && !shows_address<T>();
+
 template <class T>
 inline constexpr bool is_shared_atomic = false;
 template <class T>
-inline constexpr bool is_shared_atomic<std::atomic<T>> = is_plain<T> && std::atomic<T>::is_always_lock_free;
+inline constexpr bool is_shared_atomic<std::atomic<T>> =
+    SharedObjectType<T> && std::atomic<T>::is_always_lock_free;
 
 /// What may lie in shared memory as it is.
 template <class T>
-inline constexpr bool can_be_shared = (is_plain<T> || is_shared_atomic<T>)&&alignof(T) <= 64;
+inline constexpr bool can_be_shared =
+    (SharedObjectType<T> || is_shared_atomic<T>)&&alignof(T) <= most_shared_alignment;
 
 template <class T>
 constexpr bool require_sharing() {
-    static_assert(can_be_shared<T>,
-                  "only a trivially copyable type without pointers, or a lock-free std::atomic of one, can lie "
-                  "in shared memory: an address means nothing in another process");
+    if constexpr (!SharedObjectType<T> && !is_shared_atomic<T>) {
+        static_assert(can_be_shared<T>,
+                      "only a trivially copyable type without pointers, references or views, or a lock-free "
+                      "std::atomic of one, can lie in shared memory: an address means nothing in another process");
+    } else {
+        static_assert(can_be_shared<T>, "a type in shared memory is aligned to at most 4096 bytes, a page");
+    }
     return true;
 }
 
-/// Where a T begins behind a head of so many bytes.
+/// How many bytes lie at most between a head and the T behind it. Behind a head, as behind any block, T up to 64 are aligned
+/// by a constant distance; others wherever the head lies.
 template <class Head, class T>
-inline constexpr std::size_t offset_behind = (sizeof(Head) + alignof(T) - 1) / alignof(T) * alignof(T);
+inline constexpr std::size_t most_gap_behind =
+    alignof(T) <= block_alignment ? (sizeof(Head) + alignof(T) - 1) / alignof(T) * alignof(T) - sizeof(Head)
+                                  : alignof(T) - 1;
 
 struct ValueHead {
     HeldLock lock; // first: an RLock may refer to it
@@ -58,6 +73,7 @@ struct RawArrayHead {
 struct alignas(64) VectorHead {
     std::atomic<std::uint64_t> size; ///< Written by the owner alone, after the elements: who sees it sees them.
     std::uint64_t capacity;
+    std::uint64_t gap; ///< Between this and the elements, where that depends on where this lies.
 };
 
 /// What an element is made from and copied to: of an atomic, what it holds.
@@ -74,12 +90,18 @@ using ElementOf = typename PlainOf<T>::Type;
 
 template <class Head, class T>
 T* elements_behind(Head& head) noexcept {
-    return std::launder(reinterpret_cast<T*>(reinterpret_cast<std::byte*>(&head) + offset_behind<Head, T>));
+    std::byte* const end = reinterpret_cast<std::byte*>(&head) + sizeof(Head);
+    if constexpr (alignof(T) <= block_alignment) {
+        return std::launder(reinterpret_cast<T*>(end + most_gap_behind<Head, T>));
+    } else {
+        const auto past = static_cast<std::size_t>(reinterpret_cast<std::uintptr_t>(end) % alignof(T));
+        return std::launder(reinterpret_cast<T*>(end + (past ? alignof(T) - past : 0)));
+    }
 }
 
 /// The bytes beside the head that one T needs.
 template <class Head, class T>
-inline constexpr std::uint64_t room_behind = offset_behind<Head, T> - sizeof(Head) + sizeof(T);
+inline constexpr std::uint64_t room_behind = most_gap_behind<Head, T> + sizeof(T);
 
 /// What is done to the zeroed memory of a value.
 template <class Head, class T, class... Argument>
@@ -100,7 +122,7 @@ std::uint64_t bytes_behind(std::size_t count) {
         throw std::length_error("multiprocessing: " + std::to_string(count) + " elements of " +
                                 std::to_string(sizeof(T)) + " bytes are more than any shared memory holds");
     }
-    return offset_behind<Head, T> - sizeof(Head) + count * sizeof(T);
+    return most_gap_behind<Head, T> + count * sizeof(T);
 }
 
 /// The interface of a contiguous range, for a Derived that has `T* first() const` and `size()`.

@@ -66,13 +66,12 @@ struct MapCall<F, std::tuple<Argument...>*> { // starmap, marked by the pointer
     }
 };
 
-/// All that a helper does for a map. `Input` tells plain elements from archived ones.
-template <class F, class Element, class Called, bool PlainInput>
+/// All that a helper does for a map. Plain elements and results lie in the Space as they are, others in archives.
+template <class F, class Element, class Called, bool PlainInput, bool PlainOutput>
 struct MapCode {
     using Returned = typename Called::Returned;
     using Result = std::decay_t<Returned>;
     static constexpr bool gives = !std::is_void_v<Returned>;
-    static constexpr bool plain_output = is_plain<Result>;
 
     static void run(MapFrame& frame) {
         std::optional<F>
@@ -147,7 +146,7 @@ private:
     static void give(MapFrame& frame, Writer& results, std::uint64_t item, Invoke invoke) {
         if constexpr (!gives) {
             invoke();
-        } else if constexpr (plain_output) {
+        } else if constexpr (PlainOutput) {
             std::construct_at(frame.plain_output<Result>() + item, invoke());
         } else {
             // Once one of the chunk has failed the caller gets an exception, and no results.

@@ -175,7 +175,7 @@ constexpr Kind kind_of_class() {
 /// The kind of a complete type without const, volatile and reference.
 template <class T>
 constexpr Kind find_kind() {
-    if constexpr (std::is_arithmetic_v<T>) {
+    if constexpr (std::is_arithmetic_v<T> || is_wide_integer<std::remove_cv_t<T>>) {
         return Kind::number;
     } else if constexpr (std::is_enum_v<T>) {
         return Kind::enumeration;

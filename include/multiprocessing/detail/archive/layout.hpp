@@ -27,7 +27,7 @@ constexpr bool bitwise() {
         return false; // bytes from elsewhere may be neither 0 nor 1
     } else if constexpr (std::is_same_v<T, long double>) {
         return false; // has padding on x86
-    } else if constexpr (std::is_arithmetic_v<T>) {
+    } else if constexpr (kind_of<T> == Kind::number) {
         return true;
     } else if constexpr (std::is_enum_v<T>) {
         return !std::is_same_v<std::underlying_type_t<T>, bool>;

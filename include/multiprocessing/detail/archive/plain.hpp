@@ -3,9 +3,13 @@
 /// @file plain.hpp  Types whose bytes mean the same in every process of a tree.
 
 #include <multiprocessing/detail/archive/kind.hpp>
+#include <multiprocessing/detail/archive/reflection.hpp>
+#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/config.hpp>
 
+#include <cstddef>
 #include <type_traits>
+#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -37,5 +41,56 @@ constexpr bool plain() {
 /// is_bitwise it allows padding, which never leaves the tree, and bool, which nobody forges there.
 template <class T>
 inline constexpr bool is_plain = plain<T>();
+
+/// The strictest alignment of blocks in the Space.
+inline constexpr std::size_t block_alignment = 64;
+
+/// Plain, and aligned in any block: arrays of it may lie there as they are.
+template <class T>
+inline constexpr bool is_plain_in_blocks = is_plain<T> && alignof(T) <= block_alignment;
+
+template <class T>
+constexpr bool shows_address();
+
+template <class... Part>
+constexpr bool some_show_address(Types<Part...>) {
+    return (shows_address<Part>() || ...);
+}
+
+/// The types of all fields, where some cannot be bound to a reference: bit-fields, packed ones.
+struct FieldsByValue {
+    template <class... Field>
+    constexpr Types<Field...> operator()(const Field&...) const {
+        return {};
+    }
+};
+
+/// Whether a T can be seen to hold an address: a pointer, a reference, or one of the standard's views. Private members
+/// cannot be seen; but a class that cannot be assigned most likely holds a reference.
+template <class T>
+constexpr bool shows_address() {
+    constexpr Kind K = kind_of<std::remove_cv_t<T>>;
+    if constexpr (std::is_reference_v<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T> ||
+                  std::is_null_pointer_v<T> || std::is_unbounded_array_v<T>) {
+        return true;
+    } else if constexpr (K == Kind::number || K == Kind::enumeration || K == Kind::nothing || K == Kind::bitset) {
+        return false;
+    } else if constexpr (K == Kind::array || K == Kind::tuple || K == Kind::optional || K == Kind::variant ||
+                         K == Kind::complex || K == Kind::duration || K == Kind::time_point) {
+        return detail::some_show_address(Parts<std::remove_cv_t<T>>{});
+    } else if constexpr (K == Kind::aggregate) {
+        using Class = std::remove_cv_t<T>;
+        if constexpr (obstacle<Class>() == Obstacle::none) {
+            return detail::some_show_address(Parts<Class>{});
+        } else if constexpr (obstacle<Class>() == Obstacle::bit_field) {
+            return detail::some_show_address(
+                decltype(Members<field_count<Class>()>::apply(std::declval<Class&>(), FieldsByValue{})){});
+        } else {
+            return !std::is_copy_assignable_v<Class>;
+        }
+    } else {
+        return !std::is_copy_assignable_v<T> || spelled_name<std::remove_cv_t<T>>().starts_with("std::");
+    }
+}
 
 } // namespace multiprocessing::inline v1::detail

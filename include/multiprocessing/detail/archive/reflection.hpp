@@ -108,39 +108,52 @@ constexpr bool is_anonymous() {
     }
 }
 
-/// Initialises anything that can be copied as it lies in memory, as members of anonymous unions and structs can; copies of
-/// other classes are not looked into.
+template <class U>
+concept Trivial = std::is_trivially_copyable_v<U>;
+template <class U>
+concept TrivialAnonymous = Trivial<U> && is_anonymous<U>();
+
+/// Initialises what can be copied as it lies in memory, as all members of anonymous unions and structs can: copies of other
+/// classes are not looked into. Where the compiler says that something is anonymous, the conversion is inaccessible.
 struct AnyTrivial {
     AnyTrivial(const AnyTrivial&) = delete;
-    template <class U>
-        requires std::is_trivially_copyable_v<U>
+    template <Trivial U>
+    operator U&() const;
+
+private:
+    template <TrivialAnonymous U>
     operator U&() const;
 };
-/// The same, if it has a name.
+/// The same of what has a name, and of nothing else.
 struct AnyNamed {
     AnyNamed(const AnyNamed&) = delete;
-    template <class U>
-        requires(std::is_trivially_copyable_v<U> && !is_unnamed<U>())
+    template <Trivial U>
+        requires(!is_unnamed<U>() && !is_anonymous<U>())
     operator U&() const;
 };
-/// Initialises an anonymous union or struct, where the compiler says that it is one.
-struct AnyAnonymous {
-    AnyAnonymous(const AnyAnonymous&) = delete;
+/// Initialises anything but what is anonymous.
+struct AnyMovable {
+    AnyMovable(const AnyMovable&) = delete;
+    template <class U>
+    operator U&&() const;
+
+private:
     template <class U>
         requires(is_anonymous<U>())
-    operator U&() const;
+    operator U&&() const;
 };
 
 /// Whether the field behind `Before` others is an anonymous union or struct, which cannot be decomposed: an error of the
-/// compiler that no concept catches. Its constructors are inaccessible under g++, so that it cannot be initialised by
-/// what is converted to it, but its first member by what is not; under clang its name tells.
+/// compiler that no concept catches. Nothing can be converted to it: by its name, under clang, or as its constructors are
+/// inaccessible, under g++; but what cannot be converted to it initialises its first member. So it does that of a
+/// class that begins with such a thing, to which something can be converted.
 template <class T, std::size_t Before>
 constexpr bool is_anonymous_field() {
     using Fields = Members<Before>;
-    if constexpr (Fields::template fits_with<T, AnyTrivial>) {
-        return Fields::template fits_with<T, AnyAnonymous>;
+    if constexpr (Fields::template fits_with<T, AnyTrivial> || !Fields::template fits_with<T, AnyNamed>) {
+        return false;
     } else {
-        return Fields::template fits_with<T, AnyNamed>;
+        return !Fields::template fits_with<T, AnyMovable>;
     }
 }
 
