@@ -6,6 +6,7 @@
 #include <multiprocessing/context.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/options.hpp>
+#include <multiprocessing/partial.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>

@@ -308,10 +308,10 @@ private:
         using Read = std::conditional_t<into, void, R>; // what of each item comes by the result
         using Result = detail::MapValue<Read>;
         // In place, they lie as they are whatever they are.
-        constexpr bool plain_input =
-            std::is_same_v<Element, std::ranges::range_value_t<Range>> &&
-            (detail::InPlace<Range> || (std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> &&
-                                        detail::is_plain_in_blocks<Element>));
+        constexpr bool plain_input = std::is_same_v<Element, std::ranges::range_value_t<Range>> &&
+                                     (detail::InPlace<Range> ||
+                                      (std::ranges::contiguous_range<Range> &&
+                                       std::ranges::sized_range<Range> && detail::is_plain_in_blocks<Element>));
         constexpr bool plain_output = into || detail::is_plain_in_blocks<R>;
         using Code = detail::MapCode<F, Element, Called, plain_input, plain_output>;
         state();

@@ -35,13 +35,17 @@ class QueueHandle : public HandleBase<Derived, Ring> {
 public:
     using value_type = T;
 
-    /// Whether nothing is in it at the moment. Python: `empty()`.
-    bool empty() const { return this->body().size() == 0; }
+    /// Whether nothing is in it at the moment. Throws `std::system_error` (EBADF) after close(), unless nothing was put or
+    /// taken by this process before. Python: `empty()`.
+    bool empty() const {
+        if (is_closed() && (was_used() || Derived::always_closes)) throw_closed();
+        return this->body().size() == 0;
+    }
 
     /// This process will use it no more: this handle and its copies here refuse from now on. Other processes go on.
     /// Python: `close()`.
     void close() const noexcept {
-        if (closed_) closed_->store(true, std::memory_order_relaxed);
+        if (here_) here_->fetch_or(closed_bit, std::memory_order_relaxed);
     }
 
 protected:
@@ -50,7 +54,19 @@ protected:
     }
     explicit QueueHandle(Received received) : Base(std::move(received)) {}
 
-    bool is_closed() const noexcept { return closed_ && closed_->load(std::memory_order_relaxed); }
+    bool is_closed() const noexcept { return (state() & closed_bit) != 0; }
+    /// Before it is put to or taken from: whether it may be.
+    bool begin_use() const noexcept {
+        const unsigned now = state();
+        if (now == 0 && here_) here_->fetch_or(used_bit, std::memory_order_relaxed);
+        return (now & closed_bit) == 0;
+    }
+    [[noreturn]] static void throw_closed() {
+        throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),
+                                std::string("multiprocessing: this ") + Derived::kind +
+                                    " was closed in this process");
+    }
+    static constexpr bool always_closes = false; ///< Also if nothing was put or taken before.
 
     RingResult put_before(const T& item, const Deadline& deadline) const {
         if constexpr (!Serializable<T>) {
@@ -89,7 +105,14 @@ private:
         void end(Ring& ring, TreeMember& member) const { member.spare_names.put(ring.end(member.space)); }
     };
 
-    std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
+    static constexpr unsigned used_bit = 1;
+    static constexpr unsigned closed_bit = 2;
+
+    unsigned state() const noexcept { return here_ ? here_->load(std::memory_order_relaxed) : 0; }
+    bool was_used() const noexcept { return (state() & used_bit) != 0; }
+
+    // What this process has done with it; null after a move. Relaxed: it orders nothing else.
+    std::shared_ptr<std::atomic<unsigned>> here_ = std::make_shared<std::atomic<unsigned>>(0U);
 };
 
 /// What Queue and JoinableQueue have in common.
@@ -196,7 +219,7 @@ protected:
 
 private:
     void require_open() const {
-        if (!this->is_closed()) return;
+        if (this->begin_use()) return;
         throw std::invalid_argument(std::string("multiprocessing: this ") + Derived::kind +
                                     " was closed in this process");
     }
@@ -314,12 +337,13 @@ public:
     }
 
 private:
+    static constexpr bool always_closes = true;
+
     void require_open() const {
-        if (!this->is_closed()) return;
-        throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),
-                                "multiprocessing: this SimpleQueue was closed in this process");
+        if (!this->begin_use()) Base::throw_closed();
     }
 
+    friend Base;
     friend detail::HandleBase<SimpleQueue, detail::Ring>;
     explicit SimpleQueue(detail::Received received) : Base(std::move(received)) {}
 };

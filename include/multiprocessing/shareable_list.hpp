@@ -36,7 +36,8 @@ struct ShareableListOptions {
 ///
 /// A Python program uses the same list by its name. Copies refer to the same list; as an argument, a result or in a queue
 /// it crosses by name. There is no lock in it: who reads a value that another process is replacing gets any mixture of
-/// the two, or an error. Null characters at the end of a text or of bytes are lost, as in Python.
+/// the two, or an error. A text or bytes that end in a zero byte are refused: Python's layout cannot tell them from shorter
+/// ones.
 ///
 /// Its memory may be a stranger's, so everything in it is checked before it is used: what is no list, or has been
 /// overwritten, is a `std::runtime_error` that says what is wrong.
@@ -53,7 +54,7 @@ public:
     ShareableList() noexcept = default;
 
     /// Makes one: `ShareableList sl{1, 2.5, "text", true, nullptr}`. Throws as SharedMemory does,
-    /// `std::invalid_argument` for a text of 10 MB or more, `std::out_of_range` for an integer beyond 64 bits and a sign.
+    /// `std::invalid_argument` for a text of 10 MB or more or one that ends in a zero byte, `std::out_of_range` for an integer beyond 64 bits and a sign.
     ShareableList(std::initializer_list<ShareableValue> values)
         : ShareableList(ShareableListOptions{}, values) {}
 
@@ -96,7 +97,8 @@ public:
     }
 
     /// Replaces value `i`; -1 is the last one. Throws `std::out_of_range` if there is none, or for an integer beyond 64
-    /// bits and a sign; `std::invalid_argument` if a text or bytes do not fit. Python: `sl[i] = x`.
+    /// bits and a sign; `std::invalid_argument` if a text or bytes do not fit, or end in a zero byte: then nothing changes.
+    /// Python: `sl[i] = x`.
     template <class T>
         requires Shareable<std::remove_cvref_t<T>>
     void set(std::ptrdiff_t i, const T& x) const {

@@ -9,8 +9,8 @@
 #include <multiprocessing/detail/tree.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <atomic>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

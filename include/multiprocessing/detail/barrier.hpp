@@ -55,8 +55,9 @@ public:
     int wait(std::optional<Timeout> timeout = {}) const {
         detail::BarrierBody& body = this->body();
         if (body.parties == 0)
-            throw std::logic_error("multiprocessing: wait() of a Barrier without parties: it was made by Barrier(); "
-                                   "assign another to it, made by Barrier{n}");
+            throw std::logic_error(
+                "multiprocessing: wait() of a Barrier without parties: it was made by Barrier(); "
+                "assign another to it, made by Barrier{n}");
         const auto deadline = detail::Deadline::after(timeout ? *timeout : body.timeout());
         const auto arrival = body.barrier.arrive(parking(), body.parties, body.action_bytes != 0,
                                                  detail::this_thread(), deadline);
@@ -95,7 +96,8 @@ public:
         Barrier barrier = HandleBase::take(taker);
         if (const std::uint32_t count = barrier.body().action_objects) {
             detail::ActionObjects objects;
-            for (std::uint32_t i = 0; i < count; ++i) objects.push_back(take_object(taker, "object of a Barrier's action"));
+            for (std::uint32_t i = 0; i < count; ++i)
+                objects.push_back(take_object(taker, "object of a Barrier's action"));
             barrier.objects_ = std::make_shared<const detail::ActionObjects>(std::move(objects));
         }
         return barrier;

@@ -30,7 +30,8 @@ struct BarrierBody {
     std::uint32_t parties;
     std::int64_t nanoseconds;   ///< Longest wait; negative: no limit.
     std::uint64_t action_bytes; ///< Of the action's state; 0: no action.
-    std::uint32_t action_objects; ///< Shared objects that the state refers to, in order; each handle keeps them.
+    std::uint32_t
+        action_objects; ///< Shared objects that the state refers to, in order; each handle keeps them.
     ThunkAddress action;
     char file[160]; ///< Of the image that holds the action, for people.
 
@@ -60,7 +61,8 @@ class BarrierAction {
         explicit Yielding(std::span<const std::shared_ptr<SharedObject>> all) : left(all) {}
         Taker* taker() override { return this; }
         LeaseEntry take() override {
-            throw SerializationError("multiprocessing: the action of a Barrier names a shared object that it does not hold");
+            throw SerializationError(
+                "multiprocessing: the action of a Barrier names a shared object that it does not hold");
         }
         std::shared_ptr<SharedObject> take_known() override {
             if (left.empty()) return nullptr;
@@ -116,8 +118,9 @@ public:
 
     /// Runs the action that the body holds.
     static void run(const BarrierBody& body, const ActionObjects& objects) {
-        Frame frame{{reinterpret_cast<const std::byte*>(&body + 1), static_cast<std::size_t>(body.action_bytes)},
-                    objects};
+        Frame frame{
+            {reinterpret_cast<const std::byte*>(&body + 1), static_cast<std::size_t>(body.action_bytes)},
+            objects};
         resolve(body.action, body.file).entry(&frame);
     }
 

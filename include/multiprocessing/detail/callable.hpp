@@ -41,7 +41,9 @@ ParameterList<P...> parameters_of(R (C::*)(P...) const&);
 
 template <class F>
 auto declared_parameters() {
-    if constexpr (requires(F function) { parameters_of(function); }) {
+    if constexpr (requires { typename F::multiprocessing_parameters; }) {
+        return typename F::multiprocessing_parameters{};
+    } else if constexpr (requires(F function) { parameters_of(function); }) {
         return decltype(parameters_of(std::declval<F>())){};
     } else if constexpr (requires { parameters_of(&F::operator()); }) {
         return decltype(parameters_of(&F::operator())){};
@@ -286,8 +288,9 @@ public:
         if constexpr (!function_crosses) {
             require_crossing<F, Crossing::spawning>();
         } else if constexpr (ok) {
-            static_assert(!ok, "the function object holds a Connection, which belongs to one process: hand it over with "
-                               "std::move, or give it connection.dup()");
+            static_assert(
+                !ok, "the function object holds a Connection, which belongs to one process: hand it over with "
+                     "std::move, or give it connection.dup()");
         } else if constexpr (!count_fits()) {
             static_assert(
                 Parameters<F>::count == sizeof...(Argument),

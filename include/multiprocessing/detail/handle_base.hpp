@@ -40,9 +40,7 @@ public:
         require_present();
         giver.give(object_);
     }
-    static Derived take(Taker& taker) {
-        return Derived(Received{take_object(taker, Derived::kind)});
-    }
+    static Derived take(Taker& taker) { return Derived(Received{take_object(taker, Derived::kind)}); }
 
 protected:
     HandleBase()

@@ -58,7 +58,8 @@ public:
         data_bytes_ = static_cast<std::size_t>(before);
     }
 
-    /// How many bytes a list of these values takes. Throws `std::invalid_argument` if a text or bytes are too large.
+    /// How many bytes a list of these values takes. Throws `std::invalid_argument` if a text or bytes are too large, or end in
+    /// a zero byte.
     static std::size_t bytes_for(const std::vector<Value>& values) {
         std::size_t bytes = 2 * word;
         for (const Value& value : values) bytes += slot_bytes_for(value) + 2 * word + 1;
@@ -116,7 +117,8 @@ public:
                 format + "' and code " + std::to_string(code));
     }
 
-    /// Replaces value `i`, which exists. Throws `std::invalid_argument` if it has more bytes than there are for it.
+    /// Replaces value `i`, which exists. Throws `std::invalid_argument` if it has more bytes than there are for it, or ends
+    /// in a zero byte.
     void write(std::size_t i, const Value& value) const {
         const std::span<std::byte> slot = this->slot(i);
         if (const auto* integer = std::get_if<std::int64_t>(&value)) {
@@ -155,12 +157,23 @@ private:
             "multiprocessing: this shared memory holds no ShareableList, or a damaged one: " + why);
     }
 
+    /// The size of a text or of bytes that come back as they are: the layout knows no length, and all zeros at the end are
+    /// taken for what fills the slot up.
+    static std::size_t checked(std::span<const std::byte> bytes) {
+        if (bytes.empty() || bytes.back() != std::byte{0}) return bytes.size();
+        throw std::invalid_argument(
+            "multiprocessing: a text or bytes of " + std::to_string(bytes.size()) +
+            " bytes that end in a zero byte would come back shorter from a ShareableList, as "
+            "CPython fills its values up with zeros: append another byte, or use a SharedMemory");
+    }
+
     /// At least one byte more than is needed, as CPython has it; but for text CPython counts characters, and cuts it
     /// where they have several bytes.
     static std::size_t slot_bytes_for(const Value& value) {
         std::size_t size = 0;
-        if (const auto* text = std::get_if<std::string>(&value)) size = text->size();
-        if (const auto* bytes = std::get_if<std::vector<std::byte>>(&value)) size = bytes->size();
+        if (const auto* text = std::get_if<std::string>(&value))
+            size = checked(std::as_bytes(std::span(*text)));
+        if (const auto* bytes = std::get_if<std::vector<std::byte>>(&value)) size = checked(*bytes);
         const std::size_t slot = word * (size / word + 1);
         if (slot > most_in_format) {
             throw std::invalid_argument(
@@ -231,7 +244,7 @@ private:
     void write_bytes(std::size_t i, std::span<std::byte> slot, int code,
                      std::span<const std::byte> bytes) const {
         const std::size_t most = (std::min)(slot.size(), most_in_format);
-        if (bytes.size() > most) no_room(i, bytes.size(), most);
+        if (checked(bytes) > most) no_room(i, bytes.size(), most);
         // What takes a text already keeps its format, as CPython has it, if the new one fits that.
         std::string format = this->format(i);
         const auto length = length_in(format);

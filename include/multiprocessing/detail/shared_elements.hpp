@@ -43,9 +43,10 @@ inline constexpr bool can_be_shared =
 template <class T>
 constexpr bool require_sharing() {
     if constexpr (!SharedObjectType<T> && !is_shared_atomic<T>) {
-        static_assert(can_be_shared<T>,
-                      "only a trivially copyable type without pointers, references or views, or a lock-free "
-                      "std::atomic of one, can lie in shared memory: an address means nothing in another process");
+        static_assert(
+            can_be_shared<T>,
+            "only a trivially copyable type without pointers, references or views, or a lock-free "
+            "std::atomic of one, can lie in shared memory: an address means nothing in another process");
     } else {
         static_assert(can_be_shared<T>, "a type in shared memory is aligned to at most 4096 bytes, a page");
     }

@@ -174,8 +174,8 @@ constexpr Refusal find_refusal() {
     } else if constexpr (!Complete<T>) {
         return Refusal::incomplete;
     } else if constexpr (kind_of<T> == Kind::handle) {
-        constexpr bool crosses = C == Crossing::spawning || C == Crossing::copying ||
-                                 (C == Crossing::returning && HandedOver<T>);
+        constexpr bool crosses =
+            C == Crossing::spawning || C == Crossing::copying || (C == Crossing::returning && HandedOver<T>);
         return crosses ? Refusal::none : Refusal::handle;
     } else if constexpr (kind_of<T> == Kind::owned_handle) {
         return C == Crossing::spawning || C == Crossing::connection ? Refusal::none : Refusal::owned_handle;

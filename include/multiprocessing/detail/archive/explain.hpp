@@ -95,6 +95,8 @@ constexpr void say_step(TextBuilder& text) {
         if (!name.empty()) text.add(" '").add(name).add("'");
     } else if constexpr (K == Kind::tuple) {
         text.add("element ").add(Index);
+    } else if constexpr (K == Kind::partial) {
+        text.add(Index == 0 ? "function" : "fixed argument");
     } else if constexpr (K == Kind::variant) {
         text.add("alternative ").add(Index);
     } else if constexpr (K == Kind::container && Count == 2) {

@@ -30,6 +30,7 @@ enum class Kind {
     hook,
     array,
     tuple,
+    partial, // a function with arguments that are fixed
     optional,
     variant,
     complex,
@@ -226,6 +227,10 @@ struct PartsOf<std::array<T, Count>, Kind::array> {
 };
 template <template <class...> class Tuple, class... T>
 struct PartsOf<Tuple<T...>, Kind::tuple> {
+    using type = Types<T...>;
+};
+template <template <class...> class Partial, class... T>
+struct PartsOf<Partial<T...>, Kind::partial> {
     using type = Types<T...>;
 };
 template <template <class...> class Variant, class... T>

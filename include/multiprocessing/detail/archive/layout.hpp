@@ -73,8 +73,8 @@ constexpr std::size_t smallest_size() {
         return sizeof(T);
     } else if constexpr (kind_of<T> == Kind::array) {
         return array_extent<T> * detail::smallest_size_of(Parts<T>{});
-    } else if constexpr (kind_of<T> == Kind::tuple || kind_of<T> == Kind::aggregate ||
-                         kind_of<T> == Kind::complex) {
+    } else if constexpr (kind_of<T> == Kind::tuple || kind_of<T> == Kind::partial ||
+                         kind_of<T> == Kind::aggregate || kind_of<T> == Kind::complex) {
         return (kind_of<T> == Kind::complex ? 2 : 1) * detail::smallest_size_of(Parts<T>{});
     } else if constexpr (kind_of<T> == Kind::duration || kind_of<T> == Kind::time_point) {
         return detail::smallest_size_of(Parts<T>{});

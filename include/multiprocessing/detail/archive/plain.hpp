@@ -45,9 +45,17 @@ inline constexpr bool is_plain = plain<T>();
 /// The strictest alignment of blocks in the Space.
 inline constexpr std::size_t block_alignment = 64;
 
+template <class T>
+constexpr bool plain_in_blocks() {
+    if constexpr (is_plain<T>) {
+        return alignof(T) <= block_alignment;
+    } else {
+        return false;
+    }
+}
 /// Plain, and aligned in any block: arrays of it may lie there as they are.
 template <class T>
-inline constexpr bool is_plain_in_blocks = is_plain<T> && alignof(T) <= block_alignment;
+inline constexpr bool is_plain_in_blocks = plain_in_blocks<T>();
 
 template <class T>
 constexpr bool shows_address();
@@ -73,7 +81,8 @@ constexpr bool shows_address() {
     if constexpr (std::is_reference_v<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T> ||
                   std::is_null_pointer_v<T> || std::is_unbounded_array_v<T>) {
         return true;
-    } else if constexpr (K == Kind::number || K == Kind::enumeration || K == Kind::nothing || K == Kind::bitset) {
+    } else if constexpr (K == Kind::number || K == Kind::enumeration || K == Kind::nothing ||
+                         K == Kind::bitset) {
         return false;
     } else if constexpr (K == Kind::array || K == Kind::tuple || K == Kind::optional || K == Kind::variant ||
                          K == Kind::complex || K == Kind::duration || K == Kind::time_point) {

@@ -102,7 +102,8 @@ constexpr bool is_anonymous() {
         constexpr std::string_view name = spelled_name<U>();
         // Behind the last "::" of "Job::(anonymous union at job.hpp:7:5)"; a namespace has no "at".
         constexpr std::size_t begin = name.rfind("(anonymous ");
-        return begin != name.npos && name.ends_with(')') && !name.substr(begin).starts_with("(anonymous namespace");
+        return begin != name.npos && name.ends_with(')') &&
+               !name.substr(begin).starts_with("(anonymous namespace");
     } else {
         return false;
     }
