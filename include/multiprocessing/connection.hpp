@@ -74,6 +74,12 @@ public:
     Connection(Connection&&) noexcept = default;
     Connection& operator=(Connection&&) noexcept = default;
 
+    /// `<multiprocessing.connection.Connection object at 0x7f1798d80990>`. Python: `repr(connection)`.
+    std::string repr() const {
+        return "<multiprocessing.connection.Connection object at " + detail::shown_address(transport_.get()) +
+               ">";
+    }
+
     /// Sends a value, as dumps() makes bytes of it. Strings as they are in C are sent as `std::string`. What holds a Connection
     /// has to be moved here; there are up to 1000 of them in a message, over a Pipe or a local Listener. If it throws,
     /// `value` is as it was. Throws SerializationError as dumps(). Python: `Connection.send`.

@@ -246,6 +246,17 @@ public:
         state().supervisor->join();
     }
 
+    /// `<multiprocessing.pool.Pool state=RUN pool_size=4>`; or CLOSE, TERMINATE. Python: `repr(pool)`.
+    std::string repr() const {
+        if (!state_ || state_->copies != detail::self().copies())
+            return "<multiprocessing.pool.Pool state=unknown>";
+        const char* const state = state_->supervisor->is_terminated() ? "TERMINATE"
+                                  : state_->core->is_closed()         ? "CLOSE"
+                                                                      : "RUN";
+        return std::string("<multiprocessing.pool.Pool state=") + state +
+               " pool_size=" + std::to_string(state_->core->workers()) + ">";
+    }
+
 private:
     struct State {
         std::shared_ptr<detail::PoolCore> core;

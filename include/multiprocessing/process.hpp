@@ -63,6 +63,10 @@ public:
     bool daemon() const noexcept { return identity_.daemon; }
     const std::string& authkey() const noexcept { return identity_.authkey; }
 
+    /// `<Process name='Process-1' pid=7 parent=1 started daemon>`, `<_MainProcess name='MainProcess' parent=None started>`.
+    /// Python: `repr(process)`.
+    std::string repr() const;
+
     /// Whether it still runs. A parent's end ends its children, so for the parent this is true as long as anybody asks.
     bool is_alive() const { return !child_ || !child_->poll(); }
 
@@ -89,6 +93,41 @@ private:
     int pid_;
     std::shared_ptr<detail::ChildProcess> child_; // none: this process, or its parent
 };
+
+namespace detail {
+
+/// The text form of a process. `pid` and `parent`: 0 where there is none to be shown.
+inline std::string shown_process(const ProcessIdentity& identity, int pid, int parent, const char* state,
+                                 std::optional<int> exitcode = {}, const char* kind = "Process") {
+    std::string text = std::string("<") + kind + " name=" + shown(identity.name);
+    if (pid) text += " pid=" + std::to_string(pid);
+    text += " parent=" + (parent ? std::to_string(parent) : "None");
+    text.append(" ").append(state);
+    if (exitcode)
+        text += " exitcode=" +
+                (*exitcode < 0 ? "-" + platform::signal_name(-*exitcode) : std::to_string(*exitcode));
+    if (identity.daemon) text += " daemon";
+    return text + ">";
+}
+inline std::string shown_child(ChildProcess& child, int parent) {
+    const auto ending = child.poll();
+    return shown_process(child.identity(), child.pid(), parent, ending ? "stopped" : "started",
+                         ending ? ending->exitcode : std::nullopt);
+}
+
+} // namespace detail
+
+inline std::string ProcessView::repr() const {
+    if (child_) return detail::shown_child(*child_, detail::platform::current_pid());
+    if (pid_ != detail::platform::current_pid())
+        return detail::shown_process(identity_, 0, 0, "unknown", {}, "_ParentProcess");
+    const auto parent = [] {
+        detail::Self& me = detail::self();
+        std::lock_guard lock{me.mutex};
+        return me.parent ? me.parent->pid : 0;
+    }();
+    return detail::shown_process(identity_, 0, parent, "started", {}, parent ? "Process" : "_MainProcess");
+}
 
 /// The calling process. Python: `multiprocessing.current_process()`.
 inline ProcessView current_process() {
@@ -274,6 +313,18 @@ public:
         return ending ? ending->exitcode : std::nullopt;
     }
 
+    /// `<Process name='Process-1' pid=7 parent=1 stopped exitcode=-SIGKILL>`; or initial, started, closed; unknown in a process
+    /// that it does not belong to, and after a move. Python: `repr(p)`.
+    std::string repr() const {
+        if (!state_) return "<Process unknown>";
+        const auto& identity = state_->request.identity;
+        if (state_->copies != detail::self().copies())
+            return detail::shown_process(identity, 0, state_->parent, "unknown");
+        if (state_->closed) return detail::shown_process(identity, 0, state_->parent, "closed");
+        if (!state_->child) return detail::shown_process(identity, 0, state_->parent, "initial");
+        return detail::shown_child(*state_->child, state_->parent);
+    }
+
     /// Ready from its end on; valid as long as this Process. Throws `std::invalid_argument` before start().
     Sentinel sentinel() const {
         const State& state = check();
@@ -289,6 +340,7 @@ private:
         std::shared_ptr<detail::ChildProcess> child; // from start() on
         bool closed = false;
         std::uint32_t copies = detail::self().copies();
+        int parent = detail::platform::current_pid();
         int exceptions = std::uncaught_exceptions();
     };
 

@@ -42,6 +42,12 @@ public:
         return this->body().size() == 0;
     }
 
+    /// `<multiprocessing.queues.Queue object at 0x7f1798d59610>`: the same of all handles of a queue in this process. Python:
+    /// `repr(queue)`.
+    std::string repr() const {
+        return std::string("<multiprocessing.queues.") + Derived::kind + " object at " + this->identity() + ">";
+    }
+
     /// This process will use it no more: this handle and its copies here refuse from now on. Other processes go on.
     /// Python: `close()`.
     void close() const noexcept {

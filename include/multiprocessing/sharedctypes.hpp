@@ -17,6 +17,8 @@
 #include <memory>
 #include <mutex>
 #include <ranges>
+#include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -115,6 +117,11 @@ public:
     T& value() const { return *detail::elements_behind<Head, T>(this->body()); }
     /// Python: `get_obj()`.
     T& get_obj() const { return value(); }
+
+    /// `<Synchronized wrapper for c_int(3)>`, without the lock. Python: `repr(v)`.
+    std::string repr() const {
+        return "<Synchronized wrapper for " + this->known([&] { return detail::shown_content(value()); }) + ">";
+    }
 
     /// What it holds at the moment, read under the lock. Python: `multiprocessing.sharedctypes.copy(v)`.
     auto copy() const {
@@ -221,6 +228,12 @@ public:
 
     std::size_t size() const { return static_cast<std::size_t>(this->body().size); }
 
+    /// `<SynchronizedArray wrapper for <multiprocessing.sharedctypes.c_int_Array_3 object at 0x7f1798d20ef0>>`. Python: `repr(arr)`.
+    std::string repr() const {
+        return std::string(std::is_same_v<T, char> ? "<SynchronizedString" : "<SynchronizedArray") +
+               " wrapper for " + this->known([&] { return this->shown_elements(); }) + ">";
+    }
+
     /// The content at the moment, read under the lock. Python: `arr[:]`.
     auto copy() const {
         std::scoped_lock guard{this->get_lock()};
@@ -258,6 +271,10 @@ public:
         : Base(detail::value_of<Head, T>(std::move(argument)...), detail::room_behind<Head, T>) {}
 
     T& value() const { return *detail::elements_behind<Head, T>(this->body()); }
+    /// `c_int(3)`. Python: `repr(v)`.
+    std::string repr() const {
+        return this->known([&] { return detail::shown_content(value()); });
+    }
     /// What it holds at the moment.
     auto copy() const { return detail::content_of(value()); }
 
@@ -296,6 +313,10 @@ public:
         : RawArray(detail::collected<T>(std::forward<Range>(range)), Collected{}) {}
 
     std::size_t size() const { return static_cast<std::size_t>(this->body().size); }
+    /// `<multiprocessing.sharedctypes.c_double_Array_3 object at 0x7f1798d21490>`. Python: `repr(arr)`.
+    std::string repr() const {
+        return this->known([&] { return this->shown_elements(); });
+    }
     /// The content at the moment.
     auto copy() const { return this->content(); }
 

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file util.hpp  The library's own log.
+/// @file util.hpp  The library's own log, and the text forms of its objects.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/mutex.hpp>
@@ -8,7 +8,9 @@
 #include <multiprocessing/detail/platform/streams.hpp>
 #include <multiprocessing/detail/state.hpp>
 
+#include <concepts>
 #include <functional>
+#include <iosfwd>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -158,6 +160,24 @@ inline Logger& log_to_stderr(LogLevel level = LogLevel::debug) {
     logger.set_level(level);
     logger.add_sink(Logger::to_stderr);
     return logger;
+}
+
+namespace detail {
+template <class T>
+concept Representable = requires(const T& object) {
+    { object.repr() } -> std::same_as<std::string>;
+};
+} // namespace detail
+
+/// The text form of a Process, lock, queue, result and their like: `<RLock(owner=MainProcess, count=1)>`. What cannot be known
+/// in this process is `unknown`. For people: it may be another in another version. Python: `repr(object)`.
+template <detail::Representable T>
+std::string to_string(const T& object) {
+    return object.repr();
+}
+template <class Traits, detail::Representable T>
+std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const T& object) {
+    return out << object.repr();
 }
 
 } // namespace multiprocessing::inline v1

@@ -46,6 +46,11 @@ public:
         return state_->successful();
     }
 
+    /// `<multiprocessing.pool.AsyncResult object at 0x7f1798e92550>`. Python: `repr(result)`.
+    std::string repr() const {
+        return "<multiprocessing.pool.AsyncResult object at " + detail::shown_address(state_.get()) + ">";
+    }
+
     friend bool operator==(const AsyncResult& a, const AsyncResult& b) noexcept { return a.state_ == b.state_; }
     friend std::strong_ordering operator<=>(const AsyncResult& a, const AsyncResult& b) noexcept {
         return std::compare_three_way{}(a.state_.get(), b.state_.get());

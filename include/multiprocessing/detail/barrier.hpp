@@ -88,6 +88,15 @@ public:
     }
     bool broken() const { return body().barrier.state().phase == detail::SharedBarrier::Phase::broken; }
 
+    /// `<multiprocessing.synchronize.Barrier at 0x7f1798d1e290: waiters=0/2>`. Python: `repr(barrier)`.
+    std::string repr() const {
+        return "<multiprocessing.synchronize.Barrier at " + identity() + ": " + known([&]() -> std::string {
+                   if (broken()) return "broken";
+                   return "waiters=" + std::to_string(n_waiting()) + "/" + std::to_string(parties());
+               }) +
+               ">";
+    }
+
     void give(detail::Giver& giver) const {
         HandleBase::give(giver);
         for (const auto& object : *objects_) giver.give(object);

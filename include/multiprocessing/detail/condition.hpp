@@ -60,6 +60,12 @@ public:
     void notify_one() const { notify(1); }
     void notify_all() const { notify(0xFFFF'FFFFu); }
 
+    /// `<Condition(<RLock(owner=None, count=0)>, 0)>`: its lock, and how many wait. Python: `repr(condition)`.
+    std::string repr() const {
+        return "<Condition(" + lock_.repr() + ", " + known([&] { return std::to_string(body().waiting()); }) +
+               ")>";
+    }
+
     void release() const { lock_.release(); }
     bool acquire_until(const detail::Deadline& deadline) const { return lock_.acquire_until(deadline); }
 

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace multiprocessing::inline v1 {
@@ -51,6 +52,12 @@ public:
         if (before & Body::set_bit) return true;
         return detail::wait(parking(), event.place, detail::Deadline::after(timeout),
                             [&] { return event.state.load(std::memory_order_seq_cst) != before; });
+    }
+
+    /// `<Event at 0x7f1798d1e0d0 unset>`. Python: `repr(event)`.
+    std::string repr() const {
+        return "<Event at " + identity() + " " +
+               known([&] { return std::string(is_set() ? "set" : "unset"); }) + ">";
     }
 
 private:

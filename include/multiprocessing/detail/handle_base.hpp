@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/archive/context.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/text_form.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <concepts>
@@ -59,6 +60,18 @@ protected:
         require_present();
         return *std::launder(static_cast<Body*>(object_->address()));
     }
+    /// For text forms: what `tell()` says, or that this process cannot know it.
+    template <class Tell>
+    std::string known(Tell tell) const {
+        try {
+            return tell();
+        } catch (const std::logic_error&) {   // moved away, or another's
+        } catch (const std::runtime_error&) { // no memory to make it in
+        }
+        return "unknown";
+    }
+    /// The same of all copies.
+    std::string identity() const { return shown_address(object_.get()); }
     /// After body().
     TreeMember& member() const { return object_->member(); }
     const platform::Parking& parking() const { return object_->member().space.parking(); }

@@ -4,15 +4,19 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/recovering_lock.hpp>
+#include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -22,6 +26,27 @@ struct HeldLock {
     std::uint32_t plain = 0; ///< Not to be taken again by its holder. Written when it is made.
 
     bool is_mine() const noexcept { return lock.holder() == this_thread(); }
+
+    /// Who holds it, and how often if that is this thread, for people.
+    struct Holder {
+        std::string name;
+        std::string count;
+    };
+    Holder shown_holder() const {
+        const platform::ThreadName holder = lock.holder();
+        if (holder == this_thread()) {
+            std::string name = [] {
+                Self& me = self();
+                std::lock_guard guard{me.mutex};
+                return me.identity.name;
+            }();
+            if (!platform::is_main_thread())
+                name += "|Thread-" + std::to_string(static_cast<std::uint32_t>(holder));
+            return {std::move(name), std::to_string(lock.depth)};
+        }
+        if (holder == 0) return {"None", "0"};
+        return {platform::is_of_this_process(holder) ? "SomeOtherThread" : "SomeOtherProcess", "nonzero"};
+    }
 
     bool acquire(const platform::Parking& parking, const Deadline& deadline) {
         const platform::ThreadName self = this_thread();

@@ -9,9 +9,13 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <memory>
+#include <string>
+#include <type_traits>
 #include <utility>
 
 namespace multiprocessing::inline v1 {
+
+class Lock;
 
 namespace detail {
 
@@ -34,6 +38,20 @@ public:
     /// Whether its holder took it from a thread or process that had ended without releasing it: what it protects may be
     /// half changed. Until it is released. Python has no such thing: there everybody waits for ever.
     bool recovered() const { return this->body().lock.recovered(); }
+
+    /// `<RLock(owner=MainProcess, count=1)>`. Python: `repr(lock)`.
+    std::string repr() const {
+        bool plain = std::is_same_v<Derived, Lock>;
+        HeldLock::Holder holder{"unknown", "unknown"};
+        this->known([&] {
+            const HeldLock& held = this->body();
+            plain = held.plain != 0; // an RLock may refer to a Lock
+            holder = held.shown_holder();
+            return std::string();
+        });
+        if (plain) return "<Lock(owner=" + holder.name + ")>";
+        return "<RLock(owner=" + holder.name + ", count=" + holder.count + ")>";
+    }
 
     bool acquire_until(const Deadline& deadline) const {
         HeldLock& held = this->body();

@@ -27,6 +27,13 @@ public:
     /// Whether it can not. Python 3.14: `locked()`.
     bool locked() const { return get_value() == 0; }
 
+    /// `<Semaphore(value=2)>`. Python: `repr(semaphore)`.
+    std::string repr() const {
+        return std::string("<") + Derived::kind +
+               "(value=" + this->known([&] { return std::to_string(get_value()); }) +
+               static_cast<const Derived&>(*this).further() + ")>";
+    }
+
     bool acquire_until(const Deadline& deadline) const {
         SharedSemaphore& semaphore = this->body();
         return semaphore.acquire(this->parking(), deadline);
@@ -76,6 +83,8 @@ public:
 
 private:
     friend HandleBase<Semaphore, detail::SharedSemaphore>;
+    friend SemaphoreHandle;
+    std::string further() const { return {}; }
     explicit Semaphore(detail::Received received) : SemaphoreHandle(std::move(received)) {}
 };
 
@@ -96,6 +105,10 @@ public:
 
 private:
     friend HandleBase<BoundedSemaphore, detail::SharedSemaphore>;
+    friend SemaphoreHandle;
+    std::string further() const {
+        return ", maxvalue=" + known([&] { return std::to_string(body().first()); });
+    }
     explicit BoundedSemaphore(detail::Received received) : SemaphoreHandle(std::move(received)) {}
 };
 

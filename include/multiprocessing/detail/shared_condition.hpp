@@ -48,6 +48,11 @@ public:
 
     // ---- Not holding it ----
 
+    /// How many wait, or were killed waiting.
+    std::uint32_t waiting() const noexcept {
+        return drawn_.load(std::memory_order_relaxed) - ended_.load(std::memory_order_relaxed);
+    }
+
     /// Waits for a pass; false when the deadline passed.
     bool wait(const platform::Parking& parking, Number number, const Deadline& deadline) {
         for (;;) {

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/archive/plain.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/held_lock.hpp>
+#include <multiprocessing/detail/text_form.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -162,6 +163,12 @@ public:
     const T& back() const { return *(end() - 1); }
 
 protected:
+    /// What ctypes shows of an array.
+    std::string shown_elements() const {
+        return "<multiprocessing.sharedctypes." + ctype_name<ElementOf<T>>() + "_Array_" +
+               std::to_string(count()) + " object at " + shown_address(first()) + ">";
+    }
+
     auto content() const {
         if constexpr (is_shared_atomic<T>) {
             return std::vector<typename T::value_type>(begin(), end());

@@ -67,6 +67,8 @@ public:
         core_->bell().ring();
     }
 
+    bool is_terminated() const noexcept { return terminated_.load(); }
+
     /// Waits for the thread, which ends when all workers have. After PoolCore::close() or terminate(). Throws
     /// `std::logic_error` in a sink of the log that this thread itself has called.
     void join() {

@@ -8,6 +8,8 @@
 ///   Another in a forked child.
 /// * `lives(name)`: whether that thread still runs; not once it has ended, or its process was killed, reaped or not. If
 ///   the system will not say, it does. Asks the system.
+/// * `is_of_this_process(name)`: whether it is, or may be, one of this process's threads. Asks the system.
+/// * `is_main_thread()`: whether the calling thread is the first of this process (Windows: the first that used a lock).
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -34,6 +36,8 @@ namespace multiprocessing::inline v1::detail::platform {
 static_assert(requires(ThreadName name) {
     { name_of_this_thread() } noexcept -> std::same_as<ThreadName>;
     { lives(name) } noexcept -> std::same_as<bool>;
+    { is_of_this_process(name) } noexcept -> std::same_as<bool>;
+    { is_main_thread() } noexcept -> std::same_as<bool>;
 });
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -66,4 +66,10 @@ inline bool lives(ThreadName name) noexcept {
     return status->state != 'Z' && status->state != 'X' && thread_name(id, status) == name;
 }
 
+inline bool is_of_this_process(ThreadName name) noexcept {
+    return ::syscall(SYS_tgkill, ::getpid(), static_cast<std::uint32_t>(name), 0) == 0;
+}
+
+inline bool is_main_thread() noexcept { return ::syscall(SYS_gettid) == ::getpid(); }
+
 } // namespace multiprocessing::inline v1::detail::platform

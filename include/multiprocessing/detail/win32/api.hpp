@@ -41,6 +41,8 @@ BOOST_WINAPI_IMPORT wchar_t* BOOST_WINAPI_WINAPI_CC GetCommandLineW(BOOST_WINAPI
 BOOST_WINAPI_IMPORT boost::winapi::HANDLE_ BOOST_WINAPI_WINAPI_CC OpenThread(boost::winapi::DWORD_ access,
                                                                              boost::winapi::BOOL_ inherit,
                                                                              boost::winapi::DWORD_ id);
+BOOST_WINAPI_IMPORT boost::winapi::DWORD_ BOOST_WINAPI_WINAPI_CC
+GetProcessIdOfThread(boost::winapi::HANDLE_ thread);
 
 BOOST_WINAPI_IMPORT boost::winapi::DWORD_ BOOST_WINAPI_WINAPI_CC
 GetActiveProcessorCount(boost::winapi::WORD_ group);

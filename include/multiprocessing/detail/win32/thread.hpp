@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include <boost/winapi/access_rights.hpp>
+#include <boost/winapi/get_current_process_id.hpp>
 #include <boost/winapi/get_current_thread.hpp>
 #include <boost/winapi/get_current_thread_id.hpp>
 #include <boost/winapi/get_last_error.hpp>
@@ -25,7 +26,13 @@ inline ThreadName thread_name(std::uint32_t id, winapi::HANDLE_ thread) noexcept
     return (std::uint64_t{id} | std::uint64_t{made.dwLowDateTime} << 32) & ~spare_bit_of_thread_name;
 }
 
+inline winapi::DWORD_ first_thread() noexcept {
+    static const winapi::DWORD_ first = winapi::GetCurrentThreadId();
+    return first;
+}
+
 inline ThreadName name_of_this_thread() noexcept {
+    first_thread();
     return thread_name(winapi::GetCurrentThreadId(), winapi::GetCurrentThread());
 }
 
@@ -39,5 +46,13 @@ inline bool lives(ThreadName name) noexcept {
     return winapi::WaitForSingleObject(thread.native(), 0) != winapi::wait_object_0 &&
            thread_name(id, thread.native()) == name;
 }
+
+inline bool is_of_this_process(ThreadName name) noexcept {
+    constexpr winapi::DWORD_ query_limited = 0x0800;
+    const Handle thread{::OpenThread(query_limited, false, static_cast<winapi::DWORD_>(name))};
+    return thread.valid() && ::GetProcessIdOfThread(thread.native()) == winapi::GetCurrentProcessId();
+}
+
+inline bool is_main_thread() noexcept { return first_thread() == winapi::GetCurrentThreadId(); }
 
 } // namespace multiprocessing::inline v1::detail::platform
