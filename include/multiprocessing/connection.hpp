@@ -14,6 +14,7 @@
 #include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/stream_transport.hpp>
+#include <multiprocessing/detail/text_form.hpp>
 #include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/detail/wait_connections.hpp>
 #include <multiprocessing/exceptions.hpp>

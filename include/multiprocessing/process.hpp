@@ -8,7 +8,9 @@
 #include <multiprocessing/detail/exit_hooks.hpp>
 #include <multiprocessing/detail/launcher.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/text_form.hpp>
 #include <multiprocessing/detail/thunk.hpp>
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>

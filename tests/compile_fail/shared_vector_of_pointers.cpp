@@ -1,4 +1,4 @@
-// error: .*only a trivially copyable type without pointers, or a lock-free std::atomic of one, can lie in shared memory: an address means nothing in another process
+// error: .*only a trivially copyable type without pointers, references or views, or a lock-free std::atomic of one, can lie in shared memory: an address means nothing in another process
 // SPDX-License-Identifier: BSL-1.0
 #include <multiprocessing/shared_vector.hpp>
 

@@ -5,6 +5,8 @@
 
 #include <array>
 #include <complex>
+#include <cstdlib>
+#include <iterator>
 #include <list>
 #include <map>
 #include <memory>
@@ -14,6 +16,8 @@
 #include <set>
 #include <sstream>
 #include <tuple>
+#include <unordered_map>
+#include <utility>
 #include <variant>
 
 using namespace process;
@@ -314,4 +318,66 @@ TEST_CASE("a null pointer to a function is refused where the call is made", "[po
     CHECK_THROWS_AS(pool.apply(nothing, 1), std::invalid_argument);
     CHECK_THROWS_AS(pool.map_async(nothing, {1, 2}), std::invalid_argument);
     CHECK(pool.apply(square, 3) == 9);
+}
+
+TEST_CASE("map and starmap take the elements of maps, and of views over them", "[pool]") {
+    mp::Pool pool(2);
+    const std::map<std::string, int> map{{"a", 1}, {"b", 2}};
+    const auto by_entry = [](const std::pair<const std::string, int>& entry) { return entry.second; };
+    CHECK(pool.map(by_entry, map) == std::vector<int>{1, 2});
+    CHECK(pool.map([](std::pair<std::string, int> entry) { return entry.first + "!"; }, map) ==
+          std::vector<std::string>{"a!", "b!"});
+    CHECK(pool.map([](const auto& entry) { return entry.first; }, map) == std::vector<std::string>{"a", "b"});
+    CHECK(pool.map(by_entry, map | std::views::reverse) == std::vector<int>{2, 1});
+    CHECK(pool.map(by_entry, map | std::views::filter([](auto& entry) { return entry.second > 1; })) ==
+          std::vector<int>{2});
+    CHECK(pool.starmap([](const std::string& key, int value) { return key + std::to_string(value); }, map) ==
+          std::vector<std::string>{"a1", "b2"});
+    const std::unordered_map<int, double> unordered{{1, 1.5}};
+    CHECK(pool.map([](std::pair<const int, double> entry) { return entry.second; }, unordered).at(0) == 1.5);
+    const std::multimap<int, std::string> multimap{{1, "x"}, {1, "y"}};
+    CHECK(pool.map([](const std::pair<const int, std::string>& entry) { return entry.second; }, multimap) ==
+          std::vector<std::string>{"x", "y"});
+    std::vector<std::pair<const int, int>> flat;
+    flat.emplace_back(1, 2);
+    flat.emplace_back(3, 4);
+    CHECK(pool.map([](const std::pair<const int, int>& entry) { return entry.second; }, flat) ==
+          std::vector<int>{2, 4});
+    CHECK(pool.starmap([](int a, int b) { return a + b; }, flat) == std::vector<int>{3, 7});
+    std::map<int, std::unique_ptr<int>> owners;
+    owners[1] = std::make_unique<int>(6);
+    CHECK(pool.map([](const std::pair<const int, std::unique_ptr<int>>& entry) { return *entry.second; }, owners)
+              .at(0) == 6);
+    CHECK(pool.apply(by_entry, *map.begin()) == 1);
+}
+
+TEST_CASE("an argument given as an rvalue is consumed where the call is written", "[pool]") {
+    const auto read = [](const std::unique_ptr<int>& pointer) { return *pointer; };
+    auto pointer = std::make_unique<int>(3);
+    mp::Process p([](std::unique_ptr<int> given) { std::exit(*given); }, std::move(pointer));
+    CHECK_FALSE(pointer);
+    p.start();
+    p.join();
+    CHECK(p.exitcode() == 3);
+    mp::Pool pool(1);
+    pointer = std::make_unique<int>(4);
+    CHECK(pool.apply(read, pointer) == 4);
+    CHECK(pointer);
+    const auto result = pool.apply_async(read, std::move(pointer));
+    CHECK_FALSE(pointer);
+    CHECK(result.get() == 4);
+    std::vector<std::unique_ptr<int>> all;
+    for (int i = 0; i < 3; ++i) all.push_back(std::make_unique<int>(i));
+    CHECK(pool.map(read, all) == std::vector<int>{0, 1, 2});
+    CHECK(all[1]);
+    CHECK(pool.map(read, std::ranges::subrange(std::move_iterator(all.begin()), std::move_iterator(all.end()))) ==
+          std::vector<int>{0, 1, 2});
+    CHECK_FALSE(all[1]);
+    for (auto& one : all) one = std::make_unique<int>(7);
+    CHECK(pool.map(read, std::move(all)) == std::vector<int>{7, 7, 7});
+    CHECK(all.empty());
+    pool.close();
+    pointer = std::make_unique<int>(5);
+    CHECK_THROWS_AS(pool.apply(read, std::move(pointer)), std::invalid_argument);
+    CHECK(pointer); // what was not accepted is still the caller's
 }

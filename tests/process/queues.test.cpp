@@ -693,3 +693,33 @@ TEST_CASE("items larger than memory are refused with the figures, and the queue 
     CHECK(ring.size() == 1);
     ring.end(member.space);
 }
+
+TEST_CASE("empty() of a queue that was used and closed is an error", "[queues]") {
+    const auto closed_for = [](const auto& queue) {
+        try {
+            static_cast<void>(queue.empty());
+            return false;
+        } catch (const std::system_error& error) {
+            return error.code() == std::errc::bad_file_descriptor;
+        }
+    };
+    const mp::Queue<int> unused;
+    const mp::JoinableQueue<int> unused_joinable;
+    unused.close();
+    unused_joinable.close();
+    CHECK(unused.empty());
+    CHECK(unused_joinable.empty());
+    const mp::Queue<int> used;
+    const mp::JoinableQueue<int> used_joinable;
+    used.put(1);
+    used_joinable.put(1);
+    used.close();
+    used_joinable.close();
+    CHECK(closed_for(used));
+    CHECK(closed_for(used_joinable));
+    CHECK_THROWS_AS(used.put(1), std::invalid_argument);
+    const mp::SimpleQueue<int> simple;
+    CHECK(simple.empty());
+    simple.close();
+    CHECK(closed_for(simple));
+}

@@ -6,9 +6,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <numeric>
+#include <optional>
 #include <ranges>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 using namespace process;
 
@@ -18,6 +24,65 @@ struct Particle {
     double position[3];
     float mass;
     char name[4];
+};
+
+class Place {
+public:
+    Place() = default;
+    Place(double x, double y) : x_(x), y_(y) {}
+    double x() const { return x_; }
+    double y() const { return y_; }
+
+private:
+    double x_ = 0, y_ = 0;
+};
+struct Inherited {
+    int inherited;
+};
+struct Derived : Inherited {
+    int added;
+};
+struct Flags {
+    unsigned low : 3, high : 5;
+};
+struct Packed {
+    char tag;
+    double real;
+} __attribute__((packed));
+struct Tagged {
+    int kind;
+    union {
+        int whole;
+        float real;
+    };
+};
+class Refers {
+public:
+    explicit Refers(int& number) : number_(number) {}
+    int number() const { return number_; }
+
+private:
+    int& number_;
+};
+struct ShowsPointer {
+    unsigned low : 3;
+    int* pointer;
+};
+struct alignas(4096) Page {
+    int number;
+    char bytes[5000];
+};
+template <class T>
+bool is_aligned(const T& object) {
+    return reinterpret_cast<std::uintptr_t>(&object) % alignof(T) == 0;
+}
+struct Anything {
+    int number = 0;
+    Anything() = default;
+    Anything(const Anything&) = default;
+    Anything& operator=(const Anything&) = default;
+    template <class X>
+    Anything(const X&) : number(1) {}
 };
 
 template <class T>
@@ -194,4 +259,125 @@ TEST_CASE("memory is flat over many rounds of sharing, also when the sharer is k
     }
     CHECK(space.high_water() <=
           mark + 3 * 256); // three arrays' worth: a dead child's memory comes back a moment later
+}
+
+TEST_CASE("classes whose members cannot be seen are shared if they are trivially copyable", "[sharedctypes]") {
+    mp::Array<Place> places(3);
+    places[1] = Place{1, 2};
+    mp::Value<Place> place{3.0, 4.0};
+    mp::RawArray<Derived> derived(2);
+    mp::RawValue<Flags> flags;
+    mp::Array<Packed> packed(2);
+    mp::RawArray<Tagged> tagged{Tagged{1, {2}}};
+    mp::shared_vector<Place> vector(2);
+    mp::Process p(
+        [](mp::Array<Place> places, mp::Value<Place> place, mp::RawArray<Derived> derived,
+           mp::RawValue<Flags> flags, mp::Array<Packed> packed, mp::RawArray<Tagged> tagged,
+           mp::shared_vector<Place> vector) {
+            const bool right = places[1].y() == 2 && place.value().x() == 3 && tagged[0].whole == 2;
+            if (!right) std::exit(3);
+            places[2] = Place{5, 6};
+            derived[1].added = 7;
+            flags.value().low = 5;
+            packed[1].real = 1.5;
+            vector[1] = Place{8, 9};
+        },
+        places, place, derived, flags, packed, tagged, std::move(vector));
+    p.start();
+    p.join();
+    CHECK(p.exitcode() == 0);
+    CHECK(places[2].x() == 5);
+    CHECK(derived[1].added == 7);
+    CHECK(flags.value().low == 5);
+    CHECK(packed[1].real == 1.5);
+    STATIC_REQUIRE(mp::detail::can_be_shared<long double>);
+    STATIC_REQUIRE(mp::detail::can_be_shared<std::atomic<bool>>);
+    STATIC_REQUIRE_FALSE(mp::detail::can_be_shared<Refers>);
+    STATIC_REQUIRE_FALSE(mp::detail::can_be_shared<ShowsPointer>);
+    STATIC_REQUIRE_FALSE(mp::detail::can_be_shared<std::string_view>);
+    STATIC_REQUIRE_FALSE(mp::detail::can_be_shared<std::optional<int*>>);
+}
+
+TEST_CASE("over-aligned types are aligned in every process", "[sharedctypes]") {
+    mp::Value<Page> value{Page{1, {}}};
+    mp::RawValue<Page> raw;
+    mp::Array<Page> array(3);
+    mp::shared_vector<Page> vector;
+    for (int i = 0; i < 9; ++i) {
+        vector.push_back(Page{i, {}});
+        CHECK(is_aligned(vector.back()));
+    }
+    CHECK((is_aligned(value.value()) && is_aligned(raw.value()) && is_aligned(array[1])));
+    mp::Pool pool(1);
+    CHECK(pool.apply(
+        [](mp::Value<Page> value, mp::RawValue<Page> raw, mp::Array<Page> array) {
+            array[2].number = 5;
+            return is_aligned(value.value()) && is_aligned(raw.value()) && is_aligned(array[2]);
+        },
+        value, raw, array));
+    CHECK(array[2].number == 5);
+    const std::vector<Page> pages(5);
+    const auto copied = pool.map([](const Page& page) { return is_aligned(page) ? page : throw 1; }, pages);
+    CHECK(is_aligned(copied[3]));
+    CHECK(pool.map([](const Page& page) { return is_aligned(page) ? page.number : -1; }, vector).at(8) == 8);
+    mp::shared_vector<Page> results;
+    pool.map_into([](const Page& page) { return page; }, vector, results);
+    CHECK((is_aligned(results[7]) && results[7].number == 7));
+    // One that goes out and comes back is copied where others have it, and may lie elsewhere then.
+    const auto back = pool.apply([](mp::shared_vector<Page> given) { return given; }, std::move(vector));
+    CHECK((back.size() == 9 && is_aligned(back[8]) && back[8].number == 8));
+    const auto made = pool.apply([](int n) { return mp::shared_vector<Page>(static_cast<std::size_t>(n), {n, {}}); }, 3);
+    CHECK((is_aligned(made[2]) && made[2].number == 3));
+}
+
+TEST_CASE("types of values and arrays are deduced from what is in them", "[sharedctypes]") {
+    mp::Value whole{0};
+    mp::Value real{0.5};
+    mp::RawValue raw{1L};
+    mp::Array array{1, 2, 3};
+    const mp::Lock lock;
+    mp::Value guarded({.lock = lock}, 2);
+    mp::Array guarded_array({.lock = lock}, {1.5, 2.5});
+    mp::Array of_range({.lock = lock}, std::vector<float>{1, 2});
+    STATIC_REQUIRE(std::is_same_v<decltype(whole), mp::Value<int>>);
+    STATIC_REQUIRE(std::is_same_v<decltype(real), mp::Value<double>>);
+    STATIC_REQUIRE(std::is_same_v<decltype(raw), mp::RawValue<long>>);
+    STATIC_REQUIRE(std::is_same_v<decltype(array), mp::Array<int>>);
+    STATIC_REQUIRE(std::is_same_v<decltype(guarded), mp::Value<int>>);
+    STATIC_REQUIRE(std::is_same_v<decltype(guarded_array), mp::Array<double>>);
+    STATIC_REQUIRE(std::is_same_v<decltype(of_range), mp::Array<float>>);
+    mp::RLock& own = whole.get_lock();
+    const mp::RLock copy = whole.get_lock();
+    own.acquire();
+    CHECK(copy.locked());
+    own.release();
+}
+
+TEST_CASE("every spelling of a copy is another handle of the same content", "[sharedctypes]") {
+    const mp::Value<int> value{1};
+    mp::Value deduced{value};
+    mp::Value<int> braces{value};
+    auto assigned = value;
+    deduced += 1;
+    braces += 1;
+    assigned += 1;
+    CHECK(value.value() == 4);
+    mp::Array<int> array{1, 2};
+    mp::Array same{array};
+    same[0] = 7;
+    CHECK(array[0] == 7);
+    mp::Array<double> other(array); // of another type: a copy of the content
+    other[0] = 8;
+    CHECK(array[0] == 7);
+    // A T that anything converts to: no element is made of the handle.
+    mp::Array<Anything> all(3);
+    mp::Array<Anything> again{all};
+    mp::RawArray<Anything> raw(3);
+    mp::RawArray<Anything> raw_again{raw};
+    CHECK((again.size() == 3 && raw_again.size() == 3));
+    again[1].number = 5;
+    CHECK(all[1].number == 5);
+    mp::shared_vector<Anything> vector(3);
+    mp::shared_vector<Anything> moved{std::move(vector)};
+    CHECK(moved.size() == 3);
 }

@@ -14,6 +14,21 @@ using namespace reduction;
 
 namespace {
 
+/// A class that only its hook knows.
+class Kelvin {
+public:
+    Kelvin() = default;
+    explicit Kelvin(double degrees) : degrees_(degrees) {}
+    double degrees() const { return degrees_; }
+    template <class Archive>
+    void serialize(Archive& ar) {
+        ar(degrees_);
+    }
+
+private:
+    double degrees_ = 0;
+};
+
 /// A class whose objects must be made with something, and which writes it down.
 class Celsius {
 public:
@@ -60,6 +75,83 @@ template <class T>
 T there_and_back(const T& value) {
     return mp::loads<T>(mp::dumps(value));
 }
+
+struct PaddedNumber {
+    char tag;
+    int number;
+};
+struct FlatArrays {
+    int numbers[2][2];
+    Point points[1];
+};
+struct ManyArrays {
+    int numbers[2][3];
+    Point points[2];
+    std::string texts[2][1][2];
+    std::optional<int> optionals[3];
+    std::array<std::string, 2> arrays[2];
+    std::vector<int> vectors[2][2];
+    bool flags[2];
+    PaddedNumber padded[2];
+    long double reals[2];
+    std::unique_ptr<int> owned[2];
+    std::pair<int, std::string> pairs[2];
+    char text[7];
+    Kelvin celsius[2];
+    int last;
+};
+ManyArrays some_arrays() {
+    return {{{1, 2, 3}, {4, 5, 6}},
+            {{1, 2}, {3, 4}},
+            {{{"a", "b"}}, {{"c", "d"}}},
+            {1, {}, 3},
+            {{{"e", "f"}}, {{"g", "h"}}},
+            {{{1}, {2}}, {{3, 4}, {}}},
+            {true, false},
+            {{'a', 1}, {'b', 2}},
+            {1.5L, 2.5L},
+            {std::make_unique<int>(5), nullptr},
+            {{1, "p"}, {2, "q"}},
+            "hello",
+            {Kelvin{1.0}, Kelvin{2.0}},
+            9};
+}
+
+template <class T>
+struct Wrapped {
+    T value;
+};
+struct AnonymousUnion {
+    int kind;
+    union {
+        int whole;
+        float real;
+    };
+};
+struct AnonymousFirst {
+    union {
+        Point point;
+        double real;
+    };
+    std::string name;
+};
+struct UnnamedMember {
+    int kind;
+    struct {
+        int x, y;
+    } place;
+};
+struct HookedUnion {
+    union {
+        int whole;
+        float real;
+    };
+    std::string name;
+    template <class Archive>
+    void serialize(Archive& ar) {
+        ar(whole, name);
+    }
+};
 
 } // namespace
 
@@ -366,3 +458,53 @@ TEST_CASE("names of types are those that people write", "[reduction]") {
     CHECK(readable(spelled_name<std::vector<mp::ProcessError>>()) ==
           "std::vector<multiprocessing::ProcessError>");
 }
+
+TEST_CASE("arrays of every rank and element kind cross as members", "[reduction]") {
+    const ManyArrays before = some_arrays();
+    const std::vector<std::byte> bytes = mp::dumps(before);
+    CHECK(bytes == mp::dumps(some_arrays()));
+    const auto after = mp::loads<ManyArrays>(bytes);
+    CHECK(after.numbers[1][2] == 6);
+    CHECK(after.points[1] == Point{3, 4});
+    CHECK(after.texts[1][0][1] == "d");
+    CHECK(after.optionals[2] == 3);
+    CHECK_FALSE(after.optionals[1].has_value());
+    CHECK(after.arrays[1][0] == "g");
+    CHECK(after.vectors[1][0] == std::vector<int>{3, 4});
+    CHECK((after.flags[0] && !after.flags[1]));
+    CHECK(after.padded[1].number == 2);
+    CHECK(after.reals[1] == 2.5L);
+    CHECK((*after.owned[0] == 5 && !after.owned[1]));
+    CHECK(after.pairs[1].second == "q");
+    CHECK(std::string(after.text) == "hello");
+    CHECK(after.celsius[1].degrees() == 2.0);
+    CHECK(after.last == 9);
+    STATIC_REQUIRE(mp::detail::is_bitwise<FlatArrays>);
+    STATIC_REQUIRE_FALSE(mp::detail::is_bitwise<ManyArrays>);
+    const FlatArrays flat[2] = {{{{1, 2}, {3, 4}}, {{5, 6}}}, {}};
+    CHECK(mp::dumps(flat).size() == 8 + sizeof flat);
+    STATIC_REQUIRE(mp::detail::fingerprint<Wrapped<int[2][3]>>() != mp::detail::fingerprint<Wrapped<int[3][2]>>());
+}
+
+TEST_CASE("a class with an anonymous union crosses by its hook, alone and as a member", "[reduction]") {
+    STATIC_REQUIRE_FALSE(mp::Serializable<AnonymousUnion>);
+    STATIC_REQUIRE_FALSE(mp::Serializable<AnonymousFirst>);
+    STATIC_REQUIRE_FALSE(mp::Serializable<Wrapped<AnonymousUnion>>);
+    STATIC_REQUIRE_FALSE(mp::Serializable<Wrapped<AnonymousUnion[2]>>);
+    STATIC_REQUIRE(mp::Serializable<Wrapped<UnnamedMember>>);
+    STATIC_REQUIRE(mp::Serializable<Wrapped<HookedUnion[2]>>);
+    Wrapped<HookedUnion[2]> before{};
+    before.value[1].whole = 7;
+    before.value[1].name = "seven";
+    const auto after = mp::loads<Wrapped<HookedUnion[2]>>(mp::dumps(before));
+    CHECK(after.value[1].whole == 7);
+    CHECK(after.value[1].name == "seven");
+}
+
+#if defined(__SIZEOF_INT128__)
+TEST_CASE("integers of 128 bits cross unchanged", "[reduction]") {
+    __extension__ using Wide = unsigned __int128;
+    const Wide wide = Wide{0x0123456789abcdef} << 64 | 0xfedcba9876543210;
+    CHECK((mp::loads<Wide>(mp::dumps(wide)) == wide));
+}
+#endif

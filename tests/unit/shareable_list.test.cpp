@@ -6,6 +6,7 @@
 #include <multiprocessing/shareable_list.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -225,12 +226,36 @@ TEST_CASE("text is given room by its bytes, so that none is cut", "[shareable_li
     CHECK(list.format() == "16s16s8s");
 }
 
-TEST_CASE("null characters at the end are lost, as in Python, others are not", "[shareable_list]") {
-    const std::string text("a\0b\0\0", 5);
-    const ShareableList list{text, bytes_of(text)};
+TEST_CASE("texts and bytes that end in a zero byte are refused, others come back whole", "[shareable_list]") {
+    const std::string within("\0a\0b", 4);
+    const ShareableList list{within, bytes_of(within), "", Bytes()};
     const Unlinked guard{list.shm()};
-    CHECK(list.get<std::string>(0) == std::string("a\0b", 3));
-    CHECK(list.get<Bytes>(1) == bytes_of(std::string("a\0b", 3)));
+    CHECK(list.get<std::string>(0) == within);
+    CHECK(list.get<Bytes>(1) == bytes_of(within));
+    CHECK(list.get<std::string>(2).empty());
+    CHECK(list.get<Bytes>(3).empty());
+    for (const std::string& text : {std::string("x\0", 2), std::string("\0\1\0", 3), std::string(1, '\0')}) {
+        CHECK_THROWS_AS(ShareableList{text}, std::invalid_argument);
+        CHECK_THROWS_AS(ShareableList{bytes_of(text)}, std::invalid_argument);
+        CHECK_THROWS_AS(list.set(0, text), std::invalid_argument);
+        CHECK_THROWS_AS(list.set(1, bytes_of(text)), std::invalid_argument);
+    }
+    CHECK(list.get<std::string>(0) == within); // nothing changed
+    CHECK(list.get<Bytes>(1) == bytes_of(within));
+}
+
+TEST_CASE("the limits of every type come back as they were", "[shareable_list]") {
+    const ShareableList list{INT64_MIN, INT64_MAX, 5e-324, -0.0, 1.7976931348623157e308, false, true, nullptr};
+    const Unlinked guard{list.shm()};
+    CHECK(list.get<std::int64_t>(0) == INT64_MIN);
+    CHECK(list.get<std::int64_t>(1) == INT64_MAX);
+    CHECK(list.get<double>(2) == 5e-324);
+    CHECK(std::signbit(list.get<double>(3)));
+    CHECK(list.get<double>(4) == 1.7976931348623157e308);
+    CHECK_FALSE(list.get<bool>(5));
+    CHECK(list.get<bool>(6));
+    CHECK(list.get<std::nullptr_t>(7) == nullptr);
+    CHECK_THROWS_AS(ShareableList{UINT64_MAX}, std::out_of_range);
 }
 
 TEST_CASE("a text of 10 MB has no format, and is refused", "[shareable_list]") {

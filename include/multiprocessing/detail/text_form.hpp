@@ -114,7 +114,4 @@ std::string shown_content(const std::atomic<T>& content) {
     return shown_content(content.load());
 }
 
-template <class T>
-inline constexpr bool is_text_element = std::is_same_v<T, char>;
-
 } // namespace multiprocessing::inline v1::detail
