@@ -31,8 +31,8 @@ namespace multiprocessing::inline v1 {
 /// and classes with a hook: `template <class Archive> void serialize(Archive& ar) { ar(a_, b_); }`. A class
 /// with a hook **must** write what it reads. Near misses: pointers and views, which refer to what stays behind;
 /// locks and threads of one process; shared handles, which are Spawnable; aggregates with a base, a reference,
-/// a const member or a bit-field. An aggregate with an anonymous union is not even a near miss: the compiler
-/// stops there. A hook helps in all these cases.
+/// a const member, a bit-field or an anonymous union. A hook helps in all these cases. (A flexible array member, which is no
+/// C++, is an error of g++'s own.)
 template <class T>
 concept Serializable = detail::can_cross<std::remove_cvref_t<T>, detail::Crossing::anywhere>();
 

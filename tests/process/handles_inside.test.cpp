@@ -141,7 +141,7 @@ struct Functor {
 template <class H>
 void pass(const std::function<H()>& make, void (*use)(H&)) {
     static_assert(all_spawnable<H>);
-    mp::Process p([](All<H>& all, void (*use)(H&)) { use_all(all, use); }, filled(make), use);
+    mp::Process p([](All<H>& all, void (*given)(H&)) { use_all(all, given); }, filled(make), use);
     mp::Process q(Functor<H>{make(), 7}, use, 7);
     p.start();
     q.start();

@@ -194,6 +194,27 @@ TEST_CASE("what was sent before the end is received, then the end is seen", "[co
     CHECK(error_of([&] { b.send_bytes(std::vector<std::byte>(1'000'000)); }) == std::errc::broken_pipe);
 }
 
+TEST_CASE("the first send to a closed peer is an error, whether the Pipe was used or not", "[connection]") {
+    for (const bool duplex : {true, false}) {
+        auto [receiver, sender] = mp::Pipe(duplex);
+        receiver.close();
+        CHECK(error_of([&s = sender] { s.send(1); }) == std::errc::broken_pipe);
+        CHECK(error_of([&s = sender] { s.send_bytes({}); }) == std::errc::broken_pipe);
+    }
+    auto [a, b] = mp::Pipe();
+    a.send(1);
+    CHECK(b.recv<int>() == 1);
+    b.close();
+    CHECK(error_of([&a = a] { a.send(2); }) == std::errc::broken_pipe);
+    auto [c, d] = mp::Pipe();
+    auto e = d.dup();
+    d.close();
+    c.send(3);
+    CHECK(e.recv<int>() == 3);
+    e.close();
+    CHECK(error_of([&c = c] { c.send(4); }) == std::errc::broken_pipe);
+}
+
 TEST_CASE("poll waits for as long as it is told", "[connection]") {
     auto [a, b] = mp::Pipe();
     CHECK_FALSE(b.poll());

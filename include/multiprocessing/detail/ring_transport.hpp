@@ -204,10 +204,12 @@ private:
     }
 
     /// Of a side that was killed nothing is heard, so it is asked for: when it does not wake from its sleep, see put(); and
-    /// when many messages were put while it took none.
+    /// when many messages were put while it took none. And before the first one: an end that was closed while the ring was not
+    /// yet made could not be counted in it.
     bool is_in_doubt(const Ring& ring) {
         const std::uint32_t sent = sent_.load(std::memory_order_relaxed) + 1;
         sent_.store(sent, std::memory_order_relaxed);
+        if (sent == 1) return true;
         if (sent % 64) return false;
         const std::uint64_t taken = ring.taken();
         return taken_.exchange(taken, std::memory_order_relaxed) == taken && ring.size() > 0;
