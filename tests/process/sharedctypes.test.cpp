@@ -85,6 +85,22 @@ struct Anything {
     Anything(const X&) : number(1) {}
 };
 
+void change_classes(mp::Array<Place> places, mp::Value<Place> place, mp::RawArray<Derived> derived,
+                    mp::RawValue<Flags> flags, mp::Array<Packed> packed, mp::RawArray<Tagged> tagged,
+                    mp::shared_vector<Place> vector) {
+    const bool right = places[1].y() == 2 && place.value().x() == 3 && tagged[0].whole == 2;
+    if (!right) std::exit(3);
+    places[2] = Place{5, 6};
+    derived[1].added = 7;
+    flags.value().low = 5;
+    packed[1].real = 1.5;
+    vector[1] = Place{8, 9};
+}
+bool are_aligned(mp::Value<Page> value, mp::RawValue<Page> raw, mp::Array<Page> array) {
+    array[2].number = 5;
+    return is_aligned(value.value()) && is_aligned(raw.value()) && is_aligned(array[2]);
+}
+
 template <class T>
 concept Shareable = requires { typename mp::RawValue<T>::value_type; };
 
@@ -270,19 +286,7 @@ TEST_CASE("classes whose members cannot be seen are shared if they are trivially
     mp::Array<Packed> packed(2);
     mp::RawArray<Tagged> tagged{Tagged{1, {2}}};
     mp::shared_vector<Place> vector(2);
-    mp::Process p(
-        [](mp::Array<Place> places, mp::Value<Place> place, mp::RawArray<Derived> derived,
-           mp::RawValue<Flags> flags, mp::Array<Packed> packed, mp::RawArray<Tagged> tagged,
-           mp::shared_vector<Place> vector) {
-            const bool right = places[1].y() == 2 && place.value().x() == 3 && tagged[0].whole == 2;
-            if (!right) std::exit(3);
-            places[2] = Place{5, 6};
-            derived[1].added = 7;
-            flags.value().low = 5;
-            packed[1].real = 1.5;
-            vector[1] = Place{8, 9};
-        },
-        places, place, derived, flags, packed, tagged, std::move(vector));
+    mp::Process p(change_classes, places, place, derived, flags, packed, tagged, std::move(vector));
     p.start();
     p.join();
     CHECK(p.exitcode() == 0);
@@ -309,12 +313,7 @@ TEST_CASE("over-aligned types are aligned in every process", "[sharedctypes]") {
     }
     CHECK((is_aligned(value.value()) && is_aligned(raw.value()) && is_aligned(array[1])));
     mp::Pool pool(1);
-    CHECK(pool.apply(
-        [](mp::Value<Page> value, mp::RawValue<Page> raw, mp::Array<Page> array) {
-            array[2].number = 5;
-            return is_aligned(value.value()) && is_aligned(raw.value()) && is_aligned(array[2]);
-        },
-        value, raw, array));
+    CHECK(pool.apply(are_aligned, value, raw, array));
     CHECK(array[2].number == 5);
     const std::vector<Page> pages(5);
     const auto copied = pool.map([](const Page& page) { return is_aligned(page) ? page : throw 1; }, pages);
