@@ -286,7 +286,7 @@ TEST_CASE("handles that were moved away refuse to be used", "[handles_inside]") 
     CHECK_NOTHROW(queue.close());
     moved.put(1);
     CHECK(moved.get() == 1);
-    mp::Lock lock;
-    mp::Process p([](const mp::Lock&) {}, std::move(lock));
-    CHECK_THROWS_AS(lock.acquire(), std::logic_error);
+    std::vector<mp::Lock> locks(1);
+    mp::Process p([](const mp::Lock&) {}, std::move(locks.at(0)));
+    CHECK_THROWS_AS(locks.at(0).acquire(), std::logic_error);
 }

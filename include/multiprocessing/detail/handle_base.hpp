@@ -85,8 +85,11 @@ protected:
 private:
     void require_present() const {
         if (!object_) [[unlikely]]
-            throw std::logic_error(std::string("multiprocessing: this ") + Derived::kind +
-                                   " was moved away: use the one that it was moved to, or pass a copy");
+            throw_moved();
+    }
+    [[noreturn]] static void throw_moved() {
+        throw std::logic_error(std::string("multiprocessing: this ") + Derived::kind +
+                               " was moved away: use the one that it was moved to, or pass a copy");
     }
 
     template <class Init>
