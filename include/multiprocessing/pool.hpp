@@ -277,7 +277,7 @@ private:
                                         " processes; at most " + std::to_string(most) + " are possible");
         }
         detail::LaunchRequest plan;
-        plan.method = options.start_method.value_or(get_start_method());
+        plan.method = options.start_method ? *options.start_method : get_start_method();
         detail::require_available(plan.method);
         plan.identity.daemon = true;
         plan.target = detail::thunk_address<Code, detail::TargetFrame>();

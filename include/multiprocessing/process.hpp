@@ -72,6 +72,16 @@ public:
     /// Whether it still runs. A parent's end ends its children, so for the parent this is true as long as anybody asks.
     bool is_alive() const { return !child_ || !child_->poll(); }
 
+    /// Ends a child as Process does. Throw `std::logic_error` for the current process and the parent.
+    void terminate() const { child("terminate").terminate(); }
+    void kill() const { child("kill").kill(); }
+
+    /// Of a child that has ended, as Process::exitcode(); nullopt of all others.
+    std::optional<int> exitcode() const {
+        const auto ending = child_ ? child_->poll() : std::nullopt;
+        return ending ? ending->exitcode : std::nullopt;
+    }
+
     /// Waits until it has ended; false when the time is over. Throws `std::logic_error` for the current process.
     bool join(Timeout timeout = no_timeout) const {
         const auto deadline = detail::Deadline::after(timeout);
@@ -90,6 +100,12 @@ private:
 
     ProcessView(detail::ProcessIdentity identity, int pid, std::shared_ptr<detail::ChildProcess> child)
         : identity_(std::move(identity)), pid_(pid), child_(std::move(child)) {}
+
+    detail::ChildProcess& child(const char* call) const {
+        if (child_) return *child_;
+        throw std::logic_error(std::string("multiprocessing: ") + call + "() of " + identity_.name +
+                               ": it is no child of this process; let it end by itself");
+    }
 
     detail::ProcessIdentity identity_;
     int pid_;

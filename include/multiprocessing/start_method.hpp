@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/state.hpp>
 
 #include <mutex>
@@ -30,6 +31,14 @@ constexpr std::string_view to_string(StartMethod method) noexcept {
     case StartMethod::forkserver: return "forkserver";
     }
     return "?";
+}
+
+/// The start method of that name; nullopt if there is none. Python: the strings that `set_start_method` takes.
+constexpr std::optional<StartMethod> start_method_from(std::string_view name) noexcept {
+    for (const StartMethod method : {StartMethod::fork, StartMethod::spawn, StartMethod::forkserver}) {
+        if (name == to_string(method)) return method;
+    }
+    return std::nullopt;
 }
 
 /// The start methods of this platform, the default first. Python: `multiprocessing.get_all_start_methods()`.
@@ -60,18 +69,33 @@ inline void require_available(StartMethod method) {
                                 "'; get_all_start_methods() lists those it has");
 }
 
+/// What the variable MULTIPROCESSING_START_METHOD says, else the platform's default.
+inline StartMethod start_method_of_environment() {
+    const std::string name = platform::word("MULTIPROCESSING_START_METHOD");
+    if (name.empty()) return default_start_method;
+    const std::optional<StartMethod> method = start_method_from(name);
+    if (!method) {
+        throw std::invalid_argument("multiprocessing: the variable MULTIPROCESSING_START_METHOD says '" + name +
+                                    "', which is no start method: set it to fork, spawn or forkserver");
+    }
+    require_available(*method);
+    return *method;
+}
+
 } // namespace detail
 
-/// The start method of processes for which none is named. As in Python, asking fixes it.
-/// Python: `multiprocessing.get_start_method()`.
+/// The start method of processes for which none is named: what set_start_method() has chosen; else what the environment
+/// variable MULTIPROCESSING_START_METHOD says; else the first of get_all_start_methods(). As in Python, asking fixes it.
+/// In a child, the method that the child was started by. Throws `std::invalid_argument` if the variable names none of this
+/// platform's. Python: `multiprocessing.get_start_method()`.
 inline StartMethod get_start_method() {
     auto& chosen = detail::process_wide<detail::ChosenStartMethod>();
     std::lock_guard lock{chosen.mutex};
-    if (!chosen.method) chosen.method = detail::default_start_method;
+    if (!chosen.method) chosen.method = detail::start_method_of_environment();
     return *chosen.method;
 }
 
-/// Chooses the default start method, once per program; with `force` again. Children inherit it.
+/// Chooses the default start method, once per program; with `force` again.
 /// Throws `std::runtime_error` if it was chosen (or asked for) before, `std::invalid_argument` if this platform
 /// does not have it. Python: `multiprocessing.set_start_method(method, force=False)`.
 inline void set_start_method(StartMethod method, bool force = false) {

@@ -3,6 +3,7 @@
 #include <multiprocessing/multiprocessing.hpp>
 
 #include <process/support.hpp>
+#include <support/program.hpp>
 
 #include <optional>
 
@@ -17,7 +18,9 @@ mp::StartMethod how_it_came_to_be() {
     if (set_by_parent) return mp::StartMethod::fork;
     return set_by_server ? mp::StartMethod::forkserver : mp::StartMethod::spawn;
 }
-void expect_start_method(mp::StartMethod method) { std::exit(how_it_came_to_be() == method ? 0 : 1); }
+void expect_start_method(mp::StartMethod method) {
+    std::exit(how_it_came_to_be() == method && mp::get_start_method() == method ? 0 : 1);
+}
 int offset = 0;
 void set_offset(int value) { offset = value; }
 int plus_offset(int value) { return value + offset; }
@@ -63,6 +66,21 @@ TEST_CASE("a context starts by its own method, whatever the program's is", "[con
     p.start();
     p.join();
     CHECK(p.exitcode() == 0);
+}
+
+TEST_CASE("a start by a method of its own chooses nothing for the program", "[context]") {
+    CHECK(support::output_of("context_fixes_nothing").exitcode == 0);
+}
+
+TEST_CASE("a variable chooses the start method where the program does not", "[context]") {
+    for (const auto method : mp::get_all_start_methods()) {
+        const std::string name(to_string(method));
+        CHECK_THAT(support::output_of("start_method_by_variable", {name}).out, ContainsSubstring(name));
+    }
+    const auto wrong = support::output_of("start_method_by_variable", {"frok"});
+    CHECK_THAT(wrong.out, ContainsSubstring("MULTIPROCESSING_START_METHOD says 'frok'"));
+    CHECK(mp::start_method_from("spawn") == mp::StartMethod::spawn);
+    CHECK_FALSE(mp::start_method_from("Spawn"));
 }
 
 TEST_CASE("a context without a method is that of the program", "[context]") {

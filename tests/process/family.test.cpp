@@ -171,3 +171,22 @@ TEST_CASE("a Process that a child has inherited or got at is not the child's", "
     other->join();
     delete other;
 }
+
+TEST_CASE("a view of a child ends it and knows how it ended", "[family]") {
+    for (const bool kill : {false, true}) {
+        Tally tally;
+        mp::Process p(wait, tally);
+        p.start();
+        tally.wait_for(0, 1);
+        const auto children = mp::active_children();
+        REQUIRE(children.size() == 1);
+        CHECK_FALSE(children[0].exitcode());
+        kill ? children[0].kill() : children[0].terminate();
+        CHECK(children[0].join(60s));
+        CHECK(children[0].exitcode() == p.exitcode());
+        CHECK(p.exitcode() != 0);
+    }
+    CHECK_THROWS_AS(mp::current_process().terminate(), std::logic_error);
+    CHECK_THROWS_AS(mp::current_process().kill(), std::logic_error);
+    CHECK_FALSE(mp::current_process().exitcode());
+}

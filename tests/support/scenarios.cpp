@@ -110,6 +110,33 @@ int print_in_pool(const Arguments& arguments) {
     return 0;
 }
 
+/// The method that a child knows, by number.
+void tell_method() { std::exit(static_cast<int>(mp::get_start_method())); }
+
+/// Starting through a context, or by a method of its own, leaves the program free to choose.
+int context_fixes_nothing(const Arguments&) {
+    for (const auto method : mp::get_all_start_methods()) {
+        mp::Process p({.start_method = method}, tell_method);
+        p.start();
+        p.join();
+        if (p.exitcode() != static_cast<int>(method)) return 1;
+        mp::Pool pool({.processes = 1, .start_method = method});
+        if (pool.apply([] { return mp::get_start_method(); }) != method) return 2;
+    }
+    mp::set_start_method(mp::StartMethod::spawn); // throws if something has chosen
+    return 0;
+}
+
+int start_method_by_variable(const Arguments& arguments) {
+    set_variable("MULTIPROCESSING_START_METHOD", arguments.at(0).c_str());
+    try {
+        std::printf("%s\n", std::string(to_string(mp::get_start_method())).c_str());
+    } catch (const std::invalid_argument& error) {
+        std::printf("%s\n", error.what());
+    }
+    return 0;
+}
+
 int uncaught(const Arguments&) {
     mp::Process thrower({.name = "thrower"}, [] {
         try {
@@ -322,6 +349,8 @@ int main(int argc, char** argv) {
     std::map<std::string, int (*)(const Arguments&)> scenarios;
     scenarios["print_in_children"] = print_in_children;
     scenarios["print_in_pool"] = print_in_pool;
+    scenarios["context_fixes_nothing"] = context_fixes_nothing;
+    scenarios["start_method_by_variable"] = start_method_by_variable;
     scenarios["uncaught"] = uncaught;
     scenarios["leave_children"] = leave_children;
     scenarios["no_freeze_support"] = no_freeze_support;
@@ -341,9 +370,9 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "test_scenarios: no such scenario\n");
         return 2;
     }
-    for (const auto method : mp::get_all_start_methods()) {
-        if (argv[1] == to_string(method)) mp::set_start_method(method);
-    }
+    const bool chooses = argv[2] == std::string("context_fixes_nothing") ||
+                         argv[2] == std::string("start_method_by_variable");
+    if (const auto method = mp::start_method_from(argv[1]); method && !chooses) mp::set_start_method(*method);
     try {
         return scenarios.find(argv[2])->second(Arguments(argv + 3, argv + argc));
     } catch (const std::exception& error) {

@@ -98,7 +98,7 @@ public:
         start.record = record_.position();
         start.target = request.target;
         start.target_file = request.target_file;
-        start.default_method = get_start_method();
+        start.default_method = request.method; // as get_start_method() says there; here that fixes nothing
         start.log_level = get_logger().level();
         start.serves = request.serves;
         supervised_ = request.supervised;
