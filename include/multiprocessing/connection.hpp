@@ -275,8 +275,8 @@ namespace connection {
 
 using multiprocessing::Connection;
 
-/// Something that wait() waits for: a Connection, or the Sentinel of a Process. Refers to it without owning it: valid as long as
-/// that is open, wherever it is moved to. Equal if made of the same.
+/// Something that wait() waits for: a Connection, the Sentinel of a Process, or a handle of the operating system. Refers to it
+/// without owning it: valid as long as that is open, wherever it is moved to. Equal if made of the same.
 class Waitable {
 public:
     Waitable(const Connection& connection) : transport_(&connection.receiving()) {}
@@ -293,10 +293,22 @@ public:
 
 private:
     friend std::vector<Waitable> wait_for(std::vector<Waitable> all, Timeout timeout);
+    friend Waitable native(detail::platform::NativeHandle handle) noexcept;
+    struct Native {
+        detail::platform::NativeHandle handle;
+    };
+    explicit Waitable(Native native) noexcept : handle_(native.handle) {}
 
     detail::Transport* transport_ = nullptr;
     detail::platform::NativeHandle handle_ = detail::platform::HandleTraits::invalid();
 };
+
+/// A handle of the operating system, for wait(): any descriptor that polls readable when there is something to read (a socket, a
+/// pipe, a timerfd, an eventfd); on Windows any HANDLE that can be waited for. It stays the caller's.
+/// Python: an integer, or an object with `fileno()`, in the list that `multiprocessing.connection.wait` takes.
+inline Waitable native(detail::platform::NativeHandle handle) noexcept {
+    return Waitable(Waitable::Native{handle});
+}
 
 /// The work of wait().
 inline std::vector<Waitable> wait_for(std::vector<Waitable> all, Timeout timeout) {
@@ -325,6 +337,47 @@ inline std::vector<Waitable> wait(std::initializer_list<Waitable> list, Timeout 
 }
 
 } // namespace connection
+
+namespace detail {
+
+/// A handle of the system on its way over a Connection.
+class TravellingHandle {
+public:
+    using multiprocessing_owned_handle = void;
+
+    explicit TravellingHandle(platform::Handle handle) noexcept : handle_(std::move(handle)) {}
+
+    void give(Giver& giver, Writer& writer) const { writer.raw(giver.give_handle(handle_.duplicate())); }
+    static TravellingHandle take(Taker& taker, Reader& reader) {
+        return TravellingHandle(taker.take_handle(reader.raw<std::uint64_t>()));
+    }
+
+    platform::NativeHandle release() noexcept { return handle_.release(); }
+
+private:
+    platform::Handle handle_;
+};
+
+} // namespace detail
+
+namespace reduction {
+
+/// Hands a duplicate of `handle`, a descriptor or a HANDLE, over to the process at the other end of a Pipe, or of a Connection
+/// of a Listener on this machine; `handle` stays the caller's. Throws `std::system_error` if it is not open,
+/// `std::invalid_argument` over a network. Python: `multiprocessing.reduction.send_handle(connection, handle, pid)`.
+inline void send_handle(Connection& connection, detail::platform::NativeHandle handle) {
+    connection.send(detail::TravellingHandle(
+        detail::platform::Handle{detail::platform::HandleTraits::duplicate(handle)}));
+}
+
+/// Waits for a handle that send_handle() has sent. It is the caller's, who has to close it; other programs do not inherit it.
+/// Throws SerializationError if the message is another, `std::system_error` if this process has no room for it.
+/// Python: `multiprocessing.reduction.recv_handle(connection)`.
+inline detail::platform::NativeHandle recv_handle(Connection& connection) {
+    return connection.recv<detail::TravellingHandle>().release();
+}
+
+} // namespace reduction
 
 static_assert(std::is_nothrow_move_constructible_v<Connection> && !std::is_copy_constructible_v<Connection>);
 static_assert(Spawnable<Connection> && !Serializable<Connection>);

@@ -18,6 +18,7 @@
 
 #if !defined(_WIN32)
 #include <signal.h>
+#include <unistd.h>
 #endif
 
 using namespace process;
@@ -443,3 +444,57 @@ TEST_CASE("wait for connections and the ends of processes", "[connection]") {
     speaker.join();
     ender.join();
 }
+
+#if !defined(_WIN32)
+
+TEST_CASE("a descriptor is handed over to another process", "[connection]") {
+    auto [a, b] = mp::Pipe();
+    mp::Process child(
+        [](mp::Connection connection) {
+            const int writer = mp::reduction::recv_handle(connection);
+            const bool written = ::write(writer, "hello", 5) == 5;
+            ::close(writer);
+            connection.send(written);
+        },
+        std::move(b));
+    child.start();
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    mp::reduction::send_handle(a, ends[1]);
+    ::close(ends[1]); // the child has its own
+    CHECK(a.recv<bool>());
+    child.join();
+    char text[6] = {};
+    CHECK(::read(ends[0], text, 5) == 5);
+    CHECK(std::string(text) == "hello");
+    CHECK(::read(ends[0], text, 1) == 0); // nobody else has it
+    ::close(ends[0]);
+    CHECK_THROWS_AS(mp::reduction::send_handle(a, ends[0]), std::system_error);
+}
+
+TEST_CASE("a message that is no handle is not taken for one", "[connection]") {
+    auto [a, b] = mp::Pipe();
+    a.send(std::uint64_t{3});
+    CHECK_THROWS_AS(mp::reduction::recv_handle(b), mp::SerializationError);
+    a.send(7);
+    CHECK(b.recv<int>() == 7);
+}
+
+TEST_CASE("a descriptor of the program's is waited for beside Connections", "[connection]") {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    auto [a, b] = mp::Pipe();
+    const auto native = mp::connection::native(ends[0]);
+    CHECK(native.fileno() == ends[0]);
+    CHECK(mp::connection::wait({b, native}, 0s).empty());
+    REQUIRE(::write(ends[1], "x", 1) == 1);
+    const auto ready = mp::connection::wait({b, native}, 60s);
+    REQUIRE(ready.size() == 1);
+    CHECK(ready[0] == native);
+    a.send(1);
+    CHECK(mp::connection::wait({b, native}, 60s).size() == 2);
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
+
+#endif
