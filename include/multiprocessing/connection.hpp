@@ -88,7 +88,7 @@ public:
     void send(T&& value) {
         using Value = detail::OwnCarriedType<T>;
         if constexpr (!detail::can_cross<Value, detail::Crossing::connection>()) {
-            detail::require_crossing<Value, detail::Crossing::connection>();
+            detail::refuse<detail::why_not<Value, detail::Crossing::connection>>();
         } else if constexpr (!detail::is_given_away<Value, T>()) {
             static_assert(
                 detail::is_given_away<Value, T>(),
@@ -105,7 +105,7 @@ public:
     template <class T>
     T recv() {
         if constexpr (!detail::can_cross<std::remove_cv_t<T>, detail::Crossing::connection>()) {
-            detail::require_crossing<std::remove_cvref_t<T>, detail::Crossing::connection>();
+            detail::refuse<detail::why_not<std::remove_cvref_t<T>, detail::Crossing::connection>>();
             std::terminate();
         } else {
             detail::Transport& transport = receiving();

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/async_result.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/map_plan.hpp>
+#include <multiprocessing/detail/map_shapes.hpp>
 #include <multiprocessing/detail/pool_options.hpp>
 #include <multiprocessing/detail/pool_result.hpp>
 #include <multiprocessing/detail/progress.hpp>
@@ -41,8 +42,15 @@ namespace multiprocessing::inline v1 {
 /// A task must not close or touch descriptors and memory that it did not get: a pool is no sandbox.
 ///
 /// Python: `multiprocessing.Pool`.
-class Pool {
+class Pool : detail::MapShapes {
+    using MapShapes = detail::MapShapes; // calls that cannot be, each with its own error
+
 public:
+    using MapShapes::map;
+    using MapShapes::map_async;
+    using MapShapes::starmap;
+    using MapShapes::starmap_async;
+
     /// As many workers as this process may use processors.
     Pool() : Pool(PoolOptions{}) {}
     /// So many workers. 0 is the default.
@@ -54,24 +62,23 @@ public:
     /// Each worker calls `initializer(arguments...)` first. What that throws breaks the pool: it is what every call and
     /// every result throws from then on.
     template <class Initializer, class... Arguments>
-    Pool(Count processes, Initializer&& initializer, Arguments&&... arguments)
-        : Pool(PoolOptions{.processes = processes}, std::forward<Initializer>(initializer),
-               std::forward<Arguments>(arguments)...) {}
-    template <class Initializer, class... Arguments>
-    Pool(PoolOptions options, Initializer&& initializer, Arguments&&... arguments) {
-        using F = std::decay_t<Initializer>;
-        using Call = detail::CrossingCall<F, Arguments...>;
-        if constexpr (!Call::template ok_as<Initializer>) {
-            Call::explain();
+    Pool(Count processes, Initializer&& initializer, Arguments&&... arguments) { // overloaded? wrap it in a lambda
+        if constexpr (!detail::CrossingCall<std::decay_t<Initializer>, Arguments...>::template ok_as<Initializer>) {
+            detail::refuse<detail::call_refusal<std::decay_t<Initializer>, Arguments...>>();
         } else {
-            detail::GivingToChild giving;
-            detail::Writer writer{&giving};
-            Call::write(writer, initializer, std::forward<Arguments>(arguments)...);
-            make<detail::WorkerCode<F, Arguments...>>(options, writer.take(), std::move(giving.objects),
-                                                      std::move(giving.handles));
-            Call::consume(std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...);
+            make_with(PoolOptions{.processes = processes}, std::forward<Initializer>(initializer),
+                      std::forward<Arguments>(arguments)...);
         }
     }
+    template <class Initializer, class... Arguments>
+    Pool(PoolOptions options, Initializer&& initializer, Arguments&&... arguments) { // overloaded? wrap it in a lambda
+        if constexpr (!detail::CrossingCall<std::decay_t<Initializer>, Arguments...>::template ok_as<Initializer>) {
+            detail::refuse<detail::call_refusal<std::decay_t<Initializer>, Arguments...>>();
+        } else {
+            make_with(options, std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...);
+        }
+    }
+    explicit Pool(detail::PythonPool) = delete; // in C++: Pool p(4, initializer, arguments...)
 
     Pool(Pool&&) noexcept = default;
     /// Behaves as the destructor first.
@@ -88,9 +95,10 @@ public:
 
     /// `function(arguments...)` in a worker. Throws what it throws, there as here. Python: `Pool.apply`.
     template <class Function, class... Arguments>
-    auto apply(Function&& function, Arguments&&... arguments) {
+    auto apply(Function&& function, Arguments&&... arguments) { // overloaded? wrap it in a lambda
         if constexpr (!detail::is_task<Function, Arguments...>()) {
-            detail::explain_task<Function, Arguments...>();
+            detail::refuse<detail::task_refusal<Function, Arguments...>>();
+            return detail::refused_result<detail::RefusedTask<Function>>();
         } else {
             return apply_async(std::forward<Function>(function), std::forward<Arguments>(arguments)...).give();
         }
@@ -98,9 +106,10 @@ public:
 
     /// The same without waiting for it. Throws `std::invalid_argument` after close(). Python: `Pool.apply_async`.
     template <class Function, class... Arguments>
-    auto apply_async(Function&& function, Arguments&&... arguments) {
+    auto apply_async(Function&& function, Arguments&&... arguments) { // overloaded? wrap it in a lambda
         if constexpr (!detail::is_task<Function, Arguments...>()) {
-            detail::explain_task<Function, Arguments...>();
+            detail::refuse<detail::task_refusal<Function, Arguments...>>();
+            return detail::refused_result<detail::RefusedAsyncTask<Function>>();
         } else {
             using F = std::decay_t<Function>;
             using Call = detail::CrossingCall<F, Arguments...>;
@@ -127,16 +136,23 @@ public:
     template <class Function, std::ranges::input_range Range>
     auto map(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
-            detail::explain_map<Function, Range>();
+            detail::refuse<detail::map_refusal<Function, Range>>();
+            return detail::refused_result<detail::RefusedMap<Function>>();
         } else {
             return map_async(std::forward<Function>(function), std::forward<Range>(range), std::move(options))
                 .give();
         }
     }
-    template <class Function, class Item>
+    template <class Function, class Item = detail::BracedItem<Function>>
     auto map(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
-        return map(std::forward<Function>(function), std::span(items.begin(), items.size()),
-                   std::move(options));
+        using Items = std::span<const Item>;
+        if constexpr (!detail::is_map<Function, Items>()) {
+            detail::refuse<detail::map_refusal<Function, Items>>();
+            return detail::refused_result<detail::RefusedMap<Function>>();
+        } else {
+            return map(std::forward<Function>(function), std::span(items.begin(), items.size()),
+                       std::move(options));
+        }
     }
 
     /// The same without waiting for it. The elements of a shared_vector are read until the result is there.
@@ -144,7 +160,8 @@ public:
     template <class Function, std::ranges::input_range Range>
     auto map_async(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
-            detail::explain_map<Function, Range>();
+            detail::refuse<detail::map_refusal<Function, Range>>();
+            return detail::refused_result<detail::RefusedAsync<detail::RefusedMap<Function>>>();
         } else {
             using F = std::decay_t<Function>;
             using Given = std::ranges::range_reference_t<Range>;
@@ -154,10 +171,16 @@ public:
             return result;
         }
     }
-    template <class Function, class Item>
+    template <class Function, class Item = detail::BracedItem<Function>>
     auto map_async(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
-        return map_async(std::forward<Function>(function), std::span(items.begin(), items.size()),
-                         std::move(options));
+        using Items = std::span<const Item>;
+        if constexpr (!detail::is_map<Function, Items>()) {
+            detail::refuse<detail::map_refusal<Function, Items>>();
+            return detail::refused_result<detail::RefusedAsync<detail::RefusedMap<Function>>>();
+        } else {
+            return map_async(std::forward<Function>(function), std::span(items.begin(), items.size()),
+                             std::move(options));
+        }
     }
 
     /// As map(), but the workers write the results to where they shall be: into `results`, a shared_vector of what the
@@ -166,7 +189,7 @@ public:
     template <class Function, std::ranges::input_range Range, detail::InPlace Results>
     void map_into(Function&& function, Range&& range, Results& results, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
-            detail::explain_map<Function, Range>();
+            detail::refuse<detail::map_refusal<Function, Range>>();
         } else {
             using F = std::decay_t<Function>;
             using Element = detail::ElementType<F, std::ranges::range_reference_t<Range>>;
@@ -189,7 +212,8 @@ public:
     template <class Function, std::ranges::input_range Range>
     auto starmap(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_starmap<Function, Range>()) {
-            detail::explain_starmap<Function, Range>();
+            detail::refuse<detail::starmap_refusal<Function, Range>>();
+            return detail::refused_result<detail::RefusedMap<Function>>();
         } else {
             return starmap_async(std::forward<Function>(function), std::forward<Range>(range),
                                  std::move(options))
@@ -200,15 +224,22 @@ public:
     template <class Function>
     auto starmap(Function&& function, std::initializer_list<detail::ParameterTuple<Function>> items,
                  MapOptions options = {}) {
-        return starmap(std::forward<Function>(function), std::span(items.begin(), items.size()),
-                       std::move(options));
+        using Items = std::span<const detail::ParameterTuple<Function>>;
+        if constexpr (!detail::is_starmap<Function, Items>()) {
+            detail::refuse<detail::starmap_refusal<Function, Items>>();
+            return detail::refused_result<detail::RefusedMap<Function>>();
+        } else {
+            return starmap(std::forward<Function>(function), std::span(items.begin(), items.size()),
+                           std::move(options));
+        }
     }
 
     /// The same without waiting for it. Python: `Pool.starmap_async`.
     template <class Function, std::ranges::input_range Range>
     auto starmap_async(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_starmap<Function, Range>()) {
-            detail::explain_starmap<Function, Range>();
+            detail::refuse<detail::starmap_refusal<Function, Range>>();
+            return detail::refused_result<detail::RefusedAsync<detail::RefusedMap<Function>>>();
         } else {
             using F = std::decay_t<Function>;
             using Element = detail::ArgumentsType<F, std::ranges::range_reference_t<Range>>;
@@ -220,8 +251,14 @@ public:
     template <class Function>
     auto starmap_async(Function&& function, std::initializer_list<detail::ParameterTuple<Function>> items,
                        MapOptions options = {}) {
-        return starmap_async(std::forward<Function>(function), std::span(items.begin(), items.size()),
-                             std::move(options));
+        using Items = std::span<const detail::ParameterTuple<Function>>;
+        if constexpr (!detail::is_starmap<Function, Items>()) {
+            detail::refuse<detail::starmap_refusal<Function, Items>>();
+            return detail::refused_result<detail::RefusedAsync<detail::RefusedMap<Function>>>();
+        } else {
+            return starmap_async(std::forward<Function>(function), std::span(items.begin(), items.size()),
+                                 std::move(options));
+        }
     }
 
     /// Takes no more work; the workers end when all is done. Python: `Pool.close`.
@@ -265,6 +302,18 @@ private:
         std::uint64_t most_tasks;
         std::uint32_t copies = detail::self().copies();
     };
+
+    template <class Initializer, class... Arguments>
+    void make_with(const PoolOptions& options, Initializer&& initializer, Arguments&&... arguments) {
+        using F = std::decay_t<Initializer>;
+        using Call = detail::CrossingCall<F, Arguments...>;
+        detail::GivingToChild giving;
+        detail::Writer writer{&giving};
+        Call::write(writer, initializer, std::forward<Arguments>(arguments)...);
+        make<detail::WorkerCode<F, Arguments...>>(options, writer.take(), std::move(giving.objects),
+                                                  std::move(giving.handles));
+        Call::consume(std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...);
+    }
 
     template <class Code>
     void make(const PoolOptions& options, std::vector<std::byte> payload,

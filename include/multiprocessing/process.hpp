@@ -8,6 +8,7 @@
 #include <multiprocessing/detail/exit_hooks.hpp>
 #include <multiprocessing/detail/launcher.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
+#include <multiprocessing/detail/refused.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/text_form.hpp>
@@ -194,6 +195,16 @@ struct ProcessTarget {
     }
 };
 
+/// The keyword arguments of Python's Process, for an error that says how it is written here.
+struct PythonProcess {
+    Refused group = {};
+    Keyword target;
+    Refused name = {};
+    Refused args = {};
+    Refused kwargs = {};
+    Refused daemon = {};
+};
+
 } // namespace detail
 
 /// A function that runs in a process of its own.
@@ -208,40 +219,35 @@ struct ProcessTarget {
 /// throw `std::invalid_argument`. One object is not to be used by several threads at once.
 ///
 /// Python: `multiprocessing.Process`.
-class Process {
+class Process final { // no base class: write a struct with operator(), Process p(MyStruct{})
 public:
     /// A process that will call `function(arguments...)`.
     template <class Function, class... Arguments>
         requires(!std::same_as<std::decay_t<Function>, Process> &&
                  !std::same_as<std::decay_t<Function>, ProcessOptions>)
-    explicit Process(Function&& function, Arguments&&... arguments)
-        : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Arguments>(arguments)...) {}
+    explicit Process(Function&& function, Arguments&&... arguments) // overloaded? wrap it in a lambda
+        : state_(make(ProcessOptions{})) {
+        // Not by the other constructor: the compiler would show that before the user's line.
+        if constexpr (!detail::CrossingCall<std::decay_t<Function>, Arguments...>::template ok_as<Function>) {
+            detail::refuse<detail::call_refusal<std::decay_t<Function>, Arguments...>>();
+        } else {
+            take_call(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+        }
+    }
 
     /// The same with a name, as a daemon, or by a start method of its own. Throws `std::invalid_argument` for a start
     /// method that this platform does not have, or a null pointer to a function.
     template <class Function, class... Arguments>
-    Process(ProcessOptions options, Function&& function, Arguments&&... arguments)
-        : state_(make(std::move(options))) {
-        using F = std::decay_t<Function>;
-        using Call = detail::CrossingCall<F, Arguments...>;
-        if constexpr (!Call::template ok_as<Function>) {
-            Call::explain();
+    Process(ProcessOptions o, Function&& f, Arguments&&... a) // ({.name = "x"}, f, a...); wrap overloaded f in a lambda
+        : state_(make(std::move(o))) {
+        if constexpr (!detail::CrossingCall<std::decay_t<Function>, Arguments...>::template ok_as<Function>) {
+            detail::refuse<detail::call_refusal<std::decay_t<Function>, Arguments...>>();
         } else {
-            detail::GivingToChild giving;
-            detail::Writer writer{&giving};
-            Call::write(writer, function, std::forward<Arguments>(arguments)...);
-            detail::LaunchRequest& request = state_->request;
-            using Target = detail::ProcessTarget<F, Arguments...>;
-            request.target = detail::thunk_address<Target, detail::TargetFrame>();
-            request.target_file = detail::thunk_file<Target, detail::TargetFrame>();
-            request.payload = writer.take();
-            request.given = std::move(giving.objects);
-            if (!giving.handles.empty())
-                request.handles =
-                    std::make_shared<const std::vector<detail::platform::Handle>>(std::move(giving.handles));
-            Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+            take_call(std::forward<Function>(f), std::forward<Arguments>(a)...);
         }
     }
+    explicit Process(detail::PythonProcess) = delete; // in C++: Process p(f, arguments...)
+    Process() = delete; // nor is it a base class: write a struct with operator(), Process p(MyStruct{})
 
     Process(Process&& other) noexcept = default;
     /// Behaves as the destructor first.
@@ -375,6 +381,26 @@ private:
             new State{{options.start_method.value_or(StartMethod::spawn), std::move(identity), {}, {}, {}},
                       options.start_method.has_value(),
                       {}});
+    }
+
+    /// Takes over function and arguments as they are now.
+    template <class Function, class... Arguments>
+    void take_call(Function&& function, Arguments&&... arguments) {
+        using F = std::decay_t<Function>;
+        using Call = detail::CrossingCall<F, Arguments...>;
+        detail::GivingToChild giving;
+        detail::Writer writer{&giving};
+        Call::write(writer, function, std::forward<Arguments>(arguments)...);
+        detail::LaunchRequest& request = state_->request;
+        using Target = detail::ProcessTarget<F, Arguments...>;
+        request.target = detail::thunk_address<Target, detail::TargetFrame>();
+        request.target_file = detail::thunk_file<Target, detail::TargetFrame>();
+        request.payload = writer.take();
+        request.given = std::move(giving.objects);
+        if (!giving.handles.empty())
+            request.handles =
+                std::make_shared<const std::vector<detail::platform::Handle>>(std::move(giving.handles));
+        Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
     }
 
     State& check() const {

@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/handle_base.hpp>
+#include <multiprocessing/detail/refused.hpp>
 #include <multiprocessing/detail/ring.hpp>
 #include <multiprocessing/detail/ring_item.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -55,9 +56,7 @@ public:
     }
 
 protected:
-    explicit QueueHandle(Count maxsize) : Base(Opening{maxsize.value()}) {
-        if constexpr (!Serializable<T>) require_crossing<T, Crossing::anywhere>(); // the compiler's one error
-    }
+    explicit QueueHandle(Count maxsize) : Base(Opening{maxsize.value()}) {}
     explicit QueueHandle(Received received) : Base(std::move(received)) {}
 
     bool is_closed() const noexcept { return (state() & closed_bit) != 0; }
@@ -76,7 +75,7 @@ protected:
 
     RingResult put_before(const T& item, const Deadline& deadline) const {
         if constexpr (!Serializable<T>) {
-            std::terminate(); // see the constructor
+            std::terminate(); // see the constructors
         } else {
             Ring& ring = this->body();
             return put_item(ring, this->member().space, item, deadline);
@@ -270,14 +269,21 @@ public:
     static constexpr char kind[] = "Queue";
 
     /// Of any number of items.
-    Queue() : Base(Count{}) {}
+    Queue() : Base(Count{}) {
+        if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
+    }
     /// Of at most `maxsize` items at a time; 0 for any number.
-    explicit Queue(Count maxsize) : Base(maxsize) {}
+    explicit Queue(Count maxsize) : Base(maxsize) {
+        if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
+    }
 
 private:
     friend detail::HandleBase<Queue, detail::Ring>;
     explicit Queue(detail::Received received) : Base(std::move(received)) {}
 };
+
+/// Without a type: an error that asks for one.
+Queue(Count = {}) -> Queue<detail::Refused>;
 
 /// A Queue that counts what has been dealt with: whoever takes an item says task_done() when it has done with it, and join()
 /// waits until that was said of all items.
@@ -293,9 +299,13 @@ public:
     static constexpr char kind[] = "JoinableQueue";
 
     /// Of any number of items.
-    JoinableQueue() : Base(Count{}) {}
+    JoinableQueue() : Base(Count{}) {
+        if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
+    }
     /// Of at most `maxsize` items at a time; 0 for any number.
-    explicit JoinableQueue(Count maxsize) : Base(maxsize) {}
+    explicit JoinableQueue(Count maxsize) : Base(maxsize) {
+        if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
+    }
 
     /// One item that was taken has been dealt with. Throws `std::invalid_argument` if that was said of all that were put.
     /// Python: `task_done()`.
@@ -317,6 +327,8 @@ private:
     explicit JoinableQueue(detail::Received received) : Base(std::move(received)) {}
 };
 
+JoinableQueue(Count = {}) -> JoinableQueue<detail::Refused>;
+
 /// A Queue with no more than it takes: put, get, empty, close. Python: `multiprocessing.SimpleQueue()`, whose put() waits when
 /// its pipe is full; this one never does.
 template <class T>
@@ -326,7 +338,9 @@ class SimpleQueue : public detail::QueueHandle<SimpleQueue<T>, T> {
 public:
     static constexpr char kind[] = "SimpleQueue";
 
-    SimpleQueue() : Base(Count{}) {}
+    SimpleQueue() : Base(Count{}) {
+        if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
+    }
 
     /// As Queue::put(). Throws `std::system_error` (EBADF) after close().
     void put(const T& item) const {
@@ -353,5 +367,7 @@ private:
     friend detail::HandleBase<SimpleQueue, detail::Ring>;
     explicit SimpleQueue(detail::Received received) : Base(std::move(received)) {}
 };
+
+SimpleQueue() -> SimpleQueue<detail::Refused>;
 
 } // namespace multiprocessing::inline v1

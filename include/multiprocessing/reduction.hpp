@@ -75,7 +75,7 @@ T decode_message(std::span<const std::byte> bytes, ReadContext* context = nullpt
 template <class T>
 std::vector<std::byte> dumps(const T& value) {
     if constexpr (!Serializable<T>) {
-        detail::require_crossing<T, detail::Crossing::anywhere>();
+        detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
         std::terminate();
     } else {
         detail::Writer writer;
@@ -93,7 +93,7 @@ std::vector<std::byte> dumps(const T& value) {
 template <class T>
 T loads(std::span<const std::byte> bytes) {
     if constexpr (!Serializable<T>) {
-        detail::require_crossing<std::remove_cvref_t<T>, detail::Crossing::anywhere>();
+        detail::refuse<detail::why_not<std::remove_cvref_t<T>, detail::Crossing::anywhere>>();
         std::terminate();
     } else {
         return detail::decode_message<std::remove_cv_t<T>>(bytes);

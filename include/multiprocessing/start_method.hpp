@@ -109,5 +109,6 @@ inline void set_start_method(StartMethod method, bool force = false) {
     }
     chosen.method = method;
 }
+inline void set_start_method(const char*, bool = false) = delete; // a StartMethod: mp::StartMethod::spawn
 
 } // namespace multiprocessing::inline v1

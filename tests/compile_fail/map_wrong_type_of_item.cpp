@@ -1,4 +1,4 @@
-// error: the function cannot be called with arguments of these types \(F and Argument, above\), which reach it as values
+// error: the function Length cannot be called with 1 argument \(int\), which reach it as values
 // SPDX-License-Identifier: BSL-1.0
 #include <multiprocessing/pool.hpp>
 

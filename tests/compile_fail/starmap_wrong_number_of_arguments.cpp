@@ -1,4 +1,4 @@
-// error: the function does not take this number of arguments \(defaults are unknown to a pointer\)
+// error: the function takes 3 arguments \(int, int, int\), and is called with 2 arguments \(int, int\): give all of them, as defaults are unknown here
 // SPDX-License-Identifier: BSL-1.0
 #include <multiprocessing/pool.hpp>
 

@@ -1,4 +1,4 @@
-// error: the function cannot be called with arguments of these types \(F and Argument, above\), which reach it as values
+// error: argument 1 is int and does not convert to std::string, which the function takes
 // SPDX-License-Identifier: BSL-1.0
 #include <multiprocessing/pool.hpp>
 

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file callable.hpp  A call that is written here and carried out in another process: its checks, its arguments.
 
+#include <multiprocessing/detail/archive/explain.hpp>
+#include <multiprocessing/detail/archive/fixed_text.hpp>
+#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/argument.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/given_objects.hpp>
@@ -17,6 +20,17 @@
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
+
+/// "2 arguments (int, double)".
+template <class... Type>
+constexpr void say_arguments(TextBuilder& text, ParameterList<Type...>) {
+    text.add(sizeof...(Type)).add(sizeof...(Type) == 1 ? " argument" : " arguments");
+    if constexpr (sizeof...(Type) > 0) {
+        const char* before = " (";
+        ((text.add(std::exchange(before, ", ")).add(type_name<std::remove_cvref_t<Type>>())), ...);
+        text.add(')');
+    }
+}
 
 /// Writes a function to be called, as F. Throws `std::invalid_argument` for a null pointer, on which the child would crash.
 template <class F, class Function>
@@ -37,8 +51,9 @@ class CrossingCall {
     template <std::size_t... Index>
     struct Parts<std::index_sequence<Index...>> {
         using Carried = std::tuple<CarriedType<Parameter<F, Index>, Argument>...>;
-        template <std::size_t I>
-        using Passed = decltype(pass_on<Parameter<F, I>>(std::declval<std::tuple_element_t<I, Carried>&>()));
+        template <std::size_t At>
+        using Passed =
+            decltype(pass_on<Parameter<F, At>>(std::declval<std::tuple_element_t<At, Carried>&>()));
 
         static constexpr bool all_cross =
             (can_cross<std::tuple_element_t<Index, Carried>, Crossing::spawning>() && ...);
@@ -55,8 +70,36 @@ class CrossingCall {
         static decltype(auto) invoke(F& function, Carried& arguments) {
             return function(pass_on<Parameter<F, Index>>(std::get<Index>(arguments))...);
         }
-        static void require_all() {
-            (require_crossing<std::tuple_element_t<Index, Carried>, Crossing::spawning>(), ...);
+        static constexpr void say_which_does_not_cross(TextBuilder& text) {
+            bool said = false;
+            [[maybe_unused]] const auto look = [&]<std::size_t At>() {
+                using Type = std::tuple_element_t<At, Carried>;
+                if constexpr (!can_cross<Type, Crossing::spawning>()) {
+                    if (std::exchange(said, true)) return;
+                    text.add("argument ").add(At + 1).add(": ");
+                    say_why<Type, Crossing::spawning>(text);
+                }
+            };
+            (look.template operator()<Index>(), ...);
+        }
+        static constexpr void say_which_does_not_fit(TextBuilder& text) {
+            bool said = false;
+            [[maybe_unused]] const auto look = [&]<std::size_t At>() {
+                if constexpr (!std::is_void_v<Parameter<F, At>>) {
+                    if constexpr (!std::is_convertible_v<Passed<At>, Parameter<F, At>>) {
+                        if (std::exchange(said, true)) return;
+                        text.add("argument ").add(At + 1).add(" is ");
+                        text.add(type_name<std::tuple_element_t<At, Carried>>());
+                        text.add(" and does not convert to ").add(type_name<Parameter<F, At>>());
+                        text.add(", which the function takes");
+                    }
+                }
+            };
+            (look.template operator()<Index>(), ...);
+            if (said) return;
+            text.add("the function ").add(type_name<F>()).add(" cannot be called with ");
+            say_arguments(text, ParameterList<std::tuple_element_t<Index, Carried>...>{});
+            text.add(", which reach it as values");
         }
     };
 
@@ -106,32 +149,30 @@ public:
     template <class Function>
     static constexpr bool ok_as = ok && is_given_away<F, Function>();
 
-    /// One error of the compiler that says why not.
-    static void explain() {
+    /// Says why not.
+    static constexpr void say_why_not(TextBuilder& text) {
         if constexpr (!function_crosses) {
-            require_crossing<F, Crossing::spawning>();
+            say_why<F, Crossing::spawning>(text);
         } else if constexpr (ok) {
-            static_assert(
-                !ok, "the function object holds a Connection, which belongs to one process: hand it over with "
+            text.add("the function object holds a Connection, which belongs to one process: hand it over with "
                      "std::move, or give it connection.dup()");
         } else if constexpr (!count_fits()) {
-            static_assert(
-                Parameters<F>::count == sizeof...(Argument),
-                "the function does not take this number of arguments (defaults are unknown to a pointer)");
+            text.add("the function takes ");
+            say_arguments(text, Parameters<F>{});
+            text.add(", and is called with ");
+            say_arguments(text, ParameterList<Argument...>{});
+            if constexpr (Parameters<F>::count > sizeof...(Argument))
+                text.add(": give all of them, as defaults are unknown here");
         } else if constexpr (!All::all_cross) {
-            All::require_all();
+            All::say_which_does_not_cross(text);
         } else if constexpr (!All::all_given) {
-            static_assert(
-                All::all_given,
-                "an argument holds a Connection, which belongs to one process: hand it over with std::move, or "
-                "pass connection.dup()");
+            text.add("an argument holds a Connection, which belongs to one process: hand it over with std::move, "
+                     "or pass connection.dup()");
         } else if constexpr (All::writes_to_copy) {
-            static_assert(!All::writes_to_copy,
-                          "the function takes a non-const reference: the child gets a copy; what it "
-                          "writes there is lost: use Value, Array, a Queue or the result");
+            text.add("the function takes a non-const reference: the child gets a copy; what it writes there is "
+                     "lost: use Value, Array, a Queue or the result");
         } else {
-            static_assert(All::invocable, "the function cannot be called with arguments of these types (F and "
-                                          "Argument, above), which reach it as values");
+            All::say_which_does_not_fit(text);
         }
     }
 
@@ -169,6 +210,14 @@ private:
         }
     }
 };
+
+/// Why a call cannot be carried out in another process.
+template <class F, class... Argument>
+inline constexpr auto call_refusal = detail::fixed_text_of([] {
+    TextBuilder text;
+    CrossingCall<F, Argument...>::say_why_not(text);
+    return text;
+});
 
 /// Reads what CrossingCall::write() wrote: first the function, then, in order, the arguments.
 template <class F, class Carried>

@@ -45,7 +45,6 @@ struct MapCall {
     using Call = CrossingCall<F, Element>;
     using Returned = typename Call::Returned;
     static constexpr bool ok = Call::ok;
-    static void explain() { Call::explain(); }
 
     static decltype(auto) invoke(F& function, Element&& element) {
         std::tuple<Element> arguments{std::move(element)};
@@ -58,7 +57,6 @@ struct MapCall<F, std::tuple<Argument...>*> { // starmap, marked by the pointer
     using Call = CrossingCall<F, Argument...>;
     using Returned = typename Call::Returned;
     static constexpr bool ok = Call::ok;
-    static void explain() { Call::explain(); }
 
     static decltype(auto) invoke(F& function, std::tuple<Argument...>&& element) {
         typename Call::Carried arguments{std::move(element)};

@@ -43,6 +43,7 @@ enum class Refusal {
     handle,
     owned_handle,
     inherited_hook,
+    const_hook,
     hook_needs_default_constructor,
     polymorphic_pointee,
     stateful_parameter,
@@ -53,6 +54,7 @@ enum class Refusal {
     uncounted_field,
     anonymous_field,
     bit_field,
+    no_type,
     no_hook
 };
 
@@ -63,6 +65,8 @@ template <class T>
 constexpr Refusal refusal_of_hook() {
     if constexpr (inherits_hook<T>()) {
         return Refusal::inherited_hook;
+    } else if constexpr (access::is_hook_const<T>()) {
+        return Refusal::const_hook;
     } else if constexpr (hooks_of<T>.load != Form::static_member && !access::can_make<T>()) {
         return Refusal::
             hook_needs_default_constructor; // only a static load() can do without: it returns the object
@@ -136,6 +140,8 @@ constexpr Refusal refusal_of_stranger() {
         return Refusal::is_union;
     } else if constexpr (std::is_abstract_v<T>) {
         return Refusal::abstract;
+    } else if constexpr (requires { typename T::multiprocessing_no_type; }) {
+        return Refusal::no_type;
     } else {
         return std::is_move_constructible_v<T> ? Refusal::no_hook : Refusal::immovable;
     }

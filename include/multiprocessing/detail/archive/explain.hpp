@@ -164,48 +164,46 @@ constexpr TextBuilder build_why() {
     return text;
 }
 
+/// A text that `Build` makes, `constexpr TextBuilder operator()() const`, with no room to spare.
+template <class Build>
+constexpr auto fixed_text_of(Build) {
+    constexpr TextBuilder text = Build{}();
+    return text.template fixed<text.size()>();
+}
+
 /// "field 2 'at' of Job: ... cannot cross a process boundary (...)".
 template <class T, Crossing C>
-inline constexpr auto why_not = [] {
-    constexpr TextBuilder text = build_why<T, C>();
-    return text.template fixed<text.size()>();
-}();
+inline constexpr auto why_not = detail::fixed_text_of([] { return build_why<T, C>(); });
 
 // How to make each compiler print a text that it computed, whole, and little else.
 #if defined(__cpp_static_assert) && __cpp_static_assert >= 202306L
-template <class T, Crossing C>
+template <FixedText Why>
 struct WhyNot {
-    static constexpr std::size_t size() { return why_not<T, C>.view().size(); }
-    static constexpr const char* data() { return why_not<T, C>.view().data(); }
+    static constexpr std::size_t size() { return Why.view().size(); }
+    static constexpr const char* data() { return Why.text; }
 };
+template <FixedText Why>
+constexpr void refuse() {
+    static_assert(Why.empty(), WhyNot<Why>{});
+}
 #elif defined(__clang__)
 // clang shortens the text everywhere but in the note that begins with "because".
 template <FixedText Why>
     requires(Why.empty())
-constexpr void cannot_cross_process_boundary() {}
+constexpr void refuse() {}
 #else
-// g++ prints it whole in "In instantiation of".
+// g++ prints it whole in "use of deleted function".
+/// A compile error that says `Why`. A caller does nothing else in that case, as a second error would bury the first:
+/// `if constexpr (!can_cross<T, C>()) refuse<why_not<T, C>>(); else ...`. The call stands in the body of the public
+/// function, so that the compiler shows the user's line next.
 template <FixedText Why>
-struct cannot_cross {
-    static_assert(
-        Why.empty(),
-        "this type cannot cross a process boundary; the reason is quoted above, after 'cannot_cross'");
-};
+void refuse() = delete;
 #endif
 
-/// A compile error that says why, if T does not cross. Whoever calls it does nothing else in that case:
-/// `if constexpr (!can_cross<T, C>()) require_crossing<T, C>(); else ...`, as a second error would bury the first.
+/// The same, where T does not cross.
 template <class T, Crossing C>
 constexpr void require_crossing() {
-    if constexpr (!can_cross<T, C>()) {
-#if defined(__cpp_static_assert) && __cpp_static_assert >= 202306L
-        static_assert(can_cross<T, C>(), WhyNot<T, C>{});
-#elif defined(__clang__)
-        cannot_cross_process_boundary<why_not<T, C>>();
-#else
-        static_cast<void>(sizeof(cannot_cross<why_not<T, C>>));
-#endif
-    }
+    if constexpr (!can_cross<T, C>()) refuse<why_not<T, C>>();
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -43,6 +43,12 @@ using LoadingProbe = ProbeArchive<false>;
 template <class Class, class Function>
 std::type_identity<Class> class_of(Function Class::*);
 
+/// Whether a member function is const, given a pointer to it.
+template <class Class, class... Parameter>
+std::true_type is_const_member(void (Class::*)(Parameter...) const);
+template <class Class, class... Parameter>
+std::false_type is_const_member(void (Class::*)(Parameter...));
+
 /// How a function of the hook is called. Those with a version are Boost.Serialization's; it is always 0 here.
 enum class Form { none, member, member_with_version, free, free_with_version, static_member };
 
@@ -196,6 +202,18 @@ struct access {
     template <class T>
     static T make() {
         return T();
+    }
+
+    /// Whether the member that is to set the members of a T, load() or serialize(), is const.
+    template <class T>
+    static constexpr bool is_hook_const() {
+        if constexpr (requires { detail::is_const_member(&T::template load<detail::LoadingProbe>); }) {
+            return decltype(detail::is_const_member(&T::template load<detail::LoadingProbe>))::value;
+        } else if constexpr (requires { detail::is_const_member(&T::template serialize<detail::LoadingProbe>); }) {
+            return decltype(detail::is_const_member(&T::template serialize<detail::LoadingProbe>))::value;
+        } else {
+            return false;
+        }
     }
 
     /// The class that declares the member serialize() of T, or else save(); void if that is not one template.

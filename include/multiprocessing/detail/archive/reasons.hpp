@@ -16,6 +16,15 @@ struct KnownByName {
     std::string_view reason;
 };
 
+inline constexpr std::string_view erased_reason =
+    "its callable is known only at run time: use a function pointer, multiprocessing::partial(function, values...), or "
+    "a struct with operator() by its own type";
+inline constexpr std::string_view bind_reason =
+    "what it binds cannot be inspected: use multiprocessing::partial(function, values...), or a struct with operator() "
+    "that has the values as members";
+inline constexpr std::string_view maker_reason =
+    "it belongs to the process that made it: make one there, or pass what it is to work on";
+
 inline constexpr KnownByName known_by_name[] = {
     {"std::string_view", "view of a string that stays behind: use std::string"},
     {"std::basic_string_view<", "view of a string that stays behind: use std::basic_string"},
@@ -27,10 +36,14 @@ inline constexpr KnownByName known_by_name[] = {
     {"std::unique_ptr<",
      "unique_ptr to an array, or with a deleter of its own: use std::vector or std::default_delete"},
     {"std::shared_ptr<", "shared_ptr to an array: use std::vector"},
-    {"std::function<",
-     "its callable is known only at run time: use a function pointer or a functor's own type"},
-    {"std::move_only_function<",
-     "its callable is known only at run time: use a function pointer or a functor's own type"},
+    {"std::function<", erased_reason},
+    {"std::move_only_function<", erased_reason},
+    {"std::_Bind<", bind_reason},
+    {"std::_Bind_result<", bind_reason},
+    {"std::_Bind_front<", bind_reason},
+    {"std::_Bind_back<", bind_reason},
+    {"std::_Mem_fn<", "function object of the standard library: use a lambda without captures that calls the member"},
+    {"std::_Not_fn<", "function object of the standard library: use a lambda without captures"},
     {"std::any", "its content is known only at run time: use std::variant"},
     {"std::stack<", "container adaptor: use the container that is in it"},
     {"std::queue<", "container adaptor: use the container that is in it"},
@@ -53,10 +66,14 @@ inline constexpr KnownByName known_by_name[] = {
     {"std::valarray<", "no container: use std::vector"},
     {"std::basic_regex<", "made at run time: send its text"},
     {"std::basic_", "stream: send its text, or the path to open it by"},
+    {"multiprocessing::futures::Future<", "result of this process: send what its result() gives"},
+    {"multiprocessing::AsyncResult<", "result of this process: send what its get() gives"},
+    {"multiprocessing::", maker_reason},
 };
 
 inline constexpr std::string_view lambda_reason =
-    "lambda with captures (or a capture-default [&]/[=]): captures cannot be inspected; pass them as arguments";
+    "lambda with captures (or a capture-default [&]/[=]): captures cannot be inspected; pass them as arguments, fix "
+    "them by multiprocessing::partial(function, values...), or write a struct with operator() that has them as members";
 
 inline constexpr std::string_view hook_advice =
     "give it template <class Archive> void serialize(Archive& ar) { ar(member, ...); }";
@@ -104,6 +121,9 @@ constexpr Words words_for(Refusal refusal, std::string_view name) {
     case Refusal::hook_needs_default_constructor:
         return {"its hook needs a default constructor, which may be private if it has friend struct "
                 "multiprocessing::access; or save() and a static load() that returns it"};
+    case Refusal::const_hook:
+        return {"its hook serialize(Archive&) or load(Archive&) is const, so it cannot set the members where they "
+                "arrive: leave out the const behind its parameters"};
     case Refusal::polymorphic_pointee:
         return {"pointer to a polymorphic class: only the base would cross; use std::variant of the derived "
                 "classes"};
@@ -120,6 +140,7 @@ constexpr Words words_for(Refusal refusal, std::string_view name) {
     case Refusal::anonymous_field:
         return {"aggregate with an anonymous union or struct, which cannot be taken apart: ", hook_advice};
     case Refusal::bit_field: return {"aggregate with a bit-field: ", hook_advice};
+    case Refusal::no_type: return {"no type was given: say what it holds, as in mp::Queue<int> q"};
     case Refusal::immovable:
     case Refusal::no_hook: break;
     }
