@@ -4,9 +4,20 @@
 
 #include <multiprocessing/version.hpp>
 
+// Of an older compiler, or with options that cannot do, this is all that is said: what follows each #error does not exist,
+// so that the compiler stops there and not some thousands of errors later.
+#if defined(__clang__) && __clang_major__ < 16
+#error "multiprocessing needs clang 16 or newer (or g++ 12 or newer): try clang++-16 or g++"
+#include <multiprocessing/see_the_error_above>
+#define requires multiprocessing_needs_clang_16 // clang 14 reads on in silence, and crashes in a requires-expression
+#elif defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 12
+#error "multiprocessing needs g++ 12 or newer (or clang 16 or newer): try g++-12"
+#include <multiprocessing/see_the_error_above>
+#endif
+
 #if !defined(__cplusplus) || (__cplusplus < 202002L && (!defined(_MSVC_LANG) || _MSVC_LANG < 202002L))
 #error "multiprocessing needs C++20: compile with -std=c++20 or newer"
-#include <multiprocessing/see_the_error_above> // no such file: the compiler stops here, not 200 errors later
+#include <multiprocessing/see_the_error_above>
 #endif
 
 #if !defined(__cpp_exceptions) || !defined(__cpp_rtti)
@@ -22,6 +33,7 @@
 #define MULTIPROCESSING_PLATFORM_POSIX 1
 #else
 #error "multiprocessing runs on Linux and Windows; another platform is one more folder beside detail/posix"
+#include <multiprocessing/see_the_error_above>
 #endif
 
 // What is one per process must be one also for plugins that are built with -fvisibility=hidden.

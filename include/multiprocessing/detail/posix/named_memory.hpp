@@ -36,18 +36,19 @@ inline constexpr char named_memory_prefix[] = "psm_";
 
 /// Takes the memory of the pages now: else the first touch that finds none left is a SIGBUS.
 inline void reserve_named_memory(const std::string& name, const Handle& handle, std::uint64_t bytes) {
-    const auto refuse = [&](const MemoryRoom& room) {
-        struct statvfs folder;
-        std::string where;
-        if (::fstatvfs(handle.native(), &folder) == 0 && folder.f_blocks != 0) {
-            where = ", " + std::to_string(std::uint64_t{folder.f_bavail} * folder.f_frsize) +
-                    " in /dev/shm (a container's can be made larger: --shm-size)";
-        }
-        throw_no_memory_for(name, bytes, room, where);
-    };
-    // Asked before: a control group that is over its limit would be answered by its killer.
+    // Asked before: a control group that is over its limit would be answered by its killer. And the figures in the error are
+    // of before our own attempt, which takes all that there is.
     const MemoryRoom room = memory_room();
-    if (bytes > room.machine || bytes > room.group) refuse(room);
+    struct statvfs folder;
+    const bool limited = ::fstatvfs(handle.native(), &folder) == 0 && folder.f_blocks != 0;
+    const std::uint64_t free_before = limited ? std::uint64_t{folder.f_bavail} * folder.f_frsize : 0;
+    const auto refuse = [&] {
+        throw_no_memory_for(name, bytes, room,
+                            limited ? ", " + std::to_string(free_before) +
+                                          " in /dev/shm (a container's can be made larger: --shm-size)"
+                                    : "");
+    };
+    if (bytes > room.machine || bytes > room.group) refuse();
     if (::ftruncate(handle.native(), static_cast<off_t>(bytes)) != 0)
         throw_last_error("sizing " + quoted_memory(name));
     // By pieces: a signal undoes the whole of a call, and one that comes regularly would for ever.
@@ -55,7 +56,7 @@ inline void reserve_named_memory(const std::string& name, const Handle& handle, 
     for (std::uint64_t done = 0; done < bytes;) {
         const std::uint64_t now = (std::min)(piece, bytes - done);
         const int error = ::posix_fallocate(handle.native(), static_cast<off_t>(done), static_cast<off_t>(now));
-        if (error == ENOSPC || error == ENOMEM) refuse(memory_room());
+        if (error == ENOSPC || error == ENOMEM) refuse();
         if (error != 0 && error != EINTR) {
             throw_error({error, std::generic_category()},
                         "reserving " + std::to_string(bytes) + " bytes for " + quoted_memory(name));
