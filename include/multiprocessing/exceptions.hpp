@@ -130,7 +130,10 @@ struct RemoteCause {
     std::string text = {};    ///< Its `what()`; empty if it had none.
     std::string process = {}; ///< Name of the process, `Process-1`.
     int pid = 0;              ///< Id of the process.
-    std::string trace = {};   ///< One line per frame, innermost first; of the place where it was caught.
+    /// Who called whom when it was thrown: a line per frame, innermost first, without those of this library, with names where
+    /// the program exports them (`-rdynamic`); else its end says how to ask addr2line. On Windows of where it was caught.
+    std::string trace = {};
+    std::optional<std::size_t> task_index = {}; ///< Position in the input of a map; nullopt for a single task.
 };
 
 /// An exception from another process whose type cannot be rebuilt here: neither a standard exception with

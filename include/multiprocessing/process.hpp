@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exit_hooks.hpp>
 #include <multiprocessing/detail/launcher.hpp>
+#include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/refused.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
@@ -187,6 +188,7 @@ template <class F, class... Argument>
 struct ProcessTarget {
     static void run(TargetFrame& frame) {
         using Call = CrossingCall<F, Argument...>;
+        const platform::UserCode mark;
         Taking taking{frame.given, frame.handles};
         Reader reader{frame.payload, &taking};
         auto call = ReceivedCall<F, typename Call::Carried>::read(reader);

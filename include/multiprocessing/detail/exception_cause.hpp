@@ -37,8 +37,8 @@ struct MULTIPROCESSING_VISIBLE Traced : E, CarriesTrace {
 inline std::string current_exception_type() {
     std::string name = readable(platform::current_exception_name());
     for (const std::string_view wrapper :
-         {"std::_Nested_exception<", "multiprocessing::detail::RebuiltNested<",
-          "multiprocessing::detail::Rebuilt<", "multiprocessing::detail::Traced<"}) {
+         {"std::_Nested_exception<", "multiprocessing::FromWorkerNested<", "multiprocessing::FromWorker<",
+          "multiprocessing::detail::Traced<"}) {
         if (name.compare(0, wrapper.size(), wrapper) != 0) continue;
         name = name.substr(wrapper.size(), name.size() - wrapper.size() - 1);
     }
@@ -64,12 +64,13 @@ inline RemoteCause current_cause() {
     return cause;
 }
 
-/// Who called whom when the exception that is being handled was thrown, if it knows; else up to here.
+/// Who called whom when the exception that is being handled was thrown, if that is known; else up to here.
 inline std::string current_trace() {
+    std::string thrown = platform::thrown_trace(); // asked first: throwing again is throwing
     try {
         throw;
     } catch (const CarriesTrace& traced) { return traced.trace; } catch (...) {
-        return platform::backtrace(1);
+        return thrown.empty() ? platform::backtrace(1) : std::move(thrown);
     }
 }
 

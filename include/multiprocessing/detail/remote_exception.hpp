@@ -43,6 +43,8 @@ inline void write_failure(Writer& writer, const RemoteFailure& failure) {
                                     &failure.cause.trace, &failure.codec})
         writer.text(*text);
     writer.raw(failure.cause.pid);
+    writer.raw(std::uint8_t{failure.cause.task_index.has_value()});
+    writer.raw(failure.cause.task_index.value_or(0));
     writer.text({reinterpret_cast<const char*>(failure.payload.data()), failure.payload.size()});
     writer.raw(std::uint8_t{!failure.nested.empty()});
     if (!failure.nested.empty()) write_failure(writer, failure.nested.front());
@@ -53,6 +55,9 @@ inline RemoteFailure read_failure(Reader& reader) {
                               &failure.cause.trace, &failure.codec})
         *text = reader.text();
     failure.cause.pid = reader.raw<int>();
+    const bool has_index = reader.flag();
+    const auto index = reader.raw<std::size_t>();
+    if (has_index) failure.cause.task_index = index;
     const auto payload = reader.bytes(reader.length(1));
     failure.payload.assign(payload.begin(), payload.end());
     if (reader.flag()) failure.nested.push_back(read_failure(reader));
@@ -69,24 +74,30 @@ inline RemoteFailure failure_of(std::span<const std::byte> bytes) {
     return read_failure(reader);
 }
 
+} // namespace detail
+
+/// What an exception of type E is here that another process has thrown: an E, to be caught as such, whose name says, where
+/// nobody catches it, that a worker threw it. remote_cause() tells which one, at which item, and where.
 template <class E>
-struct MULTIPROCESSING_VISIBLE Rebuilt : E, CarriesCause {
-    Rebuilt(E original, RemoteCause from) : E(std::move(original)), CarriesCause{std::move(from)} {}
+struct MULTIPROCESSING_VISIBLE FromWorker : E, detail::CarriesCause {
+    FromWorker(E original, RemoteCause from) : E(std::move(original)), CarriesCause{std::move(from)} {}
 };
 
 /// The same for a standard exception; its text is what it was, also where the type cannot be given one.
 template <std::derived_from<std::exception> E>
     requires(!std::same_as<E, RemoteError>) // which has its own
-struct MULTIPROCESSING_VISIBLE Rebuilt<E> : E, CarriesCause {
-    Rebuilt(E original, RemoteCause from) : E(std::move(original)), CarriesCause{std::move(from)} {}
+struct MULTIPROCESSING_VISIBLE FromWorker<E> : E, detail::CarriesCause {
+    FromWorker(E original, RemoteCause from) : E(std::move(original)), CarriesCause{std::move(from)} {}
     const char* what() const noexcept override { return cause.text.c_str(); }
 };
 
 /// One with the exception inside that is being handled when it is made, as std::throw_with_nested would make it.
 template <class E>
-struct MULTIPROCESSING_VISIBLE RebuiltNested : Rebuilt<E>, std::nested_exception {
-    using Rebuilt<E>::Rebuilt;
+struct MULTIPROCESSING_VISIBLE FromWorkerNested : FromWorker<E>, std::nested_exception {
+    using FromWorker<E>::FromWorker;
 };
+
+namespace detail {
 
 /// The cause of the last rebuilt exception of this thread whose type could not be derived from.
 inline std::optional<RemoteCause>& plain_cause() {
@@ -99,9 +110,9 @@ template <class E>
 [[noreturn]] void throw_rebuilt(E exception, const RemoteCause& cause, bool nested) {
     if constexpr (std::is_class_v<E> && !std::is_final_v<E>) {
         if constexpr (!std::is_base_of_v<std::nested_exception, E>) {
-            if (nested) throw RebuiltNested<E>{std::move(exception), cause};
+            if (nested) throw FromWorkerNested<E>{std::move(exception), cause};
         }
-        throw Rebuilt<E>{std::move(exception), cause};
+        throw FromWorker<E>{std::move(exception), cause};
     } else {
         plain_cause() = cause;
         throw exception;
@@ -181,13 +192,18 @@ inline void save_current_exception(RemoteFailure& failure) {
 }
 
 /// Takes apart the exception that is being handled, and those that are nested in it.
-inline RemoteFailure capture_current_exception(int depth = 0) {
+/// `item`: of a map, at which it was thrown.
+inline RemoteFailure capture_current_exception(std::optional<std::size_t> item = {}, int depth = 0) {
     RemoteFailure failure;
+    std::string trace = current_trace(); // first, as it forgets where the exception was thrown when others are
     failure.cause = current_cause();
-    if (failure.cause.pid == platform::current_pid()) failure.cause.trace = current_trace();
+    if (failure.cause.pid == platform::current_pid()) {
+        failure.cause.trace = std::move(trace);
+        failure.cause.task_index = item;
+    }
     save_current_exception(failure);
     handle_nested_exception([&] {
-        if (depth < 100) failure.nested.push_back(capture_current_exception(depth + 1));
+        if (depth < 100) failure.nested.push_back(capture_current_exception(item, depth + 1));
     });
     return failure;
 }
@@ -250,8 +266,8 @@ void register_exception() {
 /// Where an exception that was caught here was first thrown: its type's name, process, pid and trace there; null if it
 /// was thrown in this process. Lives as long as the exception.
 ///
-/// The trace is of where the exception was caught in that process; the stack below was unwound by then. Throw by
-/// throw_with_trace() where it matters.
+/// The trace of what a task threw is that of the throw. Where a task throws again what it caught, it is of that place, and on
+/// Windows of where the library caught it; throw by throw_with_trace() where that matters.
 /// Python: `exception.__cause__`, a `RemoteTraceback`.
 inline const RemoteCause* remote_cause(const std::exception& exception) {
     if (const auto* carrier = dynamic_cast<const detail::CarriesCause*>(&exception)) return &carrier->cause;

@@ -38,7 +38,7 @@ struct ExceptionCodec {
     static E load(Reader& reader) { return E(reader.text()); }
 };
 
-/// Types whose text is fixed: what is rebuilt has the original's all the same (see Rebuilt).
+/// Types whose text is fixed: what is rebuilt has the original's all the same (see FromWorker).
 template <class E>
     requires(std::is_default_constructible_v<E>)
 struct ExceptionCodec<E> {

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/archive/plain.hpp>
 #include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/worker.hpp>
 
 #include <algorithm>
@@ -26,6 +27,7 @@ struct TaskCode {
     using Call = CrossingCall<F, Argument...>;
 
     static void run(TaskFrame& frame) {
+        const platform::UserCode mark;
         Taking taking{frame.leases};
         Reader reader{frame.arguments, &taking};
         auto call = ReceivedCall<F, typename Call::Carried>::read(reader);
@@ -72,6 +74,7 @@ struct MapCode {
     static constexpr bool gives = !std::is_void_v<Returned>;
 
     static void run(MapFrame& frame) {
+        const platform::UserCode mark;
         std::optional<F>
             function; // read with the first item: a function that cannot be read fails as an item does
         std::optional<Taking> taking;
@@ -112,7 +115,7 @@ struct MapCode {
                         one(frame, *function, results, item);
                         ++item;
                     }
-                } catch (...) {
+                } catch (const platform::ThrowProbe&) {} catch (...) {
                     if (platform::is_thread_exit()) finish_child(0);
                     frame.fail(item++); // the others are not concerned
                 }
@@ -177,6 +180,7 @@ template <class F, class... Argument>
 struct WorkerCode<F, Argument...> {
     static void run(TargetFrame& frame) {
         using Call = CrossingCall<F, Argument...>;
+        const platform::UserCode mark;
         Worker worker{WorkerCode<>::setup(frame)};
         Taking taking{frame.given, frame.handles};
         Reader reader{frame.payload.subspan(sizeof(WorkerSetup)), &taking};
@@ -186,7 +190,7 @@ struct WorkerCode<F, Argument...> {
             call.emplace(ReceivedCall<F, typename Call::Carried>::read(reader));
             Taking::fulfil(frame.given);
             static_cast<void>(Call::invoke(call->function, call->arguments));
-        } catch (...) {
+        } catch (const platform::ThrowProbe&) {} catch (...) {
             if (platform::is_thread_exit()) finish_child(0);
             worker.break_down();
             finish_child(1);

@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/given_objects.hpp>
 #include <multiprocessing/detail/outcome.hpp>
+#include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
@@ -224,7 +225,7 @@ public:
     /// with a later item, the earlier one's error still is the one that the caller gets.
     void fail(std::uint64_t item) {
         if (has_failed()) return;
-        const std::vector<std::byte> message = bytes_of_failure(capture_current_exception());
+        const std::vector<std::byte> message = bytes_of_failure(capture_current_exception(static_cast<std::size_t>(item)));
         chunk_->failure = worker_.hand_over(write_outcome(message, {}), message.size(), {});
         // Killed before this: the parent finds the block in the line, told of nowhere, and the item is lost.
         chunk_->failed_item.store(item, std::memory_order_release);
@@ -326,7 +327,7 @@ inline void Worker::run_task(const TaskTicket& ticket) {
                         result};
         target(slot.target).entry(&frame);
         deliver(Outcome::value, result.view(), std::move(returning));
-    } catch (...) {
+    } catch (const platform::ThrowProbe&) {} catch (...) {
         if (platform::is_thread_exit()) finish_child(0);
         deliver(Outcome::exception, bytes_of_failure(capture_current_exception()), {});
     }
@@ -347,7 +348,7 @@ inline void Worker::help(const TaskTicket& ticket) {
         MapFrame frame{*this, ticket.slot};
         try {
             target(slot.target).entry(&frame);
-        } catch (...) {
+        } catch (const platform::ThrowProbe&) {} catch (...) {
             if (platform::is_thread_exit()) finish_child(0);
             frame.fail_rest();
         }

@@ -8,7 +8,7 @@
 ///   whose action is not the default one). To be called by the thread whose stack may overflow; others have the same
 ///   but for that. A second call in one process changes where the text goes.
 /// * `with_names(text)`: the same with the names of functions, where this process has loaded the same images and the program
-///   exports them.
+///   exports them, without the frames of the library, and with how to get the names that are wanting; as backtrace() has it.
 
 #include <multiprocessing/detail/config.hpp>
 

@@ -13,10 +13,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <dlfcn.h>
-#include <execinfo.h>
 #include <link.h>
 #include <signal.h>
 #include <ucontext.h>
@@ -77,17 +77,19 @@ inline std::uintptr_t interrupted_at(const void* context) noexcept {
 }
 
 inline void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept {
-    void* frames[48];
-    const int count = ::backtrace(frames, 48); // allocates nothing, once it has been called before
-    int first = 0;                             // the handler's own frames come before
-    for (int i = 0; i < count; ++i) {
-        if (reinterpret_cast<std::uintptr_t>(frames[i]) != crash) continue;
+    Frames frames; // nothing is allocated for it, once the unwinder has been called before
+    frames.fill();
+    int first = 0; // the handler's own frames come before
+    for (int i = 0; i < frames.count; ++i) {
+        if (reinterpret_cast<std::uintptr_t>(frames.at[i]) != crash) continue;
         first = i;
         break;
     }
+    // The last one before the floor is ours; it is kept where user code was inlined into it.
+    const int end = frames.cut && frames.count - 1 > first ? frames.count - 1 : frames.count;
     CrashText text{plan.text};
-    for (int i = first; i < count; ++i) {
-        const auto address = reinterpret_cast<std::uintptr_t>(frames[i]);
+    for (int i = first; i < end; ++i) {
+        const auto address = reinterpret_cast<std::uintptr_t>(frames.at[i]);
         const CrashImage* found = nullptr;
         for (const CrashImage& image : plan.images) {
             if (address >= image.begin && address < image.end) found = &image;
@@ -125,8 +127,7 @@ inline std::string path_of(const dl_phdr_info& image) {
 
 inline void record_crashes(std::span<char> text) {
     auto* const plan = new CrashPlan{text, {}, {}, ::getpid()};
-    void* frame;
-    ::backtrace(&frame, 1); // loads the unwinder now
+    Frames().fill(); // loads the unwinder now
     ::dl_iterate_phdr(
         [](dl_phdr_info* info, std::size_t, void* argument) {
             std::uintptr_t end = info->dlpi_addr;
@@ -164,42 +165,42 @@ inline void record_crashes(std::span<char> text) {
     }
 }
 
-/// The name that an image exports for what lies there, and a space; empty if there is none, or no such image here.
-inline std::string exported_name(const std::string& path, std::uintptr_t offset) {
+/// The symbol that an image exports for what lies there; empty if there is none, or no such image here.
+inline std::string exported_symbol(const std::string& path, std::uintptr_t offset) {
     struct Search {
         const std::string& path;
         std::uintptr_t offset;
-        std::string name;
+        std::string symbol;
     } search{path, offset, {}};
     ::dl_iterate_phdr(
         [](dl_phdr_info* info, std::size_t, void* argument) {
             Search& wanted = *static_cast<Search*>(argument);
-            Dl_info known{};
-            // An address is where a call returns to: that may be behind the function, if the call was its last word.
-            if (path_of(*info) != wanted.path ||
-                ::dladdr(reinterpret_cast<void*>(info->dlpi_addr + wanted.offset - 1), &known) == 0 ||
-                !known.dli_sname)
-                return 0;
-            wanted.name = readable(known.dli_sname) + " ";
+            if (path_of(*info) != wanted.path) return 0;
+            wanted.symbol = Place::of(reinterpret_cast<const void*>(info->dlpi_addr + wanted.offset)).symbol;
             return 1;
         },
         &search);
-    return search.name;
+    return search.symbol;
 }
 
 inline std::string with_names(const std::string& text) {
-    std::string result;
+    std::vector<Place> places;
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = (std::min)(text.find('\n', at), text.size());
         const std::string line = text.substr(at, end - at);
         at = end + 1;
         const std::size_t plus = line.rfind("+0x");
-        if (plus != std::string::npos && line[0] == '(')
-            result +=
-                exported_name(line.substr(1, plus - 1), std::strtoull(line.c_str() + plus + 1, nullptr, 16));
-        result += line + "\n";
+        Place place;
+        if (plus != std::string::npos && line[0] == '(') {
+            place.image = line.substr(1, plus - 1);
+            place.offset = std::strtoull(line.c_str() + plus + 1, nullptr, 16);
+            place.symbol = exported_symbol(place.image, place.offset);
+        } else {
+            place.offset = std::strtoull(line.c_str(), nullptr, 16);
+        }
+        places.push_back(std::move(place));
     }
-    return result;
+    return text_of_places(places);
 }
 
 } // namespace multiprocessing::inline v1::detail::platform

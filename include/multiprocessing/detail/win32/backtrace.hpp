@@ -56,4 +56,14 @@ inline std::string backtrace(int skip) {
     return lines;
 }
 
+/// An exception is not looked at before its stack is gone, and traces end with main().
+class UserCode {
+public:
+    UserCode() noexcept {} // not trivial: an object of it is not unused
+    UserCode(const UserCode&) = delete;
+    UserCode& operator=(const UserCode&) = delete;
+};
+class ThrowProbe {};
+inline std::string thrown_trace() { return {}; }
+
 } // namespace multiprocessing::inline v1::detail::platform
