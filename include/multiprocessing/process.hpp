@@ -268,7 +268,7 @@ public:
     /// Starts the child. Throws `std::logic_error` if it was started before, `std::runtime_error` if main() did not call
     /// freeze_support(), `std::system_error` if the system has no room for another process: then nothing was started.
     void start() {
-        State& state = check();
+        State& state = usable();
         if (state.child)
             throw std::logic_error("multiprocessing: " + state.request.identity.name + " was started before");
         if (!state.method_given) state.request.method = get_start_method();
@@ -284,7 +284,7 @@ public:
 
     /// Whether it was started and has not ended.
     bool is_alive() const {
-        const State& state = check();
+        const State& state = usable();
         return state.child && !state.child->poll();
     }
 
@@ -307,14 +307,14 @@ public:
         state_->closed = true;
     }
 
-    const std::string& name() const { return check().request.identity.name; }
+    const std::string& name() const { return usable().request.identity.name; }
     /// Has no meaning but for people; a child that runs already keeps the name it was started with.
-    void set_name(std::string name) { check().request.identity.name = std::move(name); }
+    void set_name(std::string name) { usable().request.identity.name = std::move(name); }
 
-    bool daemon() const { return check().request.identity.daemon; }
+    bool daemon() const { return usable().request.identity.daemon; }
     /// Throws `std::logic_error` after start().
     void set_daemon(bool daemon) {
-        State& state = check();
+        State& state = usable();
         if (state.child)
             throw std::logic_error("multiprocessing: " + name() +
                                    " was started; set_daemon() belongs before start()");
@@ -322,19 +322,19 @@ public:
     }
 
     /// The key by which the family's processes know each other; 32 random bytes unless set.
-    const std::string& authkey() const { return check().request.identity.authkey; }
-    void set_authkey(std::string key) { check().request.identity.authkey = std::move(key); }
+    const std::string& authkey() const { return usable().request.identity.authkey; }
+    void set_authkey(std::string key) { usable().request.identity.authkey = std::move(key); }
 
     /// Its process id; nullopt before start().
     std::optional<int> pid() const {
-        const State& state = check();
+        const State& state = usable();
         return state.child ? std::optional(state.child->pid()) : std::nullopt;
     }
 
     /// nullopt before start() and while it runs; -signum if a signal ended it; 1 after an uncaught exception. Also nullopt
     /// if the program waits for all children by itself, or ignores SIGCHLD, and the child could not leave its code.
     std::optional<int> exitcode() const {
-        const State& state = check();
+        const State& state = usable();
         const auto ending = state.child ? state.child->poll() : std::nullopt;
         return ending ? ending->exitcode : std::nullopt;
     }
@@ -353,7 +353,7 @@ public:
 
     /// Ready from its end on; valid as long as this Process. Throws `std::invalid_argument` before start().
     Sentinel sentinel() const {
-        const State& state = check();
+        const State& state = usable();
         if (!state.child)
             throw std::invalid_argument("multiprocessing: " + name() + " has no sentinel before start()");
         return Sentinel{state.child->sentinel().native()};
@@ -405,7 +405,7 @@ private:
         Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
     }
 
-    State& check() const {
+    State& usable() const {
         if (!state_) throw std::logic_error("multiprocessing: this Process was moved away");
         if (state_->closed) throw std::invalid_argument("multiprocessing: this Process is closed");
         if (state_->copies != detail::self().copies()) {
@@ -416,7 +416,7 @@ private:
     }
 
     detail::ChildProcess& started(const char* call) const {
-        const State& state = check();
+        const State& state = usable();
         if (!state.child) {
             throw std::logic_error(std::string("multiprocessing: ") + call + "() of " + name() +
                                    ", which was not started");

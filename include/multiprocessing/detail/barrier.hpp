@@ -58,7 +58,7 @@ public:
             throw std::logic_error(
                 "multiprocessing: wait() of a Barrier without parties: it was made by Barrier(); "
                 "assign another to it, made by Barrier{n}");
-        const auto deadline = detail::Deadline::after(timeout ? *timeout : body.timeout());
+        const auto deadline = detail::Deadline::after(timeout ? *timeout : body.time_limit());
         const auto arrival = body.barrier.arrive(parking(), body.parties, body.action_bytes != 0,
                                                  detail::this_thread(), deadline);
         if (!arrival.rank) throw_broken();

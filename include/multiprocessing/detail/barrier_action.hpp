@@ -36,7 +36,7 @@ struct BarrierBody {
     char file[160]; ///< Of the image that holds the action, for people.
 
     void set_timeout(Timeout timeout) noexcept { nanoseconds = timeout.span() ? timeout.span()->count() : -1; }
-    Timeout timeout() const noexcept {
+    Timeout time_limit() const noexcept {
         return nanoseconds < 0 ? no_timeout : Timeout{std::chrono::nanoseconds{nanoseconds}};
     }
 };

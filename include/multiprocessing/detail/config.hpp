@@ -29,7 +29,9 @@
 // The platform, named once. Everything above detail/platform asks a contract, never the compiler.
 #if defined(_WIN32)
 #define MULTIPROCESSING_PLATFORM_WIN32 1
+#define MULTIPROCESSING_PLATFORM_POSIX 0
 #elif defined(__linux__)
+#define MULTIPROCESSING_PLATFORM_WIN32 0
 #define MULTIPROCESSING_PLATFORM_POSIX 1
 #else
 #error "multiprocessing runs on Linux and Windows; another platform is one more folder beside detail/posix"

@@ -51,7 +51,7 @@ public:
         switch (next_) {
         case Next::challenge: next_ = Next::welcome; return {respond(message)};
         case Next::response:
-            verify(message);
+            verify_answer(message);
             if (side_ == Side::client) {
                 next_ = Next::nothing;
             } else {
@@ -135,7 +135,7 @@ private:
         return '{' + std::string(name) + '}' + digest(name, message);
     }
 
-    void verify(std::string_view answer) {
+    void verify_answer(std::string_view answer) {
         rejects_ = true;
         std::string_view name = "md5";
         if (answer.size() == size_of_md5 || answer.size() == of_old_python) {

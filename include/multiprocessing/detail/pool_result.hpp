@@ -49,7 +49,7 @@ public:
     }
 
     bool ready() {
-        check();
+        require_owner();
         if (stage_.load(std::memory_order_acquire) != fresh) return true;
         std::lock_guard lock{mutex_};
         return stage_.load(std::memory_order_relaxed) != fresh || work_->ended();
@@ -57,7 +57,7 @@ public:
 
     /// Waits for the end of the work; false when the deadline passed.
     bool wait(const Deadline& deadline) {
-        check();
+        require_owner();
         std::shared_ptr<Work> work; // a thread that reads it meanwhile does not end it
         {
             std::lock_guard lock{mutex_};
@@ -69,7 +69,7 @@ public:
 
     /// Waits, and has the outcome read, by this thread or another; false when the deadline passed.
     bool fetch(const Deadline& deadline) {
-        check();
+        require_owner();
         std::shared_ptr<Work> work;
         if (!try_to_read(work, !shows_progress_)) {
             if (is_read()) return true;
@@ -128,7 +128,7 @@ protected:
 private:
     enum Stage : std::uint8_t { fresh, reading, read };
 
-    void check() const {
+    void require_owner() const {
         if (copies_ != self().copies())
             throw std::logic_error("multiprocessing: a result belongs to the process that asked for it");
     }

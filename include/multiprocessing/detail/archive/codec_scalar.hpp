@@ -61,7 +61,7 @@ struct Codec<T, Kind::time_point> {
 };
 
 template <class T>
-struct Codec<T, Kind::complex> {
+struct Codec<T, Kind::complex_number> {
     static void write(Writer& writer, const T& value) {
         detail::encode(writer, value.real());
         detail::encode(writer, value.imag());

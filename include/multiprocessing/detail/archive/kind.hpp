@@ -33,7 +33,7 @@ enum class Kind {
     partial, // a function with arguments that are fixed
     optional,
     variant,
-    complex,
+    complex_number,
     duration,
     time_point,
     path,
@@ -92,7 +92,7 @@ template <class T>
 concept OwnedHandle = std::is_class_v<T> && requires { typename T::multiprocessing_owned_handle; };
 
 template <class T>
-concept Complex = requires(const T& value) {
+concept ComplexNumber = requires(const T& value) {
     typename T::value_type;
     requires std::floating_point<typename T::value_type>;
     { value.real() } -> std::same_as<typename T::value_type>;
@@ -164,8 +164,8 @@ constexpr Kind kind_of_class() {
         return Kind::duration;
     } else if constexpr (TimePoint<T>) {
         return Kind::time_point;
-    } else if constexpr (Complex<T>) {
-        return Kind::complex;
+    } else if constexpr (ComplexNumber<T>) {
+        return Kind::complex_number;
     } else if constexpr (Container<T>) {
         return Kind::container;
     } else {
@@ -251,7 +251,7 @@ struct PartsOf<T, Kind::shared> {
     using type = Types<std::remove_const_t<typename T::element_type>>;
 };
 template <class T>
-struct PartsOf<T, Kind::complex> {
+struct PartsOf<T, Kind::complex_number> {
     using type = Types<typename T::value_type>;
 };
 template <class T>

@@ -35,7 +35,7 @@ constexpr bool bitwise() {
         return []<class Element>(Types<Element>) {
             return array_extent<T> > 0 && array_extent<T> * sizeof(Element) == sizeof(T) && bitwise<Element>();
         }(Parts<T>{});
-    } else if constexpr (kind_of<T> == Kind::complex) {
+    } else if constexpr (kind_of<T> == Kind::complex_number) {
         return std::is_trivially_copyable_v<T> && sizeof(T) == 2 * sizeof(typename T::value_type) &&
                bitwise<typename T::value_type>();
     } else if constexpr (kind_of<T> == Kind::duration || kind_of<T> == Kind::time_point) {
@@ -74,8 +74,8 @@ constexpr std::size_t smallest_size() {
     } else if constexpr (kind_of<T> == Kind::array) {
         return array_extent<T> * detail::smallest_size_of(Parts<T>{});
     } else if constexpr (kind_of<T> == Kind::tuple || kind_of<T> == Kind::partial ||
-                         kind_of<T> == Kind::aggregate || kind_of<T> == Kind::complex) {
-        return (kind_of<T> == Kind::complex ? 2 : 1) * detail::smallest_size_of(Parts<T>{});
+                         kind_of<T> == Kind::aggregate || kind_of<T> == Kind::complex_number) {
+        return (kind_of<T> == Kind::complex_number ? 2 : 1) * detail::smallest_size_of(Parts<T>{});
     } else if constexpr (kind_of<T> == Kind::duration || kind_of<T> == Kind::time_point) {
         return detail::smallest_size_of(Parts<T>{});
     } else {

@@ -26,7 +26,7 @@ constexpr bool plain() {
     if constexpr (!std::is_trivially_copyable_v<T>) {
         return false;
     } else if constexpr (kind_of<T> == Kind::number || kind_of<T> == Kind::enumeration ||
-                         kind_of<T> == Kind::complex) {
+                         kind_of<T> == Kind::complex_number) {
         return true;
     } else if constexpr (kind_of<T> == Kind::array || kind_of<T> == Kind::duration ||
                          kind_of<T> == Kind::time_point) {
@@ -85,7 +85,7 @@ constexpr bool shows_address() {
                          K == Kind::bitset) {
         return false;
     } else if constexpr (K == Kind::array || K == Kind::tuple || K == Kind::optional || K == Kind::variant ||
-                         K == Kind::complex || K == Kind::duration || K == Kind::time_point) {
+                         K == Kind::complex_number || K == Kind::duration || K == Kind::time_point) {
         return detail::some_show_address(Parts<std::remove_cv_t<T>>{});
     } else if constexpr (K == Kind::aggregate) {
         using Class = std::remove_cv_t<T>;
