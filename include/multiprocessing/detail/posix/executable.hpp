@@ -6,7 +6,9 @@
 #include <multiprocessing/detail/platform/resources.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -18,6 +20,7 @@
 
 #include <elf.h>
 #include <link.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,9 +33,90 @@ inline std::string link_target(const char* link) {
     return size > 0 ? std::string(buffer, static_cast<std::size_t>(size)) : std::string();
 }
 
-inline std::filesystem::path program_path() { return link_target("/proc/self/exe"); }
+/// The strings of /proc/self/cmdline.
+inline std::vector<std::string> whole_command_line() {
+    std::vector<std::string> words;
+    const std::string text = small_file("/proc/self/cmdline");
+    for (std::size_t at = 0; at < text.size();) {
+        words.emplace_back(text.c_str() + at);
+        at += words.back().size() + 1;
+    }
+    return words;
+}
+
+/// The file that is mapped at `address`; empty if none is.
+inline std::string file_mapped_at(std::uintptr_t address) {
+    std::FILE* const maps = std::fopen("/proc/self/maps", "re");
+    if (!maps) return {};
+    std::string path;
+    char line[4096 + 128];
+    while (path.empty() && std::fgets(line, sizeof line, maps)) {
+        char* rest = nullptr;
+        const std::uintptr_t begin = std::strtoull(line, &rest, 16);
+        const std::uintptr_t end = *rest == '-' ? std::strtoull(rest + 1, nullptr, 16) : 0;
+        char* const slash = std::strchr(line, '/');
+        if (address < begin || address >= end || !slash) continue;
+        path = slash;
+        if (path.back() == '\n') path.pop_back();
+    }
+    std::fclose(maps);
+    return path;
+}
+
+/// A program that its dynamic linker was told to run: `/lib64/ld-linux-x86-64.so.2 --library-path DIR ./program ...`. The
+/// system knows of the linker only.
+struct LinkerStart {
+    std::vector<std::string> words; ///< The linker and its options; none if the program was started by itself.
+    std::string program;            ///< The program's file.
+};
+
+inline LinkerStart find_linker_start() {
+    LinkerStart start;
+    // The system tells a program that it started where it put the linker, and tells the linker nothing.
+    if (::getauxval(AT_BASE) != 0) return start;
+    std::uintptr_t first = 0; // an address in the program
+    ::dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* argument) {
+            for (int i = 0; i < info->dlpi_phnum; ++i) {
+                const auto& segment = info->dlpi_phdr[i];
+                if (segment.p_type != PT_LOAD) continue;
+                *static_cast<std::uintptr_t*>(argument) = info->dlpi_addr + segment.p_vaddr;
+                break;
+            }
+            return 1;
+        },
+        &first);
+    const std::string program = file_mapped_at(first);
+    if (program.empty() || program == link_target("/proc/self/exe")) return start; // a static program
+    std::vector<std::string> words = whole_command_line();
+    std::size_t count = 1;
+    while (count < words.size() && words[count].starts_with("--")) {
+        const std::string& word = words[count++];
+        for (const std::string_view with_value : {"--library-path", "--inhibit-rpath", "--audit", "--preload", "--argv0",
+                                                  "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask"}) {
+            if (word == with_value) ++count;
+        }
+    }
+    if (count >= words.size()) return start; // no command line that we know: its program is in it somewhere
+    words.resize(count);
+    start.words = std::move(words);
+    start.program = program;
+    return start;
+}
+
+/// Known from the first call on, as a program may write over its command line.
+inline const LinkerStart& linker_start() {
+    static const LinkerStart start = find_linker_start();
+    return start;
+}
+
+inline std::filesystem::path program_path() {
+    const std::string& program = linker_start().program;
+    return program.empty() ? link_target("/proc/self/exe") : program;
+}
 
 inline std::filesystem::path program_to_spawn() {
+    if (!linker_start().program.empty()) return linker_start().program; // spawn() sees to the rest
     const std::string path = link_target("/proc/self/exe");
     struct stat running;
     struct stat there;
@@ -45,13 +129,10 @@ inline std::filesystem::path program_to_spawn() {
 }
 
 inline std::vector<std::string> command_line() {
-    std::vector<std::string> arguments;
-    const std::string text = small_file("/proc/self/cmdline");
-    for (std::size_t at = 0; at < text.size();) {
-        arguments.emplace_back(text.c_str() + at);
-        at += arguments.back().size() + 1;
-    }
-    return arguments;
+    std::vector<std::string> words = whole_command_line();
+    const std::size_t of_linker = std::min(linker_start().words.size(), words.size());
+    words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(of_linker));
+    return words;
 }
 
 /// The linker's build-id among the notes of an image; false if there is none.
@@ -118,7 +199,7 @@ inline Image describe(const dl_phdr_info& info) {
     }
     const bool is_program = !info.dlpi_name || !*info.dlpi_name;
     image.path = is_program ? program_path().string() : info.dlpi_name;
-    if (!find_build_id(info, image.id)) image.id = id_of_file(is_program ? "/proc/self/exe" : image.path);
+    if (!find_build_id(info, image.id)) image.id = id_of_file(is_program && linker_start().program.empty() ? "/proc/self/exe" : image.path);
     return image;
 }
 

@@ -3,6 +3,7 @@
 /// @file process.hpp  POSIX twin: posix_spawn and pidfds. No SIGCHLD handler, no waitpid(-1).
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 
 #include <algorithm>
@@ -163,8 +164,14 @@ inline Child spawn(const SpawnRequest& request) {
     ::posix_spawnattr_setsigmask(&how.attributes, &request.mask_.native());
     ::posix_spawnattr_setflags(&how.attributes, POSIX_SPAWN_SETSIGMASK);
 
-    std::string image = request.image_.string();
-    std::vector<char*> arguments{image.data()};
+    std::string program = request.image_.string();
+    std::string image = program;
+    std::vector<char*> arguments;
+    if (!linker_start().words.empty() && program == linker_start().program) { // as this one was started
+        image = "/proc/self/exe";
+        for (const std::string& word : linker_start().words) arguments.push_back(const_cast<char*>(word.c_str()));
+    }
+    arguments.push_back(program.data());
     for (const std::string& argument : request.arguments_)
         arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
@@ -173,7 +180,7 @@ inline Child spawn(const SpawnRequest& request) {
     // glibc reports a failed exec as the error of this very call: no pipe for it is needed.
     const int error =
         ::posix_spawn(&pid, image.c_str(), &how.actions, &how.attributes, arguments.data(), environ);
-    if (error != 0) throw_error({error, std::generic_category()}, "starting " + image);
+    if (error != 0) throw_error({error, std::generic_category()}, "starting " + program);
     return Child{pid};
 }
 
