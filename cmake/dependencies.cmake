@@ -6,7 +6,6 @@ if(CMAKE_CROSSCOMPILING AND NOT TARGET Boost::headers)
     # A cross build may not see /usr/include, where the host's C library lives: link Boost alone into view.
     file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/host_include")
     file(CREATE_LINK /usr/include/boost "${PROJECT_BINARY_DIR}/host_include/boost" SYMBOLIC)
-    file(CREATE_LINK /usr/include/catch2 "${PROJECT_BINARY_DIR}/host_include/catch2" SYMBOLIC)
     add_library(Boost::headers INTERFACE IMPORTED)
     target_include_directories(Boost::headers SYSTEM INTERFACE "${PROJECT_BINARY_DIR}/host_include")
 else()

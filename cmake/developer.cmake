@@ -1,4 +1,12 @@
 # What only the developers of the library need: warnings, sanitizers, tests, examples, benches.
+# Who only installs needs no Catch2. Who asks for tests is told if it is not there.
+if(NOT DEFINED MULTIPROCESSING_TESTS AND NOT CMAKE_CROSSCOMPILING)
+    find_package(Catch2 QUIET)
+    if(NOT Catch2_FOUND)
+        message(STATUS "There is no Catch2: the tests are left out (MULTIPROCESSING_TESTS=ON asks for them)")
+        set(MULTIPROCESSING_TESTS OFF)
+    endif()
+endif()
 option(MULTIPROCESSING_TESTS "Build the tests" ON)
 option(MULTIPROCESSING_EXAMPLES "Build the examples" ON)
 option(MULTIPROCESSING_BENCHES "Build the benches" OFF)

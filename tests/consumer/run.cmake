@@ -3,6 +3,7 @@
 #   fetch          FetchContent of it
 #   package        find_package() of an install, which was moved elsewhere since
 #   refused        find_package() of another major version, which is not there
+#   install_without_catch2   an install of a fresh clone, on a machine that has no Catch2
 set(ENV{LC_ALL} C)
 
 function(run expected_status)
@@ -40,6 +41,18 @@ else()
     list(APPEND arguments "-DMULTIPROCESSING_SOURCE=${source}")
 endif()
 
+if(way STREQUAL "install_without_catch2")
+    run(success "${CMAKE_COMMAND}" -S "${source}" -B "${folder}/build" ${arguments} -DCMAKE_DISABLE_FIND_PACKAGE_Catch2=ON)
+    if(NOT out MATCHES "the tests are left out")
+        message(FATAL_ERROR "it does not say that there will be no tests:\n${out}")
+    endif()
+    run(success "${CMAKE_COMMAND}" --install "${folder}/build" --prefix "${folder}/there")
+    if(NOT EXISTS "${folder}/there/include/multiprocessing/multiprocessing.hpp")
+        message(FATAL_ERROR "nothing was installed")
+    endif()
+    return()
+endif()
+
 set(configure "${CMAKE_COMMAND}" -S "${source}/tests/consumer/project" -B "${folder}/build" ${arguments})
 if(way STREQUAL "refused")
     run(failure ${configure} -DVERSION=2.0)
@@ -71,4 +84,9 @@ foreach(line "own_main: as it should be" "framework begins" "hosted: as it shoul
         message(FATAL_ERROR "'${line}' should be printed once, not ${times} times")
     endif()
 endforeach()
+file(GLOB_RECURSE links LIST_DIRECTORIES true "${folder}/build/*")
+list(FILTER links INCLUDE REGEX "/catch2$")
+if(links)
+    message(FATAL_ERROR "what only our tests need was put into a user's tree: ${links}")
+endif()
 file(REMOVE_RECURSE "${folder}")

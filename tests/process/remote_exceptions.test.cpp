@@ -3,17 +3,23 @@
 
 #include <support/exceptions.hpp>
 
+#include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/pool.hpp>
 
+#include <algorithm>
 #include <any>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <new>
 #include <optional>
 #include <regex>
+#include <stdexcept>
+#include <string>
 #include <system_error>
 #include <typeinfo>
 #include <variant>
+#include <vector>
 
 using namespace process;
 
@@ -206,4 +212,96 @@ TEST_CASE("a trace says where an exception was caught, or thrown by throw_with_t
     CHECK_FALSE(traced.trace.empty());
     CHECK(traced.type == "std::runtime_error");
     CHECK(traced.trace != caught.trace);
+}
+
+namespace {
+
+// Not static: a program exports such names, as tests are linked with -rdynamic.
+[[gnu::noinline]] int deep_in_user_code(int number) {
+    if (number % 4 == 2) throw std::runtime_error("expected by a test");
+    return number;
+}
+[[gnu::noinline]] int user_code(int number) { return deep_in_user_code(number) + 1; }
+
+std::size_t lines_of(const std::string& text) {
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+} // namespace
+
+TEST_CASE("an exception of a map tells its worker, item and place", "[exceptions]") {
+    mp::Pool pool(2);
+    std::exception_ptr error;
+    try {
+        pool.map(user_code, std::vector<int>{0, 1, 2, 3, 4});
+    } catch (...) { error = std::current_exception(); }
+    const mp::RemoteCause* cause = mp::remote_cause(error);
+    REQUIRE(cause);
+    CHECK(cause->task_index == std::size_t{2});
+    CHECK_THAT(cause->process, ContainsSubstring("PoolWorker"));
+    if (cause->trace.empty()) return; // no such thing on this system
+    CHECK_FALSE(cause->trace.find("multiprocessing::") != std::string::npos);
+    if (mp::detail::platform::UserCode().ends_traces) {
+        // deep_in_user_code, user_code, how to get the names
+        CHECK(lines_of(cause->trace) == 3);
+        CHECK_THAT(cause->trace, ContainsSubstring("link with -rdynamic, or ask: addr2line -Cfipe "));
+    }
+}
+
+TEST_CASE("an exception of a single task has no item", "[exceptions]") {
+    mp::Pool pool(1);
+    try {
+        pool.apply(user_code, 2);
+        FAIL("nothing was thrown");
+    } catch (const std::runtime_error& error) {
+        const mp::RemoteCause* cause = mp::remote_cause(error);
+        REQUIRE(cause);
+        CHECK_FALSE(cause->task_index);
+        CHECK_FALSE(cause->trace.find("multiprocessing::") != std::string::npos);
+    }
+}
+
+TEST_CASE("the type of an uncaught exception says that a worker threw it", "[exceptions]") {
+    mp::Pool pool(1);
+    try {
+        pool.apply(user_code, 2);
+        FAIL("nothing was thrown");
+    } catch (const std::exception& error) {
+        CHECK_THAT(mp::detail::platform::readable(typeid(error).name()),
+                   ContainsSubstring("FromWorker<std::runtime_error>"));
+        CHECK(std::string(error.what()) == "expected by a test");
+    }
+}
+
+TEST_CASE("an exception that a task throws again tells of that place", "[exceptions]") {
+    mp::Pool pool(1);
+    try {
+        pool.apply([](int number) {
+            try {
+                return user_code(number);
+            } catch (const std::runtime_error&) { throw; }
+        }, 2);
+        FAIL("nothing was thrown");
+    } catch (const std::runtime_error& error) {
+        const mp::RemoteCause* cause = mp::remote_cause(error);
+        REQUIRE(cause);
+        CHECK(cause->type == "std::runtime_error");
+    }
+}
+
+TEST_CASE("an exception that a task has dealt with is not taken for the next one", "[exceptions]") {
+    mp::Pool pool(1);
+    try {
+        pool.apply([](int number) {
+            try {
+                user_code(number);
+            } catch (const std::runtime_error&) {}
+            throw 7;
+        }, 2);
+        FAIL("nothing was thrown");
+    } catch (const mp::RemoteError& error) {
+        const mp::RemoteCause* cause = mp::remote_cause(error);
+        REQUIRE(cause);
+        CHECK(cause->type == "int");
+    }
 }

@@ -119,7 +119,6 @@ private:
 /// A keyword argument as in Python that has no default, so that an aggregate with one is not made without it.
 class Keyword {
 public:
-    Keyword() = delete;
     template <class T>
         requires(!std::same_as<std::remove_cvref_t<T>, Keyword>)
     Keyword(T&&) noexcept {} // NOLINT: converts

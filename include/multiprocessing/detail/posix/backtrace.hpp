@@ -43,6 +43,8 @@ inline constinit thread_local std::uintptr_t user_code_floor MULTIPROCESSING_VIS
 /// User code runs from here on, called by the function that has this object.
 class UserCode {
 public:
+    static constexpr bool ends_traces = true; ///< Whether the system can.
+
     // Inlined: the frame is that of the function.
     __attribute__((always_inline)) UserCode() noexcept
         : before_(std::exchange(user_code_floor, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)))) {}

@@ -59,6 +59,8 @@ inline std::string backtrace(int skip) {
 /// An exception is not looked at before its stack is gone, and traces end with main().
 class UserCode {
 public:
+    static constexpr bool ends_traces = false; ///< Whether the system can.
+
     UserCode() noexcept {} // not trivial: an object of it is not unused
     UserCode(const UserCode&) = delete;
     UserCode& operator=(const UserCode&) = delete;
