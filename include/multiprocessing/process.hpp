@@ -9,8 +9,8 @@
 #include <multiprocessing/detail/launcher.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
-#include <multiprocessing/detail/refused.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/detail/refused.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/text_form.hpp>
 #include <multiprocessing/detail/thunk.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file map_shapes.hpp  What is said to those who call a map with something else than a function, a range and options?
+/// @file map_shapes.hpp  Calls of a map with something else than a function, a range and options, and what is said of them.
 
 #include <multiprocessing/detail/archive/explain.hpp>
 #include <multiprocessing/detail/archive/fixed_text.hpp>

@@ -222,7 +222,7 @@ public:
 
     /// Nothing more will come of any work that has not ended; none is taken any more. Who waits gets `error`.
     void give_up(const std::exception_ptr& error, bool broken) noexcept {
-        std::size_t slots = 0;
+        std::size_t slot_count = 0;
         {
             std::lock_guard lock{mutex_};
             closed_ = true;
@@ -234,9 +234,9 @@ public:
                 work->give_up(error);
                 if (work->dropped) view_.tell_of(work->slot);
             }
-            slots = works_.size();
+            slot_count = works_.size();
         }
-        for (std::size_t slot = 0; slot < slots; ++slot) tell_readers(static_cast<std::uint32_t>(slot));
+        for (std::size_t slot = 0; slot < slot_count; ++slot) tell_readers(static_cast<std::uint32_t>(slot));
     }
     /// After give_up(): the workers are gone, and nobody looks at the memory of what was given up.
     void workers_are_gone() noexcept {
@@ -372,15 +372,15 @@ private:
         }
         // Room for whatever is to be noted of a slot: freeing it cannot fail.
         const auto first = static_cast<std::uint32_t>(index * PoolShared::segment_slots);
-        const std::size_t slots = first + PoolShared::segment_slots;
-        works_.reserve((std::max)(slots, 2 * works_.size()));
+        const std::size_t slot_count = first + PoolShared::segment_slots;
+        works_.reserve((std::max)(slot_count, 2 * works_.size()));
         free_.reserve(works_.capacity());
         limbo_.reserve(works_.capacity());
         held_back_.reserve(works_.capacity());
         segments_.emplace_back(tree().heap.allocate_zeroed(sizeof(SlotSegment)));
         view_.shared().segment[index].store(segments_.back().position(), std::memory_order_release);
-        works_.resize(slots);
-        slots_.store(slots);
+        works_.resize(slot_count);
+        slots_.store(slot_count);
         for (std::uint32_t i = PoolShared::segment_slots; i-- > 0;) free_.push_back(first + i);
     }
 
@@ -449,8 +449,8 @@ private:
         drain_limbo(ending);
         if (dropped_ == 0) return;
         for_each_bit(view_.shared().ended, segments_.size(), [&](std::size_t segment) {
-            for_each_bit(view_.segment(segment).ended, SlotSegment::slots, [&](std::size_t at) {
-                Work* const work = works_[segment * SlotSegment::slots + at].get();
+            for_each_bit(view_.segment(segment).ended, SlotSegment::count, [&](std::size_t at) {
+                Work* const work = works_[segment * SlotSegment::count + at].get();
                 if (!work || !work->dropped || work->leaving || !work->ended()) return;
                 work->leaving = true;
                 --dropped_;

@@ -55,10 +55,10 @@ static_assert(sizeof(TaskSlot) == 256);
 /// Slots, and which of them were dropped and have ended: a hint, set by the worker that ended one, for the parent, which is
 /// to free it. (Nothing links slots to each other: a worker that was stopped for long can set a bit too many, no more.)
 struct SlotSegment {
-    static constexpr std::uint32_t slots = 1024;
-    static constexpr std::uint32_t words = slots / 64;
+    static constexpr std::uint32_t count = 1024;
+    static constexpr std::uint32_t words = count / 64;
 
-    TaskSlot slot[slots];
+    TaskSlot slot[count];
     std::atomic<std::uint64_t> ended[words];
 };
 
@@ -134,7 +134,7 @@ struct PoolImage {
 struct PoolShared {
     static constexpr std::size_t most_images = 32;
     static constexpr std::size_t most_segments = 4096;
-    static constexpr std::uint32_t segment_slots = SlotSegment::slots;
+    static constexpr std::uint32_t segment_slots = SlotSegment::count;
 
     std::atomic<std::uint32_t> closing; ///< Workers end when there is nothing left to do.
     std::uint32_t workers;
@@ -188,8 +188,8 @@ public:
         tell_of(index);
     }
     void tell_of(std::uint32_t index) const noexcept {
-        const std::uint32_t segment_index = index / SlotSegment::slots;
-        const std::uint32_t at = index % SlotSegment::slots;
+        const std::uint32_t segment_index = index / SlotSegment::count;
+        const std::uint32_t at = index % SlotSegment::count;
         segment(segment_index).ended[at / 64].fetch_or(std::uint64_t{1} << at % 64, std::memory_order_seq_cst);
         shared_.ended[segment_index / 64].fetch_or(std::uint64_t{1} << segment_index % 64,
                                                    std::memory_order_seq_cst);

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file refused.hpp  What does a call give that the compiler refuses, so that the reason stays its only error?
+/// @file refused.hpp  What a call gives that the compiler refuses, so that the reason stays its only error.
 
 #include <multiprocessing/detail/config.hpp>
 

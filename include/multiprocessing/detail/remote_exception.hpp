@@ -44,7 +44,7 @@ inline void write_failure(Writer& writer, const RemoteFailure& failure) {
         writer.text(*text);
     writer.raw(failure.cause.pid);
     writer.raw(std::uint8_t{failure.cause.task_index.has_value()});
-    writer.raw(failure.cause.task_index.value_or(0));
+    if (failure.cause.task_index) writer.raw(*failure.cause.task_index);
     writer.text({reinterpret_cast<const char*>(failure.payload.data()), failure.payload.size()});
     writer.raw(std::uint8_t{!failure.nested.empty()});
     if (!failure.nested.empty()) write_failure(writer, failure.nested.front());
@@ -55,9 +55,7 @@ inline RemoteFailure read_failure(Reader& reader) {
                               &failure.cause.trace, &failure.codec})
         *text = reader.text();
     failure.cause.pid = reader.raw<int>();
-    const bool has_index = reader.flag();
-    const auto index = reader.raw<std::size_t>();
-    if (has_index) failure.cause.task_index = index;
+    if (reader.flag()) failure.cause.task_index = reader.raw<std::size_t>();
     const auto payload = reader.bytes(reader.length(1));
     failure.payload.assign(payload.begin(), payload.end());
     if (reader.flag()) failure.nested.push_back(read_failure(reader));

@@ -130,7 +130,7 @@ inline std::filesystem::path program_to_spawn() {
 
 inline std::vector<std::string> command_line() {
     std::vector<std::string> words = whole_command_line();
-    const std::size_t of_linker = std::min(linker_start().words.size(), words.size());
+    const std::size_t of_linker = (std::min)(linker_start().words.size(), words.size());
     words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(of_linker));
     return words;
 }

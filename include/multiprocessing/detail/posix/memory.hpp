@@ -93,8 +93,8 @@ inline void* place_to_grow(std::uint64_t bytes) noexcept {
         if (void* const place = from((top - distance) / step * step - i * step)) return place;
     }
 #endif
-    constexpr std::uint64_t near = 320 * gibibyte; // also where all addresses have 39 bits
-    return top > near ? from((top - near) / gibibyte * gibibyte) : nullptr;
+    constexpr std::uint64_t lowest = 320 * gibibyte; // also where all addresses have 39 bits
+    return top > lowest ? from((top - lowest) / gibibyte * gibibyte) : nullptr;
 }
 
 inline void commit(void*, std::uint64_t) {}
