@@ -120,15 +120,10 @@ class Acceptor {
 public:
     Acceptor(const platform::Endpoint& endpoint, int backlog, std::optional<std::string> key, bool allow_md5,
              Timeout patience)
-        : listening_(endpoint, backlog), key_(std::move(key)), allow_md5_(allow_md5), patience_(patience) {
-        note_name(listening_.identity()); // killed before: the folder stays
-    }
+        : listening_(endpoint, backlog, note_), key_(std::move(key)), allow_md5_(allow_md5),
+          patience_(patience) {}
     Acceptor(const Acceptor&) = delete;
     Acceptor& operator=(const Acceptor&) = delete;
-    ~Acceptor() {
-        // Before it is removed, as a later folder may get its number. Killed in between: the folder stays.
-        forget_name(listening_.identity());
-    }
 
     const platform::Listening& listening() const noexcept { return listening_; }
 
@@ -223,6 +218,7 @@ private:
 
     void remove(std::size_t i) { guests_.erase(guests_.begin() + static_cast<std::ptrdiff_t>(i)); }
 
+    NameNote note_; // goes after what it is of
     platform::Listening listening_;
     const std::optional<std::string> key_;
     const bool allow_md5_;

@@ -3,6 +3,7 @@
 /// @file named_notes.hpp  Notes in the Space of the named memory that processes of the tree made, for who outlives them.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -37,9 +38,19 @@ public:
         }
     }
 
-    /// Whether the caller is the one to start the tree's janitor; if it cannot, it calls lacks_janitor().
-    bool wants_janitor() noexcept { return has_janitor_.exchange(1, std::memory_order_acq_rel) == 0; }
-    void lacks_janitor() noexcept { has_janitor_.store(0, std::memory_order_release); }
+    /// Whether the caller, the thread of that name, is the one to start the tree's janitor: there is none, or it is dead, or
+    /// the thread that began to start it is. Then the caller calls has_janitor(), with the name of the janitor's thread, or
+    /// lacks_janitor().
+    bool wants_janitor(platform::ThreadName self) noexcept {
+        platform::ThreadName now = janitor_.load(std::memory_order_acquire);
+        while (now == 0 || !platform::lives(now & ~starting)) {
+            // Killed behind this, before has_janitor(): the next thread that makes a name finds the starter dead.
+            if (janitor_.compare_exchange_strong(now, self | starting, std::memory_order_acq_rel)) return true;
+        }
+        return false;
+    }
+    void has_janitor(platform::ThreadName name) noexcept { janitor_.store(name, std::memory_order_release); }
+    void lacks_janitor() noexcept { janitor_.store(0, std::memory_order_release); }
 
 private:
     struct Note {
@@ -47,7 +58,9 @@ private:
         std::atomic<std::uint64_t> identity;
     };
 
-    std::atomic<std::uint32_t> has_janitor_;
+    static constexpr platform::ThreadName starting = platform::spare_bit_of_thread_name;
+
+    std::atomic<platform::ThreadName> janitor_; // its thread; or that of its starter, marked
     Note notes_[4096];
 };
 

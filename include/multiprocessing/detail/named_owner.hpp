@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/named_notes.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/state.hpp>
 #include <multiprocessing/detail/tree.hpp>
@@ -30,11 +31,11 @@ inline void keep_names() noexcept {
     });
 }
 
-/// This process has made the memory of that identity. Should it be killed, the memory's name goes when the last process
-/// of the tree has gone. Nothing happens in a program that did not call freeze_support(): it cannot start a janitor.
+/// This process is about to give a name to the memory of that identity. Should it be killed, the name goes when the last
+/// process of the tree has gone. Nothing happens in a program that did not call freeze_support(): it cannot start a janitor.
 inline void note_name(std::uint64_t identity) {
     Self& me = self();
-    void (*const start_janitor)() = me.start_janitor;
+    platform::ThreadName (*const start_janitor)() = me.start_janitor;
     if (identity == 0 || !start_janitor) return;
     TreeMember& member = tree();
     const int pid = platform::current_pid();
@@ -43,9 +44,9 @@ inline void note_name(std::uint64_t identity) {
         if (!me.parent) std::atexit(keep_names); // a child does it in its last step
     }
     NamedNotes& notes = member.space.named_notes();
-    if (!notes.add(identity, member.self) || !notes.wants_janitor()) return;
+    if (!notes.add(identity, member.self) || !notes.wants_janitor(platform::name_of_this_thread())) return;
     try {
-        start_janitor();
+        notes.has_janitor(start_janitor());
     } catch (const std::exception& error) {
         notes.lacks_janitor();
         get_logger().log(LogLevel::warning,
@@ -60,5 +61,24 @@ inline void forget_name(std::uint64_t identity) noexcept {
     if (!member || identity == 0) return;
     member->space.named_notes().forget_if([&](std::uint64_t noted, Incarnation) { return noted == identity; });
 }
+
+/// A note of a name that goes when its owner does; not in a copy that a fork made.
+class NameNote {
+public:
+    NameNote() noexcept = default;
+    NameNote(const NameNote&) = delete;
+    NameNote& operator=(const NameNote&) = delete;
+    ~NameNote() {
+        if (pid_ == platform::current_pid()) forget_name(identity_);
+    }
+    void operator()(std::uint64_t identity) {
+        note_name(identity);
+        identity_ = identity;
+    }
+
+private:
+    std::uint64_t identity_ = 0;
+    const int pid_ = platform::current_pid();
+};
 
 } // namespace multiprocessing::inline v1::detail

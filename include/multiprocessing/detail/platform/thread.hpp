@@ -2,12 +2,22 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file thread.hpp  Contract: a name for this thread that other processes can ask about.
 ///
-/// * `ThreadName`: 63 bits, never 0. The system's id of the thread and, as ids are used again, when it began. It means the
-///   same in all processes of the machine (POSIX: of the pid namespace).
-/// * `name_of_this_thread()`: asks the system (POSIX: 10 us, by /proc; where that is not mounted the id alone must do).
-///   Another in a forked child.
-/// * `lives(name)`: whether that thread still runs; not once it has ended, or its process was killed, reaped or not. If
-///   the system will not say, it does. Asks the system.
+/// * `ThreadName`: 63 bits, never 0. The system's id of the thread, the id space in which the id counts and, as ids are used
+///   again, when the thread began. It means the same in all processes of the machine that are in the same id space.
+/// * `name_of_this_thread()`: asks the system (POSIX: 10 us, by /proc). Where the system does not say when the thread began
+///   (no descriptor is left, no /proc) the name is not complete. Another in a forked child.
+/// * `name_of_thread(id)`: the same for the main thread of a child that has not been reaped.
+/// * `is_complete(name)`: whether the name says when the thread began. The same thread may have a complete name later.
+/// * `lives(name)`: whether that thread still runs; false once it has ended, or its process was killed, reaped or not.
+///   Whatever the system does not say counts as true: an incomplete name is compared by its id alone, and in another id
+///   space than this process's every thread lives. Asks the system.
+/// * `IdSpace`: 0 is not known. POSIX: a pid namespace together with a time namespace. `id_space()`: the one in which this
+///   process's names count, as far as the system says; `are_apart(a, b)`: whether a and b are known, and differ.
+/// * `IdOrigin begin_id_space()`: of the first process of a tree; `space` is never 0. Each process of the tree calls
+///   `join_id_space(origin)`. POSIX: so one in a pid namespace of its own goes on with the ids of the tree, if it sees the
+///   /proc of the tree.
+/// * `process_copy()`: a number, never 0, that differs in each copy of this process, by whatever kind of fork. Costs two
+///   loads, so it is asked for at each use of a lock.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -17,6 +27,14 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 using ThreadName = std::uint64_t;
+using IdSpace = std::uint32_t;
+
+/// Where the ids of a tree come from. Lies in the Space.
+struct IdOrigin {
+    IdSpace space;
+    std::uint32_t proc_ids;    ///< POSIX: a hash of the pid namespace
+    std::uint64_t proc_device; ///< whose /proc this is; 0: none.
+};
 
 /// Free for whoever keeps a name: never set in it.
 inline constexpr ThreadName spare_bit_of_thread_name = ThreadName{1} << 63;
@@ -31,9 +49,16 @@ inline constexpr ThreadName spare_bit_of_thread_name = ThreadName{1} << 63;
 
 namespace multiprocessing::inline v1::detail::platform {
 
-static_assert(requires(ThreadName name) {
+static_assert(requires(ThreadName name, IdSpace space, int id) {
     { name_of_this_thread() } noexcept -> std::same_as<ThreadName>;
+    { name_of_thread(id) } noexcept -> std::same_as<ThreadName>;
+    { is_complete(name) } noexcept -> std::same_as<bool>;
     { lives(name) } noexcept -> std::same_as<bool>;
+    { id_space() } noexcept -> std::same_as<IdSpace>;
+    { begin_id_space() } noexcept -> std::same_as<IdOrigin>;
+    { join_id_space(begin_id_space()) } noexcept -> std::same_as<void>;
+    { are_apart(space, space) } noexcept -> std::same_as<bool>;
+    { process_copy() } noexcept -> std::same_as<std::uint32_t>;
 });
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -5,18 +5,189 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <optional>
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace multiprocessing::inline v1::detail::platform {
+
+// ---- Copies of this process ----
+
+/// Of this process's copies: the word lies in a page that the kernel wipes in every copy, also in one of `_Fork()` or a raw
+/// clone(), of which no handler hears. (getpid() instead would cost 50 ns at each use of a lock.)
+struct CopyMark {
+    std::atomic<std::atomic<std::uint32_t>*> word{nullptr};
+    std::atomic<std::uint32_t> last{0}; ///< Is copied, so the copy's number is a later one.
+    std::atomic<std::uint64_t> by_pid{0}; ///< Where there is no such page: the pid and its number.
+};
+
+inline constinit CopyMark copy_mark;
+
+/// The first to ask in this copy makes its number.
+__attribute__((noinline)) inline std::uint32_t new_process_copy() noexcept {
+    CopyMark& mark = copy_mark;
+    std::atomic<std::uint32_t>* word = mark.word.load(std::memory_order_acquire);
+    if (!word) {
+        constexpr std::size_t page = 4096;
+        void* const memory =
+            ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory != MAP_FAILED && ::madvise(memory, page, MADV_WIPEONFORK) == 0) {
+            auto* const fresh = new (memory) std::atomic<std::uint32_t>{0};
+            if (mark.word.compare_exchange_strong(word, fresh, std::memory_order_acq_rel)) {
+                word = fresh;
+            } else {
+                ::munmap(memory, page); // another thread was quicker
+            }
+        } else if (memory != MAP_FAILED) {
+            ::munmap(memory, page);
+        }
+    }
+    if (!word) { // before Linux 4.14, or no memory
+        const auto pid = static_cast<std::uint32_t>(::getpid());
+        std::uint64_t known = mark.by_pid.load(std::memory_order_relaxed);
+        while (known >> 32 != pid) {
+            const std::uint64_t fresh =
+                std::uint64_t{pid} << 32 | (mark.last.fetch_add(1, std::memory_order_relaxed) + 1);
+            if (mark.by_pid.compare_exchange_strong(known, fresh, std::memory_order_relaxed)) known = fresh;
+        }
+        return static_cast<std::uint32_t>(known);
+    }
+    std::uint32_t none = 0;
+    const std::uint32_t fresh = mark.last.fetch_add(1, std::memory_order_relaxed) + 1;
+    return word->compare_exchange_strong(none, fresh, std::memory_order_relaxed) ? fresh : none;
+}
+
+inline std::uint32_t process_copy() noexcept {
+    // Acquire: the word was made before its address was published.
+    if (const auto* const word = copy_mark.word.load(std::memory_order_acquire)) {
+        if (const std::uint32_t copy = word->load(std::memory_order_relaxed)) return copy;
+    }
+    return new_process_copy();
+}
+
+// ---- Id spaces ----
+
+inline constexpr IdSpace first_made_up = 1 << 16; ///< From here on they were not read, but made up.
+
+/// By which ids this process names threads, and where it may ask about them.
+struct IdView {
+    enum class Proc : std::uint8_t {
+        none,    ///< /proc says nothing about these ids.
+        own,     ///< The ids are this process's own, and /proc has the same.
+        ancestor ///< The ids are those of /proc, of the pid namespace in which the tree began; ours are others.
+    };
+    IdSpace space; ///< 0: not known.
+    Proc proc;
+};
+
+/// What was known last to this process, or to the one that it is a copy of.
+struct KnownIdSpace {
+    std::atomic<std::uint64_t> copy_and_space{0}; ///< process_copy() in the upper half
+    std::atomic<int> pid{0};                      ///< Of the process that knew it.
+    std::atomic<std::uint64_t> proc_device{0};    ///< As in IdOrigin.
+    std::atomic<std::uint32_t> proc_ids{0};
+};
+
+inline constinit KnownIdSpace known_id_space;
+
+inline void remember_id_space(IdSpace space) noexcept {
+    known_id_space.pid.store(::getpid(), std::memory_order_relaxed);
+    known_id_space.copy_and_space.store(std::uint64_t{process_copy()} << 32 | space,
+                                        std::memory_order_release);
+}
+
+/// Of the text of a symbolic link; 0 if there is none. Needs no descriptor.
+inline std::uint32_t hash_of_link(const char* name) noexcept {
+    char text[64];
+    const ssize_t size = ::readlink(name, text, sizeof text);
+    if (size <= 0) return 0;
+    std::uint32_t hash = 2166136261u;
+    for (ssize_t i = 0; i < size; ++i) hash = (hash ^ static_cast<unsigned char>(text[i])) * 16777619u;
+    return hash | 1;
+}
+
+/// The number behind the last slash of a symbolic link in /proc; 0 if there is none.
+inline std::uint32_t number_in_link(const char* name) noexcept {
+    char text[64];
+    const ssize_t size = ::readlink(name, text, sizeof text - 1);
+    if (size <= 0) return 0;
+    text[size] = '\0';
+    const char* const slash = std::strrchr(text, '/');
+    return static_cast<std::uint32_t>(std::strtoul(slash ? slash + 1 : text, nullptr, 10));
+}
+
+/// Reads all of it anew: a process may be moved to another time namespace, and may mount another /proc.
+inline IdView look_at_ids() noexcept {
+    KnownIdSpace& known = known_id_space;
+    const std::uint64_t last = known.copy_and_space.load(std::memory_order_acquire);
+    const bool is_of_this_copy = last >> 32 == process_copy();
+    std::uint32_t ids = hash_of_link("/proc/self/ns/pid");
+    if (ids == 0) {
+        // No /proc. A copy whose parent has, seen from here, the pid that it had for itself is in the same pid namespace.
+        if (!is_of_this_copy && (last == 0 || ::getppid() != known.pid.load(std::memory_order_relaxed)))
+            return {0, IdView::Proc::none};
+        const auto space = static_cast<IdSpace>(last);
+        if (!is_of_this_copy) remember_id_space(space);
+        return {space, IdView::Proc::none};
+    }
+    IdView view{0, IdView::Proc::none};
+    struct stat proc;
+    const std::uint64_t device = ::stat("/proc", &proc) == 0 ? std::uint64_t{proc.st_dev} : 0;
+    if (number_in_link("/proc/self") == static_cast<std::uint32_t>(::getpid())) {
+        view.proc = IdView::Proc::own;
+        if (known.proc_device.load(std::memory_order_acquire) == 0) {
+            known.proc_ids.store(ids, std::memory_order_relaxed);
+            known.proc_device.store(device, std::memory_order_release);
+        }
+    } else if (device != 0 && device == known.proc_device.load(std::memory_order_acquire)) {
+        // In a pid namespace of its own, with the /proc of the one before: there are the ids that the others know.
+        view.proc = IdView::Proc::ancestor;
+        ids = known.proc_ids.load(std::memory_order_relaxed);
+    }
+    // When a thread began is told as of the time namespace. (Before Linux 5.6 there are none: 0.)
+    const std::uint32_t hash = (ids ^ hash_of_link("/proc/self/ns/time") * 0x9E3779B1u) * 0x85EBCA6Bu;
+    view.space = (hash ^ hash >> 15) % (first_made_up - 1) + 1;
+    if (!is_of_this_copy || static_cast<IdSpace>(last) != view.space) remember_id_space(view.space);
+    return view;
+}
+
+inline IdSpace id_space() noexcept { return look_at_ids().space; }
+
+inline IdOrigin begin_id_space() noexcept {
+    IdOrigin origin;
+    origin.space = id_space();
+    if (origin.space == 0) {
+        const auto pid = static_cast<std::uint32_t>(::getpid());
+        origin.space = first_made_up + (pid * 2654435761u >> 16);
+        remember_id_space(origin.space);
+    }
+    origin.proc_ids = known_id_space.proc_ids.load(std::memory_order_relaxed);
+    origin.proc_device = known_id_space.proc_device.load(std::memory_order_relaxed);
+    return origin;
+}
+
+inline void join_id_space(const IdOrigin& origin) noexcept {
+    known_id_space.proc_ids.store(origin.proc_ids, std::memory_order_relaxed);
+    known_id_space.proc_device.store(origin.proc_device, std::memory_order_release);
+    look_at_ids(); // now, and remembers it: later this process may have no /proc
+}
+
+inline bool are_apart(IdSpace a, IdSpace b) noexcept {
+    return a != b && a != 0 && b != 0 && a < first_made_up && b < first_made_up;
+}
+
+// ---- Threads ----
 
 /// What /proc says about a thread.
 struct ThreadStatus {
@@ -49,21 +220,67 @@ inline std::optional<ThreadStatus> status_of_thread(std::uint32_t id) noexcept {
     return status;
 }
 
-inline ThreadName thread_name(std::uint32_t id, const std::optional<ThreadStatus>& status) noexcept {
-    return (std::uint64_t{id} | (status ? status->began : 0) << 32) & ~spare_bit_of_thread_name;
+// A name: id, id space, and when it began: 0 is unknown, else the ticks, which come again after 46 hours.
+inline constexpr unsigned bits_of_id = 22; // the kernel's PID_MAX_LIMIT
+inline constexpr unsigned bits_of_id_space = 17;
+inline constexpr unsigned bits_of_beginning = 24;
+static_assert(bits_of_id + bits_of_id_space + bits_of_beginning == 63);
+
+inline constexpr std::uint32_t id_of(ThreadName name) noexcept {
+    return static_cast<std::uint32_t>(name) & ((1u << bits_of_id) - 1);
+}
+inline constexpr IdSpace id_space_of(ThreadName name) noexcept {
+    return static_cast<IdSpace>(name >> bits_of_id) & ((1u << bits_of_id_space) - 1);
+}
+inline constexpr std::uint64_t beginning_of(ThreadName name) noexcept {
+    return name >> (bits_of_id + bits_of_id_space);
+}
+inline bool is_complete(ThreadName name) noexcept { return beginning_of(name) != 0; }
+
+inline std::uint64_t beginning_of(const ThreadStatus& status) noexcept {
+    return status.began % ((1u << bits_of_beginning) - 1) + 1;
+}
+
+inline ThreadName name_in(const IdView& view, std::uint32_t id) noexcept {
+    const auto status = view.proc == IdView::Proc::none ? std::nullopt : status_of_thread(id);
+    return std::uint64_t{id} | std::uint64_t{view.space} << bits_of_id |
+           (status ? beginning_of(*status) : 0) << (bits_of_id + bits_of_id_space);
+}
+
+inline ThreadName name_of_thread(int id) noexcept {
+    IdView view = look_at_ids();
+    if (view.proc == IdView::Proc::ancestor) view = {0, IdView::Proc::none}; // the id there is not known
+    return name_in(view, static_cast<std::uint32_t>(id));
 }
 
 inline ThreadName name_of_this_thread() noexcept {
-    const auto id = static_cast<std::uint32_t>(::syscall(SYS_gettid));
-    return thread_name(id, status_of_thread(id));
+    IdView view = look_at_ids();
+    if (view.proc == IdView::Proc::ancestor) {
+        if (const std::uint32_t id = number_in_link("/proc/thread-self")) return name_in(view, id);
+        view = {0, IdView::Proc::none};
+    }
+    return name_in(view, static_cast<std::uint32_t>(::syscall(SYS_gettid)));
 }
 
 inline bool lives(ThreadName name) noexcept {
-    const auto id = static_cast<std::uint32_t>(name);
-    const auto status = status_of_thread(id);
-    // Without /proc neither this nor its beginning is known: tkill sees zombies as alive, which is the most that can be had.
-    if (!status) return ::syscall(SYS_tkill, id, 0) == 0 || errno == EPERM;
-    return status->state != 'Z' && status->state != 'X' && thread_name(id, status) == name;
+    const IdView view = look_at_ids();
+    // Here its id means another thread, or none, and so does the time at which it began; or nobody knows.
+    if (view.space == 0 || id_space_of(name) != view.space) return true;
+    const std::uint32_t id = id_of(name);
+    if (view.proc != IdView::Proc::none) {
+        if (const auto status = status_of_thread(id)) {
+            return status->state != 'Z' && status->state != 'X' &&
+                   (!is_complete(name) || beginning_of(*status) == beginning_of(name));
+        }
+        // By these ids only /proc can be asked. Of a thread that has been reaped it says that there is none.
+        if (view.proc == IdView::Proc::ancestor) {
+            char text[32];
+            std::snprintf(text, sizeof text, "/proc/%u/stat", id);
+            return ::access(text, F_OK) == 0 || errno != ENOENT;
+        }
+    }
+    // Zombies count as alive here, and so does another thread that has the id by now.
+    return ::syscall(SYS_tkill, id, 0) == 0 || errno != ESRCH;
 }
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -20,6 +20,7 @@ inline bool is_of_process(std::uint64_t) noexcept { return false; }
 }
 
 inline void leave_family() {}
+inline void reap(int) noexcept {}
 
 inline void unlink_when_unused(const std::vector<std::uint64_t>&) {}
 

@@ -25,6 +25,14 @@ inline ThreadName thread_name(std::uint32_t id, winapi::HANDLE_ thread) noexcept
     return (std::uint64_t{id} | std::uint64_t{made.dwLowDateTime} << 32) & ~spare_bit_of_thread_name;
 }
 
+inline bool is_complete(ThreadName) noexcept { return true; }
+inline ThreadName name_of_thread(int) noexcept { return 0; } // no child is asked for
+inline IdSpace id_space() noexcept { return 1; }
+inline IdOrigin begin_id_space() noexcept { return {1, 0, 0}; }
+inline void join_id_space(const IdOrigin&) noexcept {}
+inline bool are_apart(IdSpace, IdSpace) noexcept { return false; }
+inline std::uint32_t process_copy() noexcept { return 1; }
+
 inline ThreadName name_of_this_thread() noexcept {
     return thread_name(winapi::GetCurrentThreadId(), winapi::GetCurrentThread());
 }
