@@ -13,7 +13,6 @@
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/space.hpp>
 #include <multiprocessing/detail/tree.hpp>
@@ -32,8 +31,8 @@ namespace multiprocessing::inline v1::detail {
 /// First argument of the janitor's command line. What follows: the Space, the reading end.
 inline constexpr char janitor_marker[] = "--multiprocessing-janitor";
 
-/// Starts it. It is not tied to this process, and nobody waits for it. Returns the name of its thread.
-inline platform::ThreadName start_janitor() {
+/// Starts it. It is not tied to this process, and nobody waits for it.
+inline void start_janitor() {
     Launching& launching = process_wide<Launching>();
     std::lock_guard lock{launching.mutex};
     if (launching.janitor != 0) platform::reap(launching.janitor); // one that was killed
@@ -49,7 +48,6 @@ inline platform::ThreadName start_janitor() {
     const platform::AllSignalsBlocked blocked; // it ends by itself
     spawn.signal_mask(platform::SignalMask::of_caller());
     launching.janitor = platform::spawn(spawn).pid();
-    return platform::name_of_thread(launching.janitor);
 }
 
 /// If this program was started as a janitor, is one, and does not return.

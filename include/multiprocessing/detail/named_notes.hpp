@@ -38,18 +38,20 @@ public:
         }
     }
 
-    /// Whether the caller, the thread of that name, is the one to start the tree's janitor: there is none, or it is dead, or
-    /// the thread that began to start it is. Then the caller calls has_janitor(), with the name of the janitor's thread, or
-    /// lacks_janitor().
-    bool wants_janitor(platform::ThreadName self) noexcept {
-        platform::ThreadName now = janitor_.load(std::memory_order_acquire);
-        while (now == 0 || !platform::lives(now & ~starting)) {
+    /// Whether the caller is the one to start the tree's janitor: there is none, or `is_there()` says that it has died, or the
+    /// thread that was to start it has. Then the caller calls has_janitor() or lacks_janitor().
+    template <class IsThere>
+    bool wants_janitor(IsThere is_there) noexcept {
+        std::uint64_t now = janitor_.load(std::memory_order_acquire);
+        while (now == 0 || (now == started ? !is_there() : !platform::lives(now))) {
             // Killed behind this, before has_janitor(): the next thread that makes a name finds the starter dead.
-            if (janitor_.compare_exchange_strong(now, self | starting, std::memory_order_acq_rel)) return true;
+            if (janitor_.compare_exchange_strong(now, platform::name_of_this_thread(),
+                                                 std::memory_order_acq_rel))
+                return true;
         }
         return false;
     }
-    void has_janitor(platform::ThreadName name) noexcept { janitor_.store(name, std::memory_order_release); }
+    void has_janitor() noexcept { janitor_.store(started, std::memory_order_release); }
     void lacks_janitor() noexcept { janitor_.store(0, std::memory_order_release); }
 
 private:
@@ -58,9 +60,9 @@ private:
         std::atomic<std::uint64_t> identity;
     };
 
-    static constexpr platform::ThreadName starting = platform::spare_bit_of_thread_name;
+    static constexpr std::uint64_t started = platform::spare_bit_of_thread_name; // no thread's name
 
-    std::atomic<platform::ThreadName> janitor_; // its thread; or that of its starter, marked
+    std::atomic<std::uint64_t> janitor_; // started, or the name of the thread that is about to start it; 0: none
     Note notes_[4096];
 };
 

@@ -6,7 +6,6 @@
 #include <multiprocessing/detail/named_notes.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
-#include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/state.hpp>
 #include <multiprocessing/detail/tree.hpp>
@@ -35,7 +34,7 @@ inline void keep_names() noexcept {
 /// process of the tree has gone. Nothing happens in a program that did not call freeze_support(): it cannot start a janitor.
 inline void note_name(std::uint64_t identity) {
     Self& me = self();
-    platform::ThreadName (*const start_janitor)() = me.start_janitor;
+    void (*const start_janitor)() = me.start_janitor;
     if (identity == 0 || !start_janitor) return;
     TreeMember& member = tree();
     const int pid = platform::current_pid();
@@ -44,9 +43,15 @@ inline void note_name(std::uint64_t identity) {
         if (!me.parent) std::atexit(keep_names); // a child does it in its last step
     }
     NamedNotes& notes = member.space.named_notes();
-    if (!notes.add(identity, member.self) || !notes.wants_janitor(platform::name_of_this_thread())) return;
+    // It reads from the pipe that every process of the tree holds.
+    const auto is_there = [&] {
+        std::lock_guard lock{me.mutex};
+        return me.alive.empty() || platform::has_reader(me.alive.front());
+    };
+    if (!notes.add(identity, member.self) || !notes.wants_janitor(is_there)) return;
     try {
-        notes.has_janitor(start_janitor());
+        start_janitor();
+        notes.has_janitor();
     } catch (const std::exception& error) {
         notes.lacks_janitor();
         get_logger().log(LogLevel::warning,

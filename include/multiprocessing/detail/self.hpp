@@ -53,8 +53,7 @@ public:
     platform::Handle channel;            // of a server to its parent, until the server takes it
     ChildRecord* record = nullptr;       // what the parent reads about this process
     bool ignored_interrupt_before = false;
-    // Returns the name of the janitor's thread. Set by freeze_support(), which is above its callers.
-    std::atomic<platform::ThreadName (*)()> start_janitor{nullptr};
+    std::atomic<void (*)()> start_janitor{nullptr}; // set by freeze_support(), which is above those who call it
     std::atomic<int> made_names{0}; // pid of this process if it made memory with a name; in a copy, another's
     std::atomic<platform::IdSpace> id_space{0}; // of the tree that this process is in; 0 as long as it is in none
     std::atomic<bool> finishing{false};     // a thread of this child takes its last steps

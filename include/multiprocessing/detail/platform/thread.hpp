@@ -6,7 +6,6 @@
 ///   again, when the thread began. It means the same in all processes of the machine that are in the same id space.
 /// * `name_of_this_thread()`: asks the system (POSIX: 10 us, by /proc). Where the system does not say when the thread began
 ///   (no descriptor is left, no /proc) the name is not complete. Another in a forked child.
-/// * `name_of_thread(id)`: the same for the main thread of a child that has not been reaped.
 /// * `is_complete(name)`: whether the name says when the thread began. The same thread may have a complete name later.
 /// * `lives(name)`: whether that thread still runs; false once it has ended, or its process was killed, reaped or not.
 ///   Whatever the system does not say counts as true: an incomplete name is compared by its id alone, and in another id
@@ -49,9 +48,8 @@ inline constexpr ThreadName spare_bit_of_thread_name = ThreadName{1} << 63;
 
 namespace multiprocessing::inline v1::detail::platform {
 
-static_assert(requires(ThreadName name, IdSpace space, int id) {
+static_assert(requires(ThreadName name, IdSpace space) {
     { name_of_this_thread() } noexcept -> std::same_as<ThreadName>;
-    { name_of_thread(id) } noexcept -> std::same_as<ThreadName>;
     { is_complete(name) } noexcept -> std::same_as<bool>;
     { lives(name) } noexcept -> std::same_as<bool>;
     { id_space() } noexcept -> std::same_as<IdSpace>;

@@ -20,6 +20,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -55,6 +56,11 @@ inline Handle reading_end(const Handle& writer) {
     Handle reader{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
     if (!reader.valid()) throw_last_error("reopening a pipe (is /proc mounted?)");
     return reader;
+}
+
+inline bool has_reader(const Handle& writer) noexcept {
+    pollfd asked{writer.native(), 0, 0};
+    return ::poll(&asked, 1, 0) <= 0 || !(asked.revents & POLLERR);
 }
 
 inline void leave_family() {

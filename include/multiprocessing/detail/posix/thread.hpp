@@ -95,13 +95,15 @@ struct IdView {
 struct KnownIdSpace {
     std::atomic<std::uint64_t> copy_and_space{0}; ///< process_copy() in the upper half
     std::atomic<int> pid{0};                      ///< Of the process that knew it.
+    std::atomic<bool> is_own{false};              ///< Its /proc had its own ids.
     std::atomic<std::uint64_t> proc_device{0};    ///< As in IdOrigin.
     std::atomic<std::uint32_t> proc_ids{0};
 };
 
 inline constinit KnownIdSpace known_id_space;
 
-inline void remember_id_space(IdSpace space) noexcept {
+inline void remember_id_space(IdSpace space, bool is_own) noexcept {
+    known_id_space.is_own.store(is_own, std::memory_order_relaxed);
     known_id_space.pid.store(::getpid(), std::memory_order_relaxed);
     known_id_space.copy_and_space.store(std::uint64_t{process_copy()} << 32 | space,
                                         std::memory_order_release);
@@ -138,7 +140,7 @@ inline IdView look_at_ids() noexcept {
         if (!is_of_this_copy && (last == 0 || ::getppid() != known.pid.load(std::memory_order_relaxed)))
             return {0, IdView::Proc::none};
         const auto space = static_cast<IdSpace>(last);
-        if (!is_of_this_copy) remember_id_space(space);
+        if (!is_of_this_copy) remember_id_space(space, false);
         return {space, IdView::Proc::none};
     }
     IdView view{0, IdView::Proc::none};
@@ -158,7 +160,9 @@ inline IdView look_at_ids() noexcept {
     // When a thread began is told as of the time namespace. (Before Linux 5.6 there are none: 0.)
     const std::uint32_t hash = (ids ^ hash_of_link("/proc/self/ns/time") * 0x9E3779B1u) * 0x85EBCA6Bu;
     view.space = (hash ^ hash >> 15) % (first_made_up - 1) + 1;
-    if (!is_of_this_copy || static_cast<IdSpace>(last) != view.space) remember_id_space(view.space);
+    const bool is_own = view.proc == IdView::Proc::own;
+    if (!is_of_this_copy || static_cast<IdSpace>(last) != view.space || known.is_own != is_own)
+        remember_id_space(view.space, is_own);
     return view;
 }
 
@@ -170,7 +174,7 @@ inline IdOrigin begin_id_space() noexcept {
     if (origin.space == 0) {
         const auto pid = static_cast<std::uint32_t>(::getpid());
         origin.space = first_made_up + (pid * 2654435761u >> 16);
-        remember_id_space(origin.space);
+        remember_id_space(origin.space, false);
     }
     origin.proc_ids = known_id_space.proc_ids.load(std::memory_order_relaxed);
     origin.proc_device = known_id_space.proc_device.load(std::memory_order_relaxed);
@@ -247,14 +251,11 @@ inline ThreadName name_in(const IdView& view, std::uint32_t id) noexcept {
            (status ? beginning_of(*status) : 0) << (bits_of_id + bits_of_id_space);
 }
 
-inline ThreadName name_of_thread(int id) noexcept {
-    IdView view = look_at_ids();
-    if (view.proc == IdView::Proc::ancestor) view = {0, IdView::Proc::none}; // the id there is not known
-    return name_in(view, static_cast<std::uint32_t>(id));
-}
-
 inline ThreadName name_of_this_thread() noexcept {
-    IdView view = look_at_ids();
+    // The first thread has looked, if this process had its own ids in /proc then.
+    const std::uint64_t last = known_id_space.copy_and_space.load(std::memory_order_acquire);
+    const bool is_known = last >> 32 == process_copy() && known_id_space.is_own.load(std::memory_order_relaxed);
+    IdView view = is_known ? IdView{static_cast<IdSpace>(last), IdView::Proc::own} : look_at_ids();
     if (view.proc == IdView::Proc::ancestor) {
         if (const std::uint32_t id = number_in_link("/proc/thread-self")) return name_in(view, id);
         view = {0, IdView::Proc::none};
@@ -276,7 +277,7 @@ inline bool lives(ThreadName name) noexcept {
         if (view.proc == IdView::Proc::ancestor) {
             char text[32];
             std::snprintf(text, sizeof text, "/proc/%u/stat", id);
-            return ::access(text, F_OK) == 0 || errno != ENOENT;
+            return ::access(text, F_OK) == 0 || errno != ENOENT || ::access("/proc/self", F_OK) != 0;
         }
     }
     // Zombies count as alive here, and so does another thread that has the id by now.

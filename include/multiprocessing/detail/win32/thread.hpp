@@ -26,7 +26,6 @@ inline ThreadName thread_name(std::uint32_t id, winapi::HANDLE_ thread) noexcept
 }
 
 inline bool is_complete(ThreadName) noexcept { return true; }
-inline ThreadName name_of_thread(int) noexcept { return 0; } // no child is asked for
 inline IdSpace id_space() noexcept { return 1; }
 inline IdOrigin begin_id_space() noexcept { return {1, 0, 0}; }
 inline void join_id_space(const IdOrigin&) noexcept {}
