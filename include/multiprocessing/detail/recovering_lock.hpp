@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/state.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
@@ -19,7 +20,7 @@ namespace multiprocessing::inline v1::detail {
 
 /// What this thread calls itself.
 struct ThisThread {
-    std::uint32_t copy_of_complete = 0; ///< process_copy() for which `name` is complete, and stays; 0: for none.
+    std::uint32_t copy_of_complete = 0; ///< count_copies() for which `name` is complete, and stays; 0: for none.
     std::uint32_t copy = 0;             ///< For which it was asked for last.
     platform::ThreadName name = 0;
     std::uint32_t held = 0;  ///< Locks that it holds by a name that is not complete.
@@ -33,7 +34,7 @@ struct ThisThread {
 
     /// Asks the system. Throws `std::logic_error` in another id space than the tree's.
     __attribute__((noinline)) platform::ThreadName ask() {
-        const std::uint32_t now = platform::process_copy();
+        const std::uint32_t now = count_copies();
         if (copy == now && name != 0) {
             if (held != 0) return name; // what it holds bears this name
             if (skip != 0) {
@@ -64,7 +65,7 @@ struct ThisThread {
 /// space than the tree's.
 inline platform::ThreadName this_thread() {
     ThisThread& known = ThisThread::get();
-    return known.copy_of_complete == platform::process_copy() ? known.name : known.ask();
+    return known.copy_of_complete == count_copies() ? known.name : known.ask();
 }
 
 /// Lies in the Space; all zero is a free one. One word says which thread holds it, written by the instruction that takes it:

@@ -15,8 +15,6 @@
 /// * `IdOrigin begin_id_space()`: of the first process of a tree; `space` is never 0. Each process of the tree calls
 ///   `join_id_space(origin)`. POSIX: so one in a pid namespace of its own goes on with the ids of the tree, if it sees the
 ///   /proc of the tree.
-/// * `process_copy()`: a number, never 0, that differs in each copy of this process, by whatever kind of fork. Costs two
-///   loads, so it is asked for at each use of a lock.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -56,7 +54,6 @@ static_assert(requires(ThreadName name, IdSpace space) {
     { begin_id_space() } noexcept -> std::same_as<IdOrigin>;
     { join_id_space(begin_id_space()) } noexcept -> std::same_as<void>;
     { are_apart(space, space) } noexcept -> std::same_as<bool>;
-    { process_copy() } noexcept -> std::same_as<std::uint32_t>;
 });
 
 } // namespace multiprocessing::inline v1::detail::platform

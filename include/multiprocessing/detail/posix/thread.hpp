@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
+#include <multiprocessing/detail/state.hpp>
 
 #include <atomic>
 #include <cerrno>
@@ -11,70 +12,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 #include <optional>
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace multiprocessing::inline v1::detail::platform {
-
-// ---- Copies of this process ----
-
-/// Of this process's copies: the word lies in a page that the kernel wipes in every copy, also in one of `_Fork()` or a raw
-/// clone(), of which no handler hears. (getpid() instead would cost 50 ns at each use of a lock.)
-struct CopyMark {
-    std::atomic<std::atomic<std::uint32_t>*> word{nullptr};
-    std::atomic<std::uint32_t> last{0}; ///< Is copied, so the copy's number is a later one.
-    std::atomic<std::uint64_t> by_pid{0}; ///< Where there is no such page: the pid and its number.
-};
-
-inline constinit CopyMark copy_mark;
-
-/// The first to ask in this copy makes its number.
-__attribute__((noinline)) inline std::uint32_t new_process_copy() noexcept {
-    CopyMark& mark = copy_mark;
-    std::atomic<std::uint32_t>* word = mark.word.load(std::memory_order_acquire);
-    if (!word) {
-        constexpr std::size_t page = 4096;
-        void* const memory =
-            ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory != MAP_FAILED && ::madvise(memory, page, MADV_WIPEONFORK) == 0) {
-            auto* const fresh = new (memory) std::atomic<std::uint32_t>{0};
-            if (mark.word.compare_exchange_strong(word, fresh, std::memory_order_acq_rel)) {
-                word = fresh;
-            } else {
-                ::munmap(memory, page); // another thread was quicker
-            }
-        } else if (memory != MAP_FAILED) {
-            ::munmap(memory, page);
-        }
-    }
-    if (!word) { // before Linux 4.14, or no memory
-        const auto pid = static_cast<std::uint32_t>(::getpid());
-        std::uint64_t known = mark.by_pid.load(std::memory_order_relaxed);
-        while (known >> 32 != pid) {
-            const std::uint64_t fresh =
-                std::uint64_t{pid} << 32 | (mark.last.fetch_add(1, std::memory_order_relaxed) + 1);
-            if (mark.by_pid.compare_exchange_strong(known, fresh, std::memory_order_relaxed)) known = fresh;
-        }
-        return static_cast<std::uint32_t>(known);
-    }
-    std::uint32_t none = 0;
-    const std::uint32_t fresh = mark.last.fetch_add(1, std::memory_order_relaxed) + 1;
-    return word->compare_exchange_strong(none, fresh, std::memory_order_relaxed) ? fresh : none;
-}
-
-inline std::uint32_t process_copy() noexcept {
-    // Acquire: the word was made before its address was published.
-    if (const auto* const word = copy_mark.word.load(std::memory_order_acquire)) {
-        if (const std::uint32_t copy = word->load(std::memory_order_relaxed)) return copy;
-    }
-    return new_process_copy();
-}
 
 // ---- Id spaces ----
 
@@ -93,7 +38,7 @@ struct IdView {
 
 /// What was known last to this process, or to the one that it is a copy of.
 struct KnownIdSpace {
-    std::atomic<std::uint64_t> copy_and_space{0}; ///< process_copy() in the upper half
+    std::atomic<std::uint64_t> copy_and_space{0}; ///< count_copies() in the upper half
     std::atomic<int> pid{0};                      ///< Of the process that knew it.
     std::atomic<bool> is_own{false};              ///< Its /proc had its own ids.
     std::atomic<std::uint64_t> proc_device{0};    ///< As in IdOrigin.
@@ -105,7 +50,7 @@ inline constinit KnownIdSpace known_id_space;
 inline void remember_id_space(IdSpace space, bool is_own) noexcept {
     known_id_space.is_own.store(is_own, std::memory_order_relaxed);
     known_id_space.pid.store(::getpid(), std::memory_order_relaxed);
-    known_id_space.copy_and_space.store(std::uint64_t{process_copy()} << 32 | space,
+    known_id_space.copy_and_space.store(std::uint64_t{count_copies()} << 32 | space,
                                         std::memory_order_release);
 }
 
@@ -133,7 +78,7 @@ inline std::uint32_t number_in_link(const char* name) noexcept {
 inline IdView look_at_ids() noexcept {
     KnownIdSpace& known = known_id_space;
     const std::uint64_t last = known.copy_and_space.load(std::memory_order_acquire);
-    const bool is_of_this_copy = last >> 32 == process_copy();
+    const bool is_of_this_copy = last >> 32 == count_copies();
     std::uint32_t ids = hash_of_link("/proc/self/ns/pid");
     if (ids == 0) {
         // No /proc. A copy whose parent has, seen from here, the pid that it had for itself is in the same pid namespace.
@@ -254,7 +199,7 @@ inline ThreadName name_in(const IdView& view, std::uint32_t id) noexcept {
 inline ThreadName name_of_this_thread() noexcept {
     // The first thread has looked, if this process had its own ids in /proc then.
     const std::uint64_t last = known_id_space.copy_and_space.load(std::memory_order_acquire);
-    const bool is_known = last >> 32 == process_copy() && known_id_space.is_own.load(std::memory_order_relaxed);
+    const bool is_known = last >> 32 == count_copies() && known_id_space.is_own.load(std::memory_order_relaxed);
     IdView view = is_known ? IdView{static_cast<IdSpace>(last), IdView::Proc::own} : look_at_ids();
     if (view.proc == IdView::Proc::ancestor) {
         if (const std::uint32_t id = number_in_link("/proc/thread-self")) return name_in(view, id);

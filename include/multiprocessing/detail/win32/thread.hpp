@@ -30,7 +30,6 @@ inline IdSpace id_space() noexcept { return 1; }
 inline IdOrigin begin_id_space() noexcept { return {1, 0, 0}; }
 inline void join_id_space(const IdOrigin&) noexcept {}
 inline bool are_apart(IdSpace, IdSpace) noexcept { return false; }
-inline std::uint32_t process_copy() noexcept { return 1; }
 
 inline ThreadName name_of_this_thread() noexcept {
     return thread_name(winapi::GetCurrentThreadId(), winapi::GetCurrentThread());
