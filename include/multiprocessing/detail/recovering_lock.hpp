@@ -32,6 +32,10 @@ struct ThisThread {
         return known;
     }
 
+    // By a name that is not complete. Out of line, as every lock has them.
+    __attribute__((noinline)) static void has_taken() noexcept { ++get().held; }
+    __attribute__((noinline)) static void has_released() noexcept { --get().held; }
+
     /// Asks the system. Throws `std::logic_error` in another id space than the tree's.
     __attribute__((noinline)) platform::ThreadName ask() {
         const std::uint32_t now = count_copies();
@@ -90,7 +94,8 @@ public:
         if (!word_.compare_exchange_strong(free, self, std::memory_order_acquire, std::memory_order_relaxed) &&
             !acquire_slowly(parking, self, deadline))
             return false;
-        if (!platform::is_complete(self)) ++ThisThread::get().held;
+        if (!platform::is_complete(self)) [[unlikely]]
+            ThisThread::has_taken();
         return true;
     }
 
@@ -100,7 +105,8 @@ public:
         if (!word_.compare_exchange_strong(now, self, std::memory_order_acquire, std::memory_order_relaxed) &&
             !take_over(now, self))
             return false;
-        if (!platform::is_complete(self)) ++ThisThread::get().held;
+        if (!platform::is_complete(self)) [[unlikely]]
+            ThisThread::has_taken();
         return true;
     }
 
@@ -110,7 +116,8 @@ public:
         // Sequentially consistent: a waiter reads `changes`, then finds the word taken and marked, and sleeps; so the mark
         // is seen here, and the change comes after what it read.
         const std::uint64_t was = word_.exchange(0, std::memory_order_seq_cst);
-        if (!platform::is_complete(was & ~contended)) --ThisThread::get().held;
+        if (!platform::is_complete(was & ~contended)) [[unlikely]]
+            ThisThread::has_released();
         if (!(was & contended)) return;
         // Killed here: nobody is woken. Who sleeps looks again by itself.
         changes_.fetch_add(1, std::memory_order_seq_cst);

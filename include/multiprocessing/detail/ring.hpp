@@ -374,7 +374,12 @@ private:
             return RingResult::timed_out;
         if (has_record(consumed)) return RingResult::done;
         if (!is_shut_down()) return RingResult::timed_out;
-        // A process that was putting while it was shut down has finished when the lock has been ours; or is stopped there.
+        return after_shutdown(space, consumed, deadline);
+    }
+
+    /// A process that was putting when the ring was shut down has finished when the lock has been ours; or is stopped there.
+    __attribute__((noinline)) RingResult after_shutdown(Space& space, std::uint64_t consumed,
+                                                        const Deadline& deadline) {
         {
             Turn turn{producers_.lock, space.parking(), deadline};
             if (!turn.is_mine() && !turn.try_longer())
