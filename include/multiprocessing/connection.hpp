@@ -28,6 +28,7 @@
 #include <initializer_list>
 #include <limits>
 #include <memory>
+#include <new>
 #include <ranges>
 #include <span>
 #include <stdexcept>
@@ -52,6 +53,10 @@ class Waitable;
 ///
 /// Any thread may send while any other receives; two that send, or two that receive, take turns, message by message. poll() and
 /// connection::wait() count as receiving. close() and moves are for when nobody else uses it.
+///
+/// A process that is stopped (SIGSTOP, a debugger) while it sends or receives lives, and has the message in its hands: who
+/// receives without a timeout waits for it, poll() and wait() no longer than they are told. What is in the Pipe before
+/// that can be received.
 ///
 /// A send waits while much is on its way that was not received: 4 MiB of a Pipe; what the system holds (some hundred
 /// kilobytes) of a Listener's connection. If both ends send much at once neither of them waits for the other (over a
@@ -101,7 +106,9 @@ public:
     }
 
     /// Waits for a message, which was sent as a T. Throws SerializationError if it was sent as another type: then it is used up;
-    /// EOFError when the other end is closed and nothing is left. Python: `Connection.recv`.
+    /// EOFError when the other end is closed and nothing is left; `std::bad_alloc` when there is no memory: in a Pipe the message
+    /// stays then, unless its bytes had been taken out and memory ran out while a T was made of them; a message of a stream,
+    /// as of a Listener's connection, is used up. Python: `Connection.recv`.
     template <class T>
     T recv() {
         if constexpr (!detail::can_cross<std::remove_cv_t<T>, detail::Crossing::connection>()) {
@@ -114,8 +121,16 @@ public:
             using Value = std::remove_cv_t<T>;
             if constexpr (detail::is_copied_whole<Value> || detail::BulkContainer<Value>) {
                 if (message.taking) {
-                    const detail::ScopeExit used_up{[&] { message.taking.commit(); }};
-                    return detail::decode_message<Value>(message.taking.bytes());
+                    bool stays = false;
+                    const detail::ScopeExit used_up{[&] {
+                        if (!stays) message.taking.commit();
+                    }};
+                    try {
+                        return detail::decode_message<Value>(message.taking.bytes());
+                    } catch (const std::bad_alloc&) {
+                        stays = true;
+                        throw;
+                    }
                 }
             }
             const std::vector<std::byte> bytes = transport.body(message, {});

@@ -16,10 +16,15 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -89,10 +94,15 @@ struct ClientOptions {
 };
 
 /// Waits at an address for others to connect: C++ programs with Client(), or Python ones. Move-only; closed by its destructor. Of
-/// one process; its members may be called by several threads, which take turns.
+/// one process; its members may be called by several threads: of those in accept() each gets a connection, and close() ends
+/// them. Moving and destroying it is for when nobody else uses it.
 ///
 /// With an authkey both sides show each other that they know it, by CPython's handshake with SHA-256, so that neither of them shows
-/// it. What is said afterwards is neither encrypted nor signed: over a network it is no more secret than that.
+/// it. What is said afterwards is neither encrypted nor signed: over a network it is no more secret than that. Nor does
+/// the handshake tell *whom* one talks to: somebody in between, to whom a Client connects, can hand all of it on to the true
+/// Listener, and then read and write what is said. And somebody without the key, to whom two clients connect, could have the
+/// second answer what the first has asked, and so be taken for a Listener by the first: programs of this library notice
+/// that, as their challenges say who asks; a client of CPython, which answers any, does not.
 /// Messages of types (send, recv) are for programs of one build, and not safe against an enemy; bytes (send_bytes) are for all.
 ///
 /// Python: `multiprocessing.connection.Listener`.
@@ -100,26 +110,39 @@ class Listener {
 public:
     /// Throws `std::system_error` if the address is taken or not ours, `std::invalid_argument` for one that this platform does
     /// not have.
-    explicit Listener(ListenerOptions options = {}) : state_(std::make_unique<State>(std::move(options))) {}
+    explicit Listener(ListenerOptions options = {}) : state_(std::make_shared<State>(std::move(options))) {}
 
     Listener(Listener&&) noexcept = default;
-    Listener& operator=(Listener&&) noexcept = default;
+    Listener& operator=(Listener&& other) noexcept {
+        if (this != &other) {
+            close();
+            state_ = std::move(other.state_);
+        }
+        return *this;
+    }
+    ~Listener() { close(); }
 
     /// Waits for the next connection. Throws AuthenticationError for one whose other side has the wrong key, or none, does not
     /// answer in time, or sends what is no handshake: that one is closed, and the Listener goes on. While such are
-    /// waited for, others are accepted. TimeoutError when the time is over; `std::system_error` (too_many_files_open)
-    /// when this process can open no more. Python: `Listener.accept`.
+    /// waited for, others are accepted. TimeoutError when the time is over; `std::system_error`: bad_file_descriptor when
+    /// it is closed, before or meanwhile, too_many_files_open when this process can open no more. Python:
+    /// `Listener.accept`.
     Connection accept(Timeout timeout = no_timeout) {
+        const auto deadline = detail::Deadline::after(timeout);
         State& state = open();
-        std::lock_guard lock{state.mutex};
-        auto accepted = state.acceptor.accept(detail::Deadline::after(timeout));
+        const std::shared_ptr<State> kept = state_; // as long as this waits
+        const State::Turn turn{state, deadline};
+        if (state.closed.load()) refuse();
+        auto accepted = turn.is_mine() ? state.acceptor->accept(deadline) : std::nullopt;
+        if (state.closed.load()) refuse(); // a connection that came in the same instant is closed with it
         if (!accepted) throw TimeoutError("multiprocessing: nobody connected to the Listener in time");
+        std::lock_guard lock{state.mutex};
         state.last_accepted = Address(std::move(accepted->peer));
         return Connection(std::move(accepted->transport), true, true);
     }
 
     /// Where it listens, as a Client needs it: of host and port 0, the port. Python: `Listener.address`.
-    Address address() const { return Address(open().acceptor.listening().endpoint()); }
+    Address address() const { return open().address; }
 
     /// Who was accepted last: host and port; of a path most often nothing. Python: `Listener.last_accepted`.
     std::optional<Address> last_accepted() const {
@@ -128,39 +151,90 @@ public:
         return state.last_accepted;
     }
 
-    /// Connections that were accepted stay. The socket in the file system is removed. Closing once more does no harm.
-    void close() noexcept { state_.reset(); }
+    /// Connections that were accepted stay. The address is free, and the socket in the file system removed, when it returns;
+    /// an accept() of another thread ends with bad_file_descriptor. Closing once more does no harm.
+    void close() noexcept {
+        if (!state_) return;
+        if (state_->copies != detail::self().copies()) {
+            // Of the process that this one is a copy of. A thread that was in there is not here, and never comes out.
+            static_cast<void>(new (std::nothrow) std::shared_ptr<State>(std::move(state_)));
+            return;
+        }
+        state_->close();
+    }
 
-    /// For wait(): ready when somebody connects, who has not shown yet that he knows the key.
-    operator Waitable() const { return Waitable(Sentinel(open().acceptor.listening().handle())); }
+    /// For wait(): ready when somebody connects, who has not shown yet that he knows the key. Valid until close().
+    operator Waitable() const { return Waitable(Sentinel(open().handle)); }
 
 private:
     struct State {
         explicit State(ListenerOptions options)
-            : acceptor(options.address.endpoint_,
+            : acceptor(std::in_place, options.address.endpoint_,
                        static_cast<int>((std::min)(options.backlog.value_or(128), most_waiting)),
                        std::move(options.authkey), options.allow_md5, options.timeout) {}
 
         static constexpr std::size_t most_waiting = 65'535;
 
-        std::mutex mutex;
-        detail::Acceptor acceptor;
+        /// Being the one thread in accept().
+        class Turn {
+        public:
+            Turn(State& state, const detail::Deadline& deadline) : state_(state) {
+                std::unique_lock lock{state_.mutex};
+                const auto free = [&] { return !state_.accepting || state_.closed.load(); };
+                while (!free() && !deadline.passed()) state_.left.wait_for(lock, deadline.left(std::chrono::hours{1}));
+                mine_ = !state_.accepting && !state_.closed.load();
+                if (mine_) state_.accepting = true;
+            }
+            Turn(const Turn&) = delete;
+            Turn& operator=(const Turn&) = delete;
+            ~Turn() {
+                if (!mine_) return;
+                std::lock_guard lock{state_.mutex};
+                state_.accepting = false;
+                state_.left.notify_all(); // holding the mutex: afterwards the State may be gone
+            }
+            bool is_mine() const noexcept { return mine_; }
+
+        private:
+            State& state_;
+            bool mine_ = false;
+        };
+
+        void close() noexcept {
+            std::unique_lock lock{mutex};
+            closed.store(true);
+            if (accepting) acceptor->interrupt();
+            left.notify_all();
+            left.wait(lock, [&] { return !accepting; });
+            acceptor.reset();
+        }
+
+        std::mutex mutex; // not held while somebody waits in accept()
+        std::condition_variable left;
+        bool accepting = false; // a thread is in accept(), and has the acceptor
+        std::atomic<bool> closed{false};
+        std::optional<detail::Acceptor> acceptor;
+        const Address address{acceptor->listening().endpoint()};
+        const detail::platform::NativeHandle handle = acceptor->listening().handle();
         std::optional<Address> last_accepted;
-        std::uint32_t copies = detail::self().copies();
+        const std::uint32_t copies = detail::self().copies();
     };
 
+    [[noreturn]] static void refuse() {
+        throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),
+                                "multiprocessing: this Listener is closed, or was moved away");
+    }
+
     State& open() const {
-        if (!state_) {
-            throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),
-                                    "multiprocessing: this Listener is closed, or was moved away");
-        }
+        if (!state_) refuse();
         if (state_->copies != detail::self().copies())
             throw std::logic_error(
                 "multiprocessing: this Listener belongs to the process that made it, which is another one");
+        if (state_->closed.load()) refuse();
         return *state_;
     }
 
-    std::unique_ptr<State> state_;
+    std::shared_ptr<State> state_;
 };
 
 /// Connects to a Listener. Throws `std::system_error` if there is none; AuthenticationError if it has another key or no

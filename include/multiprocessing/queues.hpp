@@ -93,6 +93,10 @@ protected:
     }
 
     [[noreturn]] static void throw_full(std::size_t maxsize) {
+        if (maxsize == 0) {
+            throw Full(std::string("multiprocessing: nothing was put into the ") + Derived::kind +
+                       " in time: another process is putting an item, and does not come to an end");
+        }
         throw Full(std::string("multiprocessing: the ") + Derived::kind + " holds its " +
                    std::to_string(maxsize) + " items");
     }
@@ -130,7 +134,7 @@ public:
     /// to this process. There is no thread that sends it later: it may be changed now, and a child that has put may be joined
     /// before its items are read.
     ///
-    /// Throws SerializationError if it cannot be made bytes of, Full after the timeout, ShutDown if the queue was shut down,
+    /// Throws SerializationError if it cannot be made bytes of, Full after the timeout (see Queue), ShutDown if the queue was shut down,
     /// `std::invalid_argument` after close(), `std::system_error` with the figures if there is no memory. Then it is not in the queue.
     ///
     /// Python: `put(obj, timeout=timeout)`; there a thread of its own makes the bytes later, and prints what goes wrong.
@@ -260,6 +264,12 @@ private:
 /// A process that is killed in put() or get(), at any instant, takes with it at most the item in its hands; nobody else
 /// notices. What it had put stays.
 ///
+/// One that is *stopped* in there (SIGSTOP, a debugger, the freezer of a control group) lives, and keeps others out: who
+/// waits without a timeout waits until it goes on. With a timeout, and in try_put(), put_nowait(), try_get() and get_nowait(),
+/// nobody waits for it for longer than that, and 0.1 s: then it is Full, also of a queue without a maxsize, or Empty. The
+/// same holds for one that just copies a very large item. qsize(), empty(), full(), close(), shutdown() and task_done()
+/// never wait.
+///
 /// Python: `multiprocessing.Queue(maxsize)`.
 template <class T>
 class Queue : public detail::BoundedQueueHandle<Queue<T>, T> {
@@ -330,7 +340,7 @@ private:
 JoinableQueue(Count = {}) -> JoinableQueue<detail::Refused>;
 
 /// A Queue with no more than it takes: put, get, empty, close. Python: `multiprocessing.SimpleQueue()`, whose put() waits when
-/// its pipe is full; this one never does.
+/// its pipe is full; this one never does. It has no timeouts: a process that is stopped in put() or get() holds up others.
 template <class T>
 class SimpleQueue : public detail::QueueHandle<SimpleQueue<T>, T> {
     using Base = detail::QueueHandle<SimpleQueue<T>, T>;

@@ -42,7 +42,8 @@ struct SharedMemoryOptions {
 /// with the last process that has it. If its maker is killed, and has not ended by itself, a small process that was
 /// started with the first of them unlinks it: when the last process of the maker's tree has gone, and no other one has
 /// it mapped. (Only in a program that calls freeze_support(), and as far as the system shows what others have mapped.)
-/// There is no lock in it: pass a Lock beside it where several write.
+/// There is no lock in it: pass a Lock beside it where several write. Several threads may call the members of one object,
+/// and of its copies, at once; assigning to it is for when nobody else uses it.
 ///
 /// Linux takes the memory when it is made, of /dev/shm, so that no later touch of it fails.
 ///
@@ -101,8 +102,8 @@ public:
     /// buf() is empty from now on, in all copies. The memory is unmapped at once if buf() and as() were never
     /// called, else when the last copy goes: in Python views that are still there make it an error. Again: nothing happens.
     void close() const noexcept {
-        if (!segment_) return;
-        segment_->closed = true;
+        // By the first of those who close copies at once, in several threads.
+        if (!segment_ || segment_->closed.exchange(true)) return;
         if (!segment_->viewed) Region{}.swap(segment_->region);
     }
 
@@ -114,7 +115,12 @@ public:
             throw std::invalid_argument("multiprocessing: this SharedMemory refers to none: it has no name");
         // Not by name only: by then it may be another's.
         if (segment_->unlinked.exchange(true)) detail::platform::throw_no_such_memory(segment_->name);
-        detail::platform::unlink_named_memory(segment_->name);
+        try {
+            detail::platform::unlink_named_memory(segment_->name);
+        } catch (const std::system_error& error) {
+            if (error.code() != std::errc::no_such_file_or_directory) segment_->unlinked = false; // it has its name
+            throw;
+        }
         detail::forget_name(segment_->identity);
     }
 

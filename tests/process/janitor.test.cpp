@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <process/support.hpp>
+#include <support/few_files.hpp>
 #include <support/program.hpp>
 #include <support/shared_names.hpp>
 
@@ -7,6 +8,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 
 using namespace process;
 using mp::shared_memory::SharedMemory;
@@ -46,6 +49,82 @@ TEST_CASE("names whose makers were killed go with the last process of the tree",
     // Its maker ended by itself, and left it for others.
     CHECK(exists(of_child));
     take_away(of_child);
+}
+
+TEST_CASE("a janitor that was killed is started again for the next name", "[shared_memory]") {
+    const std::string own = fresh_name();
+    const std::string of_child = fresh_name();
+    output_of("named_memory", {"killed", "loses its janitor", own, of_child, "killed"});
+    CHECK(goes(own));
+    CHECK(goes(of_child));
+}
+
+TEST_CASE("a file of the same inode number elsewhere keeps no name", "[shared_memory]") {
+    // As a janitor sees it, who looks at all that is mapped.
+    const std::uint64_t here = mp::detail::platform::identity_of_file(0, 26, 4711);
+    CHECK(here != mp::detail::platform::identity_of_file(0, 1, 4711));
+    CHECK(here != mp::detail::platform::identity_of_file(0, 26, 4712));
+    const SharedMemory shm({.name = fresh_name(), .create = true, .size = 1});
+    const auto mapped = mp::detail::platform::mapped_files();
+    REQUIRE(mapped);
+    const auto found = mp::detail::platform::open_named_memory(shm.name());
+    CHECK(std::find(mapped->begin(), mapped->end(), mp::detail::platform::identity_of(found)) != mapped->end());
+    shm.unlink();
+}
+
+TEST_CASE("memory that cannot be seen counts as mapped", "[shared_memory]") {
+    mp::Process p([] {
+        const SharedMemory shm({.create = true, .size = 1});
+        const mp::shared_memory::SharedMemory other = shm;
+        {
+            const support::FewFiles none{0};
+            if (mp::detail::platform::mapped_files()) mp::detail::platform::exit_now(1);
+        }
+        {
+            const support::FewFiles one{1}; // /proc can be opened, and no maps
+            if (mp::detail::platform::mapped_files()) mp::detail::platform::exit_now(2);
+        }
+        shm.unlink();
+    });
+    p.start();
+    p.join();
+    CHECK(p.exitcode() == 0);
+}
+
+TEST_CASE("a name is noted before it exists", "[shared_memory]") {
+    const std::string name = fresh_name();
+    bool existed = true;
+    const auto object = mp::detail::platform::make_named_memory(name, 4096, [&](const auto&) { existed = exists(name); });
+    CHECK_FALSE(existed);
+    CHECK(exists(name));
+    CHECK_THROWS_AS(mp::detail::platform::make_named_memory(name, std::uint64_t{1} << 50, [](const auto&) {}),
+                    std::system_error);
+    mp::detail::platform::unlink_named_memory(name);
+}
+
+TEST_CASE("the folder of a killed Listener goes, and nothing that a link names", "[shared_memory]") {
+    namespace fs = std::filesystem;
+    namespace platform = mp::detail::platform;
+    const fs::path parent = platform::folder_of_temporary_files();
+    const std::string number = std::to_string(::getpid());
+    const fs::path folder = parent / ("pymp-folder" + number);
+    const fs::path link = parent / ("pymp-link" + number);
+    const fs::path precious = parent / ("precious" + number);
+    fs::create_directory(folder);
+    fs::create_directory(precious);
+    fs::create_directory_symlink(precious, link);
+    std::ofstream(precious / "sock-1") << "kept";
+    std::ofstream(folder / "sock-file") << "no socket";
+    platform::remove_socket_folders(
+        {platform::identity_of_folder(link.string()), platform::identity_of_folder(folder.string())});
+    CHECK(fs::exists(link));
+    CHECK(fs::exists(precious / "sock-1"));
+    CHECK(fs::exists(folder / "sock-file"));
+    fs::remove(folder / "sock-file");
+    platform::remove_socket_folders({platform::identity_of_folder(folder.string())});
+    CHECK_FALSE(fs::exists(folder));
+    fs::remove(link);
+    fs::remove_all(precious);
 }
 
 TEST_CASE("names whose makers ended by themselves stay", "[shared_memory]") {

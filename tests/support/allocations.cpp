@@ -9,7 +9,11 @@ namespace {
 thread_local std::size_t allocated = 0;
 constexpr std::size_t unlimited = ~std::size_t{0};
 thread_local std::size_t allowed_calls = unlimited;
+thread_local std::size_t most_at_once = unlimited;
 } // namespace
+
+support::LittleMemory::LittleMemory(std::size_t most) { most_at_once = most; }
+support::LittleMemory::~LittleMemory() { most_at_once = unlimited; }
 
 std::size_t support::allocated_bytes() { return allocated; }
 
@@ -23,6 +27,7 @@ void* operator new(std::size_t size) {
         allowed_calls = 0;
         throw std::bad_alloc{};
     }
+    if (size > most_at_once) throw std::bad_alloc{};
     if (void* const memory = std::malloc(size ? size : 1)) return memory;
     throw std::bad_alloc{};
 }

@@ -19,4 +19,14 @@ public:
     ~NoMemory();
 };
 
+/// While it lives, `operator new` of this thread has no more than `most` bytes for one piece; except under
+/// AddressSanitizer.
+class LittleMemory {
+public:
+    explicit LittleMemory(std::size_t most);
+    LittleMemory(const LittleMemory&) = delete;
+    LittleMemory& operator=(const LittleMemory&) = delete;
+    ~LittleMemory();
+};
+
 } // namespace support

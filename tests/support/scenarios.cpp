@@ -319,6 +319,10 @@ void make_name(const std::string& name, const std::string& ending) {
 /// the name of that; then pairs of a name and how the child that makes it ends.
 int named_memory(const Arguments& arguments) {
     const std::string ending = arguments.at(0);
+    if (arguments.at(1) == "loses its janitor") {
+        SharedMemory({.create = true, .size = 1}).unlink(); // starts it
+        ::kill(mp::detail::process_wide<mp::detail::Launching>().janitor, SIGKILL);
+    }
     const SharedMemory own({.name = arguments.at(2), .create = true, .size = 4096});
     for (std::size_t i = 3; i + 1 < arguments.size(); i += 2) {
         mp::Process p(make_name, arguments[i], arguments[i + 1]);

@@ -493,6 +493,63 @@ TEST_CASE("what was taken in goes along when a Connection is handed over", "[con
     CHECK(verdict.wrong() == 0);
 }
 
+TEST_CASE("handles that were taken in go along when a Connection is handed over", "[connection]") {
+    Verdict verdict;
+    auto [a, b] = mp::Pipe();
+    auto [c, d] = mp::Pipe();
+    auto [e, f] = mp::Pipe();
+    static_cast<void>(c.fileno()); // both ways are streams from now on: only these are read ahead
+    const std::vector<std::byte> much(3'000'000);
+    std::thread other([&verdict, &d = d, &e = e, &much] {
+        d.send(1);
+        d.send(std::move(e));
+        d.send(2);
+        std::this_thread::sleep_for(50ms); // meanwhile they are taken in
+        verdict.expect(d.recv_bytes() == much);
+    });
+    c.send_bytes(much);
+    other.join();
+    std::thread taker([&verdict, &b = b] {
+        auto got = b.recv<mp::Connection>();
+        verdict.expect(got.recv<int>() == 1);
+        auto passed = got.recv<mp::Connection>();
+        verdict.expect(got.recv<int>() == 2);
+        passed.send(3);
+    });
+    a.send(std::move(c));
+    taker.join();
+    CHECK(f.recv<int>() == 3);
+    CHECK(verdict.wrong() == 0);
+}
+
+#if !defined(MP_TEST_HAS_ASAN)
+TEST_CASE("a message that there is no memory for spoils no other", "[connection]") {
+    auto [a, b] = mp::Pipe();
+    const bool by_stream = GENERATE(false, true);
+    if (by_stream) static_cast<void>(a.fileno());
+    const std::string large(500'000, 'x');
+    std::thread sender([&a = a, &large] {
+        a.send(large);
+        a.send(7);
+        a.send(std::vector<std::string>(1000, "a text of some length"));
+        a.send(8);
+    });
+    {
+        const support::LittleMemory little{100'000};
+        CHECK_THROWS_AS(b.recv<std::string>(), std::bad_alloc);
+    }
+    if (!by_stream) CHECK(b.recv<std::string>() == large); // a stream's message is used up
+    CHECK(b.recv<int>() == 7);
+    {
+        const support::LittleMemory little{10'000};
+        CHECK_THROWS_AS(b.recv<std::vector<std::string>>(), std::bad_alloc);
+    }
+    if (!by_stream) CHECK(b.recv<std::vector<std::string>>().size() == 1000);
+    CHECK(b.recv<int>() == 8);
+    sender.join();
+}
+#endif
+
 TEST_CASE("as many Connections in a message as there may be", "[connection]") {
     auto [a, b] = mp::Pipe();
     auto [c, d] = mp::Pipe();

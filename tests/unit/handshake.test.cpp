@@ -97,6 +97,27 @@ TEST_CASE("a challenge cannot be answered by itself", "[handshake]") {
     CHECK_THROWS_AS(listener.receive(challenge), mp::AuthenticationError);
 }
 
+TEST_CASE("a challenge of the own side is not answered, whoever hands it on", "[handshake]") {
+    // Somebody without the key listens, and two clients connect: he asks the second what the first has asked.
+    Handshake first(Side::client, "key", false);
+    first.receive("#CHALLENGE#{sha256}" + std::string(40, 'x'));
+    const std::string asked = first.receive("#WELCOME#").at(0);
+    Handshake second(Side::client, "key", false);
+    CHECK_THROWS_AS(second.receive(asked), mp::AuthenticationError);
+    // The same where he connects to two listeners. (He would have to know the key to get there.)
+    Handshake listener(Side::listener, "key", false);
+    const std::string of_listener = listener.begin().at(0);
+    Handshake client(Side::client, "key", false);
+    listener.receive(client.receive(of_listener).at(0));
+    CHECK_THROWS_AS(listener.receive(Handshake(Side::listener, "key", false).begin().at(0)),
+                    mp::AuthenticationError);
+    // That of the other side is answered, and one of CPython's, in which nothing says who asks.
+    Handshake third(Side::client, "key", false);
+    CHECK_NOTHROW(third.receive(of_listener));
+    Handshake fourth(Side::client, "key", false);
+    CHECK_NOTHROW(fourth.receive("#CHALLENGE#{sha256}" + counting(40)));
+}
+
 TEST_CASE("MD5 is used when asked for only", "[handshake]") {
     const std::string old_challenge = "#CHALLENGE#" + counting(20);
     Handshake strict(Side::client, "secret", false);

@@ -199,6 +199,58 @@ TEST_CASE("a closed Listener says so, and nobody finds it", "[listener]") {
     CHECK_THROWS_AS(Client(address), std::system_error);
 }
 
+TEST_CASE("closing a Listener ends those who accept, and frees its address", "[listener]") {
+    const Address wanted = GENERATE(from_range(addresses()));
+    const int accepting = GENERATE(1, 3);
+    Listener listener({.address = wanted});
+    const Address address = listener.address();
+    std::vector<std::future<std::error_code>> ends;
+    for (int i = 0; i < accepting; ++i) {
+        ends.push_back(std::async(std::launch::async, [&] {
+            try {
+                listener.accept();
+            } catch (const std::system_error& error) { return error.code(); }
+            return std::error_code{};
+        }));
+    }
+    std::this_thread::sleep_for(20ms); // they wait, or will: both must work
+    CHECK_FALSE(listener.last_accepted()); // waits for nobody
+    CHECK(listener.address() == address);
+    std::thread twice([&] { listener.close(); });
+    listener.close();
+    twice.join();
+    CHECK_THROWS_AS(Client(address), std::system_error);
+    if (address.path().empty()) CHECK(Listener({.address = address}).address() == address); // at once
+    for (auto& end : ends) CHECK(end.get() == std::errc::bad_file_descriptor);
+}
+
+TEST_CASE("who accepts beside another one waits no longer than it is told", "[listener]") {
+    Listener listener;
+    std::thread other([&] { CHECK_THROWS_AS(listener.accept(), std::system_error); });
+    CHECK_THROWS_AS(listener.accept(20ms), mp::TimeoutError);
+    CHECK_THROWS_AS(listener.accept(0ms), mp::TimeoutError);
+    listener.close();
+    other.join();
+}
+
+TEST_CASE("several threads accept, each its own connection", "[listener]") {
+    Listener listener({.address = crowded(), .authkey = "key"});
+    std::vector<std::thread> threads;
+    std::atomic<int> sum{0};
+    for (int i = 0; i < 3; ++i) {
+        threads.emplace_back([&] {
+            for (int n = 0; n < 5; ++n) sum += listener.accept().recv<int>();
+        });
+    }
+    for (int i = 0; i < 15; ++i) {
+        auto client = Client(listener.address(), {.authkey = "key"});
+        client.send(1);
+        static_cast<void>(listener.last_accepted());
+    }
+    for (auto& thread : threads) thread.join();
+    CHECK(sum == 15);
+}
+
 TEST_CASE("an Address compares, crosses, and knows what it is", "[listener]") {
     const Address path("/tmp/x");
     const Address network("example.org", 80);

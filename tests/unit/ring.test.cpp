@@ -476,7 +476,7 @@ TEST_CASE("a ring that never had memory gives none back", "[ring]") {
     space.extent(*extent).owner.store(nobody); // free, and about to be somebody's
     detail::SegmentChain chain;
     chain.sweep(space, 0);
-    CHECK(chain.end(space) == 0);
+    CHECK(chain.end(space, false) == 0);
     CHECK(content == 42);
 }
 

@@ -5,6 +5,7 @@
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/shared_memory.hpp>
 
+#include <atomic>
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -172,6 +173,30 @@ TEST_CASE("memory that nobody looked at is unmapped when closed, else with the l
         CHECK(is_mapped(name));
     }
     CHECK_FALSE(is_mapped(name));
+}
+
+TEST_CASE("copies of shared memory may be closed, looked at and unlinked by several threads at once", "[shared_memory]") {
+    for (int round = 0; round < 200; ++round) {
+        const SharedMemory shm({.create = true, .size = 4096});
+        std::atomic<int> ready{0};
+        std::atomic<int> unlinked{0};
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 3; ++i) {
+            threads.emplace_back([copy = shm, i, &ready, &unlinked] {
+                ++ready;
+                while (ready < 3) {}
+                if (i == 0) static_cast<void>(copy.buf().size());
+                copy.close();
+                try {
+                    copy.unlink();
+                    ++unlinked;
+                } catch (const std::system_error&) {}
+            });
+        }
+        for (auto& thread : threads) thread.join();
+        CHECK(unlinked == 1);
+        CHECK(shm.buf().empty());
+    }
 }
 
 TEST_CASE("shared memory is unlinked once, and by nothing but unlink()", "[shared_memory]") {

@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/frame.hpp>
 #include <multiprocessing/detail/handshake.hpp>
 #include <multiprocessing/detail/named_owner.hpp>
+#include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/platform/listening.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
@@ -14,6 +15,7 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -115,31 +117,33 @@ struct Accepted {
     platform::Endpoint peer;
 };
 
-/// Accepts connections at one place. Of one thread at a time.
+/// Accepts connections at one place. Of one thread at a time, but for interrupt().
 class Acceptor {
 public:
     Acceptor(const platform::Endpoint& endpoint, int backlog, std::optional<std::string> key, bool allow_md5,
              Timeout patience)
-        : listening_(endpoint, backlog), key_(std::move(key)), allow_md5_(allow_md5), patience_(patience) {
-        note_name(listening_.identity()); // killed before: the folder stays
-    }
+        : listening_(endpoint, backlog, note_), key_(std::move(key)), allow_md5_(allow_md5),
+          patience_(patience) {}
     Acceptor(const Acceptor&) = delete;
     Acceptor& operator=(const Acceptor&) = delete;
-    ~Acceptor() {
-        // Before it is removed, as a later folder may get its number. Killed in between: the folder stays.
-        forget_name(listening_.identity());
-    }
 
     const platform::Listening& listening() const noexcept { return listening_; }
 
+    /// accept() returns nullopt from now on, at once.
+    void interrupt() noexcept {
+        interrupted_.store(true);
+        bell_.ring();
+    }
+
     /// The next connection whose other side has shown that it knows the key. Throws AuthenticationError for one that has not:
-    /// the others are not affected. nullopt when the deadline passed.
+    /// the others are not affected. nullopt when the deadline passed, or at interrupt().
     std::optional<Accepted> accept(Deadline deadline) {
         for (;;) {
             const auto ready = wait(deadline);
+            if (interrupted_.load()) return std::nullopt;
             // First those that are there, then those whose time is over: nobody may have called for longer than that.
             for (std::size_t i = 0; i < guests_.size(); ++i) {
-                if (!ready.at(i + 1)) continue;
+                if (!ready.at(i + before_guests)) continue;
                 if (auto accepted = advance(i)) return accepted;
                 if (i >= guests_.size()) break;
             }
@@ -162,10 +166,11 @@ private:
 
     // Whoever has been here for longest goes, if there are more: an honest client needs a moment only.
     static constexpr std::size_t most_guests = 256;
+    static constexpr std::size_t before_guests = 2;
 
-    /// Which are ready: the listening end first, then the guests.
+    /// Which are ready: the listening end first, then the bell, then the guests.
     std::vector<bool> wait(Deadline deadline) {
-        std::vector<platform::NativeHandle> handles{listening_.handle()};
+        std::vector<platform::NativeHandle> handles{listening_.handle(), bell_.handle().native()};
         for (const auto& guest : guests_) {
             deadline = deadline.sooner(guest->greeting.deadline());
             if (guest->greeting.has_read_ahead()) deadline = Deadline::after(std::chrono::seconds{0});
@@ -176,8 +181,8 @@ private:
         for (const std::size_t i : came) ready[i] = true;
         for (std::size_t i = 0; i < guests_.size(); ++i) {
             Greeting& greeting = guests_[i]->greeting;
-            if (greeting.has_read_ahead()) ready[i + 1] = true;
-            if (ready[i + 1]) greeting.unwatch();
+            if (greeting.has_read_ahead()) ready[i + before_guests] = true;
+            if (ready[i + before_guests]) greeting.unwatch();
         }
         return ready;
     }
@@ -223,6 +228,9 @@ private:
 
     void remove(std::size_t i) { guests_.erase(guests_.begin() + static_cast<std::ptrdiff_t>(i)); }
 
+    platform::Doorbell bell_;
+    std::atomic<bool> interrupted_{false};
+    NameNote note_; // goes after what it is of
     platform::Listening listening_;
     const std::optional<std::string> key_;
     const bool allow_md5_;

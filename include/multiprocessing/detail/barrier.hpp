@@ -27,7 +27,8 @@ struct BarrierOptions {
 
 /// Holds back whoever comes until `parties` have. The last to come may run an action before all go on; if that throws, or
 /// a wait takes too long, the barrier is broken, and all who wait or come get BrokenBarrierError until reset(). One who is
-/// killed while it waits has come; one who is killed in the action breaks the barrier.
+/// killed while it waits has come; one who is killed in the action breaks the barrier. A waiter that was stopped (SIGSTOP, a
+/// debugger) until twelve more generations have passed no longer learns how its own ended, and gets BrokenBarrierError.
 ///
 /// Python: `multiprocessing.Barrier(parties, action, timeout)`.
 class Barrier : public detail::HandleBase<Barrier, detail::BarrierBody> {
@@ -63,7 +64,7 @@ public:
                                                  detail::this_thread(), deadline);
         if (!arrival.rank) throw_broken();
         if (arrival.acts) {
-            act(body, arrival.generation);
+            act(body, arrival);
         } else if (!body.barrier.await(parking(), arrival.generation, deadline)) {
             throw_broken();
         }
@@ -137,14 +138,14 @@ private:
             "multiprocessing: the barrier is broken, or was reset: not all parties came in time");
     }
 
-    void act(detail::BarrierBody& body, std::uint32_t generation) const {
+    void act(detail::BarrierBody& body, const detail::SharedBarrier::Arrival& arrival) const {
         try {
             detail::BarrierAction::run(body, *objects_);
         } catch (...) {
-            body.barrier.break_up(parking(), generation);
+            body.barrier.act_failed(parking(), arrival);
             throw;
         }
-        if (!body.barrier.act_done(parking(), generation, detail::this_thread())) throw_broken();
+        if (!body.barrier.act_done(parking(), arrival)) throw_broken();
     }
 
     // What the action holds handles of: kept as long as this.

@@ -18,8 +18,9 @@ namespace multiprocessing::inline v1 {
 
 /// Lets processes wait until another says that something changed. Its lock must be held to wait and to notify.
 ///
-/// notify() waits for nobody; in Python it waits for each sleeper to answer, and for a dead one for ever. After a waiter
-/// was killed, one wait() of another may end without a notify: `wait_for` looks whether what is waited for is there.
+/// notify() waits for nobody; in Python it waits for each sleeper to answer, and for a dead one for ever. For each waiter that
+/// was killed, every later notify may let one more waiter go on than it is for, as nobody tells the dead from those who
+/// sleep: `wait_for` looks whether what is waited for is there.
 ///
 /// Python: `multiprocessing.Condition(lock)`.
 class Condition : public detail::HandleBase<Condition, detail::SharedCondition>,
@@ -35,6 +36,7 @@ public:
         : lock_(detail::RLockAccess::of(detail::RLockAccess::object_of(lock))) {}
 
     /// Gives up the lock, however often it is held, waits to be notified, and takes it back. False when the time is over.
+    /// The timeout does not count for taking it back: that waits as long as another process has the lock, stopped or not.
     /// Throws `std::logic_error` if the calling thread does not hold the lock.
     bool wait(Timeout timeout = no_timeout) const { return wait_until(detail::Deadline::after(timeout)); }
 

@@ -12,6 +12,11 @@
 ///
 /// M is "{sha256}" and 40 random bytes, the response "{digest}" and the HMAC of all of M. A Python before 3.12 sends 20 random
 /// bytes, and answers any M by the 16 bytes of HMAC-MD5.
+///
+/// Both sides answer by the same digest; so somebody without the key, to whom two clients connect, could ask the second what the
+/// first has asked, and hand on the answer. Therefore the last 8 of our 40 bytes are not random, but say which side asks,
+/// and who is asked what its own side asks does not answer. Whoever hands a challenge on cannot change that: the answer is to
+/// all of it. CPython takes them for random, and its own say nothing: then it is as it was.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
@@ -85,12 +90,17 @@ private:
     static constexpr std::string_view failure = "#FAILURE#";
     static constexpr std::size_t of_old_python = 20; // bytes of its challenge
     static constexpr std::size_t size_of_md5 = 16;
+    static constexpr std::size_t role_size = 8;
+
+    /// Which side asks.
+    std::string_view role() const noexcept { return side_ == Side::client ? "*client*" : "listener"; }
 
     std::string challenge() {
-        std::array<std::byte, 40> random;
+        std::array<std::byte, 40 - role_size> random;
         platform::fill_random(random);
         challenge_ = "{sha256}";
         challenge_.append(reinterpret_cast<const char*>(random.data()), random.size());
+        challenge_ += role();
         next_ = Next::response;
         return std::string(challenge_mark) + challenge_;
     }
@@ -124,6 +134,11 @@ private:
         if (message.size() == of_old_python) {
             if (!allow_md5_) refuse_md5();
             return digest("md5", message);
+        }
+        if (message.ends_with(role())) {
+            throw AuthenticationError(
+                "multiprocessing: the other side asks what our own side asks: it hands on the challenge of another "
+                "program, and need not know the key");
         }
         std::string_view rest = message;
         const std::string_view name = take_name(rest);

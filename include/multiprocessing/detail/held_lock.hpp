@@ -25,7 +25,7 @@ struct HeldLock {
     RecoveringLock lock;
     std::uint32_t plain = 0; ///< Not to be taken again by its holder. Written when it is made.
 
-    bool is_mine() const noexcept { return lock.holder() == this_thread(); }
+    bool is_mine() const { return is_held_by(this_thread()); }
 
     /// Who holds it, and how often if that is this thread, for people.
     struct Holder {
@@ -50,7 +50,7 @@ struct HeldLock {
 
     bool acquire(const platform::Parking& parking, const Deadline& deadline) {
         const platform::ThreadName self = this_thread();
-        if (lock.holder() == self) return acquire_again(deadline);
+        if (is_held_by(self)) return acquire_again(deadline);
         if (!lock.acquire(parking, self, deadline)) return false;
         lock.depth = 1;
         if (lock.recovered()) {
@@ -100,6 +100,11 @@ struct HeldLock {
     }
 
 private:
+    /// `self` is this thread. Another that had the same id may have held it by the same name, if that is not complete.
+    bool is_held_by(platform::ThreadName self) const noexcept {
+        return lock.holder() == self && (platform::is_complete(self) || ThisThread::get().held != 0);
+    }
+
     void let_go(const platform::Parking& parking) noexcept {
         const std::intptr_t sleepers = sleepers_;
         const bool all = all_;

@@ -36,6 +36,8 @@ inline void start_janitor() {
     Launching& launching = process_wide<Launching>();
     const DeferredLog written_afterwards;
     std::lock_guard lock{launching.mutex};
+    if (launching.janitor != 0) platform::reap(launching.janitor); // one that was killed
+    launching.janitor = 0;
     launching.hold_tree();
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
                                                               : launching.executable};

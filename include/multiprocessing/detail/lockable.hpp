@@ -33,7 +33,13 @@ public:
     }
     template <class Clock, class Duration>
     bool try_lock_until(const std::chrono::time_point<Clock, Duration>& time) const {
-        return acquire(Timeout{time - Clock::now()});
+        // The difference of the two may be beyond what their types hold: that of the first and the last instant is.
+        using Seconds = std::chrono::duration<double>;
+        const auto now = Clock::now();
+        const double left = Seconds(time.time_since_epoch()).count() - Seconds(now.time_since_epoch()).count();
+        if (!(left > 0)) return try_lock();
+        constexpr double century = 100.0 * 365 * 24 * 3600; // for a Timeout that is for ever
+        return acquire(left < century ? Timeout{time - now} : Timeout{Seconds(left)});
     }
     void unlock() const { static_cast<const Derived&>(*this).release(); }
 

@@ -3,6 +3,7 @@
 /// @file named_notes.hpp  Notes in the Space of the named memory that processes of the tree made, for who outlives them.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -37,9 +38,21 @@ public:
         }
     }
 
-    /// Whether the caller is the one to start the tree's janitor; if it cannot, it calls lacks_janitor().
-    bool wants_janitor() noexcept { return has_janitor_.exchange(1, std::memory_order_acq_rel) == 0; }
-    void lacks_janitor() noexcept { has_janitor_.store(0, std::memory_order_release); }
+    /// Whether the caller is the one to start the tree's janitor: there is none, or `is_there()` says that it has died, or the
+    /// thread that was to start it has. Then the caller calls has_janitor() or lacks_janitor().
+    template <class IsThere>
+    bool wants_janitor(IsThere is_there) noexcept {
+        std::uint64_t now = janitor_.load(std::memory_order_acquire);
+        while (now == 0 || (now == started ? !is_there() : !platform::lives(now))) {
+            // Killed behind this, before has_janitor(): the next thread that makes a name finds the starter dead.
+            if (janitor_.compare_exchange_strong(now, platform::name_of_this_thread(),
+                                                 std::memory_order_acq_rel))
+                return true;
+        }
+        return false;
+    }
+    void has_janitor() noexcept { janitor_.store(started, std::memory_order_release); }
+    void lacks_janitor() noexcept { janitor_.store(0, std::memory_order_release); }
 
 private:
     struct Note {
@@ -47,7 +60,9 @@ private:
         std::atomic<std::uint64_t> identity;
     };
 
-    std::atomic<std::uint32_t> has_janitor_;
+    static constexpr std::uint64_t started = platform::spare_bit_of_thread_name; // no thread's name
+
+    std::atomic<std::uint64_t> janitor_; // started, or the name of the thread that is about to start it; 0: none
     Note notes_[4096];
 };
 

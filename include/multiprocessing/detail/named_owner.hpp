@@ -30,8 +30,8 @@ inline void keep_names() noexcept {
     });
 }
 
-/// This process has made the memory of that identity. Should it be killed, the memory's name goes when the last process
-/// of the tree has gone. Nothing happens in a program that did not call freeze_support(): it cannot start a janitor.
+/// This process is about to give a name to the memory of that identity. Should it be killed, the name goes when the last
+/// process of the tree has gone. Nothing happens in a program that did not call freeze_support(): it cannot start a janitor.
 inline void note_name(std::uint64_t identity) {
     Self& me = self();
     void (*const start_janitor)() = me.start_janitor;
@@ -43,9 +43,15 @@ inline void note_name(std::uint64_t identity) {
         if (!me.parent) std::atexit(keep_names); // a child does it in its last step
     }
     NamedNotes& notes = member.space.named_notes();
-    if (!notes.add(identity, member.self) || !notes.wants_janitor()) return;
+    // It reads from the pipe that every process of the tree holds.
+    const auto is_there = [&] {
+        std::lock_guard lock{me.mutex};
+        return me.alive.empty() || platform::has_reader(me.alive.front());
+    };
+    if (!notes.add(identity, member.self) || !notes.wants_janitor(is_there)) return;
     try {
         start_janitor();
+        notes.has_janitor();
     } catch (const std::exception& error) {
         notes.lacks_janitor();
         get_logger().log(LogLevel::warning,
@@ -60,5 +66,24 @@ inline void forget_name(std::uint64_t identity) noexcept {
     if (!member || identity == 0) return;
     member->space.named_notes().forget_if([&](std::uint64_t noted, Incarnation) { return noted == identity; });
 }
+
+/// A note of a name that goes when its owner does; not in a copy that a fork made.
+class NameNote {
+public:
+    NameNote() noexcept = default;
+    NameNote(const NameNote&) = delete;
+    NameNote& operator=(const NameNote&) = delete;
+    ~NameNote() {
+        if (pid_ == platform::current_pid()) forget_name(identity_);
+    }
+    void operator()(std::uint64_t identity) {
+        note_name(identity);
+        identity_ = identity;
+    }
+
+private:
+    std::uint64_t identity_ = 0;
+    const int pid_ = platform::current_pid();
+};
 
 } // namespace multiprocessing::inline v1::detail

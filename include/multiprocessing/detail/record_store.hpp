@@ -29,7 +29,7 @@ public:
         maker_ = maker;
         chain_.open(name);
     }
-    Incarnation end(Space& space) noexcept { return chain_.end(space); }
+    Incarnation end(Space& space, bool is_whole) noexcept { return chain_.end(space, is_whole); }
 
     static constexpr std::uint64_t length_of(std::uint64_t bytes) {
         return head_bytes + (bytes + head_bytes - 1) / head_bytes * head_bytes;

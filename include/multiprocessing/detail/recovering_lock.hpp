@@ -7,29 +7,73 @@
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/state.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <stdexcept>
 
 namespace multiprocessing::inline v1::detail {
 
-/// The name of this thread, asked for once in its life.
-inline platform::ThreadName this_thread() noexcept {
-    struct Known {
-        std::uint32_t copies;
-        platform::ThreadName name;
-    };
-    static constinit thread_local Known known{0, 0};
-    const std::uint32_t copies = count_copies();
-    if (known.name == 0 || known.copies != copies) known = {copies, platform::name_of_this_thread()};
-    return known.name;
+/// What this thread calls itself.
+struct ThisThread {
+    std::uint32_t copy_of_complete = 0; ///< count_copies() for which `name` is complete, and stays; 0: for none.
+    std::uint32_t copy = 0;             ///< For which it was asked for last.
+    platform::ThreadName name = 0;
+    std::uint32_t held = 0;  ///< Locks that it holds by a name that is not complete.
+    std::uint32_t skip = 0;  ///< Uses until the system is asked again for a complete one,
+    std::uint32_t skips = 0; ///< and how many these were the last time.
+
+    static ThisThread& get() noexcept {
+        static constinit thread_local ThisThread known;
+        return known;
+    }
+
+    // By a name that is not complete. Out of line, as every lock has them.
+    __attribute__((noinline)) static void has_taken() noexcept { ++get().held; }
+    __attribute__((noinline)) static void has_released() noexcept { --get().held; }
+
+    /// Asks the system. Throws `std::logic_error` in another id space than the tree's.
+    __attribute__((noinline)) platform::ThreadName ask() {
+        const std::uint32_t now = count_copies();
+        if (copy == now && name != 0) {
+            if (held != 0) return name; // what it holds bears this name
+            if (skip != 0) {
+                --skip;
+                return name;
+            }
+            skips = (std::min)(2 * skips + 1, 1023u);
+        } else {
+            held = 0; // a copy holds nothing of the other's
+            skips = 0;
+        }
+        if (platform::are_apart(self().id_space.load(std::memory_order_relaxed), platform::id_space())) {
+            throw std::logic_error(
+                "multiprocessing: this process is in another pid or time namespace than the program that its "
+                "locks, queues and Pipes come from: there nobody could tell whether it lives, so it may not "
+                "hold them; use what was made in this namespace, or a Listener and a Client between the two");
+        }
+        name = platform::name_of_this_thread();
+        copy = now;
+        skip = skips;
+        copy_of_complete = platform::is_complete(name) ? now : 0;
+        return name;
+    }
+};
+
+/// The name of this thread. Asked for once in its life, and in each copy that any kind of fork makes; where the system did
+/// not say when the thread began, again at later uses, while it holds nothing. Throws `std::logic_error` in another id
+/// space than the tree's.
+inline platform::ThreadName this_thread() {
+    ThisThread& known = ThisThread::get();
+    return known.copy_of_complete == count_copies() ? known.name : known.ask();
 }
 
-/// Lies in the Space; all zero is a free one. One word says who holds it, written by the instruction that takes it: who
-/// finds it taken can ask the system whether the holder lives. (A pthread robust mutex does not do: when a waiter is killed
+/// Lies in the Space; all zero is a free one. One word says which thread holds it, written by the instruction that takes it:
+/// whoever finds it taken can ask the system whether the holder lives. (A pthread robust mutex does not do: when a waiter is killed
 /// it may lose the wake of another, 8 times in 3,000 rounds. Nor does it work between processes on every platform.)
 ///
 /// Uncontended it costs one locked instruction each way, as a std::mutex in a threaded program.
@@ -47,17 +91,23 @@ public:
     /// by one who waits, within 100 ms at most.
     bool acquire(const platform::Parking& parking, Thread self, const Deadline& deadline) {
         std::uint64_t free = 0;
-        if (word_.compare_exchange_strong(free, self, std::memory_order_acquire, std::memory_order_relaxed))
-            return true;
-        return acquire_slowly(parking, self, deadline);
+        if (!word_.compare_exchange_strong(free, self, std::memory_order_acquire, std::memory_order_relaxed) &&
+            !acquire_slowly(parking, self, deadline))
+            return false;
+        if (!platform::is_complete(self)) [[unlikely]]
+            ThisThread::has_taken();
+        return true;
     }
 
     /// The same without waiting; asks for the holder's life if it is taken.
     bool try_acquire(Thread self) {
         std::uint64_t now = 0;
-        if (word_.compare_exchange_strong(now, self, std::memory_order_acquire, std::memory_order_relaxed))
-            return true;
-        return take_over(now, self);
+        if (!word_.compare_exchange_strong(now, self, std::memory_order_acquire, std::memory_order_relaxed) &&
+            !take_over(now, self))
+            return false;
+        if (!platform::is_complete(self)) [[unlikely]]
+            ThisThread::has_taken();
+        return true;
     }
 
     /// By the holder only.
@@ -65,7 +115,10 @@ public:
         if (recovered()) recovered_.store(0, std::memory_order_relaxed);
         // Sequentially consistent: a waiter reads `changes`, then finds the word taken and marked, and sleeps; so the mark
         // is seen here, and the change comes after what it read.
-        if (!(word_.exchange(0, std::memory_order_seq_cst) & contended)) return;
+        const std::uint64_t was = word_.exchange(0, std::memory_order_seq_cst);
+        if (!platform::is_complete(was & ~contended)) [[unlikely]]
+            ThisThread::has_released();
+        if (!(was & contended)) return;
         // Killed here: nobody is woken. Who sleeps looks again by itself.
         changes_.fetch_add(1, std::memory_order_seq_cst);
         parking.wake_one(changes_); // who takes it marks it again, for those who sleep on
@@ -108,7 +161,9 @@ private:
 
     /// Takes it from the holder that `now` names, if that has died.
     bool take_over(std::uint64_t now, Thread self) {
-        if (now == 0 || platform::lives(now & ~contended)) return false;
+        if (now == 0) return false;
+        // By a name that is not complete another thread may have held it, which had our id before us: it is dead.
+        if ((now & ~contended) != self && platform::lives(now & ~contended)) return false;
         // Of several who find it dead one succeeds: no thread is named like another that has lived.
         if (!word_.compare_exchange_strong(now, self | contended, std::memory_order_acq_rel)) return false;
         // Killed here: the next finds us dead, and says the same.

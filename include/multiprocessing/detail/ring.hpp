@@ -46,7 +46,11 @@ public:
     /// Once, when it is made: who puts waits while so many bytes of memory, or more, hold what has not been taken.
     void limit_bytes(std::uint64_t most) noexcept { most_bytes_ = most; }
     /// Nobody uses it any more. Returns the name that its memory had; 0 if it had none.
-    Incarnation end(Space& space) noexcept { return store_.end(space); }
+    Incarnation end(Space& space) noexcept {
+        // If nobody has died in there since the last sweep, all of its memory is in the chain.
+        const bool is_whole = producers_.lock.holder() == 0;
+        return store_.end(space, is_whole);
+    }
 
     std::uint64_t limit() const noexcept { return limit_; }
     /// Records in it.
@@ -81,8 +85,8 @@ public:
         const platform::Parking& parking = space.parking();
         bool is_heard = true;
         {
-            // Without a limit nobody holds the lock for longer than it takes to copy a record.
-            Turn turn{producers_.lock, parking, is_limited() ? deadline : Deadline{}};
+            // A process may be stopped while it holds the lock: then nothing but the deadline ends the wait.
+            Turn turn{producers_.lock, parking, deadline};
             if (!turn.is_mine() && ((full() && !is_shut_down()) || !turn.try_longer()))
                 return is_shut_down() ? RingResult::shut_down : RingResult::timed_out;
             sweep_after_death(space);
@@ -370,9 +374,16 @@ private:
             return RingResult::timed_out;
         if (has_record(consumed)) return RingResult::done;
         if (!is_shut_down()) return RingResult::timed_out;
-        // Who was putting while it was shut down has finished when the lock has been ours.
+        return after_shutdown(space, consumed, deadline);
+    }
+
+    /// A process that was putting when the ring was shut down has finished when the lock has been ours; or is stopped there.
+    __attribute__((noinline)) RingResult after_shutdown(Space& space, std::uint64_t consumed,
+                                                        const Deadline& deadline) {
         {
-            const Turn turn{producers_.lock, space.parking(), Deadline{}};
+            Turn turn{producers_.lock, space.parking(), deadline};
+            if (!turn.is_mine() && !turn.try_longer())
+                return has_record(consumed) ? RingResult::done : RingResult::timed_out;
             sweep_after_death(space);
         }
         return has_record(consumed) ? RingResult::done : RingResult::shut_down;

@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -132,9 +133,19 @@ public:
 
     /// Once, when the ring is made: the name that its extents will bear, if there is one already.
     void open(Incarnation name) noexcept { name_ = name; }
-    /// Nobody uses the ring any more. Returns the name, which is free to be used again.
-    Incarnation end(Space& space) noexcept {
-        give_back_all_but(space, ++sweeps_);
+    /// Nobody uses the ring any more. `is_whole`: all that it has is in the chain, as nobody died with the lock; else all
+    /// extents there are have to be looked at, and that for each of many rings. Returns the name, which is free to be used
+    /// again.
+    Incarnation end(Space& space, bool is_whole) noexcept {
+        if (is_whole) {
+            for (Position at = std::exchange(oldest_, 0); at;) {
+                const Segment segment = space.at<Segment>(at); // its content goes with it
+                space.give_back(at / Space::extent_bytes, segment.bytes / Space::extent_bytes);
+                at = segment.next;
+            }
+        } else {
+            give_back_all_but(space, ++sweeps_);
+        }
         return name_;
     }
 

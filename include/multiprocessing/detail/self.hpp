@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/state.hpp>
 
 #include <atomic>
@@ -54,6 +55,7 @@ public:
     bool ignored_interrupt_before = false;
     std::atomic<void (*)()> start_janitor{nullptr}; // set by freeze_support(), which is above those who call it
     std::atomic<int> made_names{0}; // pid of this process if it made memory with a name; in a copy, another's
+    std::atomic<platform::IdSpace> id_space{0}; // of the tree that this process is in; 0 as long as it is in none
     std::atomic<bool> finishing{false};     // a thread of this child takes its last steps
     std::atomic<bool> ends_children{false}; // nobody replaces what ends from here on
     /// The fork that is being made starts a child of ours, which joins the tree by itself. Under launching's mutex.

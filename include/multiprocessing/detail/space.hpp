@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/space_layout.hpp>
 #include <multiprocessing/detail/space_mapping.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -44,6 +45,7 @@ public:
         platform::commit(mapping_.base(), 4096);
         SpaceHeader& header = this->header();
         header.abi = abi_version;
+        header.ids = platform::begin_id_space();
         header.bytes = bytes;
         header.extents = layout.extents;
         header.first_extent = layout.first_extent;
@@ -79,6 +81,7 @@ public:
     const platform::Handle& handle() const noexcept { return object_.handle(); }
     platform::Parking& parking() noexcept { return *parking_; }
     std::uint64_t bytes() const noexcept { return header().bytes; }
+    const platform::IdOrigin& ids() const noexcept { return header().ids; }
 
     /// A name for a new process of the tree, which `parent` is about to start; 0 for the root.
     Incarnation new_incarnation(Incarnation parent) {

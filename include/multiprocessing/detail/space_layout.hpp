@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/named_notes.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -36,6 +37,7 @@ struct SpaceHeader {
     std::uint64_t bytes;
     std::uint64_t extents;
     platform::ParkingKey key;
+    platform::IdOrigin ids; ///< Of the process that made it: there the names of threads in it count.
     std::uint64_t first_extent;
     std::atomic<Incarnation> last_incarnation;
     /// Extents from here on were never taken. Read at each access, so it has a cache line of its own.

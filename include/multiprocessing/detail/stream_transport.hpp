@@ -13,7 +13,7 @@
 #include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 
-#include <algorithm> // for copy, copy_n, find_if
+#include <algorithm> // for copy, copy_n, find_if, min
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <span>
 #include <utility>
@@ -101,7 +102,17 @@ public:
     }
 
     std::vector<std::byte> body(Incoming& message, Deadline deadline) override {
-        return read_frame_body(message.size, [&](std::span<std::byte> bytes) { return fill(bytes, deadline); });
+        std::uint64_t left = message.size;
+        try {
+            return read_frame_body(message.size, [&](std::span<std::byte> bytes) {
+                const std::size_t filled = fill(bytes, deadline);
+                left -= filled;
+                return filled;
+            });
+        } catch (const std::bad_alloc&) {
+            skip(left, deadline); // else the next to receive would take the rest for a message
+            throw;
+        }
     }
 
     void body_into(Incoming&, std::span<std::byte> bytes, Deadline deadline) override {
@@ -163,16 +174,29 @@ public:
         writer.raw(std::uint8_t{0}); // no ring
         give_stream(giver, writer);
     }
-    /// What was read ahead goes along: the receiver has to see it first.
+    /// What was read ahead goes along, with the handles that came with it: the receiver has to see it first.
     void give_stream(Giver& giver, Writer& writer) {
         std::lock_guard lock{shared_->receiving};
+        platform::Inbox& inbox = shared_->inbox;
+        inbox.take_arrived(); // of a body: nobody honest sends them there
         writer.raw(giver.give_handle(stream_.handle().duplicate()));
         writer.raw(std::uint8_t{options_.both_ways});
         writer.raw(std::uint8_t{options_.has_bells});
-        std::vector<std::byte> ahead(shared_->inbox.bytes().size());
-        shared_->inbox.take(ahead);
+        std::vector<std::byte> ahead(inbox.bytes().size());
         writer.length(ahead.size());
-        if (!ahead.empty()) writer.bytes(ahead.data(), ahead.size());
+        if (!ahead.empty()) writer.bytes(inbox.bytes().data(), ahead.size());
+        std::size_t count = 0;
+        inbox.for_each_arrived([&](std::size_t, const platform::Arrived&) { ++count; });
+        writer.length(count);
+        inbox.for_each_arrived([&](std::size_t end, const platform::Arrived& arrived) {
+            writer.raw(std::uint64_t{end});
+            writer.raw(std::uint8_t{arrived.lost});
+            writer.length(arrived.handles.size());
+            for (const platform::Handle& handle : arrived.handles)
+                writer.raw(giver.give_handle(handle.duplicate()));
+        });
+        inbox.take(ahead); // now that nothing can fail any more
+        inbox.take_arrived();
     }
     static std::unique_ptr<StreamTransport> take(Taker& taker, Reader& reader) {
         platform::Handle handle = taker.take_handle(reader.raw<std::uint64_t>());
@@ -180,7 +204,17 @@ public:
         const bool has_bells = reader.flag();
         const auto ahead = reader.bytes(reader.length(1));
         auto transport = std::make_unique<StreamTransport>(std::move(handle), Options{both_ways, has_bells});
-        transport->shared_->inbox.add(ahead);
+        platform::Inbox& inbox = transport->shared_->inbox;
+        inbox.add(ahead);
+        for (std::size_t left = reader.length(min_bytes_of_arrived); left > 0; --left) {
+            const auto end = reader.raw<std::uint64_t>();
+            if (end > ahead.size()) reader.fail("handles came with bytes that are not there");
+            platform::Arrived arrived;
+            arrived.lost = reader.flag();
+            for (std::size_t handles = reader.length(sizeof(std::uint64_t)); handles > 0; --handles)
+                arrived.handles.push_back(taker.take_handle(reader.raw<std::uint64_t>()));
+            inbox.add_arrived(static_cast<std::size_t>(end), std::move(arrived));
+        }
         return transport;
     }
 
@@ -194,6 +228,7 @@ private:
     };
 
     static constexpr std::byte bell{0x80}; // begins no head of a message
+    static constexpr std::size_t min_bytes_of_arrived = sizeof(std::uint64_t) + 2; // what give_stream() writes of one
 
     StreamTransport(platform::Stream stream, Options options, std::shared_ptr<Shared> shared)
         : stream_(std::move(stream)), options_(options), shared_(std::move(shared)) {}
@@ -264,6 +299,16 @@ private:
                 return into.size();
             },
             closed);
+    }
+
+    /// So many bytes are not wanted.
+    void skip(std::uint64_t count, Deadline deadline) {
+        std::array<std::byte, 4096> unwanted;
+        while (count > 0) {
+            const auto some = static_cast<std::size_t>((std::min<std::uint64_t>)(count, unwanted.size()));
+            if (fill(std::span{unwanted}.first(some), deadline) != some) return;
+            count -= some;
+        }
     }
 
     /// Until all are filled, or the stream ends. How many were.

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/heap.hpp>
 #include <multiprocessing/detail/mutex.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/space.hpp>
 #include <multiprocessing/detail/state.hpp>
@@ -115,6 +116,8 @@ private:
     static bool is_of_this_copy(const TreeMember& member) noexcept { return member.copies == count_copies(); }
 
     TreeMember& publish(TreeMember* member) {
+        platform::join_id_space(member->space.ids());
+        self().id_space.store(member->space.ids().space, std::memory_order_relaxed);
         member_.store(member, std::memory_order_release);
         return *member;
     }

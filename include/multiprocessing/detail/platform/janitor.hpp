@@ -5,13 +5,16 @@
 /// * `names_outlive_processes`: whether named memory stays until somebody unlinks it. Where it does not (Windows), there
 ///   is nothing to clean up: no janitor is ever started.
 /// * `identity_of(object)`: tells named memory from any other, also from later ones of the same name; 0 where names do
-///   not outlive processes. (`Listening::identity()` tells the folder of a socket from all of these.)
+///   not outlive processes. (The identity of a socket's folder, see Listening, is told from all of these.)
+/// * `reap(pid)`: the janitor that this process started as `pid` has ended: takes its end, if nobody has.
 /// * `is_of_process(identity)`: whether what it names is of no use to others when its process has ended.
 /// * `reading_end(writer)`: another handle for the same pipe, to read from.
+/// * `has_reader(writer)`: whether some process has such a one; true if the system does not say.
 /// * `leave_family()`: from now on this process has no terminal, no standard streams, no folder of its parent's, and is in
 ///   no group that could be ended as a whole.
 /// * `unlink_when_unused(identities)`: takes those of processes away; of memory it waits until no process that this user may
-///   look at has it mapped, then takes its name away, if it still has one; so with each.
+///   look at has it mapped, then takes its name away, if it still has one; so with each. As long as the system does not say
+///   what is mapped, all is. What belongs to another user, or is of another kind, is left alone.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
@@ -36,6 +39,8 @@ static_assert(requires(const MemoryObject& object, const Handle& handle,
     { identity_of(object) } noexcept -> std::same_as<std::uint64_t>;
     { is_of_process(identities[0]) } noexcept -> std::same_as<bool>;
     { reading_end(handle) } -> std::same_as<Handle>;
+    { has_reader(handle) } noexcept -> std::same_as<bool>;
+    { reap(0) } noexcept -> std::same_as<void>;
     { leave_family() } -> std::same_as<void>;
     { unlink_when_unused(identities) } -> std::same_as<void>;
 });

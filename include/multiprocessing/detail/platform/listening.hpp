@@ -4,13 +4,13 @@
 ///
 /// `Endpoint` says where: a path (POSIX: of a socket in the file system, or a name of Linux's abstract sockets, which begins with
 /// NUL; Windows: of a named pipe), or host and port.
-/// * `Listening(endpoint, backlog)`: listens there; at an endpoint of the system's choice if that is empty, on a port of its choice
+/// * `Listening(endpoint, backlog, note)`: listens there; at an endpoint of the system's choice if that is empty, on a port of its choice
 ///   if that is 0. Throws `std::invalid_argument` for a kind that this platform does not have, `std::system_error`
 ///   otherwise. `endpoint()` is where others find it.
 /// * `handle()` is ready, for wait_any(), when somebody connects. `accept(peer)`: a stream's end, and whose it is; nullopt if
 ///   nobody is there (any more). Does not wait.
-/// * `identity()`: of what it made in the file system, for the janitor, should this process be killed; 0 if there is none, or
-///   it is another process's.
+///   Calls `note(identity)` before it makes something in the file system that is not of the caller's choice: for the janitor,
+///   should this process be killed.
 /// * Its destructor stops listening, and removes what was made in the file system; not in a copy that a fork made.
 /// * `connect(endpoint, deadline)`: a stream's end. Throws `std::system_error`, `timed_out` when the deadline passed.
 
@@ -46,11 +46,10 @@ struct Endpoint {
 namespace multiprocessing::inline v1::detail::platform {
 
 static_assert(requires(Listening& listening, const Endpoint& there, Endpoint& peer, Deadline deadline,
-                       int backlog) {
-    Listening{there, backlog};
+                       int backlog, void (&note)(std::uint64_t)) {
+    Listening{there, backlog, note};
     { listening.endpoint() } -> std::same_as<const Endpoint&>;
     { listening.handle() } -> std::same_as<NativeHandle>;
-    { listening.identity() } noexcept -> std::same_as<std::uint64_t>;
     { listening.accept(peer) } -> std::same_as<std::optional<Handle>>;
     { connect(there, deadline) } -> std::same_as<Handle>;
 });

@@ -4,8 +4,8 @@
 ///
 /// * `named_memory_prefix`: what automatic names begin with, as CPython's do on this system.
 /// * `make_named_memory(name, bytes, made)`: makes it, all zero and for this user alone, with nothing in it but the
-///   bytes asked for. They are had when it returns: no later touch fails. Calls `made(object)` as soon as there is
-///   something that would stay if this process were killed.
+///   bytes asked for. They are had when it returns: no later touch fails. Calls `made(object)` before it has its name, so
+///   before there is anything that would stay if this process were killed. (Linux without /proc: just after.)
 /// * `open_named_memory(name)`: finds it.
 /// * `unlink_named_memory(name)`: takes the name away; who has the memory mapped keeps it. Windows: does nothing,
 ///   name and memory go with the last handle or mapping there.

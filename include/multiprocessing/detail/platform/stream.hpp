@@ -113,6 +113,17 @@ public:
         return all;
     }
 
+    /// Calls `look(ahead, arrived)` for the handles of bytes that have not been taken: `ahead` of them end with theirs.
+    template <class Look>
+    void for_each_arrived(Look look) const {
+        for (const Arrival& arrival : arrivals_) {
+            if (arrival.position > position_)
+                look(static_cast<std::size_t>(arrival.position - position_), arrival.arrived);
+        }
+    }
+    /// What for_each_arrived() has told of another inbox, in that order.
+    void add_arrived(std::size_t ahead, Arrived&& arrived) { came(ahead, std::move(arrived)); }
+
     bool ended = false; ///< After what is in it the stream is at its end.
 
 private:

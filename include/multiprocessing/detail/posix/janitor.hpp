@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file janitor.hpp  POSIX twin: inode numbers, /proc/PID/maps, /dev/shm.
+/// @file janitor.hpp  POSIX twin: devices and inode numbers, /proc/PID/maps, /dev/shm.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/scope_exit.hpp>
@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -18,17 +20,35 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/mman.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 namespace multiprocessing::inline v1::detail::platform {
 
 inline constexpr bool names_outlive_processes = true;
 
+/// Marks the folders of Listeners, as memory may have the same number.
+inline constexpr std::uint64_t folder_mark = std::uint64_t{1} << 63;
+
+inline constexpr std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) noexcept {
+    hash = (hash ^ number) * 0x9E3779B97F4A7C15u;
+    return hash ^ hash >> 32;
+}
+
+/// Of a file: numbers of inodes are the same in many file systems.
+inline std::uint64_t identity_of_file(unsigned device_major, unsigned device_minor, std::uint64_t inode) noexcept {
+    return (mixed(mixed(device_major, device_minor), inode) & ~folder_mark) | 1;
+}
+inline std::uint64_t identity_of_file(const struct stat& status) noexcept {
+    return identity_of_file(gnu_dev_major(status.st_dev), gnu_dev_minor(status.st_dev), status.st_ino);
+}
+
 inline std::uint64_t identity_of(const MemoryObject& object) noexcept {
     struct stat status;
-    return ::fstat(object.handle().native(), &status) == 0 ? status.st_ino : 0;
+    return ::fstat(object.handle().native(), &status) == 0 ? identity_of_file(status) : 0;
 }
 
 inline Handle reading_end(const Handle& writer) {
@@ -36,6 +56,11 @@ inline Handle reading_end(const Handle& writer) {
     Handle reader{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
     if (!reader.valid()) throw_last_error("reopening a pipe (is /proc mounted?)");
     return reader;
+}
+
+inline bool has_reader(const Handle& writer) noexcept {
+    pollfd asked{writer.native(), 0, 0};
+    return ::poll(&asked, 1, 0) <= 0 || !(asked.revents & POLLERR);
 }
 
 inline void leave_family() {
@@ -47,13 +72,31 @@ inline void leave_family() {
     if (null > STDERR_FILENO) ::close(null);
 }
 
-/// Calls `look(name, inode)` for each entry of a folder.
+inline void reap(int pid) noexcept {
+    constexpr int no_waiting = 1; // WNOHANG of <sys/wait.h>, which is not included: see process.hpp
+    while (::syscall(SYS_wait4, pid, nullptr, no_waiting, nullptr) < 0 && errno == EINTR) {}
+}
+
+/// Calls `look(folder, name)` for each entry of an open folder, which it closes; false if it cannot be read.
 template <class Look>
-void for_each_entry(const char* folder, Look look) {
-    ::DIR* const open = ::opendir(folder);
-    if (!open) return;
+bool for_each_entry(int folder, Look look) {
+    ::DIR* const open = folder < 0 ? nullptr : ::fdopendir(folder);
+    if (!open) {
+        if (folder >= 0) ::close(folder);
+        return false;
+    }
     const ScopeExit closed{[&] { ::closedir(open); }};
-    while (const ::dirent* const entry = ::readdir(open)) look(entry->d_name, std::uint64_t{entry->d_ino});
+    for (;;) {
+        errno = 0;
+        const ::dirent* const entry = ::readdir(open);
+        if (!entry) return errno == 0;
+        look(folder, entry->d_name);
+    }
+}
+
+/// No symbolic link: its owner could have put it there.
+inline int open_folder(int in, const char* name) noexcept {
+    return ::openat(in, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 inline constexpr char socket_folder_prefix[] = "pymp-";
@@ -63,49 +106,77 @@ inline std::string folder_of_temporary_files() {
     return wanted && *wanted ? wanted : "/tmp";
 }
 
-/// Of a folder that a Listener has made; marked, as memory may have the same number in another file system.
-inline constexpr std::uint64_t folder_mark = std::uint64_t{1} << 63;
+/// Of a folder that a Listener makes, before it is there. Its name is random, so there is no other one of that name.
 inline std::uint64_t identity_of_folder(const std::string& path) noexcept {
-    struct stat status;
-    return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) ? status.st_ino | folder_mark : 0;
+    std::uint64_t hash = path.size();
+    for (const char letter : path) hash = mixed(hash, static_cast<unsigned char>(letter));
+    return hash | folder_mark;
 }
 
 inline bool is_of_process(std::uint64_t identity) noexcept { return (identity & folder_mark) != 0; }
 
-/// Takes these folders away, and the socket in each.
-inline void remove_socket_folders(const std::vector<std::uint64_t>& identities) {
-    std::vector<std::string> found;
-    for (const std::string& parent : {folder_of_temporary_files(), std::string("/tmp")}) {
-        for_each_entry(parent.c_str(), [&](const char* name, std::uint64_t inode) {
-            if (std::string_view(name).starts_with(socket_folder_prefix) &&
-                std::find(identities.begin(), identities.end(), inode | folder_mark) != identities.end())
-                found.push_back(parent + "/" + name);
-        });
+/// Takes the folder away, and the sockets in it, if it is one, and this user's.
+inline void remove_socket_folder(int parent, const char* name) noexcept {
+    const int folder = open_folder(parent, name);
+    struct stat status;
+    if (folder < 0) return;
+    if (::fstat(folder, &status) != 0 || status.st_uid != ::geteuid()) {
+        ::close(folder);
+        return;
     }
-    for (const std::string& folder : found) {
-        for_each_entry(folder.c_str(), [&](const char* name, std::uint64_t) {
-            if (std::string_view(name).starts_with("sock-")) ::unlink((folder + "/" + name).c_str());
+    for_each_entry(folder, [](int open, const char* entry) {
+        struct stat found;
+        if (std::string_view(entry).starts_with("sock-") &&
+            ::fstatat(open, entry, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(found.st_mode))
+            ::unlinkat(open, entry, 0);
+    });
+    ::unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+/// Takes the folders of these identities away.
+inline void remove_socket_folders(const std::vector<std::uint64_t>& identities) {
+    if (identities.empty()) return;
+    for (const std::string& parent : {folder_of_temporary_files(), std::string("/tmp")}) {
+        for_each_entry(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), [&](int open, const char* name) {
+            if (std::string_view(name).starts_with(socket_folder_prefix) &&
+                std::find(identities.begin(), identities.end(), identity_of_folder(parent + "/" + name)) !=
+                    identities.end())
+                remove_socket_folder(open, name);
         });
-        ::rmdir(folder.c_str());
     }
 }
 
-/// Which of the memory objects some process has mapped, of those that we may look at.
-inline std::vector<std::uint64_t> mapped_memory() {
+/// Adds what the process has mapped; false if the system is short of what it takes to tell.
+inline bool add_mapped(const std::string& process, std::vector<std::uint64_t>& found) {
+    std::FILE* const maps = std::fopen(("/proc/" + process + "/maps").c_str(), "re");
+    // It has ended, or is another user's: it cannot have mapped what is for this user alone.
+    if (!maps) return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
+    const ScopeExit closed{[&] { std::fclose(maps); }};
+    char line[512];
+    for (bool begins = true; std::fgets(line, sizeof line, maps); begins = std::strchr(line, '\n') != nullptr) {
+        // "7f..-7f.. rw-s 00000000 00:1a 4711    /dev/shm/psm_4c6a7b21". The path is as the process sees it, which may have
+        // other file systems elsewhere: what counts is the device, and the number there.
+        unsigned device_major = 0;
+        unsigned device_minor = 0;
+        unsigned long long inode = 0;
+        if (begins && std::sscanf(line, "%*s %*s %*s %x:%x %llu", &device_major, &device_minor, &inode) == 3 &&
+            inode)
+            found.push_back(identity_of_file(device_major, device_minor, inode));
+    }
+    return true;
+}
+
+/// Which files some process has mapped, of those that we may look at; nullopt if that is not known.
+inline std::optional<std::vector<std::uint64_t>> mapped_files() {
     std::vector<std::uint64_t> found;
-    for_each_entry("/proc", [&](const char* name, std::uint64_t) {
+    bool all = true;
+    bool any = false;
+    const bool read = for_each_entry(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), [&](int, const char* name) {
         if (name[0] < '0' || name[0] > '9') return;
-        std::FILE* const maps = std::fopen(("/proc/" + std::string(name) + "/maps").c_str(), "re");
-        if (!maps) return;
-        const ScopeExit closed{[&] { std::fclose(maps); }};
-        char line[512];
-        while (std::fgets(line, sizeof line, maps)) {
-            // "7f..-7f.. rw-s 00000000 00:1a 4711    /dev/shm/psm_4c6a7b21"
-            unsigned long long inode = 0;
-            if (std::sscanf(line, "%*s %*s %*s %*s %llu /dev/shm/", &inode) == 1 && inode)
-                found.push_back(inode);
-        }
+        all = add_mapped(name, found) && all;
+        any = true;
     });
+    if (!read || !all || !any) return std::nullopt; // without processes it is no /proc
     return found;
 }
 
@@ -116,17 +187,23 @@ inline void unlink_when_unused(std::vector<std::uint64_t> identities) {
     identities.erase(folders, identities.end());
     for (auto pause = std::chrono::milliseconds{10}; !identities.empty();
          pause = (std::min)(pause * 2, std::chrono::milliseconds{2000})) {
-        const std::vector<std::uint64_t> mapped = mapped_memory();
+        const auto mapped = mapped_files();
         std::vector<std::uint64_t> waiting;
-        for_each_entry("/dev/shm", [&](const char* name, std::uint64_t inode) {
-            if (std::find(identities.begin(), identities.end(), inode) == identities.end()) return;
-            if (std::find(mapped.begin(), mapped.end(), inode) != mapped.end()) {
-                waiting.push_back(inode);
-            } else {
-                ::shm_unlink(("/" + std::string(name)).c_str());
-            }
-        });
-        identities = std::move(waiting);
+        const bool read =
+            for_each_entry(::open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC), [&](int folder, const char* name) {
+                struct stat status;
+                if (::fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode) ||
+                    status.st_uid != ::geteuid())
+                    return;
+                const std::uint64_t identity = identity_of_file(status);
+                if (std::find(identities.begin(), identities.end(), identity) == identities.end()) return;
+                if (!mapped || std::find(mapped->begin(), mapped->end(), identity) != mapped->end()) {
+                    waiting.push_back(identity);
+                } else {
+                    ::unlinkat(folder, name, 0);
+                }
+            });
+        if (read) identities = std::move(waiting);
         if (!identities.empty()) std::this_thread::sleep_for(pause);
     }
 }

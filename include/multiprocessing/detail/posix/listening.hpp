@@ -129,29 +129,36 @@ inline void do_not_delay(const Handle& socket, int family) noexcept {
     if (family != AF_UNIX) ::setsockopt(socket.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-/// A folder that only this user may enter, for a socket in it. The janitor knows where they are, and their names.
-inline std::string make_private_folder() {
+inline std::string random_hex(std::size_t digits) {
+    std::array<std::byte, 16> random;
+    fill_random(random);
+    std::string text;
+    for (std::size_t i = 0; i < digits; ++i)
+        text += "0123456789abcdef"[static_cast<unsigned>(random[i]) & 15];
+    return text;
+}
+
+/// A folder that only this user may enter, for a socket in it. The janitor knows where they are, and their names. Calls
+/// `note(identity)` before it is made.
+template <class Note>
+std::string make_private_folder(Note& note) {
     constexpr std::size_t most = sizeof(sockaddr_un::sun_path) - sizeof "/sock-0123456789ab";
-    std::string folder = folder_of_temporary_files() + "/" + socket_folder_prefix + "XXXXXX";
-    if (folder.size() > most) folder = std::string("/tmp/") + socket_folder_prefix + "XXXXXX";
-    if (!::mkdtemp(folder.data())) throw_last_error("making a folder for a socket, " + folder);
+    constexpr std::size_t random_letters = 12;
+    std::string begin = folder_of_temporary_files() + "/" + socket_folder_prefix;
+    if (begin.size() + random_letters > most) begin = std::string("/tmp/") + socket_folder_prefix;
+    const std::string folder = begin + random_hex(random_letters);
+    note(identity_of_folder(folder));
+    if (::mkdir(folder.c_str(), 0700) != 0) throw_last_error("making a folder for a socket, " + folder);
     return folder;
 }
 
 class Listening {
 public:
-    Listening(Endpoint wanted, int backlog) {
+    template <class Note>
+    Listening(Endpoint wanted, int backlog, Note&& note) {
         if (!wanted.is_network() && wanted.path.empty()) {
-            folder_ = make_private_folder();
-            identity_ = identity_of_folder(folder_);
-            std::array<std::byte, 6> random;
-            fill_random(random);
-            wanted.path = folder_ + "/sock-";
-            for (const std::byte byte : random) {
-                for (const unsigned digit :
-                     {static_cast<unsigned>(byte) >> 4, static_cast<unsigned>(byte) & 15})
-                    wanted.path += "0123456789abcdef"[digit];
-            }
+            folder_ = make_private_folder(note);
+            wanted.path = folder_ + "/sock-" + random_hex(12);
         }
         try {
             listen(wanted, backlog);
@@ -166,7 +173,6 @@ public:
 
     const Endpoint& endpoint() const noexcept { return endpoint_; }
     NativeHandle handle() const noexcept { return socket_.native(); }
-    std::uint64_t identity() const noexcept { return pid_ == current_pid() ? identity_ : 0; }
 
     std::optional<Handle> accept(Endpoint& peer) {
         for (;;) {
@@ -222,7 +228,6 @@ private:
     Endpoint endpoint_;
     std::string made_;           // path of the socket
     std::string folder_;         // that it is in, if that is ours
-    std::uint64_t identity_ = 0; // of the folder, even if somebody has removed it
     int pid_ = current_pid();
 };
 

@@ -1,18 +1,21 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file named_memory.hpp  POSIX twin: shm_open, which is what CPython uses.
+/// @file named_memory.hpp  POSIX twin: files in /dev/shm, as shm_open makes them, which is what CPython uses.
 ///
 /// Boost's shared_memory_object calls the same function; called here, it leaves errno to us and a descriptor that a
 /// forked child closes.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/scope_exit.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -71,6 +74,34 @@ inline void unlink_named_memory(const std::string& name) {
     throw_bad_memory_name(name);
 }
 
+/// Makes it without a name, which it is given last: so nobody finds it half made, and nothing has a name that `made()` has
+/// not heard of. nullopt if that does not work here.
+template <class Made>
+std::optional<MemoryObject> make_named_memory_in_advance(const std::string& name, std::uint64_t bytes, Made made) {
+    // shm_open() has the words for others.
+    if (name.empty() || name.size() > 254 || name.find('/') != std::string::npos) return std::nullopt;
+    const std::string path = "/dev/shm/" + name;
+    struct stat there;
+    if (::lstat(path.c_str(), &there) == 0) throw_memory_exists(name); // before anything is reserved
+    Handle handle{::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
+    if (!handle.valid()) return std::nullopt;
+    const std::string nameless = "/proc/self/fd/" + std::to_string(handle.native());
+    if (::access(nameless.c_str(), F_OK) != 0) return std::nullopt; // without /proc it cannot be named
+    MemoryObject object{std::move(handle)};
+    made(object);
+    reserve_named_memory(name, object.handle(), bytes);
+    if (::linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+        if (errno == EEXIST) throw_memory_exists(name);
+        throw_bad_memory_name(name);
+    }
+    ScopeExit unlinked{[&] { ::unlink(path.c_str()); }};
+    // Opened anew, for who looks into /proc/PID/maps: what is mapped bears its name there, and not "(deleted)".
+    MemoryObject named{Handle{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)}};
+    if (identity_of(named) == identity_of(object)) object = std::move(named);
+    unlinked.release();
+    return object;
+}
+
 template <class Made>
 MemoryObject make_named_memory(const std::string& name, std::uint64_t bytes, Made made) {
     rlimit largest;
@@ -79,11 +110,14 @@ MemoryObject make_named_memory(const std::string& name, std::uint64_t bytes, Mad
         throw_error(std::make_error_code(std::errc::file_too_large),
                     quoted_memory(name) + " of " + std::to_string(bytes) + " bytes is beyond `ulimit -f`");
     }
+    if (std::optional<MemoryObject> object = make_named_memory_in_advance(name, bytes, made))
+        return std::move(*object);
     Handle handle{::shm_open(("/" + name).c_str(), O_CREAT | O_EXCL | O_RDWR, 0600)};
     if (!handle.valid()) {
         if (errno == EEXIST) throw_memory_exists(name);
         throw_bad_memory_name(name);
     }
+    // Killed here: it stays.
     ScopeExit unlinked{[&] { ::shm_unlink(("/" + name).c_str()); }};
     MemoryObject object{std::move(handle)};
     made(object);

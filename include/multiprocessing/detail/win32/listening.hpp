@@ -114,7 +114,9 @@ private:
 
 class Listening {
 public:
-    Listening(Endpoint wanted, int backlog) : endpoint_(std::move(wanted)) {
+    template <class Note>
+    Listening(Endpoint wanted, int backlog, Note&&) // a pipe's name goes with its process
+        : endpoint_(std::move(wanted)) {
         if (endpoint_.is_network()) {
             socket_ = std::make_unique<ListeningSocket>(endpoint_, backlog);
         } else {
@@ -124,7 +126,6 @@ public:
     }
 
     const Endpoint& endpoint() const noexcept { return endpoint_; }
-    std::uint64_t identity() const noexcept { return 0; } // a pipe's name goes with its process
     NativeHandle handle() const noexcept { return socket_ ? socket_->handle() : pipe_->handle(); }
     std::optional<Handle> accept(Endpoint& peer) {
         peer = {};

@@ -31,6 +31,12 @@ inline winapi::DWORD_ first_thread() noexcept {
     return first;
 }
 
+inline bool is_complete(ThreadName) noexcept { return true; }
+inline IdSpace id_space() noexcept { return 1; }
+inline IdOrigin begin_id_space() noexcept { return {1, 0, 0}; }
+inline void join_id_space(const IdOrigin&) noexcept {}
+inline bool are_apart(IdSpace, IdSpace) noexcept { return false; }
+
 inline ThreadName name_of_this_thread() noexcept {
     first_thread();
     return thread_name(winapi::GetCurrentThreadId(), winapi::GetCurrentThread());
