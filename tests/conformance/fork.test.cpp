@@ -80,7 +80,7 @@ TEST_CASE("a fork beside threads that use handles finds the list of handles whol
 
 TEST_CASE("a lifeline's write end is closed in a forked copy of the parent", "[fork]") {
     platform::Lifeline lifeline;
-    auto strand = lifeline.strand();
+    auto strand = lifeline.strand().child;
     auto out = platform::make_pipe();
     platform::HandleTraits::keep_in_forked_child(out.writer.native());
     const int copy = platform::fork_process();
@@ -103,7 +103,9 @@ TEST_CASE("a sibling is the child of the parent, and its robust mutex reports it
     platform::HandleTraits::keep_in_forked_child(out.writer.native());
     const int server_pid = platform::fork_process();
     if (server_pid == 0) {
-        const auto sibling = platform::fork_sibling();
+        int place = 0;
+        const auto sibling = platform::fork_sibling(place);
+        if (sibling && *sibling != 0 && place != *sibling) platform::exit_now(78);
         if (!sibling) platform::exit_now(77);
         if (*sibling == 0) platform::exit_now(::getppid() == 1 ? 1 : 42);
         platform::write_all(out.writer, std::as_bytes(std::span(&*sibling, 1)));
@@ -156,23 +158,24 @@ TEST_CASE("messages arrive whole, with their handles", "[channel]") {
     auto pipe = platform::make_pipe();
     const platform::NativeHandle handles[]{pipe.writer.native(), pipe.reader.native()};
     const std::string first(60'000, 'a');
-    platform::send(here, std::as_bytes(std::span(first)), handles);
-    platform::send(here, std::as_bytes(std::span("second", 6)), {});
+    platform::send(here, std::as_bytes(std::span(first)), handles, Deadline{});
+    platform::send(here, std::as_bytes(std::span("second", 6)), {}, Deadline{});
     pipe.writer.close();
 
-    auto message = platform::receive(there);
+    auto message = platform::receive(there, Deadline{});
     REQUIRE(message);
     CHECK(message->bytes.size() == first.size());
     REQUIRE(message->handles.size() == 2);
     platform::write_all(message->handles[0], std::as_bytes(std::span("x", 1)));
     CHECK(read_text(pipe.reader, 1) == "x");
-    message = platform::receive(there);
+    message = platform::receive(there, Deadline{});
     REQUIRE(message);
     CHECK(message->bytes.size() == 6);
     CHECK(message->handles.empty());
     here.close();
-    CHECK_FALSE(platform::receive(there));
-    CHECK_THROWS_AS(platform::send(there, std::as_bytes(std::span("x", 1)), {}), std::system_error);
+    CHECK_FALSE(platform::receive(there, Deadline{}));
+    CHECK_THROWS_AS(platform::send(there, std::as_bytes(std::span("x", 1)), {}, Deadline{}),
+                    std::system_error);
 }
 
 TEST_CASE("surroundings travel: environment, folder, umask, limits, affinity", "[surroundings]") {

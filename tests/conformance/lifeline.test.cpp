@@ -44,7 +44,7 @@ TEST_CASE("a parent that is killed at any instant leaves nobody behind", "[lifel
 TEST_CASE("a child whose parent is gone before it looks ends at once", "[lifeline]") {
     auto out = platform::make_pipe();
     platform::Handle strand;
-    { strand = platform::Lifeline{}.strand(); }
+    { strand = platform::Lifeline{}.strand().child; }
     if (!strand.valid()) return; // a platform where no child can get into this position
     auto request = child_program({"hold_lifeline"});
     request.argument(request.pass(strand));
@@ -60,11 +60,11 @@ TEST_CASE("a child that is tied lives as long as its parent", "[lifeline]") {
     platform::Lifeline lifeline;
     auto strand = lifeline.strand();
     auto request = child_program({"hold_lifeline"});
-    request.argument(strand.valid() ? request.pass(strand) : "-");
+    request.argument(strand.child.valid() ? request.pass(strand.child) : "-");
     request.argument(request.pass(out.writer));
     auto child = platform::spawn(request);
-    lifeline.tie(strand, child);
-    strand.close();
+    lifeline.tie(strand.child, child);
+    strand.child.close();
     out.writer.close();
     CHECK(read_text(out.reader, 4) == "held");
     CHECK_FALSE(platform::wait_one(child.sentinel().native(), Deadline::after(50ms)));

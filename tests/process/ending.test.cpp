@@ -6,6 +6,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <utility>
+
+#if !defined(_WIN32)
+#include <csignal>
+#include <pthread.h>
+#include <unistd.h>
+#endif
 
 using namespace process;
 
@@ -88,6 +95,100 @@ TEST_CASE("std::exit in a function that has started processes ends it, after its
     if (mp::detail::platform::can_fork) CHECK(tally.get(1) == 1);
 }
 
+#if !defined(_WIN32)
+namespace {
+
+void exit_in_function() {
+    mp::at_child_exit([] { std::exit(12); });
+    mp::at_child_exit([] { std::exit(11); });
+    std::exit(3);
+}
+void exit_in_function_after_return() {
+    mp::at_child_exit([] { std::exit(11); });
+}
+void exit_in_thread_of_function() {
+    mp::at_child_exit([] { std::thread([] { std::exit(13); }).join(); }); // which waits for what waits for it
+}
+void exit_in_two_threads() {
+    std::thread one([] { std::exit(5); });
+    std::thread two([] { std::exit(5); });
+    one.join();
+    two.join();
+}
+void exit_beside_target() {
+    std::thread([] { std::exit(6); }).detach();
+    for (;;) {
+        mp::Process p([] {});
+        p.start();
+        p.join();
+    }
+}
+void exit_in_handler() {
+    std::signal(SIGUSR1, [](int) { std::exit(7); });
+    mp::Process child({.daemon = true}, [] { std::this_thread::sleep_for(1h); });
+    child.start();
+    std::raise(SIGUSR1);
+}
+void exit_in_handler_at_end() {
+    std::signal(SIGUSR1, [](int) { std::exit(8); });
+    mp::at_child_exit([] { std::raise(SIGUSR1); });
+}
+void exit_in_destructor() {
+    struct Exits {
+        ~Exits() { std::exit(9); }
+    };
+    const Exits local;
+    throw 1;
+}
+void thread_exit_in_function() {
+    mp::at_child_exit([] { std::exit(15); });
+    mp::at_child_exit([] { ::pthread_exit(nullptr); });
+    std::exit(14);
+}
+void exit_quickly() { std::quick_exit(10); }
+
+void start_until_alarm(int microseconds) {
+    std::signal(SIGALRM, [](int) { std::exit(7); });
+    ::ualarm(static_cast<useconds_t>(microseconds), 0);
+    for (;;) {
+        mp::Process p({.daemon = true}, [] { std::this_thread::sleep_for(1h); });
+        p.start();
+        p.kill();
+        p.join();
+    }
+}
+
+} // namespace
+
+TEST_CASE("std::exit ends a child wherever it is called, with its code", "[ending]") {
+    const std::pair<void (*)(), int> ends[]{
+        {exit_in_function, 12},           {exit_in_function_after_return, 11},
+        {exit_in_thread_of_function, 13}, {exit_in_two_threads, 5},
+        {exit_beside_target, 6},          {exit_in_handler, 7},
+        {exit_in_handler_at_end, 8},      {exit_in_destructor, 9},
+        {thread_exit_in_function, 15},    {exit_quickly, 10}};
+    for (const auto& [target, code] : ends) {
+        mp::Process p(target);
+        p.start();
+        CHECK(p.join(60s));
+        p.kill();
+        p.join();
+        CHECK(p.exitcode() == code);
+    }
+}
+
+TEST_CASE("std::exit in a signal handler ends a child in the middle of a start", "[ending]") {
+    for (int i = 0; i < 40; ++i) {
+        mp::Process p(start_until_alarm, 3000 + 97 * i);
+        p.start();
+        CHECK(p.join(60s));
+        p.kill();
+        p.join();
+        CHECK(p.exitcode() == 7);
+    }
+}
+#endif
+
 TEST_CASE("exit functions run after an exception, too", "[ending]") {
     Tally tally;
     mp::Process p(
@@ -139,6 +240,16 @@ TEST_CASE("at the end of the program daemons are ended and other children joined
     const auto printed = support::output_of("leave_children");
     CHECK(printed.exitcode == 0);
     CHECK(printed.out == "main ends\nchild ends\n");
+}
+
+TEST_CASE("daemons that do not hear end together, a second after the program", "[ending]") {
+    if (!mp::detail::platform::can_fork) return;
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(support::output_of("leave_deaf_children", {"1"}).exitcode == 0);
+    const auto one = std::chrono::steady_clock::now() - begin;
+    CHECK(support::output_of("leave_deaf_children", {"8"}).exitcode == 0);
+    const auto eight = std::chrono::steady_clock::now() - begin - one;
+    CHECK(eight < one + 5s); // one after the other it would be seven seconds more
 }
 
 TEST_CASE("standard streams that are closed stay closed, and do no harm", "[ending]") {

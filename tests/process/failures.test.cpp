@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <process/copy.hpp>
 #include <process/support.hpp>
 
+#include <support/allocations.hpp>
 #include <support/program.hpp>
 #include <support/sanitizers.hpp>
 
@@ -9,7 +11,6 @@
 
 #if !defined(_WIN32)
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #endif
 
@@ -58,24 +59,6 @@ TEST_CASE("a program that is run by hand as if it were a child says so, and ends
 
 namespace {
 
-/// Runs `work` in a forked copy of this program; returns its exit code.
-template <class Work>
-int in_copy(Work work) {
-    mp::detail::platform::flush_standard_streams();
-    const int copy = ::fork();
-    if (copy == 0) {
-        int code = 100;
-        try {
-            code = work();
-        } catch (const std::exception& error) { std::fprintf(stderr, "in the copy: %s\n", error.what()); }
-        mp::detail::end_children();
-        ::_exit(code);
-    }
-    int status = 0;
-    ::waitpid(copy, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
 void limit(int resource, rlim_t value) {
     rlimit now{};
     ::getrlimit(static_cast<__rlimit_resource_t>(resource), &now);
@@ -116,6 +99,42 @@ TEST_CASE("with no descriptors left a start throws, and what runs is not harmed"
               limit(RLIMIT_NOFILE, 40);
               return start_until_refused(100);
           }) == 0);
+}
+
+TEST_CASE("a start that lacks memory at any of its allocations leaves nothing", "[failures]") {
+    if (support::has_asan) return; // it has an operator new of its own
+    const auto run = [](mp::Process p) {
+        p.start();
+        p.join();
+        return p.exitcode();
+    };
+    Tally tally;
+    const auto child = [](Tally) {};
+    CHECK(run(mp::Process(child, tally)) == 0);
+    const std::size_t leases = mp::detail::leases().count();
+    bool failed = true;
+    for (long count = 0; failed && count < 1000; ++count) {
+        mp::Process p(child, tally);
+        bool started = false;
+        {
+            const support::OneFailure at{static_cast<std::size_t>(count)};
+            try {
+                p.start();
+                started = true;
+            } catch (const std::exception&) {}
+            failed = at.seen();
+        }
+        if (started) {
+            p.join();
+        } else {
+            CHECK_FALSE(p.pid());
+        }
+        CHECK(mp::active_children().empty());
+    }
+    CHECK_FALSE(failed);
+    CHECK(run(mp::Process(child, tally)) == 0);
+    mp::detail::children().bury();
+    CHECK(mp::detail::leases().count() == leases); // and the listener looks for children and descriptors
 }
 
 TEST_CASE("processes run within a limit of address space", "[failures]") {

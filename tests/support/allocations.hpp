@@ -29,4 +29,17 @@ public:
     ~LittleMemory();
 };
 
+/// While it lives, the call of `operator new` by this thread that follows `allowed` others fails, that one alone; without
+/// effect under AddressSanitizer.
+class OneFailure {
+public:
+    explicit OneFailure(std::size_t allowed);
+    OneFailure(const OneFailure&) = delete;
+    OneFailure& operator=(const OneFailure&) = delete;
+    ~OneFailure();
+
+    /// Whether it has come to that.
+    bool seen() const;
+};
+
 } // namespace support

@@ -160,13 +160,13 @@ int hold_lifeline(const Arguments& arguments) {
 int parent_of_holder(const Arguments& arguments) {
     const platform::Handle out = platform::adopt_handle(arguments.at(0));
     platform::Lifeline lifeline;
-    const platform::Handle strand = lifeline.strand();
+    const platform::Strand strand = lifeline.strand();
     platform::SpawnRequest request{platform::program_to_spawn()};
     request.argument("hold_lifeline");
-    request.argument(strand.valid() ? request.pass(strand) : "-");
+    request.argument(strand.child.valid() ? request.pass(strand.child) : "-");
     request.argument(request.pass(out));
     const platform::Child child = platform::spawn(request);
-    lifeline.tie(strand, child);
+    lifeline.tie(strand.child, child);
     for (;;) std::this_thread::sleep_for(std::chrono::seconds{1});
 }
 

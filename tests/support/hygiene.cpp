@@ -46,12 +46,7 @@ public:
     }
 
     void testCaseEnded(const Catch::TestCaseStats& stats) override {
-        {
-            auto& launching = multiprocessing::detail::process_wide<multiprocessing::detail::Launching>();
-            const multiprocessing::detail::DeferredLog written_afterwards;
-            std::lock_guard lock{launching.mutex};
-            launching.stop_server();
-        }
+        multiprocessing::detail::process_wide<multiprocessing::detail::Launching>().stop_server();
         // What ends by itself gets a moment: a detached thread that is returning, a child that is being reaped. What was not
         // there at every look belongs to a test that runs beside this one.
         std::vector<std::string> left;

@@ -7,6 +7,7 @@
 
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/queues.hpp>
 #include <multiprocessing/shared_memory.hpp>
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/synchronize.hpp>
@@ -166,6 +167,27 @@ int leave_children(const Arguments&) {
     std::fflush(stdout);
     return 0;
 }
+
+#if !defined(_WIN32)
+int leave_deaf_children(const Arguments& arguments) {
+    const int count = std::atoi(arguments.at(0).c_str());
+    const support::Tally tally;
+    static std::vector<mp::Process*> left;
+    for (int i = 0; i < count; ++i) {
+        left.push_back(new mp::Process(
+            {.daemon = true},
+            [](support::Tally t) {
+                std::signal(SIGTERM, SIG_IGN);
+                t.add(0, 1);
+                std::this_thread::sleep_for(1h);
+            },
+            tally));
+        left.back()->start();
+    }
+    tally.wait_for(0, count);
+    return 0;
+}
+#endif
 
 void do_nothing() {}
 
@@ -339,6 +361,23 @@ int named_memory(const Arguments& arguments) {
 }
 #endif
 
+int plus_one(int x) { return x + 1; }
+
+/// A bit of everything that takes processes.
+int work_of_all_kinds(const Arguments&) {
+    mp::Queue<int> queue;
+    mp::Process putter([](mp::Queue<int> q) { q.put(7); }, queue);
+    putter.start();
+    if (queue.get(60s) != 7 || !putter.join(60s) || putter.exitcode() != 0) return 1;
+    mp::Process sleeper([] { std::this_thread::sleep_for(1h); });
+    sleeper.start();
+    sleeper.kill();
+    if (!sleeper.join(60s)) return 2;
+    mp::Pool pool(2);
+    if (pool.map(plus_one, std::vector<int>{1, 2, 3}) != std::vector<int>{2, 3, 4}) return 3;
+    return 0;
+}
+
 int as_if_child(const Arguments&) {
     const std::string self = mp::detail::platform::program_path().string();
     const int status = std::system((self + " --multiprocessing-child 77 - 4096 - 78").c_str());
@@ -364,10 +403,12 @@ int main(int argc, char** argv) {
     scenarios["leaves_pool_running"] = leaves_pool_running;
     scenarios["leaks_pool"] = leaks_pool;
     scenarios["as_if_child"] = as_if_child;
+    scenarios["work_of_all_kinds"] = work_of_all_kinds;
 #if !defined(_WIN32)
     scenarios["closed_streams"] = closed_streams;
     scenarios["lowers_limit"] = lowers_limit;
     scenarios["may_not_signal"] = may_not_signal;
+    scenarios["leave_deaf_children"] = leave_deaf_children;
     scenarios["named_memory"] = named_memory;
 #endif
     if (argc < 3 || scenarios.find(argv[2]) == scenarios.end()) {

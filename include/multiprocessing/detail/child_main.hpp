@@ -17,6 +17,7 @@
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>
 
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <mutex>
@@ -28,16 +29,23 @@
 namespace multiprocessing::inline v1::detail {
 
 /// The last step of a child, whether its target returned, threw, or called std::exit: nothing of the program's own
-/// exit handlers and static destructors runs. A full pipe behind stdout can hold it here until it is ended.
+/// exit handlers and static destructors runs. A full pipe behind stdout can hold it here until it is ended. May be called
+/// again inside of itself, by std::exit(): the last code is the child's.
 [[noreturn]] inline void finish_child(int code) {
+    ExitHooks& hooks = process_wide<ExitHooks>();
+    // std::exit() forgets a handler before it calls it: the next one would go on to the program's own.
+    if (hooks.any()) platform::exit_interception(finish_child);
+    hooks.take_over();
+    hooks.begins(EndStep::functions);
+    hooks.run(finish_child, code);
+    if (hooks.begins(EndStep::children)) end_children();
+    if (hooks.begins(EndStep::streams)) platform::flush_standard_streams();
     Self& me = self();
-    while (me.finishing.exchange(true)) platform::wait_any({}, Deadline{}); // another thread is at it
-    process_wide<ExitHooks>().run();
-    end_children();
-    platform::flush_standard_streams();
-    keep_names();
-    if (platform::report_before_exit(!me.has_lost_stacks()) && code == 0)
-        code = 23; // leaks, as LeakSanitizer's own exit code
+    if (hooks.begins(EndStep::last)) {
+        keep_names();
+        if (platform::report_before_exit(!me.has_lost_stacks()) && code == 0)
+            code = 23; // leaks, as LeakSanitizer's own exit code
+    }
     me.record->exitcode.store(code, std::memory_order_relaxed);
     me.record->stage.store(ChildStage::ended, std::memory_order_release);
     platform::exit_now(code);
@@ -60,7 +68,6 @@ inline void become_child(ChildStart& start, platform::Handle strand, platform::H
         me.strand = std::move(strand);
         me.alive.push_back(std::move(alive));
         me.record = &tree().space.at<ChildRecord>(start.record);
-        me.finishing = false;
         me.ends_children = false;
     }
     process_wide<ExitHooks>().clear();
@@ -80,6 +87,12 @@ inline void become_child(ChildStart& start, platform::Handle strand, platform::H
     platform::exit_now(1);
 }
 
+/// The function of set_forkserver_preload().
+inline void run_preload(const CodeAddress& place) {
+    const void* const preload = resolve(place, 0);
+    reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(preload))();
+}
+
 /// Second step: runs the target, and ends.
 [[noreturn]] inline void run_child(const ChildStart& start, std::span<const std::byte> payload,
                                    const Thunk& target) {
@@ -93,6 +106,7 @@ inline void become_child(ChildStart& start, platform::Handle strand, platform::H
     self().record->stage.store(ChildStage::running, std::memory_order_release);
     int code = 0;
     try {
+        if (start.has_preload) run_preload(start.preload);
         // Not converted from the vector: the constructor for ranges costs each program 15 ms to compile.
         std::vector<platform::Handle> handles = std::move(self().given);
         TargetFrame frame{payload, {start.given.data(), start.given.size()}, {handles.data(), handles.size()}};

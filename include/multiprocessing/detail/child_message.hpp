@@ -53,6 +53,8 @@ inline void write_start(Writer& writer, const ChildStart& start) {
     writer.raw(start.default_method.value_or(StartMethod::spawn));
     writer.raw(start.log_level);
     writer.raw(std::uint8_t{start.serves});
+    writer.raw(std::uint8_t{start.has_preload});
+    writer.raw(start.preload);
 }
 inline ChildStart read_start(Reader& reader) {
     ChildStart start;
@@ -70,6 +72,8 @@ inline ChildStart read_start(Reader& reader) {
     if (has_method) start.default_method = method;
     start.log_level = reader.raw<LogLevel>();
     start.serves = reader.flag();
+    start.has_preload = reader.flag();
+    start.preload = reader.raw<CodeAddress>();
     return start;
 }
 

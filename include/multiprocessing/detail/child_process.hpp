@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/child_record.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exit_hooks.hpp>
 #include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
@@ -21,6 +22,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -42,17 +44,21 @@ struct Remains {
 /// One child. Poll, wait, interrupt, terminate and kill may be called by several threads.
 class ChildProcess {
 public:
-    ChildProcess(platform::Child process, ProcessIdentity identity, Incarnation name, Block record,
-                 Block message, platform::Handle alive, bool supervised)
-        : process_(std::move(process)),
-          identity_(std::move(identity)),
-          name_(name),
-          record_(std::move(record)),
-          message_(std::move(message)),
-          alive_(std::move(alive)),
-          supervised_(supervised) {}
+    /// Made before its process: from the instant when that runs, nothing may be missing that could be refused.
+    ChildProcess(ProcessIdentity identity, Incarnation name, bool supervised)
+        : identity_(std::move(identity)), name_(name), supervised_(supervised) {}
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
+
+    /// It runs. Before anybody else knows of this object.
+    void begin(platform::Child process, Block record, Block message, platform::Handle alive,
+               platform::Handle tether) noexcept {
+        process_ = std::move(process);
+        record_ = std::move(record);
+        message_ = std::move(message);
+        alive_ = std::move(alive);
+        tether_ = std::move(tether);
+    }
 
     int pid() const noexcept { return process_.pid(); }
     const platform::Handle& sentinel() const noexcept { return process_.sentinel(); }
@@ -79,14 +85,17 @@ public:
     }
 
     void interrupt() {
+        const NotToEndIn part;
         std::lock_guard lock{mutex_};
         process_.interrupt();
     }
     void terminate() {
+        const NotToEndIn part;
         std::lock_guard lock{mutex_};
         process_.terminate();
     }
     void kill() {
+        const NotToEndIn part;
         std::lock_guard lock{mutex_};
         process_.kill();
     }
@@ -112,13 +121,24 @@ public:
         return refusal_;
     }
 
-    /// Ends it for certain: SIGTERM, and SIGKILL after a second.
+    /// Ends it for certain: SIGTERM, and SIGKILL after a second. Throws `std::system_error` if the system refuses both.
     void end() {
-        terminate();
-        if (wait(Deadline::after(std::chrono::seconds{1}))) return;
-        kill();
-        wait(Deadline{});
+        if (!try_to(&ChildProcess::terminate) || !wait(Deadline::after(std::chrono::seconds{1}))) {
+            kill();
+            wait(Deadline{});
+        }
     }
+
+    /// terminate() or kill(); false if that was refused: it runs with rights that this process does not have, say.
+    bool try_to(void (ChildProcess::*ending)()) noexcept {
+        try {
+            (this->*ending)();
+            return true;
+        } catch (const std::exception&) { return false; }
+    }
+
+    /// What it has used of the processors.
+    std::optional<std::chrono::microseconds> cpu_time() const noexcept { return process_.cpu_time(); }
 
 private:
     platform::Child process_;
@@ -127,6 +147,7 @@ private:
     Block record_;
     Block message_; // what it was told, until it has ended
     platform::Handle alive_;
+    platform::Handle tether_; // our end of its strand, if that is one of its own
     std::atomic<bool> supervised_;
     Mutex mutex_;
     std::optional<platform::Ending> ending_;
@@ -141,12 +162,34 @@ class Children : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::children;
 
-    void add(std::shared_ptr<ChildProcess> child) {
+    /// Makes room for one more: to be followed by add(), which then cannot fail, or by unexpect().
+    void expect() {
+        const NotToEndIn part;
         std::lock_guard lock{mutex};
-        // Room for what it will leave: that is noted where its end is seen, which must not fail.
-        if (remains_.capacity() <= remains_.size() + running_.size())
-            remains_.reserve(2 * (remains_.size() + running_.size() + 1));
+        const std::size_t needed = running_.size() + expected_ + 1;
+        if (running_.capacity() < needed) running_.reserve(2 * needed);
+        // Room for what it will leave, too: that is noted where its end is seen, which must not fail.
+        if (remains_.capacity() < remains_.size() + needed) remains_.reserve(2 * (remains_.size() + needed));
+        ++expected_;
+    }
+    void unexpect() noexcept {
+        const NotToEndIn part;
+        std::lock_guard lock{mutex};
+        --expected_;
+    }
+    void add(std::shared_ptr<ChildProcess> child) noexcept {
+        const NotToEndIn part;
+        std::lock_guard lock{mutex};
+        --expected_;
         running_.push_back(std::move(child));
+    }
+
+    /// In place of unexpect(): of a process that could not become a child of ours.
+    void add(Remains remains) noexcept {
+        const NotToEndIn part;
+        std::lock_guard lock{mutex};
+        --expected_;
+        remains_.push_back(std::move(remains));
     }
 
     /// Notices which have ended, at each start: as many at a time as take no longer than that, in turn, so that starting
@@ -154,6 +197,7 @@ public:
     void reap() {
         std::vector<std::shared_ptr<ChildProcess>> children;
         {
+            const NotToEndIn part;
             std::lock_guard lock{mutex};
             for (std::size_t i = (std::min)(most_at_a_start, running_.size()); i > 0; --i) {
                 next_running_ = next_running_ + 1 < running_.size() ? next_running_ + 1 : 0;
@@ -176,6 +220,7 @@ public:
     void remove(const ChildProcess& child, Remains remains) {
         std::shared_ptr<ChildProcess> ended; // let go of without the mutex
         {
+            const NotToEndIn part;
             std::lock_guard lock{mutex};
             remains_.push_back(std::move(remains)); // add() has made the room
             const auto it = std::find_if(running_.begin(), running_.end(),
@@ -191,6 +236,7 @@ public:
     /// Takes back the memory of the dead whose descendants are gone too, and ends the leases that they held. Looks at the
     /// latest, and at `most` of them in turn.
     void bury(std::size_t most = ~std::size_t{0}) {
+        const NotToEndIn part;
         std::unique_lock lock{mutex};
         if (!remains_.empty()) bury_if_gone(remains_.size() - 1, lock);
         for (std::size_t looks = (std::min)(most, remains_.size()); looks > 0 && !remains_.empty(); --looks) {
@@ -199,22 +245,39 @@ public:
         }
     }
 
-    /// At the end of this process: the daemonic ones are ended, the others waited for, as in Python.
+    /// At the end of this process: the daemonic ones are ended, all together, the others waited for, as in Python. One that
+    /// may not be ended is left.
     void end_all() {
         const auto children = running();
+        if (children.empty()) return; // without even asking for the time: see bound_early
         for (const auto& child : children) {
-            if (child->identity().daemon) child->terminate();
+            if (child->identity().daemon) child->try_to(&ChildProcess::terminate);
         }
+        const Deadline patience = Deadline::after(std::chrono::seconds{1});
         for (const auto& child : children) {
-            if (child->identity().daemon) child->end();
+            if (child->identity().daemon && !child->wait(patience)) child->try_to(&ChildProcess::kill);
         }
-        for (const auto& child : children) child->wait(Deadline{});
+        std::string left;
+        for (const auto& child : children) {
+            if (child->poll()) continue;
+            if (child->identity().daemon && !child->try_to(&ChildProcess::kill)) {
+                left += " " + child->identity().name + " (pid " + std::to_string(child->pid()) + ")";
+            } else {
+                child->wait(Deadline{});
+            }
+        }
+        if (!left.empty())
+            get_logger().log(LogLevel::warning,
+                             "at the end of the process these children go on, as the system refuses "
+                             "to end them:" +
+                                 left);
     }
 
     void after_fork(bool in_child) {
         if (in_child) { // they are the parent's
             running_.clear();
             remains_.clear();
+            expected_ = 0;
         }
         ForkSafe::after_fork(in_child);
     }
@@ -237,6 +300,7 @@ private:
     }
 
     std::vector<std::shared_ptr<ChildProcess>> all() {
+        const NotToEndIn part;
         std::lock_guard lock{mutex};
         return running_;
     }
@@ -248,11 +312,13 @@ private:
     // Where reap() and bury() go on looking.
     std::size_t next_running_ = 0;
     std::size_t next_remains_ = 0;
+    std::size_t expected_ = 0; // room in running_
 };
 
 inline Children& children() { return process_wide<Children>(); }
 
 inline std::optional<platform::Ending> ChildProcess::look() {
+    const NotToEndIn part;
     std::lock_guard lock{mutex_};
     if (ending_) return ending_;
     ending_ = process_.poll();
@@ -267,6 +333,7 @@ inline std::optional<platform::Ending> ChildProcess::look() {
 }
 
 inline void ChildProcess::settle() {
+    std::optional<NotToEndIn> part{std::in_place};
     std::unique_lock lock{mutex_};
     if (std::exchange(settled_, true)) return;
     const ChildRecord& record = tree().space.at<ChildRecord>(record_.position());
@@ -275,8 +342,10 @@ inline void ChildProcess::settle() {
                     std::move(unclaimed_), std::move(kept_)};
     record_ = Block{};
     message_ = Block{};
+    tether_.close();
     const std::optional<int> code = ending_->exitcode;
     lock.unlock();
+    part.reset();
 
     if (never_entered && code && *code >= 0) {
         get_logger().log(LogLevel::warning,

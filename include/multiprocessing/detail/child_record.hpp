@@ -3,6 +3,7 @@
 /// @file child_record.hpp  What a child leaves in shared memory about itself, so that its parent knows even if it did not see.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/parking.hpp>
 #include <multiprocessing/detail/space.hpp>
 
 #include <atomic>
@@ -19,12 +20,18 @@ enum class ChildStage : std::uint32_t {
     ended,   ///< It ended by itself; `exitcode` is its last word.
 };
 
+/// Whether a copy of the fork server has the rights that it should have, and may run.
+enum class Approval : std::uint32_t { asked, given, refused };
+
 /// One per child, in a block of the parent's heap. All zero is a valid one.
 struct ChildRecord {
     std::atomic<ChildStage> stage;
     std::atomic<std::int32_t> exitcode; ///< Of a child that ended by itself: valid once `stage` is `ended`.
     std::atomic<std::uint32_t> touched; ///< It has taken memory of the Space, which its death will leave.
-    char refusal[240];                  ///< Why it refused, null-terminated; valid once `stage` is `refused`.
+    std::atomic<Approval> approved;
+    ParkingPlace approval;
+    int pid;           ///< Of a copy that the fork server made: written by the kernel, before its first step.
+    char refusal[240]; ///< Why it refused, null-terminated; valid once `stage` is `refused`.
 };
 static_assert(std::atomic<ChildStage>::is_always_lock_free);
 

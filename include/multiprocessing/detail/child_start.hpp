@@ -3,6 +3,7 @@
 /// @file child_start.hpp  What a child is told at its start.
 
 #include <multiprocessing/detail/child_record.hpp>
+#include <multiprocessing/detail/code_address.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
@@ -64,6 +65,10 @@ struct ChildStart {
     std::optional<StartMethod> default_method;
     LogLevel log_level;
     bool serves;
+    /// Runs before the target: the function of set_forkserver_preload(), in the server, and in a child that is started by spawn
+    /// in its place. `has_preload` says whether there is one.
+    CodeAddress preload;
+    bool has_preload;
 };
 
 } // namespace multiprocessing::inline v1::detail

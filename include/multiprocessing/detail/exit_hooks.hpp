@@ -3,9 +3,14 @@
 /// @file exit_hooks.hpp  What a child does last, for those who asked for it.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/state.hpp>
 #include <multiprocessing/util.hpp>
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -15,6 +20,39 @@
 
 namespace multiprocessing::inline v1::detail {
 
+/// While one lives, this thread may hold mutexes that the end of the process needs. A signal handler that calls std::exit()
+/// then finds them held by the very thread it runs in.
+class [[nodiscard("an unnamed guard ends at once")]] NotToEndIn {
+public:
+    NotToEndIn() noexcept { depth().fetch_add(1, std::memory_order_relaxed); }
+    NotToEndIn(const NotToEndIn&) = delete;
+    NotToEndIn& operator=(const NotToEndIn&) = delete;
+    ~NotToEndIn() { depth().fetch_sub(1, std::memory_order_relaxed); }
+
+    /// Tells this thread from others: without a function of the system, which each child would have to look up anew.
+    static const void* thread() noexcept { return &depth(); }
+
+    static bool any() noexcept { return depth().load(std::memory_order_relaxed) != 0; }
+    /// In a forked child: what the thread was in is its parent's.
+    static void forget() noexcept {
+        if (any()) depth().store(0, std::memory_order_relaxed); // a store would cost each child a page
+    }
+
+private:
+    static std::atomic<int>& depth() noexcept {
+        static constinit thread_local std::atomic<int> here{0}; // atomic against a handler in this thread
+        return here;
+    }
+};
+
+/// The steps of a child's end, each of which is begun once.
+enum class EndStep { none, functions, children, streams, last };
+
+/// What a child does last: the functions of at_child_exit(), and which thread takes the last steps.
+///
+/// Any thread may end the child, by std::exit(), and so may one that takes the last steps already: a function of
+/// at_child_exit() that calls std::exit(), or a signal handler that does. Then the inner call goes on where the outer one
+/// was interrupted, with the next step.
 class ExitHooks : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::exit_hooks;
@@ -24,9 +62,36 @@ public:
         hooks_.push_back(std::move(hook));
     }
 
-    /// Runs them, last added first; also those that are added meanwhile. What they throw is logged.
-    void run() noexcept {
-        for (;;) {
+    bool any() {
+        std::lock_guard lock{mutex};
+        return !hooks_.empty();
+    }
+
+    /// This thread ends the child. If another one is at it, waits for that, for ever if need be: unless it makes no progress,
+    /// as it may be waiting for this thread. Then this one goes on in its place.
+    void take_over() {
+        const void* const me = NotToEndIn::thread();
+        const void* before = nullptr;
+        while (!ending_.compare_exchange_strong(before, me) && before != me) {
+            const std::uint64_t seen = progress_.load();
+            platform::wait_any({}, Deadline::after(std::chrono::seconds{2}));
+            if (progress_.load() != seen) before = nullptr; // which is none: it is looked at once more
+        }
+    }
+
+    /// Whether this step is to be taken, by this thread; waits for ever in a thread that another one has taken the place of.
+    bool begins(EndStep step) {
+        while (ending_.load() != NotToEndIn::thread()) platform::wait_any({}, Deadline{});
+        ++progress_;
+        if (step_.load() >= step) return false;
+        step_.store(step);
+        return true;
+    }
+
+    /// Runs them, last added first; also those that are added meanwhile. What they throw is logged. One that ends its thread
+    /// (pthread_exit) does not come back: `instead` is called, and does not return.
+    void run(void (*instead)(int), int code) noexcept {
+        while (step_.load() <= EndStep::functions) {
             std::function<void()> hook;
             {
                 std::lock_guard lock{mutex};
@@ -34,12 +99,17 @@ public:
                 hook = std::move(hooks_.back());
                 hooks_.pop_back();
             }
+            ++progress_;
             try {
                 hook();
             } catch (const std::exception& error) {
                 get_logger().log(LogLevel::error,
                                  std::string("a function of at_child_exit() threw: ") + error.what());
-            } catch (...) { get_logger().log(LogLevel::error, "a function of at_child_exit() threw"); }
+            } catch (...) {
+                if (platform::is_thread_exit()) instead(code);
+                get_logger().log(LogLevel::error, "a function of at_child_exit() threw");
+            }
+            begins(EndStep::functions); // or another thread has lost its patience
         }
     }
 
@@ -47,10 +117,16 @@ public:
     void clear() {
         std::lock_guard lock{mutex};
         hooks_.clear();
+        NotToEndIn::forget();
+        ending_.store(nullptr);
+        step_.store(EndStep::none);
     }
 
 private:
     std::vector<std::function<void()>> hooks_;
+    std::atomic<const void*> ending_{nullptr}; // the thread that takes the last steps
+    std::atomic<EndStep> step_{EndStep::none};
+    std::atomic<std::uint64_t> progress_{0};
 };
 
 } // namespace multiprocessing::inline v1::detail

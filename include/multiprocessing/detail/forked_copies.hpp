@@ -35,6 +35,7 @@ inline void hold_tree(Self& me) {
         platform::Pipe pipe = platform::make_pipe();
         platform::HandleTraits::keep_in_forked_child(pipe.writer.native());
         me.alive.push_back(std::move(pipe.writer));
+        me.tree_end = std::move(pipe.reader);
     }
 }
 

@@ -10,6 +10,7 @@
 #include <multiprocessing/detail/launching.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
+#include <multiprocessing/detail/platform/kinship.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
@@ -41,8 +42,9 @@ inline void start_janitor() {
     launching.hold_tree();
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
                                                               : launching.executable};
-    const platform::Handle end =
-        platform::reading_end(self().alive.front()); // the main process's, of all that we hold
+    // The main process's, of all that we hold. It has the reading end itself, which nobody can refuse.
+    const platform::Handle end = self().tree_end.valid() ? self().tree_end.duplicate()
+                                                            : platform::reading_end(self().alive.front());
     spawn.argument(janitor_marker);
     spawn.argument(spawn.pass(tree().space.handle()));
     spawn.argument(spawn.pass(end));
@@ -59,7 +61,10 @@ inline void enter_if_janitor() {
         platform::leave_family();
         std::vector<std::uint64_t> left;
         {
-            Space space{platform::adopt_handle(arguments[2])};
+            platform::Handle memory = platform::adopt_handle(arguments[2]);
+            // It takes names away, of whatever it is told: only of kin. The process that started it may have ended.
+            if (!platform::stranger(memory, false).empty()) platform::exit_now(1);
+            Space space{std::move(memory)};
             const platform::Handle end = platform::adopt_handle(arguments[3]);
             std::array<std::byte, 1> byte;
             while (platform::read_some(end, byte) != 0) {}

@@ -8,7 +8,6 @@
 #include <multiprocessing/detail/launcher_spawn.hpp>
 #include <multiprocessing/detail/launching.hpp>
 
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -32,23 +31,22 @@ inline std::shared_ptr<ChildProcess> launch(const LaunchRequest& request) {
     require_freeze_support(request.method);
     children().reap(); // as Python does
     Launching& launching = process_wide<Launching>();
-    const DeferredLog written_afterwards;
+    StartNotes notes; // written when nothing is held any more
+    if constexpr (platform::can_fork) {
+        if (request.method == StartMethod::forkserver) return ForkServerStart{request, launching, notes}.run();
+    }
+    const NotToEndIn part;
     std::lock_guard lock{launching.mutex};
-    if (!std::exchange(launching.ends_children, true)) std::atexit(end_children);
-    launching.hold_tree();
+    prepare_first_start(launching);
     Birth birth{request, launching.lifeline()};
-    Block message;
     platform::Child process;
     if (request.method == StartMethod::spawn) {
-        message = write_message(birth.start, request.payload, {});
-        process = start_by_spawn(birth, request, message, launching);
+        birth.message = write_message(birth.start, request.payload, {});
+        process = start_by_spawn(birth, request, launching);
     } else if constexpr (platform::can_fork) {
-        process = request.method == StartMethod::fork ? start_by_fork(birth, request)
-                                                      : start_by_forkserver(birth, request, message, launching);
+        process = start_by_fork(birth, request, notes);
     }
-    auto child = birth.into_child(std::move(process), std::move(message));
-    children().add(child);
-    return child;
+    return birth.into_child(std::move(process));
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -13,21 +13,21 @@
 #include <multiprocessing/detail/scope_exit.hpp>
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
 /// Once per process: what a fork beside threads may do.
-inline void warn_of_threads() {
+inline void warn_of_threads(StartNotes& notes) {
     std::atomic<bool>& warned = self().warned_of_threads;
     if (warned.load(std::memory_order_relaxed)) return;
-    const int threads = platform::foreign_threads(self().own_threads);
+    const std::optional<int> threads = platform::foreign_threads(self().own_threads);
     if (threads == 0 || warned.exchange(true)) return;
-    get_logger().log(LogLevel::warning,
-                     "fork() beside " + std::to_string(threads) +
-                         " other thread(s): a lock that one of them holds stays locked in the child for "
-                         "ever; use the start method 'forkserver' or 'spawn'");
+    notes.warnings.push_back("fork() beside " + (threads ? std::to_string(*threads) : "an unknown number of") +
+                             " other thread(s): a lock that one of them holds stays locked in the child for "
+                             "ever; use the start method 'forkserver' or 'spawn'");
 }
 
 /// The child's side of a fork; does not return, and lets nothing unwind into the frames that it shares with its parent.
@@ -36,7 +36,7 @@ inline void warn_of_threads() {
     try {
         ChildRecord& record = parent.space.at<ChildRecord>(birth.start.record);
         process_wide<Tree>().join(parent.owner, birth.start.name, &record.touched);
-        become_child(birth.start, std::move(birth.strand), std::move(birth.alive.writer));
+        become_child(birth.start, std::move(birth.strand.child), std::move(birth.alive.writer));
         // From here on they are this process's own: a child of its will not have them. The request is never destroyed here.
         for (const platform::Handle& handle : handles_of(request)) self().given.emplace_back(handle.native());
         platform::take_null_input();
@@ -45,10 +45,10 @@ inline void warn_of_threads() {
     run_child(birth.start, request.payload, target);
 }
 
-inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request) {
-    warn_of_threads();
+inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request, StartNotes& notes) {
+    warn_of_threads(notes);
     platform::flush_standard_streams(); // else what is buffered here is written twice
-    platform::HandleTraits::keep_in_forked_child(birth.strand.native());
+    platform::HandleTraits::keep_in_forked_child(birth.strand.child.native());
     platform::HandleTraits::keep_in_forked_child(birth.alive.writer.native());
     const auto keep_handles = [&](bool keep) {
         for (const auto& handle : handles_of(request))
@@ -61,6 +61,8 @@ inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request)
     const Thunk& target = resolve(request.target, request.target_file);
     self().starts_child_by_fork = true;
     const ScopeExit started{[] { self().starts_child_by_fork = false; }};
+    // A signal handler that calls std::exit() in the middle of the fork would find every lock taken, by its own thread.
+    const platform::AllSignalsBlocked in_one_piece;
     const int pid = platform::fork_process();
     if (pid == 0) live_as_fork(birth, request, parent, target);
     // Not tied to the lifeline from here: the child does that before anything else, and looks whether we still live.

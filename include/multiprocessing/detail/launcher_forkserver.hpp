@@ -2,19 +2,21 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file launcher_forkserver.hpp  Start method forkserver: the child is a copy of a small server, and still a child of ours.
 
-#include <multiprocessing/detail/child_main.hpp>
-#include <multiprocessing/detail/child_message.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_server.hpp>
 #include <multiprocessing/detail/launcher_spawn.hpp>
 #include <multiprocessing/detail/launching.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
-#include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/surroundings.hpp>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,196 +26,280 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Asks the server for a copy of itself. With it travel the strand, the end that says the subtree is alive, and, as far
-/// as the flags say so, standard output, standard error and the working directory, in this order.
-struct ForkRequest {
-    Position message;
-    platform::SignalMask mask;
-    bool has_output;
-    bool has_error;
-    bool has_folder;
-    std::uint64_t handles; ///< Among the target's arguments: they follow, in messages of nothing else.
-};
-
-/// The server's answer.
-struct ForkReply {
-    int pid;   ///< 0: no child was made.
-    int error; ///< Why, as an errno; 0 if the kernel refuses this kind of fork.
-};
-
-template <class T>
-std::span<const std::byte> bytes_of(const T& value) {
-    return {reinterpret_cast<const std::byte*>(&value), sizeof value};
-}
-
-/// The life of a copy of the server; does not return into the server's loop.
-[[noreturn]] inline void live_as_copy(const ForkRequest& request, std::vector<platform::Handle>& handles,
-                                      TreeMember& server) noexcept {
-    ChildMessage message;
-    try {
-        std::size_t next = 0;
-        const auto take = [&](bool there) {
-            return there ? std::move(handles.at(next++)) : platform::Handle{};
-        };
-        platform::Handle strand = take(true);
-        platform::hold(strand); // before all else
-        platform::Handle alive = take(true);
-        const platform::Handle output = take(request.has_output);
-        const platform::Handle error = take(request.has_error);
-        const platform::Handle folder = take(request.has_folder);
-        while (next < handles.size()) { // from here on our own: not for a child of ours
-            self().given.emplace_back(handles[next].release());
-            ++next;
-        }
-
-        message = read_message(server.space, request.message);
-        self().alive.pop_back(); // that one says the server is alive; the ancestors' are ours, too
-        ChildRecord& record = server.space.at<ChildRecord>(message.start.record);
-        process_wide<Tree>().join(server.owner, message.start.name, &record.touched);
-        platform::ignore_interrupt(self().ignored_interrupt_before);
-        become_child(message.start, std::move(strand), std::move(alive));
-        platform::take_standard_outputs({output.native(), error.native()});
-        platform::apply_surroundings(message.changes, folder);
-        platform::leave_word(state_word_name, state_root().word); // the environment may be another one now
-        request.mask.apply();
-    } catch (const std::exception& error) { refuse_child(message.start, error); }
-    run_child(message.start, message.payload);
-}
-
-/// Target of the server process: it copies itself on demand, until its parent closes the channel. It has one thread, and
-/// a copy costs the same however large the parent is, as the server was made anew.
-struct ServeForks {
-    static void run(TargetFrame& frame) {
-        if (!frame.payload.empty()) run_preload(frame.payload);
-        const platform::Handle channel = std::move(self().channel);
-        // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every copy anew.
-        platform::take_standard_outputs(platform::standard_outputs());
-        while (std::optional<platform::Message> message = platform::receive(channel)) {
-            platform::send(channel, bytes_of(copy_for(*message, channel)), {});
-        }
-    }
-
-private:
-    /// The function of set_forkserver_preload().
-    static void run_preload(std::span<const std::byte> payload) {
-        CodeAddress place;
-        std::memcpy(&place, payload.data(), sizeof place);
-        const void* const preload = resolve(place, 0);
-        reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(preload))();
-    }
-
-    static ForkReply copy_for(platform::Message& message, const platform::Handle& channel) {
-        ForkRequest request{0, platform::SignalMask::of_caller(), false, false, false, 0};
-        if (message.bytes.size() != sizeof request || message.handles.size() < 2) return {0, EINVAL};
-        std::memcpy(&request, message.bytes.data(), sizeof request);
-        while (request.handles > 0) {
-            std::optional<platform::Message> more = platform::receive(channel);
-            if (!more || more->handles.empty() || more->handles.size() > request.handles) return {0, EMFILE};
-            request.handles -= more->handles.size();
-            for (platform::Handle& handle : more->handles) message.handles.push_back(std::move(handle));
-        }
-        for (const auto& handle : message.handles)
-            platform::HandleTraits::keep_in_forked_child(handle.native());
-        platform::flush_standard_streams();
-        TreeMember& server = tree();
-        process_wide<Tree>().prepare_join();
-        self().starts_child_by_fork = true;
-        before_fork(); // this kind of fork does not run the handlers of fork()
-        std::optional<int> pid;
-        int error = 0;
-        try {
-            pid = platform::fork_sibling();
-        } catch (const std::system_error& refused) { error = refused.code().value(); }
-        const bool in_child = pid && *pid == 0;
-        after_fork(in_child);
-        self().starts_child_by_fork = false;
-        if (in_child) live_as_copy(request, message.handles, server);
-        return {pid.value_or(0), error};
-    }
-};
-
-/// Starts the server of this process, at its first need.
-inline ForkServer& running_server(Launching& launching) {
-    if (launching.server) return *launching.server;
+/// Holding `mutex`.
+inline std::shared_ptr<ForkServer> make_server(Launching& launching, platform::Surroundings now) {
     LaunchRequest request{StartMethod::spawn,
                           {"ForkServer", true, {}},
                           thunk_address<ServeForks, TargetFrame>(),
                           thunk_file<ServeForks, TargetFrame>()};
-    if (launching.preload) {
-        const CodeAddress place = code_address_of(reinterpret_cast<const void*>(launching.preload));
-        const auto bytes = bytes_of(place);
-        request.payload.assign(bytes.begin(), bytes.end());
-    }
     request.serves = true;
+    request.supervised = true; // its end is dealt with where no mutex is held
     auto [here, there] = platform::make_channel();
+    platform::RightsFiles files;
+    platform::Rights rights = platform::Rights::here(files);
+    auto server = std::make_shared<ForkServer>(ForkServer{std::move(here), nullptr, std::move(now),
+                                                          std::move(files), std::move(rights),
+                                                          launching.preload != nullptr, false, nullptr});
     Birth birth{request, launching.lifeline()};
-    Block message = write_message(birth.start, request.payload, {});
-    platform::Surroundings surroundings = platform::Surroundings::here();
-    platform::Child process = start_by_spawn(birth, request, message, launching, there);
-    auto child = birth.into_child(std::move(process), std::move(message));
-    launching.server.emplace(ForkServer{std::move(here), std::move(child), std::move(surroundings)});
-    return *launching.server;
+    set_preload(birth.start, launching);
+    birth.message = write_message(birth.start, request.payload, {});
+    platform::Child process = start_by_spawn(birth, request, launching, there);
+    server->process = birth.into_child(std::move(process), false);
+    return server;
+}
+
+/// The next message of the server; nullopt if it has ended, or has stood still for as long as `patience`: it was stopped,
+/// or waits for something that may never come. It is not hurried as long as it computes.
+inline std::optional<platform::Message> answer_of(const ForkServer& server, std::chrono::seconds patience) {
+    auto used = server.process->cpu_time();
+    for (;;) {
+        try {
+            return platform::receive(server.channel, Deadline::after(patience));
+        } catch (const std::system_error& error) {
+            if (error.code() != std::errc::timed_out) throw;
+        }
+        const auto now = server.process->cpu_time();
+        if (!now || !used || *now - *used < std::chrono::microseconds{patience} / 1000) return std::nullopt;
+        used = now;
+    }
 }
 
 /// In messages of as many as one may have.
-inline void send_handles(const platform::Handle& channel, std::span<const platform::Handle> handles) {
+inline void send_handles(const platform::Handle& channel, std::span<const platform::Handle> handles,
+                         const Deadline& deadline) {
     constexpr std::size_t most = 64;
     std::vector<platform::NativeHandle> some;
     for (const platform::Handle& handle : handles) {
         some.push_back(handle.native());
         if (some.size() < most && &handle != &handles.back()) continue;
-        platform::send(channel, bytes_of(std::uint8_t{0}), {some.data(), some.size()});
+        platform::send(channel, bytes_of(std::uint8_t{0}), {some.data(), some.size()}, deadline);
         some.clear();
     }
 }
 
-inline platform::Child start_by_forkserver(Birth& birth, const LaunchRequest& request, Block& message,
-                                           Launching& launching) {
-    for (bool again = false;; again = true) {
-        ForkServer& server = running_server(launching);
+/// One start by the fork server. In the order of its members' calls; nothing of it is held by a fork meanwhile.
+class ForkServerStart {
+public:
+    ForkServerStart(const LaunchRequest& request, Launching& launching, StartNotes& notes)
+        : request_(request), launching_(launching), notes_(notes) {}
+
+    std::shared_ptr<ChildProcess> run() {
+        const NotToEndIn part;
+        std::lock_guard turn{launching_.turn};
+        for (bool again = false;;) {
+            prepare();
+            const std::optional<ForkReply> reply = ask();
+            // The kernel has noted the pid, also of a copy whose server ended before it could answer.
+            const int pid = reply ? reply->pid : end_server();
+            if (!fits_) {
+                // It was made with other rights than this thread has now: neither the copy nor another one may run.
+                if (pid != 0) {
+                    platform::Child copy{pid};
+                    platform::wait_one(copy.sentinel().native(), Deadline::after(std::chrono::seconds{1}));
+                    copy.discard();
+                }
+                replace_server();
+                continue;
+            }
+            if (pid != 0) return birth_->into_child(platform::Child{pid});
+            if (!reply) {
+                throw_unless_worth_another(again);
+                again = true;
+                continue;
+            }
+            if (reply->error == EMFILE && reply->arrived > 0) throw_lost(*reply);
+            if (reply->error)
+                platform::throw_error({reply->error, std::generic_category()}, "fork, in the fork server");
+            return spawn_instead(*reply);
+        }
+    }
+
+private:
+    static constexpr std::chrono::seconds patience{5};
+    static constexpr std::chrono::seconds patience_with_preload{15};
+
+    /// A server, and all that the child is told.
+    void prepare() {
+        birth_.reset();
+        notes_.ended.reserve(notes_.ended.size() + 2); // for what is noted where nothing may fail
         const platform::Surroundings now = platform::Surroundings::here();
-        message = write_message(birth.start, request.payload, now.changes(server.surroundings));
-        const platform::Handle folder = now.folder(server.surroundings);
+        std::shared_ptr<ForkServer> old;
+        {
+            std::lock_guard lock{launching_.mutex};
+            prepare_first_start(launching_);
+            if (launching_.server && !now.can_be_taken_on(launching_.server->surroundings))
+                old = std::move(launching_.server);
+            if (!launching_.server) launching_.server = make_server(launching_, now);
+            server_ = launching_.server;
+            birth_ = std::make_unique<Birth>(request_, launching_.lifeline());
+            birth_->message =
+                write_message(birth_->start, request_.payload, now.changes(server_->surroundings));
+            folder_ = now.folder(server_->surroundings);
+        }
+        if (old) retire(*old);
+    }
+
+    void retire(const ForkServer& server) {
+        platform::shut(server.channel);
+        if (!server.process->wait(Deadline::after(std::chrono::seconds{1})))
+            server.process->try_to(&ChildProcess::kill);
+        notes_.ended.push_back(server.process);
+    }
+
+    void replace_server() {
+        {
+            std::lock_guard lock{launching_.mutex};
+            if (launching_.server == server_) launching_.server.reset();
+        }
+        retire(*server_);
+    }
+
+    /// Nullopt if the server ended before it answered, or stands still.
+    std::optional<ForkReply> ask() {
         const auto outputs = platform::standard_outputs();
         const auto is_open = [](platform::NativeHandle handle) {
             return handle != platform::HandleTraits::invalid();
         };
-        const ForkRequest fork_request{message.position(),  request.mask,   is_open(outputs[0]),
-                                       is_open(outputs[1]), folder.valid(), handles_of(request).size()};
-        std::vector<platform::NativeHandle> handles{birth.strand.native(), birth.alive.writer.native()};
-        for (const platform::NativeHandle handle : {outputs[0], outputs[1], folder.native()}) {
+        const ForkRequest fork_request{birth_->message.position(),
+                                       birth_->start.record,
+                                       request_.mask,
+                                       is_open(outputs[0]),
+                                       is_open(outputs[1]),
+                                       folder_.valid(),
+                                       {},
+                                       handles_of(request_).size()};
+        std::vector<platform::NativeHandle> handles{birth_->strand.child.native(),
+                                                    birth_->alive.writer.native()};
+        for (const platform::NativeHandle handle : {outputs[0], outputs[1], folder_.native()}) {
             if (is_open(handle)) handles.push_back(handle);
         }
-        std::optional<platform::Message> answer;
+        fits_ = true;
+        sent_ = handles.size() + handles_of(request_).size();
         try {
-            platform::send(server.channel, bytes_of(fork_request), {handles.data(), handles.size()});
-            send_handles(server.channel, handles_of(request));
-            answer = platform::receive(server.channel);
-        } catch (const std::system_error& error) {
-            if (error.code() != std::errc::broken_pipe) {
-                launching.stop_server(); // it may wait for the rest of the handles
-                throw;
+            if (!server_->ready) {
+                if (!answer_of(*server_, server_->preloads ? patience_with_preload : patience))
+                    return std::nullopt;
+                server_->ready = true;
             }
-        }
-        ForkReply reply{};
-        if (answer && answer->bytes.size() == sizeof reply) {
+            const Deadline deadline = Deadline::after(patience);
+            platform::send(server_->channel, bytes_of(fork_request), {handles.data(), handles.size()},
+                           deadline);
+            send_handles(server_->channel, handles_of(request_), deadline);
+            fits_ = platform::Rights::here(server_->rights_files).equal(server_->rights);
+            decide(fits_ ? Approval::given : Approval::refused);
+            const std::optional<platform::Message> answer = answer_of(*server_, patience);
+            ForkReply reply;
+            if (!answer || answer->bytes.size() != sizeof reply) return std::nullopt;
             std::memcpy(&reply, answer->bytes.data(), sizeof reply);
-            if (reply.pid) return platform::Child{reply.pid};
-            if (reply.error)
-                platform::throw_error({reply.error, std::generic_category()}, "fork, in the fork server");
-            // This kernel (or its seccomp filter) refuses to make siblings: spawn needs the same of the program.
-            return start_by_spawn(birth, request, message, launching);
+            return reply;
+        } catch (const std::system_error& error) {
+            if (error.code() == std::errc::broken_pipe || error.code() == std::errc::timed_out)
+                return std::nullopt;
+            abandon();
+            throw;
+        } catch (const std::exception&) { // short of memory
+            abandon();
+            throw;
         }
-        // It has ended: killed by somebody, or it refused to begin. A fresh one gets one chance.
-        const std::shared_ptr<ChildProcess> ended = server.process;
-        launching.server.reset();
-        ended->end();
-        if (!ended->refusal().empty()) throw ProcessError(ended->refusal());
-        if (again)
-            throw ProcessError(
-                "multiprocessing: the fork server ended twice without making a child (exit code " +
-                std::to_string(ended->poll()->exitcode.value_or(-1)) + ")");
     }
-}
+
+    /// It was asked, or half of it: nobody will take its answer, or what it makes.
+    void abandon() noexcept {
+        try {
+            decide(Approval::refused);
+            server_->process->try_to(&ChildProcess::kill);
+            if (const int pid = end_server()) platform::Child{pid}.discard();
+        } catch (const std::exception&) { static_cast<void>(birth_.release()); } // it may refer to it yet
+    }
+
+    /// Ends a server that is of no use any more. Returns the pid of the copy that it made in answer to the last request, 0 if
+    /// there is none.
+    int end_server() {
+        {
+            std::lock_guard lock{launching_.mutex};
+            if (launching_.server == server_) launching_.server.reset();
+        }
+        ChildProcess& process = *server_->process;
+        // That the channel is at its end is seen a moment before the end of the process.
+        stood_still_ = !process.wait(Deadline::after(std::chrono::milliseconds{100}));
+        if (stood_still_) {
+            process.try_to(&ChildProcess::kill);
+            process.wait(Deadline::after(std::chrono::seconds{1}));
+        }
+        notes_.ended.push_back(server_->process);
+        const int pid = std::atomic_ref(birth_->record().pid).load();
+        // If it cannot be ended it may make the copy yet: what that would refer to stays.
+        if (pid == 0 && !process.look()) static_cast<void>(birth_.release());
+        return pid;
+    }
+
+    /// The server was killed by somebody, refused to begin, or stood still. A fresh one gets one chance, if this process lives
+    /// on, and if it would not stand still for the same reason.
+    void throw_unless_worth_another(bool again) const {
+        ChildProcess& ended = *server_->process;
+        const std::string what =
+            "multiprocessing: starting " + request_.identity.name + " by the fork server: ";
+        if (!ended.refusal().empty()) throw ProcessError(ended.refusal());
+        if (self().ends_children.load()) throw ProcessError(what + "this process is ending");
+        if (stood_still_ && !server_->ready && server_->preloads)
+            throw ProcessError(what +
+                               "the function of set_forkserver_preload() has neither returned nor used a "
+                               "processor for " +
+                               std::to_string(patience_with_preload.count()) +
+                               " seconds; let it wait for nothing");
+        if (!again) return;
+        if (stood_still_)
+            throw ProcessError(
+                what + "it gave no answer for " + std::to_string(patience.count()) +
+                " seconds, nor did its successor; see whether they are stopped, or use the start "
+                "method spawn");
+        const auto ending = ended.look();
+        throw ProcessError("multiprocessing: the fork server ended twice without making a child (exit code " +
+                           std::to_string(ending ? ending->exitcode.value_or(-1) : -1) + ")");
+    }
+
+    /// The copy may run, or not. It waits for that at the end of its own preparations, if it gets there first.
+    void decide(Approval approval) const {
+        ChildRecord& record = birth_->record();
+        record.approved.store(approval, std::memory_order_release);
+        post(tree().space.parking(), record.approval);
+    }
+
+    [[noreturn]] void throw_lost(const ForkReply& reply) const {
+        platform::throw_error(
+            std::make_error_code(std::errc::too_many_files_open),
+            "starting " + request_.identity.name + " by the fork server: of " + std::to_string(sent_) +
+                " handles that go along " + std::to_string(reply.arrived) +
+                " have found room there; raise the hard limit (`ulimit -Hn`) before the first start, "
+                "or use the start method spawn");
+    }
+
+    /// Where the kernel (or its seccomp filter) refuses to make siblings, or the server is no process of one thread.
+    std::shared_ptr<ChildProcess> spawn_instead(const ForkReply& reply) {
+        if (reply.threads != 0 && !std::exchange(launching_.warned_of_server_threads, true)) {
+            const std::string number =
+                reply.threads < 0 ? "an unknown number of" : std::to_string(reply.threads);
+            notes_.warnings.push_back(
+                "the fork server has " + number +
+                " other thread(s), by a static initialiser or a library, and cannot be copied: processes are "
+                "started by spawn instead");
+        }
+        std::lock_guard lock{launching_.mutex};
+        set_preload(birth_->start, launching_);
+        birth_->message = write_message(birth_->start, request_.payload, {});
+        platform::Child process = start_by_spawn(*birth_, request_, launching_);
+        return birth_->into_child(std::move(process));
+    }
+
+    const LaunchRequest& request_;
+    Launching& launching_;
+    StartNotes& notes_;
+    std::shared_ptr<ForkServer> server_;
+    std::unique_ptr<Birth> birth_;
+    platform::Handle folder_;
+    std::size_t sent_ = 0;
+    bool fits_ = true; // the server has the rights that the child should have
+    bool stood_still_ = false;
+};
 
 } // namespace multiprocessing::inline v1::detail

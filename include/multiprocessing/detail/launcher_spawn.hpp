@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launching.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/platform/kinship.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/scope_exit.hpp>
 
@@ -25,9 +26,9 @@ namespace multiprocessing::inline v1::detail {
 /// one or more ends that say the subtree is alive.
 inline constexpr char child_marker[] = "--multiprocessing-child";
 
-/// Starts the program anew as the child for which `message` was written. `channel`, if valid, is passed as well.
-inline platform::Child start_by_spawn(Birth& birth, const LaunchRequest& request, const Block& message,
-                                      Launching& launching, const platform::Handle& channel = {}) {
+/// Starts the program anew as the child that the birth's message is for. `channel`, if valid, is passed as well.
+inline platform::Child start_by_spawn(Birth& birth, const LaunchRequest& request, Launching& launching,
+                                      const platform::Handle& channel = {}) {
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
                                                               : launching.executable};
     const auto pass = [&](const platform::Handle& handle) {
@@ -35,8 +36,8 @@ inline platform::Child start_by_spawn(Birth& birth, const LaunchRequest& request
     };
     spawn.argument(child_marker);
     pass(tree().space.handle());
-    pass(birth.strand);
-    spawn.argument(std::to_string(message.position()));
+    pass(birth.strand.child);
+    spawn.argument(std::to_string(birth.message.position()));
     pass(channel);
     const auto handles = handles_of(request);
     spawn.argument(std::to_string(handles.size()));
@@ -46,9 +47,9 @@ inline platform::Child start_by_spawn(Birth& birth, const LaunchRequest& request
     spawn.signal_mask(request.mask);
     platform::flush_standard_streams(); // so that lines come out in order
     platform::Child child = platform::spawn(spawn);
-    ScopeExit end_it{[&] { child.kill(); }};
+    ScopeExit end_it{[&] { child.discard(); }};
     // From here on the system ends it with us; it cannot have got past its own look at the lifeline before.
-    launching.lifeline().tie(birth.strand, child);
+    launching.lifeline().tie(birth.strand.child, child);
     end_it.release();
     return child;
 }
@@ -64,6 +65,8 @@ inline void enter_if_spawned() {
         platform::Handle space_handle = adopt(arguments[2]);
         platform::Handle strand = adopt(arguments[3]);
         platform::hold(strand); // nothing else may be touched if the parent is gone
+        if (const std::string reason = platform::stranger(space_handle, true); !reason.empty())
+            throw ProcessError("multiprocessing: it was started as if it were a child of its own, but " + reason);
         const Position position = std::strtoull(arguments[4].c_str(), nullptr, 10);
         self().channel = adopt(arguments[5]);
         const std::size_t handles = std::strtoull(arguments[6].c_str(), nullptr, 10);

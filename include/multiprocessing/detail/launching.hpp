@@ -6,19 +6,25 @@
 #include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/mutex.hpp>
+#include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/surroundings.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/state.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <chrono>
+#include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -27,7 +33,23 @@ struct ForkServer {
     platform::Handle channel;
     std::shared_ptr<ChildProcess> process;
     platform::Surroundings surroundings;
+    platform::RightsFiles rights_files; ///< Of the thread whose turn it is.
+    platform::Rights rights;
+    bool preloads = false;
+    bool ready = false;                 ///< It has said so. Of the thread whose turn it is.
+    std::shared_ptr<ForkServer> before; ///< Another one that a fork has brought along.
 };
+
+/// Ends it; a thread that waits for its answer goes on. Holding no mutex.
+inline void end_server(ForkServer& server) {
+    platform::shut(server.channel);
+    ChildProcess& process = *server.process;
+    if (!process.wait(Deadline::after(std::chrono::seconds{1}))) {
+        process.try_to(&ChildProcess::kill);
+        process.wait(Deadline::after(std::chrono::seconds{1}));
+    }
+    if (process.look()) process.settle();
+}
 
 /// Starts are made one after the other: a fork beside another start would copy that one's handles, and a stray copy of
 /// the end of a pipe is a child that never seems to end.
@@ -35,8 +57,12 @@ class Launching {
 public:
     static constexpr StateSlot slot = StateSlot::launching;
 
-    // Recursive, as the fork inside a start finds it held by its own thread.
+    // Recursive, as the fork inside a start finds it held by its own thread. Never held while this process waits for another.
     RecursiveMutex mutex;
+
+    /// Of the threads that talk with the fork server, one at a time: held while they wait for it. A fork does not take it,
+    /// and a thread that holds `mutex` does not either.
+    Mutex turn;
 
     /// Made at the first start.
     platform::Lifeline& lifeline() {
@@ -44,10 +70,11 @@ public:
         return *lifeline_;
     }
 
-    std::optional<ForkServer> server; // made at the first need
-    std::filesystem::path executable; // what spawn runs, if not this program; under `mutex`
-    void (*preload)() = nullptr;      // what the fork server runs first; under `mutex`
-    bool ends_children = false;       // an exit handler will, or the last step of a child
+    std::shared_ptr<ForkServer> server;    // made at the first need; under `mutex`
+    std::filesystem::path executable;      // what spawn runs, if not this program; under `mutex`
+    void (*preload)() = nullptr;           // what the fork server runs first; under `mutex`
+    bool ends_children = false;            // an exit handler will, or the last step of a child
+    bool warned_of_server_threads = false; // under `turn`
 
     /// Before the first child. Holding `mutex`.
     void hold_tree() {
@@ -58,24 +85,56 @@ public:
 
     int janitor = 0; // pid of the tree's, if this process started it
 
-    /// Ends the server, if there is one. Holding `mutex`.
+    /// Ends the server, if there is one.
     void stop_server() {
-        if (!server) return;
-        const std::shared_ptr<ChildProcess> process = server->process;
-        server.reset(); // it sees the end of the channel
-        if (!process->wait(Deadline::after(std::chrono::seconds{1}))) process->end();
+        std::shared_ptr<ForkServer> stopped;
+        {
+            std::lock_guard lock{mutex};
+            stopped = std::move(server);
+        }
+        if (stopped) end_server(*stopped);
     }
 
     void before_fork() { mutex.lock(); }
     void after_fork(bool in_child) {
         if (!in_child) return mutex.unlock();
         remake_in_child(mutex);
-        lifeline_.reset(); // the handles in these know that they are copies
-        server.reset();
+        new (&turn) Mutex; // a thread that is not here may have it
+        lifeline_.reset(); // the handles in it know that they are copies
+        if (server) {      // the parent's: forgotten, not destroyed
+            server->before = std::move(forgotten_);
+            forgotten_ = std::move(server);
+        }
     }
 
 private:
     std::optional<platform::Lifeline> lifeline_;
+    std::shared_ptr<ForkServer> forgotten_;
+};
+
+/// The function of set_forkserver_preload(), if there is one, is run by that child first. Holding `mutex`.
+inline void set_preload(ChildStart& start, const Launching& launching) {
+    start.has_preload = launching.preload != nullptr;
+    if (start.has_preload) start.preload = code_address_of(reinterpret_cast<const void*>(launching.preload));
+}
+
+/// What a start has to say, and to take notice of, when it holds no mutex any more.
+class StartNotes {
+public:
+    std::vector<std::string> warnings;
+    std::vector<std::shared_ptr<ChildProcess>> ended; ///< Fork servers.
+
+    StartNotes() = default;
+    StartNotes(const StartNotes&) = delete;
+    StartNotes& operator=(const StartNotes&) = delete;
+    ~StartNotes() {
+        try {
+            for (const auto& server : ended) {
+                if (server->look()) server->settle();
+            }
+        } catch (const std::exception&) {} // short of memory: its record stays
+        for (const std::string& line : warnings) get_logger().log(LogLevel::warning, line);
+    }
 };
 
 /// What is prepared for one child. Whatever does not become a ChildProcess is undone with it.
@@ -101,45 +160,66 @@ public:
         start.default_method = request.method; // as get_start_method() says there; here that fixes nothing
         start.log_level = get_logger().level();
         start.serves = request.serves;
-        supervised_ = request.supervised;
+        child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);
         // Before the child can run. What it is never told of ends with the Birth.
+        ScopeExit end_given{[&] { leases().end(start.name); }};
         for (const auto& object : request.given) start.given.push_back(leases().give(object, start.name));
+        children().expect();
+        end_given.release();
     }
     Birth(const Birth&) = delete;
     Birth& operator=(const Birth&) = delete;
     ~Birth() {
-        if (!born_) leases().end(start.name);
+        if (!child_) return;
+        // It may have run for a moment before it was given up and ended.
+        if (record().touched.load(std::memory_order_acquire) != 0) {
+            children().add(Remains{start.name, std::move(alive.reader), true, {}, {}});
+            return;
+        }
+        children().unexpect();
+        leases().end(start.name);
     }
 
-    /// The child runs: from here on it is looked after by a ChildProcess.
-    std::shared_ptr<ChildProcess> into_child(platform::Child process, Block message) {
-        strand.close();
+    /// The child runs: from here on it is looked after by a ChildProcess. `listed`: among this process's children.
+    std::shared_ptr<ChildProcess> into_child(platform::Child process, bool listed = true) noexcept {
+        strand.child.close();
         alive.writer.close();
-        auto child =
-            std::make_shared<ChildProcess>(std::move(process), start.identity, start.name, std::move(record_),
-                                           std::move(message), std::move(alive.reader), supervised_);
-        born_ = true;
+        child_->begin(std::move(process), std::move(record_), std::move(message), std::move(alive.reader),
+                      std::move(strand.parent));
+        std::shared_ptr<ChildProcess> child = std::move(child_);
+        if (listed) {
+            children().add(child);
+        } else {
+            children().unexpect();
+        }
         return child;
     }
 
-    ChildStart start;
-    platform::Handle strand;
+    ChildRecord& record() const { return tree().space.at<ChildRecord>(start.record); }
+
+    ChildStart start{};
+    platform::Strand strand;
     platform::Pipe alive;
+    Block message; // for a child that is no copy of this process
 
 private:
     Block record_;
-    bool supervised_;
-    bool born_ = false;
+    std::shared_ptr<ChildProcess> child_; // until it runs
 };
 
 /// At the end of this process: its children end, and its fork server.
 inline void end_children() {
     self().ends_children.store(true);
+    // A signal handler ends the process in the middle of a start, say. The children end with it, by the lifeline.
+    if (NotToEndIn::any()) return;
     children().end_all();
-    Launching& launching = process_wide<Launching>();
-    const DeferredLog written_afterwards;
-    std::lock_guard lock{launching.mutex};
-    launching.stop_server();
+    process_wide<Launching>().stop_server();
+}
+
+/// Before the first start of this process. Holding `mutex`.
+inline void prepare_first_start(Launching& launching) {
+    if (!std::exchange(launching.ends_children, true)) std::atexit(end_children);
+    launching.hold_tree();
 }
 
 } // namespace multiprocessing::inline v1::detail

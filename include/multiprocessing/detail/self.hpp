@@ -49,6 +49,7 @@ public:
     // Handles of a child, for its whole life; empty in the main process.
     platform::Handle strand;             // of the parent's lifeline
     std::vector<platform::Handle> alive; // while any copy is open, an ancestor knows that its subtree lives
+    platform::Handle tree_end;           // what the janitor reads from: in the main process alone
     std::vector<platform::Handle> given; // among the arguments of the target, until that takes them
     platform::Handle channel;            // of a server to its parent, until the server takes it
     ChildRecord* record = nullptr;       // what the parent reads about this process
@@ -56,7 +57,6 @@ public:
     std::atomic<void (*)()> start_janitor{nullptr}; // set by freeze_support(), which is above those who call it
     std::atomic<int> made_names{0}; // pid of this process if it made memory with a name; in a copy, another's
     std::atomic<platform::IdSpace> id_space{0}; // of the tree that this process is in; 0 as long as it is in none
-    std::atomic<bool> finishing{false};     // a thread of this child takes its last steps
     std::atomic<bool> ends_children{false}; // nobody replaces what ends from here on
     /// The fork that is being made starts a child of ours, which joins the tree by itself. Under launching's mutex.
     bool starts_child_by_fork = false;
@@ -93,7 +93,7 @@ public:
 
     void before_fork() {
         ForkSafe::before_fork();
-        forks_beside_threads_ = platform::foreign_threads(0) > 0;
+        forks_beside_threads_ = platform::foreign_threads(0) != 0; // unknown: there may be some
     }
     void after_fork(bool in_child) {
         if (in_child) {

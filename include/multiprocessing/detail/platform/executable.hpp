@@ -8,7 +8,8 @@
 /// * `image_with(id)`: the loaded image of that build; nullopt if it is not loaded.
 /// * `image_changes()`: a number that changes when an image is loaded or unloaded; cheap.
 /// * `program_path()`: file of the running program, for people. `program_to_spawn()`: what starts the same program
-///   again, even if the file was replaced meanwhile.
+///   again, even if the file was replaced meanwhile. Throws `std::system_error` if the system does not say what that is.
+/// * `remember_program()`: notes which file it is, for a time when the system does not say any more (POSIX: after chroot).
 /// * `command_line()`: the program's arguments, its name first.
 
 #include <multiprocessing/detail/config.hpp>
@@ -74,6 +75,7 @@ static_assert(requires(const void* address, const ImageId& id) {
     { image_changes() } -> std::same_as<std::uint64_t>;
     { program_path() } -> std::same_as<std::filesystem::path>;
     { program_to_spawn() } -> std::same_as<std::filesystem::path>;
+    { remember_program() } -> std::same_as<void>;
     { command_line() } -> std::same_as<std::vector<std::string>>;
 });
 

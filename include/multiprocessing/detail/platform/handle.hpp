@@ -33,9 +33,15 @@ using NativeHandle = HandleTraits::Native;
 class Handle {
 public:
     Handle() noexcept = default;
-    /// Takes ownership; an invalid handle makes an empty one.
+    /// Takes ownership, also if it throws (std::bad_alloc); an invalid handle makes an empty one.
     explicit Handle(NativeHandle native) : native_(native) {
-        if (valid()) stamp_ = HandleTraits::own(native_);
+        if (!valid()) return;
+        try {
+            stamp_ = HandleTraits::own(native_);
+        } catch (...) {
+            HandleTraits::close(native_);
+            throw;
+        }
     }
     Handle(Handle&& other) noexcept
         : native_(std::exchange(other.native_, HandleTraits::invalid())), stamp_(other.stamp_) {}

@@ -3,9 +3,11 @@
 /// @file lifeline.hpp  Contract: children end when their parent does, however it ends, without a thread that watches.
 ///
 /// A parent has one `Lifeline`; each child gets a strand of it.
-/// * `Lifeline::strand()`: a handle for one child, to be passed to it (Windows: an empty one, nothing is passed).
+/// * `Lifeline::strand()`: for one child. `Strand::child` is passed to it (Windows: empty, nothing is passed); the parent
+///   closes its copy after tie(). `Strand::parent` stays open here as long as the child lives; it is empty, where the
+///   Lifeline itself holds what the child depends on.
 /// * `Lifeline::tie(strand, child)`: the system ends `child` when this process ends. Called by the parent right after
-///   the start, while the strand is still open here; the parent then closes its copy of the strand.
+///   the start, while the strand is still open here.
 /// * `hold(strand)`: called by the child first of all: ties itself, too, and ends at once if the parent is gone
 ///   already. Between them the two calls leave no instant at which the parent's end goes unnoticed: killed
 ///   before `tie`, the child notices in `hold`; killed after it, the system acts. (Windows: spawn() does it all: while
@@ -21,6 +23,16 @@
 
 #include <concepts>
 
+namespace multiprocessing::inline v1::detail::platform {
+
+/// The two ends of what ties a child to its parent.
+struct Strand {
+    Handle child;
+    Handle parent;
+};
+
+} // namespace multiprocessing::inline v1::detail::platform
+
 #if MULTIPROCESSING_PLATFORM_WIN32
 #include <multiprocessing/detail/win32/lifeline.hpp>
 #else
@@ -30,7 +42,7 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 static_assert(requires(Lifeline& lifeline, const Handle& strand, const Child& child) {
-    { lifeline.strand() } -> std::same_as<Handle>;
+    { lifeline.strand() } -> std::same_as<Strand>;
     { lifeline.tie(strand, child) } -> std::same_as<void>;
     { hold(strand) } -> std::same_as<void>;
     { is_gone(strand) } -> std::same_as<bool>;

@@ -16,6 +16,9 @@
 /// * `interrupt()`, `terminate()`, `kill()`: SIGINT, SIGTERM, SIGKILL; nothing if it has ended. Windows: the last
 ///   two end it at once and differ in the exit code only; interrupt() throws `std::system_error`.
 ///
+/// * `discard()`: ends it at once and waits for that: what could not become a child of ours is not left behind.
+/// * `cpu_time()`: what it has used of the processors, nullopt if that is not known: whether it is at work or stands still.
+///
 /// `report_before_exit(leaks)`: what tools that came with the compiler have to say at the end (leaks, if wanted, and
 /// coverage), as exit_now() leaves them no later chance; true if they found leaks. `is_thread_exit()`, in a catch-all handler: whether
 /// what is handled is no exception but the end of the thread (POSIX: pthread_exit).
@@ -72,6 +75,8 @@ static_assert(requires(SpawnRequest& request, const Handle& handle, const std::s
     { child.interrupt() } -> std::same_as<void>;
     { child.terminate() } -> std::same_as<void>;
     { child.kill() } -> std::same_as<void>;
+    { child.discard() } noexcept -> std::same_as<void>;
+    { child.cpu_time() } noexcept -> std::same_as<std::optional<std::chrono::microseconds>>;
     { report_before_exit(flag) } noexcept -> std::same_as<bool>;
     { is_thread_exit() } noexcept -> std::same_as<bool>;
     exit_now(code);

@@ -3,12 +3,18 @@
 /// @file surroundings.hpp  Contract: what a child takes over from the process that asked for it.
 ///
 /// A child of fork or spawn has its parent's environment, working directory, umask, resource limits and affinity by
-/// itself. A child of the fork server is a copy of the server, which was made earlier: what has changed since then is
-/// brought along.
+/// itself, and is as privileged, and as confined, as the thread that starts it. A child of the fork server is a copy of the
+/// server, which was made earlier: what has changed since then is brought along.
 /// * `Surroundings::here()`: those of the calling thread, as they are now.
+/// * `can_be_taken_on(since)`: whether a process that has `since` may take these on.
 /// * `changes(since)`: what has to be applied in a process that has `since`, as bytes (empty if nothing has changed), and
 ///   `folder()`: the working directory, to be passed beside them (invalid if it is still the same).
 /// * `apply_surroundings(bytes, folder)`: takes them on. Throws `std::system_error` naming what could not be had.
+/// * `Rights::here(files)`: what the calling thread may do, and what keeps it in. `now.equal(then)`: whether a process that has the
+///   one may stand for one that has the other. `files` is a RightsFiles of ours, which makes asking again cheaper. False where ids, groups, capabilities, filters of system calls, namespaces,
+///   the root directory, the control group, the session, ignored signals or the like differ, or may differ, as the system
+///   does not say: then only a process that is made now has them.
+/// * `HandleLimit::raise()`: from now on this process may have as many handles as it ever may; `restore()`: as before.
 /// Only where `can_fork`; elsewhere nobody calls it.
 
 #include <multiprocessing/detail/config.hpp>
@@ -29,10 +35,15 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 static_assert(requires(const Surroundings& now, const Surroundings& since, std::span<const std::byte> bytes,
-                       const Handle& folder) {
+                       const Handle& folder, const HandleLimit& limit, const Rights& rights, RightsFiles& files) {
     { Surroundings::here() } -> std::same_as<Surroundings>;
+    { now.can_be_taken_on(since) } -> std::same_as<bool>;
     { now.changes(since) } -> std::same_as<std::vector<std::byte>>;
     { now.folder(since) } -> std::same_as<Handle>;
+    { Rights::here(files) } -> std::same_as<Rights>;
+    { rights.equal(rights) } -> std::same_as<bool>;
+    { HandleLimit::raise() } -> std::same_as<HandleLimit>;
+    { limit.restore() } noexcept -> std::same_as<void>;
     { apply_surroundings(bytes, folder) } -> std::same_as<void>;
 });
 

@@ -41,6 +41,7 @@ public:
         for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
             if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
             const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            handles.reserve(handles.size() + count); // else a descriptor would be lost without memory
             for (std::size_t i = 0; i < count; ++i) {
                 int descriptor;
                 std::memcpy(&descriptor, CMSG_DATA(header) + i * sizeof(int), sizeof descriptor);

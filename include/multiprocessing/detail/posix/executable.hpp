@@ -3,7 +3,9 @@
 /// @file executable.hpp  POSIX twin: program headers and build-ids, from memory.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
+#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -15,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -22,7 +25,12 @@
 #include <link.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#if defined(__GLIBC__)
+extern "C" void* __libc_stack_end; // of the dynamic linker: the number of arguments, and then these
+#endif
 
 namespace multiprocessing::inline v1::detail::platform {
 
@@ -115,24 +123,98 @@ inline std::filesystem::path program_path() {
     return program.empty() ? link_target("/proc/self/exe") : program;
 }
 
+/// Whether a process has mapped the file of that device and number; nullopt if it may not be looked at.
+inline std::optional<bool> has_mapped(const std::string& process, const struct stat& file) {
+    std::FILE* const maps = std::fopen((process + "/maps").c_str(), "re");
+    if (!maps) return std::nullopt;
+    const ScopeExit closed{[&] { std::fclose(maps); }};
+    char line[512];
+    bool any = false;
+    while (std::fgets(line, sizeof line, maps)) {
+        // "7f..-7f.. rw-s 00000000 00:1a 4711    /memfd:multiprocessing (deleted)"
+        unsigned device_major = 0;
+        unsigned device_minor = 0;
+        unsigned long long inode = 0;
+        if (std::sscanf(line, "%*x-%*x %*s %*s %x:%x %llu", &device_major, &device_minor, &inode) != 3)
+            continue;
+        any = true;
+        if (inode == file.st_ino && makedev(device_major, device_minor) == file.st_dev) return true;
+    }
+    if (!any) return std::nullopt; // opened, and nothing to be read: not ours to see, or it has ended
+    return false;
+}
+
+inline bool same_file(const struct stat& one, const struct stat& other) noexcept {
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/// The program file as it was when the program began. What the system calls the running program is another one where the
+/// dynamic linker was started by hand, with the program as its argument; or an emulator runs it (valgrind).
+struct KnownProgram {
+    std::string path;
+    struct stat file {};
+
+    static KnownProgram ask() {
+        KnownProgram known{link_target("/proc/self/exe")};
+        struct stat told;
+        const auto* const started = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+        const bool found = ::stat(known.path.c_str(), &known.file) == 0;
+        if (!started || ::stat(started, &told) != 0 || (found && same_file(told, known.file))) return known;
+        if (!has_mapped("/proc/self", told).value_or(false)) return known;
+        std::error_code error;
+        known.path = std::filesystem::absolute(started, error).string();
+        known.file = told;
+        return known;
+    }
+    bool is_at(const std::string& place) const {
+        struct stat there;
+        return file.st_ino != 0 && ::stat(place.c_str(), &there) == 0 && same_file(file, there);
+    }
+};
+
+inline const KnownProgram& known_program() {
+    static const KnownProgram known = KnownProgram::ask();
+    return known;
+}
+
+inline void remember_program() { known_program(); }
+
 inline std::filesystem::path program_to_spawn() {
     if (!linker_start().program.empty()) return linker_start().program; // spawn() sees to the rest
+    const KnownProgram& known = known_program();
+    if (known.is_at(known.path)) return known.path;
+    // It was moved or replaced since, or another root directory is in force.
     const std::string path = link_target("/proc/self/exe");
-    struct stat running;
-    struct stat there;
-    const bool replaced =
-        ::stat("/proc/self/exe", &running) == 0 &&
-        (::stat(path.c_str(), &there) != 0 || there.st_dev != running.st_dev || there.st_ino != running.st_ino);
-    // By way of /proc it is the very file that runs here, but it shows as "exe" in lists of processes, and valgrind
-    // does not know it.
-    return replaced ? "/proc/self/exe" : path;
+    if (known.is_at(path)) return path;
+    // By way of /proc it is the very file that runs here, but it shows as "exe" in lists of processes.
+    for (const char* link :
+         {"/proc/self/exe", "/proc/thread-self/exe"}) { // the second one if the main thread has ended
+        struct stat there;
+        if (::stat(link, &there) == 0) return link;
+    }
+    throw_error(
+        std::make_error_code(std::errc::no_such_file_or_directory),
+        "starting this program anew: /proc/self/exe cannot be read, and " +
+            (known.path.empty() ? "the program's file is not known" : known.path + " is not this program") +
+            "; mount /proc, call set_executable() with a path that is valid now, or use the start method fork");
 }
 
 inline std::vector<std::string> command_line() {
-    std::vector<std::string> words = whole_command_line();
-    const std::size_t of_linker = (std::min)(linker_start().words.size(), words.size());
-    words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(of_linker));
-    return words;
+    if (const std::size_t of_linker = linker_start().words.size()) {
+        std::vector<std::string> words = whole_command_line();
+        words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>((std::min)(of_linker, words.size())));
+        return words;
+    }
+    std::vector<std::string> arguments;
+#if defined(__GLIBC__)
+    // As the system left it: also without /proc.
+    const char* const* const stack = static_cast<const char* const*>(__libc_stack_end);
+    std::intptr_t count;
+    std::memcpy(&count, stack, sizeof count);
+    for (std::intptr_t i = 1; i <= count && stack[i]; ++i) arguments.emplace_back(stack[i]);
+    if (!arguments.empty()) return arguments;
+#endif
+    return whole_command_line();
 }
 
 /// The linker's build-id among the notes of an image; false if there is none.

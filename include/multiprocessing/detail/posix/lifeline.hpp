@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -23,14 +24,18 @@ inline bool arm(int strand, int pid) noexcept {
 
 class Lifeline {
 public:
-    /// Each child needs an open file of its own, as the signal's receiver belongs to that. The write end stays one:
-    /// one to close in every forked process.
-    Handle strand() {
+    /// Each child needs an open file of its own, as the signal's receiver belongs to that: the reading end is opened anew.
+    /// Its write end stays one. Where /proc is not there, or this process has given up the rights by which it made the pipe,
+    /// the child gets a pipe of its own.
+    Strand strand() {
         char path[32];
         std::snprintf(path, sizeof path, "/proc/self/fd/%d", pipe_.reader.native());
-        Handle strand{::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-        if (!strand.valid()) throw_last_error("reopening the lifeline (is /proc mounted?)");
-        if (::fcntl(strand.native(), F_SETSIG, SIGKILL) != 0)
+        Strand strand{Handle{::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)}, Handle{}};
+        if (!strand.child.valid()) {
+            Pipe own = make_pipe();
+            strand = Strand{std::move(own.reader), std::move(own.writer)};
+        }
+        if (::fcntl(strand.child.native(), F_SETSIG, SIGKILL) != 0)
             throw_last_error("setting the signal of a lifeline");
         return strand;
     }

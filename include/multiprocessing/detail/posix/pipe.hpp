@@ -16,10 +16,23 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
+/// Owns both, also if there is no memory to own the first.
+inline Pipe own_both(const int (&ends)[2]) {
+    Pipe pipe;
+    try {
+        pipe.reader = Handle{ends[0]};
+    } catch (...) {
+        ::close(ends[1]);
+        throw;
+    }
+    pipe.writer = Handle{ends[1]};
+    return pipe;
+}
+
 inline Pipe make_pipe() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) throw_last_error("making a pipe");
-    return Pipe{Handle{ends[0]}, Handle{ends[1]}};
+    return own_both(ends);
 }
 
 inline std::size_t read_some(const Handle& end, std::span<std::byte> bytes) {

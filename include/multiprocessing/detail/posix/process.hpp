@@ -5,14 +5,18 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/posix/watched_child.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,44 +46,34 @@ public:
 
     /// Watches a process that was forked just now. If it cannot be watched it is killed, and that is thrown.
     explicit Child(int pid) : pid_(pid) {
-        int sentinel = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); // close-on-exec by itself
-        if (sentinel < 0 && errno == ESRCH) {
-            // It has ended, and nobody knows how: SIGCHLD is ignored, or somebody waits for all children.
-            ending_ = Ending{};
-            sentinel = ::eventfd(1, EFD_CLOEXEC); // ready for ever
+        try {
+            watch();
+        } catch (...) {
+            discard();
+            throw;
         }
-        if (sentinel < 0) {
-            const std::error_code error = last_error();
-            ::kill(pid, SIGKILL); // still ours and not waited for, so the number is still its own
-            while (::syscall(SYS_wait4, pid, nullptr, 0, nullptr) < 0 && errno == EINTR) {}
-            throw_error(error, "watching process " + std::to_string(pid) + " (it was ended): pidfd_open");
-        }
-        sentinel_ = Handle{sentinel};
     }
 
     int pid() const noexcept { return pid_; }
-    const Handle& sentinel() const noexcept { return sentinel_; }
+    const Handle& sentinel() const noexcept { return watched_ ? watched_->sentinel() : sentinel_; }
 
     std::optional<Ending> poll() {
-        if (ending_ || !sentinel_.valid()) return ending_;
+        if (ending_ || pid_ == 0) return ending_;
+        if (watched_) return ending_ = watched_->ending();
         siginfo_t info{};
         rusage used{};
-        // As in <sys/wait.h>, which is not included: programs like to call their own functions `wait`.
-        constexpr int by_pidfd = 3;   // P_PIDFD
-        constexpr int no_waiting = 1; // WNOHANG
-        constexpr int ended = 4;      // WEXITED
+        constexpr int by_pidfd = 3; // P_PIDFD
+        constexpr int ended = 4;    // WEXITED
         // The system call itself, as waitid() of the C library gives no resource usage.
         while (::syscall(SYS_waitid, by_pidfd, sentinel_.native(), &info, ended | no_waiting, &used) < 0) {
             if (errno == EINTR) continue;
-            if (errno != ECHILD) throw_last_error("asking how process " + std::to_string(pid_) + " ended");
-            // Somebody else waits for all children, or SIGCHLD is ignored: the pidfd still knows whether it ended.
-            if (wait_one(sentinel_.native(), Deadline::after(std::chrono::seconds{0}))) ending_ = Ending{};
-            return ending_;
+            // Refused by a filter, or not known to this kernel for pidfds.
+            if (errno != ECHILD) return poll_by_pid();
+            return poll_by_sentinel();
         }
         if (info.si_pid == 0) return std::nullopt;
-        ending_ = Ending{info.si_code == CLD_EXITED ? info.si_status : -info.si_status,
-                         static_cast<std::uint64_t>(used.ru_maxrss) * 1024, duration(used.ru_utime),
-                         duration(used.ru_stime)};
+        ending_ =
+            ending_of(info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status & 0x7f, used);
         return ending_;
     }
 
@@ -87,21 +81,88 @@ public:
     void terminate() { send(SIGTERM); }
     void kill() { send(SIGKILL); }
 
+    void discard() noexcept {
+        if (pid_ == 0 || ending_) return;
+        // Still ours, and nobody has waited for it, so the number is its own.
+        if (watched_) {
+            watched_->send(SIGKILL); // its thread waits for it
+        } else {
+            // One that may not be ended is not waited for: it has other rights than this process, by now.
+            const int how = ::kill(pid_, SIGKILL) == 0 ? 0 : no_waiting;
+            while (::syscall(SYS_wait4, pid_, nullptr, how, nullptr) < 0 && errno == EINTR) {}
+        }
+        ending_ = Ending{};
+    }
+
+    std::optional<std::chrono::microseconds> cpu_time() const noexcept {
+        clockid_t clock;
+        timespec used{};
+        if (pid_ == 0 || ::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &used) != 0)
+            return std::nullopt;
+        return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::seconds{used.tv_sec} +
+                                                                     std::chrono::nanoseconds{used.tv_nsec});
+    }
+
 private:
-    static std::chrono::microseconds duration(const timeval& time) {
-        return std::chrono::seconds{time.tv_sec} + std::chrono::microseconds{time.tv_usec};
+    static constexpr int no_waiting = 1; // WNOHANG
+
+    void watch() {
+        static constinit std::atomic<bool> no_pidfds{false}; // neither a kernel nor a filter changes its mind
+        int sentinel = -1;
+        errno = ENOSYS;
+        if (!no_pidfds.load(std::memory_order_relaxed))
+            sentinel = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)); // close-on-exec by itself
+        if (sentinel < 0 && errno == ESRCH) {
+            // It has ended, and nobody knows how: SIGCHLD is ignored, or somebody waits for all children.
+            ending_ = Ending{};
+            sentinel = ::eventfd(1, EFD_CLOEXEC); // ready for ever
+        }
+        if (sentinel >= 0) {
+            sentinel_ = Handle{sentinel};
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || ending_) {
+            throw_last_error("watching process " + std::to_string(pid_) + " (it was ended): pidfd_open");
+        } else {
+            no_pidfds.store(true, std::memory_order_relaxed);
+            watched_ = WatchedChild::of(pid_);
+        }
+    }
+
+    std::optional<Ending> poll_by_pid() {
+        int status = 0;
+        rusage used{};
+        long got;
+        while ((got = ::syscall(SYS_wait4, pid_, &status, no_waiting, &used)) < 0 && errno == EINTR) {}
+        if (got == 0) return std::nullopt;
+        if (got != pid_) return poll_by_sentinel();
+        ending_ = ending_of(status, used);
+        return ending_;
+    }
+
+    /// Somebody else waits for all children, SIGCHLD is ignored, or every call is refused: the pidfd still knows whether it
+    /// has ended.
+    std::optional<Ending> poll_by_sentinel() {
+        if (wait_one(sentinel_.native(), Deadline::after(std::chrono::seconds{0}))) ending_ = Ending{};
+        return ending_;
     }
 
     void send(int signal) {
-        if (ending_ || !sentinel_.valid()) return;
-        // By pidfd: the number may belong to another process by now.
-        if (::syscall(SYS_pidfd_send_signal, sentinel_.native(), signal, nullptr, 0) != 0 && errno != ESRCH) {
-            throw_last_error("sending " + signal_name(signal) + " to process " + std::to_string(pid_));
+        if (ending_ || pid_ == 0) return;
+        if (watched_) {
+            if (watched_->send(signal) || errno == ESRCH || watched_->ending()) return;
+        } else {
+            // By pidfd: the number may belong to another process by now.
+            if (::syscall(SYS_pidfd_send_signal, sentinel_.native(), signal, nullptr, 0) == 0 || errno == ESRCH)
+                return;
+            // Is the signal refused, or the call, by a filter? As long as it runs the number is its own.
+            if (wait_one(sentinel_.native(), Deadline::after(std::chrono::seconds{0}))) return;
+            if (::kill(pid_, signal) == 0 || errno == ESRCH) return;
         }
+        throw_last_error("sending " + signal_name(signal) + " to process " + std::to_string(pid_));
     }
 
     int pid_ = 0;
     Handle sentinel_;
+    std::shared_ptr<WatchedChild> watched_; // in place of a pidfd
     std::optional<Ending> ending_;
 };
 
@@ -153,7 +214,7 @@ inline Child spawn(const SpawnRequest& request) {
         if (source < past_passed) {
             const int copy = ::fcntl(source, F_DUPFD_CLOEXEC, past_passed);
             if (copy < 0) throw_last_error("duplicating a descriptor for " + request.image_.string());
-            moved.emplace_back(copy);
+            moved.push_back(Handle{copy}); // not emplace_back: it would be lost without memory
             source = copy;
         }
         ::posix_spawn_file_actions_adddup2(&how.actions, source, target++);

@@ -26,7 +26,7 @@ public:
 
 private:
     SignalMask() = default;
-    sigset_t set_;
+    sigset_t set_{}; // the C library fills in a part of it
 };
 
 class [[nodiscard("an unnamed guard ends at once")]] AllSignalsBlocked {

@@ -1,13 +1,13 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file surroundings.hpp  POSIX twin: environ, stat of ".", /proc/self/status, getrlimit, sched_getaffinity.
+/// @file surroundings.hpp  POSIX twin: environ, stat of ".", /proc/thread-self, getrlimit, sched_getaffinity.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/posix/rights.hpp>
 
 #include <array>
-#include <cerrno>
 #include <cstddef>
-#include <cstdio>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <span>
@@ -16,6 +16,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,10 +41,21 @@ public:
             now.inode_ = folder.st_ino;
         }
         now.rest_.umask = current_umask();
+        now.rest_.nice = ::getpriority(PRIO_PROCESS, 0);
+        now.rest_.dumpable = ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+        now.rest_.timer_slack = ::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
         for (int i = 0; i < RLIM_NLIMITS; ++i)
             ::getrlimit(static_cast<__rlimit_resource_t>(i), &now.rest_.limits[static_cast<std::size_t>(i)]);
         ::sched_getaffinity(0, sizeof now.rest_.affinity, &now.rest_.affinity);
         return now;
+    }
+
+    bool can_be_taken_on(const Surroundings& since) const {
+        if (rest_.nice < since.rest_.nice) return false;
+        for (std::size_t i = 0; i < rest_.limits.size(); ++i) {
+            if (rest_.limits[i].rlim_max > since.rest_.limits[i].rlim_max) return false;
+        }
+        return true;
     }
 
     std::vector<std::byte> changes(const Surroundings& since) const {
@@ -72,37 +84,61 @@ private:
 
     // Of fixed size and compared by bytes: hence zeroed as a whole.
     struct Rest {
-        mode_t umask;
         std::array<rlimit, RLIM_NLIMITS> limits;
         cpu_set_t affinity;
+        long timer_slack;
+        mode_t umask;
+        int nice;
+        int dumpable;
     };
 
     Surroundings() { std::memset(static_cast<void*>(&rest_), 0, sizeof rest_); }
 
     static mode_t current_umask() {
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
-        // It cannot be asked without being set: strictly, as a signal handler may make a file just then.
-        if (__libc_single_threaded) {
-            const mode_t mask = ::umask(S_IRWXG | S_IRWXO);
-            ::umask(mask);
-            return mask;
-        }
+        if (__libc_single_threaded) return asked_umask();
 #endif
         // Another thread must not see it changed; this takes 6 us.
-        char text[512];
+        char text[512]; // it stands near the beginning
         const int status = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-        if (status < 0) return 0;
-        const ssize_t size = ::read(status, text, sizeof text - 1);
-        ::close(status);
+        const ssize_t size = status < 0 ? -1 : ::read(status, text, sizeof text - 1);
+        if (status >= 0) ::close(status);
         text[size > 0 ? size : 0] = '\0';
         const char* const line = std::strstr(text, "\nUmask:");
-        return line ? static_cast<mode_t>(std::strtoul(line + 7, nullptr, 8)) : 0;
+        return line ? static_cast<mode_t>(std::strtoul(line + 7, nullptr, 8)) : asked_umask();
+    }
+
+    /// It cannot be asked without being set: strictly, as a file may be made just then by another thread or a signal handler.
+    /// That file is less open than wanted for once, never more.
+    static mode_t asked_umask() noexcept {
+        const mode_t mask = ::umask(S_IRWXG | S_IRWXO);
+        ::umask(mask);
+        return mask;
     }
 
     std::string environment_; // "A=1\0B=2\0"
     dev_t device_ = 0;
     ino_t inode_ = 0;
     Rest rest_;
+};
+
+class HandleLimit {
+public:
+    static HandleLimit raise() noexcept {
+        HandleLimit before;
+        if (::getrlimit(RLIMIT_NOFILE, &before.before_) != 0) return before;
+        rlimit most = before.before_;
+        most.rlim_cur = most.rlim_max;
+        before.raised_ = ::setrlimit(RLIMIT_NOFILE, &most) == 0;
+        return before;
+    }
+    void restore() const noexcept {
+        if (raised_) ::setrlimit(RLIMIT_NOFILE, &before_);
+    }
+
+private:
+    rlimit before_{};
+    bool raised_ = false;
 };
 
 inline void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder) {
@@ -123,6 +159,10 @@ inline void apply_surroundings(std::span<const std::byte> bytes, const Handle& f
         if (::setrlimit(resource, &wanted) != 0)
             throw_last_error("taking the parent's resource limit " + std::to_string(i));
     }
+    if (::getpriority(PRIO_PROCESS, 0) < rest.nice && ::setpriority(PRIO_PROCESS, 0, rest.nice) != 0)
+        throw_last_error("taking the parent's nice value");
+    if (rest.dumpable == 0) ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (rest.timer_slack > 0) ::prctl(PR_SET_TIMERSLACK, rest.timer_slack, 0, 0, 0);
     if (::sched_setaffinity(0, sizeof rest.affinity, &rest.affinity) != 0)
         throw_last_error("taking the parent's affinity");
     if (bytes.empty()) return;

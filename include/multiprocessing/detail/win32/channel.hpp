@@ -19,10 +19,12 @@ namespace multiprocessing::inline v1::detail::platform {
 
 inline std::pair<Handle, Handle> make_channel() { throw_no_channel(); }
 
-inline void send(const Handle&, std::span<const std::byte>, std::span<const NativeHandle>) {
+inline void send(const Handle&, std::span<const std::byte>, std::span<const NativeHandle>, const Deadline&) {
     throw_no_channel();
 }
 
-inline std::optional<Message> receive(const Handle&) { throw_no_channel(); }
+inline std::optional<Message> receive(const Handle&, const Deadline&) { throw_no_channel(); }
+
+inline void shut(const Handle&) noexcept {}
 
 } // namespace multiprocessing::inline v1::detail::platform

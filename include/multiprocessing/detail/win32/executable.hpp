@@ -66,6 +66,7 @@ inline std::filesystem::path program_path() { return wide(file_of(nullptr)); }
 /// The file of a program that runs can be neither written nor deleted. It can be renamed, and another put in
 /// its place: that one is found out by its build.
 inline std::filesystem::path program_to_spawn() { return program_path(); }
+inline void remember_program() {}
 
 inline std::vector<std::string> command_line() {
     std::vector<std::string> arguments;

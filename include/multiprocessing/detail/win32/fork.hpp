@@ -15,8 +15,8 @@ inline int fork_process() {
     throw_error(std::make_error_code(std::errc::operation_not_supported), "Windows cannot fork; use spawn");
 }
 
-inline std::optional<int> fork_sibling() { return std::nullopt; }
+inline std::optional<int> fork_sibling(int&) { return std::nullopt; }
 
-inline int foreign_threads(int) { return 0; }
+inline std::optional<int> foreign_threads(int) { return 0; }
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -33,7 +33,7 @@ public:
     }
 
     // spawn() has done it all.
-    Handle strand() { return {}; }
+    Strand strand() { return {}; }
     void tie(const Handle&, const Child&) {}
 
 private:

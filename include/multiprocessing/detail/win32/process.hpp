@@ -66,6 +66,19 @@ public:
     void terminate() { end_by(sigterm); }
     void kill() { end_by(sigkill); }
 
+    void discard() noexcept {
+        if (ending_ || !sentinel_.valid()) return;
+        winapi::TerminateProcess(sentinel_.native(), ended_by_signal | sigkill);
+        ending_ = Ending{};
+    }
+
+    std::optional<std::chrono::microseconds> cpu_time() const noexcept {
+        winapi::FILETIME_ made{}, ended{}, kernel{}, user{};
+        if (!sentinel_.valid() || !winapi::GetProcessTimes(sentinel_.native(), &made, &ended, &kernel, &user))
+            return std::nullopt;
+        return duration(user) + duration(kernel);
+    }
+
 private:
     // The exit code of a process that we end: this, plus the signal that POSIX would have sent.
     static constexpr winapi::DWORD_ ended_by_signal = 0x10000;

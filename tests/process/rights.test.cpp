@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <process/copy.hpp>
+#include <process/support.hpp>
+
+#include <multiprocessing/pool.hpp>
+
+#if !defined(_WIN32)
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <functional>
+#include <map>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+using namespace process;
+
+namespace {
+
+std::uint64_t lines_of_status(const std::string& wanted) {
+    std::uint64_t hash = 0;
+    std::FILE* const status = std::fopen("/proc/thread-self/status", "re");
+    if (!status) return 0;
+    char line[4096];
+    while (std::fgets(line, sizeof line, status)) {
+        if (std::string_view(line).substr(0, wanted.size()) == wanted)
+            hash ^= std::hash<std::string_view>{}(line);
+    }
+    std::fclose(status);
+    return hash;
+}
+
+std::uint64_t inode_of(const char* path) {
+    struct stat status {};
+    return ::stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
+/// What a process is, as far as `what` goes.
+std::uint64_t state_of(const std::string& what) {
+    if (what == "nice") return static_cast<std::uint64_t>(::getpriority(PRIO_PROCESS, 0));
+    if (what == "session") return static_cast<std::uint64_t>(::getsid(0));
+    if (what == "group") return static_cast<std::uint64_t>(::getpgrp());
+    if (what == "policy") return static_cast<std::uint64_t>(::sched_getscheduler(0));
+    if (what == "network") return inode_of("/proc/thread-self/ns/net");
+    if (what == "ignored") {
+        struct sigaction action {};
+        ::sigaction(SIGPIPE, nullptr, &action);
+        return action.sa_handler == SIG_IGN;
+    }
+    return lines_of_status(what);
+}
+
+bool filter(int call, unsigned answer) {
+    sock_filter steps[]{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1),
+                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | answer),
+                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    sock_fprog program{4, steps};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+bool change(const std::string& what) {
+    if (what == "nice") return ::setpriority(PRIO_PROCESS, 0, 7) == 0;
+    if (what == "session") return ::setsid() > 0;
+    if (what == "group") return ::setpgid(0, 0) == 0;
+    if (what == "policy") {
+        const sched_param none{};
+        return ::sched_setscheduler(0, SCHED_BATCH, &none) == 0;
+    }
+    if (what == "network") return ::unshare(CLONE_NEWNET) == 0;
+    if (what == "ignored") return std::signal(SIGPIPE, SIG_IGN) != SIG_ERR;
+    if (what == "NoNewPrivs:") return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    if (what == "Seccomp") return filter(SYS_ptrace, EPERM);
+    if (what == "CapBnd:") return ::prctl(PR_CAPBSET_DROP, 22, 0, 0, 0) == 0;
+    if (what == "Groups:") {
+        const gid_t groups[]{1, 2, 3};
+        return ::setgroups(3, groups) == 0;
+    }
+    if (what == "Gid:") return ::setgid(54321) == 0;
+    return ::setgid(54321) == 0 && ::setuid(54321) == 0;
+}
+
+void compare(std::string what, std::uint64_t expected) { std::exit(state_of(what) == expected ? 0 : 1); }
+
+int code_of(mp::Process p) {
+    p.start();
+    p.join();
+    return p.exitcode().value_or(99);
+}
+
+int plus(int x) { return x + 1; }
+
+} // namespace
+
+TEST_CASE("a child has the rights that its parent has at its start", "[rights]") {
+    for (const char* what : {"nice", "session", "group", "policy", "network", "ignored",
+                             "NoNewPrivs:", "Seccomp", "CapBnd:", "Groups:", "Gid:", "Uid:"}) {
+        CAPTURE(what);
+        const int code = in_copy([&] {
+            // A leader of its group cannot begin a session.
+            if (code_of(mp::Process(compare, std::string(what), state_of(what))) != 0) return 1;
+            if (!change(what)) return 50; // this user may not
+            if (code_of(mp::Process(compare, std::string(what), state_of(what))) != 0) return 2;
+            if (std::string(what) == "Seccomp") { // a second filter
+                filter(SYS_acct, EPERM);
+                return code_of(mp::Process(compare, std::string(what), state_of(what)));
+            }
+            return 0;
+        });
+        if (code != 50) CHECK(code == 0);
+    }
+}
+
+TEST_CASE("a pool goes on after its program has given up its ids", "[rights]") {
+    if (::geteuid() != 0) return;
+    CHECK(in_copy([] {
+              mp::Pool pool({.processes = 1, .maxtasksperchild = 1});
+              if (pool.apply(plus, 1) != 2) return 1;
+              if (::setgid(54321) != 0 || ::setuid(54321) != 0) return 2;
+              for (int i = 0; i < 3; ++i) {
+                  if (pool.apply(plus, i) != i + 1) return 3;
+              }
+              return 0;
+          }) == 0);
+}
+
+TEST_CASE("without pidfds processes and pools work, and ends are seen", "[rights]") {
+    for (const int call : {SYS_pidfd_open, SYS_pidfd_send_signal, SYS_waitid}) {
+        for (const unsigned answer : {EPERM, ENOSYS}) {
+            CAPTURE(call, answer);
+            CHECK(in_copy([&] {
+                      if (!filter(call, answer)) return 0; // no such thing here
+                      if (code_of(mp::Process([] { std::exit(3); })) != 3) return 1;
+                      mp::Process p([] {
+                          mp::Process grandchild({.daemon = true}, [] { std::this_thread::sleep_for(1h); });
+                          grandchild.start();
+                          std::this_thread::sleep_for(1h);
+                      });
+                      p.start();
+                      if (p.join(20ms) || !p.is_alive()) return 2;
+                      p.kill();
+                      if (!p.join(30s) || p.exitcode() != -SIGKILL) return 3;
+                      mp::Pool pool(2);
+                      if (pool.map(plus, std::vector<int>{1, 2, 3}).back() != 4) return 4;
+                      return 0;
+                  }) == 0);
+        }
+    }
+}
+
+TEST_CASE("a process starts after the main thread has ended", "[rights]") {
+    if (mp::get_start_method() == mp::StartMethod::fork)
+        return; // forks in another thread: nothing is asked of /proc
+    const int copy = ::fork();
+    if (copy == 0) {
+        if (code_of(mp::Process([] {})) != 0) ::_exit(1);
+        std::thread([] {
+            std::this_thread::sleep_for(50ms); // the main thread has gone
+            int code = 5;
+            try {
+                code = code_of(mp::Process([] {}));
+            } catch (const std::exception& error) { std::fprintf(stderr, "%s\n", error.what()); }
+            mp::detail::end_children();
+            ::_exit(code);
+        }).detach();
+        ::syscall(SYS_exit, 0);
+    }
+    int status = 0;
+    ::waitpid(copy, &status, 0);
+    CHECK(status == 0);
+}
+
+#endif
