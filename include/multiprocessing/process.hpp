@@ -14,6 +14,7 @@
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/text_form.hpp>
 #include <multiprocessing/detail/thunk.hpp>
+#include <multiprocessing/options.hpp>
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -24,6 +25,7 @@
 #include <concepts>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -42,6 +44,10 @@ struct ProcessOptions {
     std::string name = {};           ///< Default: `Process-1`, `Process-1:2` for a child of that.
     std::optional<bool> daemon = {}; ///< Ended, not waited for, when its parent ends. Default: as its parent.
     std::optional<StartMethod> start_method = {}; ///< Default: get_start_method().
+    /// What is different in the child's environment. (Static initialisers see it as well where the child is made by spawn on
+    /// POSIX; elsewhere they have run before.)
+    Environment env = {};
+    std::optional<std::filesystem::path> cwd = {}; ///< The folder that the child works in. Default: its parent's.
 };
 
 /// Becomes ready when a process ends; for `connection::wait`. Refers to the process, without owning it.
@@ -372,6 +378,7 @@ private:
 
     static std::unique_ptr<State> make(ProcessOptions options) {
         if (options.start_method) detail::require_available(*options.start_method);
+        detail::check_environment(options.env);
         detail::ProcessIdentity identity;
         {
             detail::Self& me = detail::self();
@@ -379,10 +386,13 @@ private:
             identity = {std::move(options.name), options.daemon.value_or(me.identity.daemon), me.key()};
         }
         if (identity.name.empty()) identity.name = detail::next_process_name();
-        return std::unique_ptr<State>(
-            new State{{options.start_method.value_or(StartMethod::spawn), std::move(identity), {}, {}, {}},
-                      options.start_method.has_value(),
-                      {}});
+        auto state = std::make_unique<State>();
+        state->request.method = options.start_method.value_or(StartMethod::spawn);
+        state->request.identity = std::move(identity);
+        state->request.env = std::move(options.env);
+        if (options.cwd) state->request.cwd = std::move(*options.cwd);
+        state->method_given = options.start_method.has_value();
+        return state;
     }
 
     /// Takes over function and arguments as they are now.

@@ -382,4 +382,40 @@ TEST_CASE("what the fork server preloads is there in its children", "[surroundin
     mp::set_forkserver_preload(nullptr);
 }
 
+TEST_CASE("options say what is different in a child's environment", "[surroundings]") {
+    ::setenv("MP_TEST_KEPT", "kept", 1);
+    ::setenv("MP_TEST_CHANGED", "before", 1);
+    ::setenv("MP_TEST_REMOVED", "before", 1);
+    mp::Process p({.env = {{"MP_TEST_CHANGED", "after"}, {"MP_TEST_NEW", "a=b"}, {"MP_TEST_REMOVED", std::nullopt}}}, [] {
+        const auto is = [](const char* name, const char* value) {
+            const char* const there = std::getenv(name);
+            return value ? there && std::string(there) == value : !there;
+        };
+        if (!is("MP_TEST_KEPT", "kept")) std::exit(1);
+        if (!is("MP_TEST_CHANGED", "after")) std::exit(2);
+        if (!is("MP_TEST_NEW", "a=b")) std::exit(3);
+        if (!is("MP_TEST_REMOVED", nullptr)) std::exit(4);
+    });
+    CHECK(run(std::move(p)) == 0);
+    CHECK(std::getenv("MP_TEST_CHANGED") == std::string("before")); // ours is as it was
+    CHECK(std::getenv("MP_TEST_NEW") == nullptr);
+    CHECK(run(mp::Process([] { std::exit(std::getenv("MP_TEST_NEW") ? 1 : 0); })) == 0); // nor is the server's
+    for (const char* const name : {"MP_TEST_KEPT", "MP_TEST_CHANGED", "MP_TEST_REMOVED"}) ::unsetenv(name);
+    CHECK_THROWS_AS(mp::Process({.env = {{"A=B", "x"}}}, [] {}), std::invalid_argument);
+    CHECK_THROWS_AS(mp::Process({.env = {{"", "x"}}}, [] {}), std::invalid_argument);
+}
+
+TEST_CASE("options say where a child works", "[surroundings]") {
+    const auto here = std::filesystem::current_path();
+    mp::Process p({.cwd = "/"}, [] { std::exit(std::filesystem::current_path() == "/" ? 0 : 1); });
+    CHECK(run(std::move(p)) == 0);
+    CHECK(std::filesystem::current_path() == here);
+    mp::Process nowhere({.cwd = "/no/such/folder"}, [] {});
+    try {
+        nowhere.start();
+        FAIL("nothing was thrown");
+    } catch (const std::system_error& error) { CHECK_THAT(error.what(), ContainsSubstring("/no/such/folder")); }
+    CHECK_FALSE(nowhere.is_alive());
+}
+
 #endif

@@ -13,12 +13,14 @@
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/platform/surroundings.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>
 
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <exception>
 #include <mutex>
 #include <span>
@@ -67,6 +69,7 @@ inline void become_child(ChildStart& start, platform::Handle strand, platform::H
         me.pools_made = 0;
         me.strand = std::move(strand);
         me.alive.push_back(std::move(alive));
+        platform::HandleTraits::keep_in_forked_child(me.alive.back().native()); // a copy is of the subtree
         me.record = &tree().space.at<ChildRecord>(start.record);
         me.ends_children = false;
     }
@@ -93,9 +96,18 @@ inline void run_preload(const CodeAddress& place) {
     reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(preload))();
 }
 
+/// Takes on what is different from the parent's surroundings.
+inline void enter_own_surroundings(const ChildStart& start) {
+    for (const auto& [name, value] : start.env) platform::set_variable(name, value ? value->c_str() : nullptr);
+    if (!start.cwd.empty()) std::filesystem::current_path(start.cwd);
+}
+
 /// Second step: runs the target, and ends.
 [[noreturn]] inline void run_child(const ChildStart& start, std::span<const std::byte> payload,
                                    const Thunk& target) {
+    try {
+        enter_own_surroundings(start);
+    } catch (const std::exception& error) { refuse_child(start, error); }
     if (platform::exit_interception(finish_child)) {
         // finish_child ends the children, after the functions of at_child_exit(). An exit handler for it, being later,
         // would come before them.

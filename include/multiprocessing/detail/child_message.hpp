@@ -52,6 +52,13 @@ inline void write_start(Writer& writer, const ChildStart& start) {
     writer.raw(std::uint8_t{start.default_method.has_value()});
     writer.raw(start.default_method.value_or(StartMethod::spawn));
     writer.raw(start.log_level);
+    writer.length(start.env.size());
+    for (const auto& [name, value] : start.env) {
+        writer.text(name);
+        writer.raw(std::uint8_t{value.has_value()});
+        writer.text(value ? *value : std::string());
+    }
+    writer.text(start.cwd);
     writer.raw(std::uint8_t{start.serves});
     writer.raw(std::uint8_t{start.has_preload});
     writer.raw(start.preload);
@@ -71,6 +78,13 @@ inline ChildStart read_start(Reader& reader) {
     const auto method = reader.raw<StartMethod>();
     if (has_method) start.default_method = method;
     start.log_level = reader.raw<LogLevel>();
+    for (std::size_t variables = reader.length(1); variables > 0; --variables) {
+        std::string name = reader.text();
+        const bool is_set = reader.flag();
+        std::string value = reader.text();
+        start.env[std::move(name)] = is_set ? std::optional(std::move(value)) : std::nullopt;
+    }
+    start.cwd = reader.text();
     start.serves = reader.flag();
     start.has_preload = reader.flag();
     start.preload = reader.raw<CodeAddress>();

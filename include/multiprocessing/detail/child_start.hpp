@@ -10,11 +10,13 @@
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
 #include <multiprocessing/detail/thunk.hpp>
+#include <multiprocessing/options.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,6 +36,8 @@ struct LaunchRequest {
     std::vector<std::shared_ptr<SharedObject>> given = {};
     /// Handles of the system among them; the words in the payload are their places. Stay open here.
     std::shared_ptr<const std::vector<platform::Handle>> handles = {};
+    Environment env = {};          ///< What is different in its environment.
+    std::filesystem::path cwd = {}; ///< Where it works; empty: where its parent does.
     bool serves = false;     ///< A worker or server: Ctrl-C is not its business.
     bool supervised = false; ///< Its end is dealt with by who started it, not by whoever sees it first.
     platform::SignalMask mask = platform::SignalMask::of_caller();
@@ -64,6 +68,8 @@ struct ChildStart {
     std::vector<LeaseEntry> given;
     std::optional<StartMethod> default_method;
     LogLevel log_level;
+    Environment env;
+    std::string cwd; ///< Absolute; empty: where it finds itself.
     bool serves;
     /// Runs before the target: the function of set_forkserver_preload(), in the server, and in a child that is started by spawn
     /// in its place. `has_preload` says whether there is one.

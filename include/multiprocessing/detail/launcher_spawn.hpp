@@ -45,6 +45,7 @@ inline platform::Child start_by_spawn(Birth& birth, const LaunchRequest& request
     pass(birth.alive.writer);
     for (const platform::Handle& handle : self().alive) pass(handle);
     spawn.signal_mask(request.mask);
+    for (const auto& [name, value] : request.env) spawn.variable(name, value ? value->c_str() : nullptr);
     platform::flush_standard_streams(); // so that lines come out in order
     platform::Child child = platform::spawn(spawn);
     ScopeExit end_it{[&] { child.discard(); }};

@@ -23,6 +23,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -137,6 +138,19 @@ public:
     }
 };
 
+/// The folder that a child is to work in, for it to enter; empty if that is its parent's. Throws `std::system_error` if it is
+/// none.
+inline std::string folder_for(const LaunchRequest& request) {
+    if (request.cwd.empty()) return {};
+    const std::filesystem::path folder = std::filesystem::absolute(request.cwd);
+    if (!std::filesystem::is_directory(folder)) {
+        throw std::system_error(std::make_error_code(std::errc::not_a_directory),
+                                "multiprocessing: starting " + request.identity.name + " with .cwd = " +
+                                    folder.string() + ": that is no folder; make it first");
+    }
+    return folder.string();
+}
+
 /// What is prepared for one child. Whatever does not become a ChildProcess is undone with it.
 class Birth {
 public:
@@ -159,6 +173,8 @@ public:
         start.target_file = request.target_file;
         start.default_method = request.method; // as get_start_method() says there; here that fixes nothing
         start.log_level = get_logger().level();
+        start.env = request.env;
+        start.cwd = folder_for(request);
         start.serves = request.serves;
         child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);
         // Before the child can run. What it is never told of ends with the Birth.

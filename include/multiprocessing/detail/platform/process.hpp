@@ -67,6 +67,7 @@ static_assert(requires(SpawnRequest& request, const Handle& handle, const std::s
     { request.argument(text) } -> std::same_as<void>;
     { request.pass(handle) } -> std::same_as<std::string>;
     { request.signal_mask(SignalMask::of_caller()) } -> std::same_as<void>;
+    { request.variable("NAME", "value") } -> std::same_as<void>;
     { spawn(request) } -> std::same_as<Child>;
     { adopt_handle(word) } -> std::same_as<Handle>;
     { child.pid() } noexcept -> std::same_as<int>;

@@ -9,6 +9,8 @@
 /// * `can_be_taken_on(since)`: whether a process that has `since` may take these on.
 /// * `changes(since)`: what has to be applied in a process that has `since`, as bytes (empty if nothing has changed), and
 ///   `folder()`: the working directory, to be passed beside them (invalid if it is still the same).
+/// * `set_variable(name, value)`: in the environment of this process, whose only thread calls it; null removes it. Throws
+///   `std::system_error`.
 /// * `apply_surroundings(bytes, folder)`: takes them on. Throws `std::system_error` naming what could not be had.
 /// * `Rights::here(files)`: what the calling thread may do, and what keeps it in. `now.equal(then)`: whether a process that has the
 ///   one may stand for one that has the other. `files` is a RightsFiles of ours, which makes asking again cheaper. False where ids, groups, capabilities, filters of system calls, namespaces,
@@ -24,6 +26,7 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 #if MULTIPROCESSING_PLATFORM_WIN32
@@ -44,6 +47,7 @@ static_assert(requires(const Surroundings& now, const Surroundings& since, std::
     { rights.equal(rights) } -> std::same_as<bool>;
     { HandleLimit::raise() } -> std::same_as<HandleLimit>;
     { limit.restore() } noexcept -> std::same_as<void>;
+    { set_variable("NAME", "value") } -> std::same_as<void>;
     { apply_surroundings(bytes, folder) } -> std::same_as<void>;
 });
 

@@ -33,9 +33,9 @@
 
 extern "C" {
 [[gnu::weak]] int __lsan_do_recoverable_leak_check(void); // there only with LeakSanitizer
-#if defined(MULTIPROCESSING_COVERAGE)
-void __gcov_dump(void); // not weak: a weak name would pull nothing out of libgcov
-#endif
+// In programs that count coverage or profiles. (Not __gcov_dump: that lies in a part of libgcov which nothing pulls in.)
+[[gnu::weak]] void __gcov_exit(void);
+[[gnu::weak]] int __llvm_profile_write_file(void);
 }
 
 namespace multiprocessing::inline v1::detail::platform {
@@ -176,6 +176,15 @@ public:
         return std::to_string(first_passed + static_cast<int>(passed_.size()) - 1);
     }
     void signal_mask(const SignalMask& mask) { mask_ = mask; }
+    void variable(const std::string& name, const char* value) {
+        if (!std::exchange(own_environment_, true)) {
+            for (char** entry = environ; entry && *entry; ++entry) environment_.emplace_back(*entry);
+        }
+        std::erase_if(environment_, [&](const std::string& entry) {
+            return entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name);
+        });
+        if (value) environment_.push_back(name + "=" + value);
+    }
 
 private:
     friend Child spawn(const SpawnRequest& request);
@@ -185,6 +194,8 @@ private:
     std::vector<std::string> arguments_;
     std::vector<int> passed_;
     SignalMask mask_ = SignalMask::of_caller();
+    std::vector<std::string> environment_; // "NAME=value"
+    bool own_environment_ = false;         // else the caller's
 };
 
 /// The actions and attributes of a posix_spawn, freed at the end of their scope.
@@ -237,10 +248,15 @@ inline Child spawn(const SpawnRequest& request) {
         arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
 
+    std::vector<char*> variables;
+    for (const std::string& entry : request.environment_) variables.push_back(const_cast<char*>(entry.c_str()));
+    variables.push_back(nullptr);
+
     pid_t pid = 0;
     // glibc reports a failed exec as the error of this very call: no pipe for it is needed.
     const int error =
-        ::posix_spawn(&pid, image.c_str(), &how.actions, &how.attributes, arguments.data(), environ);
+        ::posix_spawn(&pid, image.c_str(), &how.actions, &how.attributes, arguments.data(),
+                      request.own_environment_ ? variables.data() : environ);
     if (error != 0) throw_error({error, std::generic_category()}, "starting " + program);
     return Child{pid};
 }
@@ -258,9 +274,8 @@ inline Handle adopt_handle(std::string_view word) {
 }
 
 inline bool report_before_exit(bool leaks) noexcept {
-#if defined(MULTIPROCESSING_COVERAGE)
-    ::__gcov_dump();
-#endif
+    if (::__gcov_exit) ::__gcov_exit();
+    if (::__llvm_profile_write_file) ::__llvm_profile_write_file();
     return leaks && ::__lsan_do_recoverable_leak_check && ::__lsan_do_recoverable_leak_check() != 0;
 }
 

@@ -141,6 +141,11 @@ private:
     bool raised_ = false;
 };
 
+inline void set_variable(const std::string& name, const char* value) {
+    if ((value ? ::setenv(name.c_str(), value, 1) : ::unsetenv(name.c_str())) != 0)
+        throw_last_error("setting the variable " + name);
+}
+
 inline void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder) {
     if (folder.valid() && ::fchdir(folder.native()) != 0)
         throw_last_error("taking the parent's working directory");

@@ -117,6 +117,7 @@ public:
         return std::to_string(reinterpret_cast<std::uintptr_t>(passed_.back().native()));
     }
     void signal_mask(const SignalMask&) {}
+    void variable(const std::string&, const char*) {} // the child sets it by itself
 
 private:
     friend Child spawn(const SpawnRequest& request);

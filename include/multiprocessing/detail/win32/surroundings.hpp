@@ -3,9 +3,14 @@
 /// @file surroundings.hpp  Win32 twin: nothing to bring along, as every child starts from its own parent.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/win32/text.hpp>
 
+#include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <span>
+#include <string>
+#include <system_error>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail::platform {
@@ -31,6 +36,12 @@ public:
     static HandleLimit raise() noexcept { return {}; }
     void restore() const noexcept {}
 };
+
+/// For the C runtime, which tells the system.
+inline void set_variable(const std::string& name, const char* value) {
+    if (::_wputenv_s(wide(name).c_str(), wide(value ? value : "").c_str()) != 0)
+        throw_error({errno, std::generic_category()}, "setting the variable " + name);
+}
 
 inline void apply_surroundings(std::span<const std::byte>, const Handle&) {}
 
