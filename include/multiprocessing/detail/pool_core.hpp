@@ -296,6 +296,23 @@ public:
         }
     }
 
+    /// Whether the worker, as far as its line says, is at a task or chunk in one of these states. The worker goes on
+    /// meanwhile, and what the line names may be over and freed: the works say what is there, and stay while this looks.
+    bool is_at_one_of(const WorkerLine& line, TaskState first, TaskState second) const noexcept {
+        const std::uint64_t task = line.task.load(std::memory_order_acquire);
+        const std::uint64_t map = line.helping.load(std::memory_order_seq_cst);
+        const std::uint64_t chunk = line.chunk.load(std::memory_order_acquire);
+        std::lock_guard lock{mutex_};
+        const auto is_one = [&](TaskState state) { return state == first || state == second; };
+        if (const Work* const work = work_of(task); work && is_one(view_.slot(work->slot).cell.load().state))
+            return true;
+        const Work* const work = map ? work_of(slot_of_map(map) + 1) : nullptr;
+        if (!work || !work->has_helpers() || map != map_name(work->slot, work->generation)) return false;
+        const auto& job = static_cast<const MapWork&>(*work);
+        if (!is_published(job) && !job.leaving) return false; // its chunks are yet to be made
+        return chunk != 0 && chunk <= job.job().chunk_count && is_one(job.chunk(chunk - 1).cell.load().state);
+    }
+
     /// The blocks that a dead worker was about to hand over. Before its memory is dealt with.
     std::vector<Position> unclaimed(std::uint32_t worker) {
         std::vector<Position> blocks;

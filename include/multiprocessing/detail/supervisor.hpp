@@ -316,21 +316,11 @@ private:
     /// Notes which workers are in their initializer, or at a task or chunk in one of these states. One that has committed
     /// and not yet said so is as good as idle.
     void note_busy(TaskState first, TaskState second) noexcept {
-        const PoolView& view = core_->view();
         for (std::uint32_t i = 0; i < workers_.size(); ++i) {
-            const WorkerLine& line = view.line(i);
-            const auto is_at = [&](const TaskCell& cell) {
-                const TaskState state = cell.load().state;
-                if (state == first || state == second) workers_[i].busy = true;
-            };
-            if (line.state.load(std::memory_order_acquire) == WorkerLine::starting) workers_[i].busy = true;
-            const std::uint64_t task = line.task.load(std::memory_order_acquire);
-            if (task != 0) is_at(view.slot(static_cast<std::uint32_t>(task - 1)).cell);
-            const std::uint64_t map = line.helping.load(std::memory_order_seq_cst); // which keeps the job
-            const std::uint64_t chunk = line.chunk.load(std::memory_order_acquire);
-            if (map == 0 || chunk == 0) continue;
-            is_at(
-                view.chunk(view.job(view.slot(static_cast<std::uint32_t>(slot_of_map(map)))), chunk - 1).cell);
+            const WorkerLine& line = core_->view().line(i);
+            if (line.state.load(std::memory_order_acquire) == WorkerLine::starting ||
+                core_->is_at_one_of(line, first, second))
+                workers_[i].busy = true;
         }
     }
 
