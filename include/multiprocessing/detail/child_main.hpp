@@ -20,8 +20,8 @@
 
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <exception>
+#include <filesystem>
 #include <mutex>
 #include <span>
 #include <string>
