@@ -230,7 +230,7 @@ inline bool lives(ThreadName name) noexcept {
 }
 
 inline bool is_of_this_process(ThreadName name) noexcept {
-    return ::syscall(SYS_tgkill, ::getpid(), static_cast<std::uint32_t>(name), 0) == 0;
+    return ::syscall(SYS_tgkill, ::getpid(), id_of(name), 0) == 0;
 }
 
 inline bool is_main_thread() noexcept { return ::syscall(SYS_gettid) == ::getpid(); }
