@@ -274,9 +274,11 @@ public:
     }
 
     void after_fork(bool in_child) {
-        if (in_child) { // they are the parent's
-            running_.clear();
-            remains_.clear();
+        if (in_child) { // they are the parent's: forgotten, not destroyed
+            if (!running_.empty() || !remains_.empty())
+                forgotten_ = new Forgotten{std::move(running_), std::move(remains_), forgotten_};
+            running_ = {};
+            remains_ = {};
             expected_ = 0;
         }
         ForkSafe::after_fork(in_child);
@@ -307,8 +309,15 @@ private:
 
     static constexpr std::size_t most_at_a_start = 32;
 
+    struct Forgotten {
+        std::vector<std::shared_ptr<ChildProcess>> running;
+        std::vector<Remains> remains;
+        Forgotten* earlier;
+    };
+
     std::vector<std::shared_ptr<ChildProcess>> running_;
     std::vector<Remains> remains_;
+    Forgotten* forgotten_ = nullptr;
     // Where reap() and bury() go on looking.
     std::size_t next_running_ = 0;
     std::size_t next_remains_ = 0;
