@@ -25,6 +25,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -275,10 +276,15 @@ public:
 
     void after_fork(bool in_child) {
         if (in_child) { // they are the parent's: forgotten, not destroyed
-            if (!running_.empty() || !remains_.empty())
-                forgotten_ = new Forgotten{std::move(running_), std::move(remains_), forgotten_};
-            running_ = {};
-            remains_ = {};
+            if (!running_.empty() || !remains_.empty()) {
+                if (auto* const forgotten = new (std::nothrow) Forgotten) {
+                    forgotten->running.swap(running_);
+                    forgotten->remains.swap(remains_);
+                    forgotten->earlier = std::exchange(forgotten_, forgotten);
+                }
+            }
+            running_.clear();
+            remains_.clear();
             expected_ = 0;
         }
         ForkSafe::after_fork(in_child);
@@ -312,7 +318,7 @@ private:
     struct Forgotten {
         std::vector<std::shared_ptr<ChildProcess>> running;
         std::vector<Remains> remains;
-        Forgotten* earlier;
+        Forgotten* earlier = nullptr;
     };
 
     std::vector<std::shared_ptr<ChildProcess>> running_;
