@@ -124,7 +124,7 @@ TEST_CASE("a task that another thread has read counts as ended", "[pool_core]") 
 TEST_CASE("the slot of a dropped task is free once its worker has said that it ended", "[pool_core]") {
     PoolCore core(1);
     std::vector<std::shared_ptr<TaskWork>> tasks;
-    for (std::uint32_t i = 0; i < SlotSegment::slots; ++i) {
+    for (std::uint32_t i = 0; i < SlotSegment::count; ++i) {
         tasks.push_back(enter_task(core));
         core.announce(*tasks.back(), 0);
         core.release(tasks.back()); // dropped at once
