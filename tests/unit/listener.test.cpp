@@ -226,11 +226,16 @@ TEST_CASE("closing a Listener ends those who accept, and frees its address", "[l
 
 TEST_CASE("who accepts beside another one waits no longer than it is told", "[listener]") {
     Listener listener;
-    std::thread other([&] { CHECK_THROWS_AS(listener.accept(), std::system_error); });
+    auto other = std::async(std::launch::async, [&] {
+        try {
+            listener.accept();
+        } catch (const std::system_error& error) { return error.code(); }
+        return std::error_code{};
+    });
     CHECK_THROWS_AS(listener.accept(20ms), mp::TimeoutError);
     CHECK_THROWS_AS(listener.accept(0ms), mp::TimeoutError);
     listener.close();
-    other.join();
+    CHECK(other.get() == std::errc::bad_file_descriptor);
 }
 
 TEST_CASE("several threads accept, each its own connection", "[listener]") {
@@ -296,11 +301,10 @@ TEST_CASE("of one that talks and does not listen only so much is taken in", "[li
                 peer.write_all(mp::detail::FrameHead(message.size()).bytes(), message, {}, nullptr);
         } catch (const std::system_error&) {} // nobody is there any more
     });
-    for (std::size_t before = 0; before != talked || before == 0;) {
+    for (std::size_t before = 0; before != talked || before < std::size_t{250} << 20;) { // it gets that far
         before = talked;
         std::this_thread::sleep_for(500ms);
     }
-    CHECK(talked >= std::size_t{250} << 20);
     CHECK(talked <= std::size_t{270} << 20);
     std::vector<std::byte> heard(1 << 16);
     mp::detail::platform::Arrived nothing;
