@@ -144,7 +144,7 @@ public:
     }
 
 private:
-    static constexpr std::uint8_t slots = 14;
+    static constexpr std::uint8_t actor_slots = 14;
 
     /// Where an arriving thread says that it is to be the actor, before it is.
     class Slot {
@@ -158,7 +158,7 @@ private:
         /// A free one, or else one whose thread has died; false if there is none.
         bool take() noexcept {
             for (const bool of_dead : {false, true}) {
-                for (std::uint8_t i = 0; !taken_ && i < slots; ++i) {
+                for (std::uint8_t i = 0; !taken_ && i < actor_slots; ++i) {
                     platform::ThreadName now = barrier_.actors_[i].load(std::memory_order_relaxed);
                     if (now != 0 && (!of_dead || platform::lives(now) || barrier_.is_acting_in(i))) continue;
                     // Acquire and release: what the one before wrote of its generation comes first.
@@ -206,7 +206,7 @@ private:
     }
 
     std::atomic<std::uint64_t> word_{0};
-    std::array<std::atomic<platform::ThreadName>, slots> actors_{};
+    std::array<std::atomic<platform::ThreadName>, actor_slots> actors_{};
     ParkingPlace place_;
 };
 

@@ -138,7 +138,9 @@ inline std::optional<bool> has_mapped(const std::string& process, const struct s
         if (std::sscanf(line, "%*x-%*x %*s %*s %x:%x %llu", &device_major, &device_minor, &inode) != 3)
             continue;
         any = true;
-        if (inode == file.st_ino && makedev(device_major, device_minor) == file.st_dev) return true;
+        if (inode == file.st_ino && gnu_dev_major(file.st_dev) == device_major &&
+            gnu_dev_minor(file.st_dev) == device_minor)
+            return true;
     }
     if (!any) return std::nullopt; // opened, and nothing to be read: not ours to see, or it has ended
     return false;
