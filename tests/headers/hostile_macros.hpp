@@ -262,8 +262,10 @@
 // <windows.h> and what it includes
 #undef PASCAL
 #define PASCAL MP_TEST_HOSTILE
+#if !defined(_WIN32) // there it is the calling convention of the system, which Boost.WinAPI uses
 #undef WINAPI
 #define WINAPI MP_TEST_HOSTILE
+#endif
 #undef STRICT
 #define STRICT MP_TEST_HOSTILE
 #undef PURE
