@@ -139,7 +139,7 @@ TEST_CASE("without pidfds processes and pools work, and ends are seen", "[rights
         for (const unsigned answer : {EPERM, ENOSYS}) {
             CAPTURE(call, answer);
             CHECK(in_copy([&] {
-                      if (!filter(call, answer)) return 0; // no such thing here
+                      if (!filter(static_cast<unsigned>(call), answer)) return 0; // no such thing here
                       if (code_of(mp::Process([] { std::exit(3); })) != 3) return 1;
                       mp::Process p([] {
                           mp::Process grandchild({.daemon = true}, [] { std::this_thread::sleep_for(1h); });
