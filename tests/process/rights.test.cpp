@@ -136,10 +136,10 @@ TEST_CASE("a pool goes on after its program has given up its ids", "[rights]") {
 
 TEST_CASE("without pidfds processes and pools work, and ends are seen", "[rights]") {
     for (const int call : {SYS_pidfd_open, SYS_pidfd_send_signal, SYS_waitid}) {
-        for (const unsigned answer : {EPERM, ENOSYS}) {
+        for (const unsigned answer : {unsigned{EPERM}, unsigned{ENOSYS}}) {
             CAPTURE(call, answer);
             CHECK(in_copy([&] {
-                      if (!filter(static_cast<unsigned>(call), answer)) return 0; // no such thing here
+                      if (!filter(call, answer)) return 0; // no such thing here
                       if (code_of(mp::Process([] { std::exit(3); })) != 3) return 1;
                       mp::Process p([] {
                           mp::Process grandchild({.daemon = true}, [] { std::this_thread::sleep_for(1h); });
