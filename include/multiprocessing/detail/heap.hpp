@@ -40,6 +40,17 @@ public:
         : space_(space), self_(self), touched_(touched) {}
     Heap(const Heap&) = delete;
     Heap& operator=(const Heap&) = delete;
+    /// Forgets its extents, which stay this process's. (The heap of a process is never destroyed.)
+    ~Heap() {
+        while (Run* const run = warm_.oldest()) {
+            warm_.remove(*run);
+            delete run;
+        }
+        owned_.for_each([](const Owned& owned) {
+            delete owned.run;
+            if (owned.slab) Slab::Delete{}(owned.slab);
+        });
+    }
 
     /// A block of at least `bytes`, aligned to 64; its content is arbitrary. Throws `std::system_error` with
     /// `not_enough_memory` and the figures if there is no room for it.
