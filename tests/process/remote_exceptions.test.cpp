@@ -243,7 +243,11 @@ TEST_CASE("an exception of a map tells its worker, item and place", "[exceptions
     CHECK_FALSE(cause->trace.find("multiprocessing::") != std::string::npos);
     if (mp::detail::platform::UserCode().ends_traces) {
         // deep_in_user_code, user_code, how to get the names
+#if defined(__OPTIMIZE__) && !defined(__clang__) // where the calls between are inlined
         CHECK(lines_of(cause->trace) == 3);
+#else
+        CHECK(lines_of(cause->trace) >= 3);
+#endif
         CHECK_THAT(cause->trace, ContainsSubstring("link with -rdynamic, or ask: addr2line -Cfipe "));
     }
 }
