@@ -1,4 +1,4 @@
-// error: the items of starmap are tuples, pairs or arrays of arguments; for single arguments use map
+// error: the items of starmap are tuples, pairs or arrays of arguments, and int is none; for single arguments use map
 // SPDX-License-Identifier: BSL-1.0
 #include <multiprocessing/pool.hpp>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <process/support.hpp>
 #include <support/few_files.hpp>
+#include <support/sanitizers.hpp>
 
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/sharedctypes.hpp>
@@ -251,7 +252,8 @@ int in_raw_copy(int flags, Work work) {
 
 TEST_CASE("a holder that was named when the system said nothing keeps its lock", "[synchronize]") {
     const Blind how = GENERATE(Blind::no_descriptors, Blind::no_proc);
-    if (how == Blind::no_proc && !is_root()) return; // it takes chroot()
+    // It takes chroot(); and without /proc LeakSanitizer ends a process with an error of its own.
+    if (how == Blind::no_proc && (!is_root() || support::has_asan)) return;
     const bool asker_is_blind = GENERATE(false, true);
     const bool dies = GENERATE(false, true);
     const ExpectedLog log{"without releasing it"};

@@ -56,8 +56,7 @@ public:
             auto after = support::inventory();
             // It is there for the life of the tree, from the first shared memory with a name on.
             std::erase_if(after, [](const std::string& line) {
-                const int janitor =
-                    multiprocessing::detail::process_wide<multiprocessing::detail::Launching>().janitor;
+                const int janitor = multiprocessing::detail::self().janitor.load();
                 return janitor != 0 && line.rfind("child " + std::to_string(janitor) + " ", 0) == 0;
             });
             std::vector<std::string> new_things;

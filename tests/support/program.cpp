@@ -30,6 +30,12 @@ std::string content_of(const fs::path& path) {
     return text;
 }
 
+/// As one argument of either system's shell.
+std::string quoted(const std::string& argument) {
+    const bool is_one = argument.find(' ') == argument.npos && !argument.empty();
+    return is_one ? argument : '"' + argument + '"';
+}
+
 } // namespace
 
 support::Output support::output_of(const std::string& scenario, const std::vector<std::string>& arguments,
@@ -44,7 +50,7 @@ support::Output support::output_of(const std::string& scenario, const std::vecto
 #endif
     command += (self.parent_path() / ("test_scenarios" + self.extension().string())).string() + " " +
                std::string(to_string(multiprocessing::get_start_method())) + " " + scenario;
-    for (const auto& argument : arguments) command += " " + argument;
+    for (const auto& argument : arguments) command += " " + quoted(argument);
     command += " >" + out + " 2>" + err;
     Output output;
     const int status = std::system(command.c_str());

@@ -29,6 +29,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #endif
 
@@ -343,7 +344,10 @@ int named_memory(const Arguments& arguments) {
     const std::string ending = arguments.at(0);
     if (arguments.at(1) == "loses its janitor") {
         SharedMemory({.create = true, .size = 1}).unlink(); // starts it
-        ::kill(mp::detail::process_wide<mp::detail::Launching>().janitor, SIGKILL);
+        const int janitor = mp::detail::self().janitor.load();
+        ::kill(janitor, SIGKILL);
+        siginfo_t ended;
+        ::waitid(P_PID, static_cast<id_t>(janitor), &ended, WEXITED | WNOWAIT);
     }
     const SharedMemory own({.name = arguments.at(2), .create = true, .size = 4096});
     for (std::size_t i = 3; i + 1 < arguments.size(); i += 2) {

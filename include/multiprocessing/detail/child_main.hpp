@@ -66,7 +66,6 @@ inline void become_child(ChildStart& start, platform::Handle strand, platform::H
         me.identity.authkey = std::move(start.identity.authkey);
         me.parent = ParentIdentity{std::move(start.parent), start.parent_pid};
         me.children_named = 0;
-        me.pools_made = 0;
         me.strand = std::move(strand);
         me.alive.push_back(std::move(alive));
         platform::HandleTraits::keep_in_forked_child(me.alive.back().native()); // a copy is of the subtree

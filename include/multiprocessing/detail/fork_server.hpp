@@ -60,7 +60,8 @@ inline void await_approval(Space& space, ChildRecord& record) {
 
 /// The life of a copy of the server; does not return into the server's loop.
 [[noreturn]] inline void live_as_copy(const ForkRequest& request, std::vector<platform::Handle>& handles,
-                                      TreeMember& server, const platform::HandleLimit& limit) noexcept {
+                                      TreeMember& server, const platform::HandleLimit& limit,
+                                      bool shares_ids) noexcept {
     ChildMessage message;
     try {
         std::size_t next = 0;
@@ -81,7 +82,7 @@ inline void await_approval(Space& space, ChildRecord& record) {
         message = read_message(server.space, request.message);
         self().alive.pop_back(); // that one says the server is alive; the ancestors' are ours, too
         ChildRecord& record = server.space.at<ChildRecord>(message.start.record);
-        process_wide<Tree>().join(server.owner, message.start.name, &record.touched);
+        process_wide<Tree>().join(server.owner, message.start.name, &record.touched, shares_ids);
         platform::ignore_interrupt(self().ignored_interrupt_before);
         become_child(message.start, std::move(strand), std::move(alive));
         platform::take_standard_outputs({output.native(), error.native()});
@@ -103,11 +104,13 @@ struct ServeForks {
         platform::take_standard_outputs(platform::standard_outputs());
         const platform::HandleLimit limit =
             platform::HandleLimit::raise(); // its parent may have raised its own since
+        // After the function of set_forkserver_preload(), which is all that could change it.
+        const bool shares_ids = platform::children_share_ids();
         try {
             platform::send(channel, bytes_of(std::uint8_t{0}), {}, Deadline{});
             while (std::optional<platform::Message> message = platform::receive(channel, Deadline{})) {
                 if (message->bytes.size() != sizeof(ForkRequest)) continue;
-                platform::send(channel, bytes_of(copy_for(*message, channel, limit)), {}, Deadline{});
+                platform::send(channel, bytes_of(copy_for(*message, channel, limit, shares_ids)), {}, Deadline{});
             }
         } catch (const std::system_error& error) {
             if (error.code() != std::errc::broken_pipe) throw; // its parent has no use for the answer any more
@@ -116,7 +119,7 @@ struct ServeForks {
 
 private:
     static ForkReply copy_for(platform::Message& message, const platform::Handle& channel,
-                              const platform::HandleLimit& limit) {
+                              const platform::HandleLimit& limit, bool shares_ids) {
         ForkRequest request{0, 0, platform::SignalMask::of_caller(), false, false, false, {}, 0};
         std::memcpy(&request, message.bytes.data(), sizeof request);
         std::size_t lost = message.lost;
@@ -148,7 +151,7 @@ private:
         const bool in_child = pid && *pid == 0;
         after_fork(in_child);
         self().starts_child_by_fork = false;
-        if (in_child) live_as_copy(request, message.handles, server, limit);
+        if (in_child) live_as_copy(request, message.handles, server, limit, shares_ids);
         return {pid.value_or(0), error};
     }
 };

@@ -37,8 +37,6 @@ inline void start_janitor() {
     Launching& launching = process_wide<Launching>();
     const DeferredLog written_afterwards;
     std::lock_guard lock{launching.mutex};
-    if (launching.janitor != 0) platform::reap(launching.janitor); // one that was killed
-    launching.janitor = 0;
     launching.hold_tree();
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
                                                               : launching.executable};
@@ -50,7 +48,7 @@ inline void start_janitor() {
     spawn.argument(spawn.pass(end));
     const platform::AllSignalsBlocked blocked; // it ends by itself
     spawn.signal_mask(platform::SignalMask::of_caller());
-    launching.janitor = platform::spawn(spawn).pid();
+    self().janitor = platform::spawn(spawn).pid();
 }
 
 /// If this program was started as a janitor, is one, and does not return.
@@ -65,6 +63,8 @@ inline void enter_if_janitor() {
             // It takes names away, of whatever it is told: only of kin. The process that started it may have ended.
             if (!platform::stranger(memory, false).empty()) platform::exit_now(1);
             Space space{std::move(memory)};
+            platform::join_id_space(space.ids());
+            space.named_notes().enter_janitor();
             const platform::Handle end = platform::adopt_handle(arguments[3]);
             std::array<std::byte, 1> byte;
             while (platform::read_some(end, byte) != 0) {}

@@ -51,15 +51,17 @@ inline std::shared_ptr<ForkServer> make_server(Launching& launching, platform::S
 /// The next message of the server; nullopt if it has ended, or has stood still for as long as `patience`: it was stopped,
 /// or waits for something that may never come. It is not hurried as long as it computes.
 inline std::optional<platform::Message> answer_of(const ForkServer& server, std::chrono::seconds patience) {
-    auto used = server.process->cpu_time();
-    for (;;) {
+    std::optional<std::chrono::microseconds> used; // asked for when there is a wait at all
+    for (bool waits = false;; waits = true) {
         try {
-            return platform::receive(server.channel, Deadline::after(patience));
+            return platform::receive(server.channel,
+                                     Deadline::after(waits ? patience : std::chrono::milliseconds{100}));
         } catch (const std::system_error& error) {
             if (error.code() != std::errc::timed_out) throw;
         }
         const auto now = server.process->cpu_time();
-        if (!now || !used || *now - *used < std::chrono::microseconds{patience} / 1000) return std::nullopt;
+        const auto least = std::chrono::microseconds{patience} / 1000;
+        if (waits && (!now || !used || *now - *used < least)) return std::nullopt;
         used = now;
     }
 }
@@ -86,7 +88,8 @@ public:
     std::shared_ptr<ChildProcess> run() {
         const NotToEndIn part;
         std::lock_guard turn{launching_.turn};
-        for (bool again = false;;) {
+        bool again = false;
+        for (int misfits = 0;;) {
             prepare();
             const std::optional<ForkReply> reply = ask();
             // The kernel has noted the pid, also of a copy whose server ended before it could answer.
@@ -99,7 +102,10 @@ public:
                     copy.discard();
                 }
                 replace_server();
-                continue;
+                // A server that was just made does not fit either: the system does not say enough to compare.
+                if (++misfits < most_misfits) continue;
+                prepare();
+                return spawn_instead(ForkReply{});
             }
             if (pid != 0) return birth_->into_child(platform::Child{pid});
             if (!reply) {
@@ -115,6 +121,7 @@ public:
     }
 
 private:
+    static constexpr int most_misfits = 2; // one that does not fit any more, and its successor
     static constexpr std::chrono::seconds patience{5};
     static constexpr std::chrono::seconds patience_with_preload{15};
 

@@ -84,8 +84,6 @@ public:
         detail::hold_tree(me);
     }
 
-    int janitor = 0; // pid of the tree's, if this process started it
-
     /// Ends the server, if there is one.
     void stop_server() {
         std::shared_ptr<ForkServer> stopped;

@@ -38,21 +38,26 @@ public:
         }
     }
 
-    /// Whether the caller is the one to start the tree's janitor: there is none, or `is_there()` says that it has died, or the
-    /// thread that was to start it has. Then the caller calls has_janitor() or lacks_janitor().
-    template <class IsThere>
-    bool wants_janitor(IsThere is_there) noexcept {
+    /// Whether the caller is the one to start the tree's janitor: there is none, or `has_ended(thread)` says of the thread
+    /// that the word names, the janitor's or the one that was to start it, that it has ended. If the caller cannot start one
+    /// it calls lacks_janitor().
+    template <class HasEnded>
+    bool wants_janitor(HasEnded has_ended) noexcept {
         std::uint64_t now = janitor_.load(std::memory_order_acquire);
-        while (now == 0 || (now == started ? !is_there() : !platform::lives(now))) {
-            // Killed behind this, before has_janitor(): the next thread that makes a name finds the starter dead.
+        while (now == 0 || has_ended(now)) {
+            // Killed behind this, before the janitor runs: the next thread that makes a name finds this one dead.
             if (janitor_.compare_exchange_strong(now, platform::name_of_this_thread(),
                                                  std::memory_order_acq_rel))
                 return true;
         }
         return false;
     }
-    void has_janitor() noexcept { janitor_.store(started, std::memory_order_release); }
     void lacks_janitor() noexcept { janitor_.store(0, std::memory_order_release); }
+
+    /// By the janitor, when it runs.
+    void enter_janitor() noexcept {
+        janitor_.store(platform::name_of_this_thread(), std::memory_order_release);
+    }
 
 private:
     struct Note {
@@ -60,9 +65,7 @@ private:
         std::atomic<std::uint64_t> identity;
     };
 
-    static constexpr std::uint64_t started = platform::spare_bit_of_thread_name; // no thread's name
-
-    std::atomic<std::uint64_t> janitor_; // started, or the name of the thread that is about to start it; 0: none
+    std::atomic<std::uint64_t> janitor_; // names its thread, or the one that starts it; 0: there is none
     Note notes_[4096];
 };
 

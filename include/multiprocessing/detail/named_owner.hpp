@@ -43,15 +43,21 @@ inline void note_name(std::uint64_t identity) {
         if (!me.parent) std::atexit(keep_names); // a child does it in its last step
     }
     NamedNotes& notes = member.space.named_notes();
-    // It reads from the pipe that every process of the tree holds.
-    const auto is_there = [&] {
-        std::lock_guard lock{me.mutex};
-        return me.alive.empty() || platform::has_reader(me.alive.front());
+    const auto has_ended = [&](platform::ThreadName thread) {
+        {
+            std::lock_guard lock{me.mutex};
+            if (const int ours = me.janitor.load()) {
+                // It may have been killed before it could say its name. Of several threads one is told.
+                if (!platform::child_has_ended(ours)) return false;
+                me.janitor = 0;
+                return true;
+            }
+        }
+        return !platform::lives(thread);
     };
-    if (!notes.add(identity, member.self) || !notes.wants_janitor(is_there)) return;
+    if (!notes.add(identity, member.self) || !notes.wants_janitor(has_ended)) return;
     try {
         start_janitor();
-        notes.has_janitor();
     } catch (const std::exception& error) {
         notes.lacks_janitor();
         get_logger().log(LogLevel::warning,

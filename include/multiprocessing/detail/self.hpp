@@ -44,7 +44,6 @@ public:
     ProcessIdentity identity;
     std::optional<ParentIdentity> parent; // none in the main process
     unsigned children_named = 0;          // how many default names were given
-    unsigned pools_made = 0;
 
     // Handles of a child, for its whole life; empty in the main process.
     platform::Handle strand;             // of the parent's lifeline
@@ -57,6 +56,7 @@ public:
     std::atomic<void (*)()> start_janitor{nullptr}; // set by freeze_support(), which is above those who call it
     std::atomic<int> made_names{0}; // pid of this process if it made memory with a name; in a copy, another's
     std::atomic<platform::IdSpace> id_space{0}; // of the tree that this process is in; 0 as long as it is in none
+    std::atomic<int> janitor{0};            // pid of the tree's, if this process has started it
     std::atomic<bool> ends_children{false}; // nobody replaces what ends from here on
     /// The fork that is being made starts a child of ours, which joins the tree by itself. Under launching's mutex.
     bool starts_child_by_fork = false;
@@ -99,6 +99,7 @@ public:
         if (in_child) {
             lost_stacks_ = lost_stacks_ || forks_beside_threads_;
             own_threads = 0; // threads are not copied
+            janitor = 0;     // a child of the other process
         }
         ForkSafe::after_fork(in_child);
     }

@@ -166,11 +166,12 @@ inline void after_fork(bool in_child) {
     StateRoot& root = state_root();
     root.making.unlock();
     if (in_child) {
-        // Before anything that may destroy: an object tells by this count whether it is the other process's.
-        if (count_copies(root) == root.copies_before_fork) {
-            root.copies.store(root.copies_before_fork + 1, std::memory_order_relaxed);
-            root.witness->store(root.copies_before_fork + 1, std::memory_order_relaxed);
-        }
+        // Before anything that may destroy: an object tells by this count whether it is the other process's. A handler of
+        // the program's may have made the copy count itself already. Written before it is read, as the first reading of
+        // wiped memory costs a page, and the writing then another.
+        const std::uint32_t next = root.copies_before_fork + 1;
+        root.copies.store(next, std::memory_order_relaxed);
+        root.witness->store(next, std::memory_order_relaxed);
         announce_pid(root);
     }
     release_after_fork(root, in_child);

@@ -95,12 +95,15 @@ public:
         if (!room_) room_ = ::operator new(sizeof(TreeMember));
     }
 
-    /// In a child: it is `name` in the tree of `space` from now on. `touched` as for Heap.
-    TreeMember& join(std::shared_ptr<Space> space, Incarnation name, std::atomic<std::uint32_t>* touched) {
+    /// In a child: it is `name` in the tree of `space` from now on. `touched` as for Heap. `shares_ids`: it is a copy of
+    /// a member, and platform::children_share_ids() held there.
+    TreeMember& join(std::shared_ptr<Space> space, Incarnation name, std::atomic<std::uint32_t>* touched,
+                     bool shares_ids = false) {
         std::lock_guard lock{mutex};
         void* const room = std::exchange(room_, nullptr);
         return publish(new (room ? room : ::operator new(sizeof(TreeMember)))
-                           TreeMember(std::move(space), name, touched));
+                           TreeMember(std::move(space), name, touched),
+                       shares_ids);
     }
 
     void before_fork() {
@@ -115,8 +118,12 @@ public:
 private:
     static bool is_of_this_copy(const TreeMember& member) noexcept { return member.copies == count_copies(); }
 
-    TreeMember& publish(TreeMember* member) {
-        platform::join_id_space(member->space.ids());
+    TreeMember& publish(TreeMember* member, bool shares_ids = false) {
+        if (shares_ids) {
+            platform::keep_id_space();
+        } else {
+            platform::join_id_space(member->space.ids());
+        }
         self().id_space.store(member->space.ids().space, std::memory_order_relaxed);
         member_.store(member, std::memory_order_release);
         return *member;

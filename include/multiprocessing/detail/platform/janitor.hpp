@@ -6,10 +6,10 @@
 ///   is nothing to clean up: no janitor is ever started.
 /// * `identity_of(object)`: tells named memory from any other, also from later ones of the same name; 0 where names do
 ///   not outlive processes. (The identity of a socket's folder, see Listening, is told from all of these.)
-/// * `reap(pid)`: the janitor that this process started as `pid` has ended: takes its end, if nobody has.
+/// * `child_has_ended(pid)`: whether this process's child `pid`, which nothing else waits for, has ended; once it has, the
+///   pid means nothing any more.
 /// * `is_of_process(identity)`: whether what it names is of no use to others when its process has ended.
 /// * `reading_end(writer)`: another handle for the same pipe, to read from.
-/// * `has_reader(writer)`: whether some process has such a one; true if the system does not say.
 /// * `leave_family()`: from now on this process has no terminal, no standard streams, no folder of its parent's, and is in
 ///   no group that could be ended as a whole.
 /// * `unlink_when_unused(identities)`: takes those of processes away; of memory it waits until no process that this user may
@@ -39,8 +39,7 @@ static_assert(requires(const MemoryObject& object, const Handle& handle,
     { identity_of(object) } noexcept -> std::same_as<std::uint64_t>;
     { is_of_process(identities[0]) } noexcept -> std::same_as<bool>;
     { reading_end(handle) } -> std::same_as<Handle>;
-    { has_reader(handle) } noexcept -> std::same_as<bool>;
-    { reap(0) } noexcept -> std::same_as<void>;
+    { child_has_ended(0) } noexcept -> std::same_as<bool>;
     { leave_family() } -> std::same_as<void>;
     { unlink_when_unused(identities) } -> std::same_as<void>;
 });

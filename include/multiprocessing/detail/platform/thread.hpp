@@ -15,6 +15,8 @@
 /// * `IdOrigin begin_id_space()`: of the first process of a tree; `space` is never 0. Each process of the tree calls
 ///   `join_id_space(origin)`. POSIX: so one in a pid namespace of its own goes on with the ids of the tree, if it sees the
 ///   /proc of the tree.
+/// * `children_share_ids()`: whether a copy that this process makes of itself counts by the same ids as it, for certain.
+///   Such a copy may call `keep_id_space()` in place of `join_id_space()`: that asks the system nothing.
 /// * `is_of_this_process(name)`: whether it is, or may be, one of this process's threads. Asks the system.
 /// * `is_main_thread()`: whether the calling thread is the first of this process (Windows: the first that used a lock).
 
@@ -57,6 +59,8 @@ static_assert(requires(ThreadName name, IdSpace space) {
     { id_space() } noexcept -> std::same_as<IdSpace>;
     { begin_id_space() } noexcept -> std::same_as<IdOrigin>;
     { join_id_space(begin_id_space()) } noexcept -> std::same_as<void>;
+    { children_share_ids() } noexcept -> std::same_as<bool>;
+    { keep_id_space() } noexcept -> std::same_as<void>;
     { are_apart(space, space) } noexcept -> std::same_as<bool>;
 });
 

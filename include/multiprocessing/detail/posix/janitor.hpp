@@ -20,7 +20,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -58,11 +57,6 @@ inline Handle reading_end(const Handle& writer) {
     return reader;
 }
 
-inline bool has_reader(const Handle& writer) noexcept {
-    pollfd asked{writer.native(), 0, 0};
-    return ::poll(&asked, 1, 0) <= 0 || !(asked.revents & POLLERR);
-}
-
 inline void leave_family() {
     ::setsid();
     if (::chdir("/") != 0) return; // then a folder of our parent's stays in use, and nothing else
@@ -72,9 +66,13 @@ inline void leave_family() {
     if (null > STDERR_FILENO) ::close(null);
 }
 
-inline void reap(int pid) noexcept {
+inline bool child_has_ended(int pid) noexcept {
     constexpr int no_waiting = 1; // WNOHANG of <sys/wait.h>, which is not included: see process.hpp
-    while (::syscall(SYS_wait4, pid, nullptr, no_waiting, nullptr) < 0 && errno == EINTR) {}
+    long answer;
+    do {
+        answer = ::syscall(SYS_wait4, pid, nullptr, no_waiting, nullptr);
+    } while (answer < 0 && errno == EINTR);
+    return answer == pid || (answer < 0 && errno == ECHILD); // somebody else took its end, or SIGCHLD is ignored
 }
 
 /// Calls `look(folder, name)` for each entry of an open folder, which it closes; false if it cannot be read.

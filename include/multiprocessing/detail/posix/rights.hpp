@@ -92,11 +92,7 @@ public:
             status.clear();
             files.read(RightsFiles::status, status);
         }
-        if (is_of(status, files.thread())) {
-            now.read_status(status);
-        } else {
-            now.ask_for_status();
-        }
+        if (!is_of(status, files.thread()) || !now.read_status(status)) now.ask_for_status();
         now.read_fixed(files.folder());
         for (const auto file : {RightsFiles::group, RightsFiles::label, RightsFiles::out_of_memory}) {
             files.read(file, now.texts_);
@@ -132,64 +128,40 @@ private:
 
     Rights() { std::memset(&fixed_, 0, sizeof fixed_); }
 
-    static bool begins(std::string_view line, std::string_view word) {
-        return line.substr(0, word.size()) == word;
-    }
-    static std::uint64_t number(std::string_view line, int base) {
-        return std::strtoull(line.data() + line.find(':') + 1, nullptr, base);
-    }
-
     /// Whether it is a status, and that thread's. (In another namespace of processes it has another number there.)
     static bool is_of(const std::string& status, long thread) {
         const std::size_t at = status.find("\nPid:\t");
         return at != std::string::npos && std::strtol(status.c_str() + at + 6, nullptr, 10) == thread;
     }
 
-    void read_status(const std::string& status) {
-        bool root = false;
-        bool filtered = false;
-        bool counted = false;
-        bool can_add_filters = false;
-        for (std::size_t at = 0; at < status.size();) {
-            const std::size_t end = (std::min)(status.find('\n', at), status.size() - 1);
-            const std::string_view line = std::string_view(status).substr(at, end + 1 - at);
-            at = end + 1;
-            switch (line[0]) {
-            case 'U':
-                if (begins(line, "Uid:")) {
-                    texts_ += line;
-                    root = line.find("\t0\t") != line.npos || line.find("\t0\n") != line.npos;
-                }
-                break;
-            case 'G':
-                if (begins(line, "Gid:") || begins(line, "Groups:")) texts_ += line;
-                break;
-            case 'C':
-                if (begins(line, "Cap")) texts_ += line;
-                if (begins(line, "CapPrm:")) {
-                    can_add_filters = can_add_filters || (number(line, 16) >> CAP_SYS_ADMIN & 1);
-                    // Root's rights can be put down and taken up again. Whoever has neither can make a new namespace of
-                    // users alone.
-                    can_change_namespaces_ = can_add_filters || root;
-                }
-                break;
-            case 'N':
-                if (begins(line, "NoNewPrivs:")) {
-                    texts_ += line;
-                    can_add_filters = can_add_filters || number(line, 10) != 0;
-                }
-                break;
-            case 'S':
-                if (begins(line, "SigIgn:") || begins(line, "Seccomp") || begins(line, "Spec")) {
-                    texts_ += line;
-                    if (begins(line, "Seccomp:")) filtered = number(line, 10) != 0;
-                    if (begins(line, "Seccomp_filters:")) counted = true;
-                }
-                break;
-            default: break;
-            }
-        }
-        if (filtered && !counted && can_add_filters) unknown_ = true; // before Linux 5.9
+    /// From the line that begins with `first` up to one that begins with `next`; nothing if either is missing.
+    static std::string_view lines(std::string_view status, std::string_view first, std::string_view next) {
+        const std::size_t begin = status.find(first);
+        const std::size_t end = begin == status.npos ? status.npos : status.find(next, begin + 1);
+        return end == status.npos ? std::string_view{} : status.substr(begin, end - begin);
+    }
+    static std::uint64_t number(std::string_view text, std::string_view name, int base) {
+        const std::size_t at = text.find(name);
+        return at == text.npos ? 0 : std::strtoull(text.data() + at + name.size(), nullptr, base);
+    }
+
+    /// False if it is not as Linux writes it. Pieces, found by how they begin: line by line this took 9 us.
+    bool read_status(std::string_view status) {
+        const std::string_view ids = lines(status, "\nUid:", "\nFDSize:");
+        const std::string_view rights = lines(status, "\nCapInh:", "\nCpus_allowed:");
+        if (ids.empty() || rights.empty()) return false;
+        for (const std::string_view piece :
+             {ids, lines(status, "\nGroups:", "\n"), lines(status, "\nSigIgn:", "\n"), rights})
+            texts_ += piece;
+        const bool can_add_filters = (number(rights, "\nCapPrm:", 16) >> CAP_SYS_ADMIN & 1) != 0;
+        const bool is_root = ids.find("\t0\t") != ids.npos || ids.find("\t0\n") != ids.npos;
+        // Root's rights can be put down and taken up again. Whoever has neither can make a new namespace of users alone.
+        can_change_namespaces_ = can_add_filters || is_root;
+        // Before Linux 5.9 filters are not counted.
+        if (number(rights, "\nSeccomp:", 10) != 0 && rights.find("\nSeccomp_filters:") == rights.npos &&
+            (can_add_filters || number(rights, "\nNoNewPrivs:", 10) != 0))
+            unknown_ = true;
+        return true;
     }
 
     /// The same without /proc: seven times as many calls, and the filters of system calls are not counted.

@@ -132,6 +132,19 @@ inline void join_id_space(const IdOrigin& origin) noexcept {
     look_at_ids(); // now, and remembers it: later this process may have no /proc
 }
 
+// unshare() and setns() may have put the next children elsewhere.
+inline bool children_share_ids() noexcept {
+    const std::uint32_t ids = hash_of_link("/proc/self/ns/pid");
+    return ids != 0 && ids == hash_of_link("/proc/self/ns/pid_for_children") &&
+           hash_of_link("/proc/self/ns/time") == hash_of_link("/proc/self/ns/time_for_children") &&
+           known_id_space.copy_and_space.load(std::memory_order_relaxed) != 0;
+}
+
+inline void keep_id_space() noexcept {
+    const std::uint64_t last = known_id_space.copy_and_space.load(std::memory_order_acquire);
+    remember_id_space(static_cast<IdSpace>(last), known_id_space.is_own.load(std::memory_order_relaxed));
+}
+
 inline bool are_apart(IdSpace a, IdSpace b) noexcept {
     return a != b && a != 0 && b != 0 && a < first_made_up && b < first_made_up;
 }

@@ -19,9 +19,8 @@ inline bool is_of_process(std::uint64_t) noexcept { return false; }
     throw_error(std::make_error_code(std::errc::operation_not_supported), "Windows needs no janitor");
 }
 
-inline bool has_reader(const Handle&) noexcept { return true; }
+inline bool child_has_ended(int) noexcept { return false; }
 inline void leave_family() {}
-inline void reap(int) noexcept {}
 
 inline void unlink_when_unused(const std::vector<std::uint64_t>&) {}
 

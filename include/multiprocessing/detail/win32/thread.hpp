@@ -35,6 +35,8 @@ inline bool is_complete(ThreadName) noexcept { return true; }
 inline IdSpace id_space() noexcept { return 1; }
 inline IdOrigin begin_id_space() noexcept { return {1, 0, 0}; }
 inline void join_id_space(const IdOrigin&) noexcept {}
+inline bool children_share_ids() noexcept { return true; }
+inline void keep_id_space() noexcept {}
 inline bool are_apart(IdSpace, IdSpace) noexcept { return false; }
 
 inline ThreadName name_of_this_thread() noexcept {
