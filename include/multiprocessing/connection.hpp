@@ -5,13 +5,13 @@
 #include <multiprocessing/detail/archive/context.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection_message.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/ring_item.hpp>
 #include <multiprocessing/detail/ring_transport.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/stream_transport.hpp>
 #include <multiprocessing/detail/text_form.hpp>

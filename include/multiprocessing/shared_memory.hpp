@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file shared_memory.hpp  Memory with a name, which any process finds by it: Python's `multiprocessing.shared_memory`.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/named_owner.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/platform/named_memory.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file util.hpp  The library's own log, and the text forms of its objects.
 
+#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
 #include <multiprocessing/detail/state.hpp>

@@ -2,17 +2,17 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file child_process.hpp  A running child, whichever way it was started: five verbs and a sentinel.
 
+#include <multiprocessing/detail/base/extract_if.hpp>
+#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/child_record.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exit_hooks.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
 #include <multiprocessing/detail/state.hpp>
-#include <multiprocessing/detail/take_if.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>

@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file heap.hpp  Blocks of the Space for one process, recorded in its private memory and reused warm.
 
+#include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/poison.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/heap_layout.hpp>
 #include <multiprocessing/detail/heap_records.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/number_table.hpp>
-#include <multiprocessing/detail/poison.hpp>
 #include <multiprocessing/detail/room.hpp>
 #include <multiprocessing/detail/space.hpp>
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file launcher_fork.hpp  Start method fork: the child continues in a copy of this process.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/child_main.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launching.hpp>
@@ -10,7 +11,6 @@
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <atomic>
 #include <optional>

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file launcher_spawn.hpp  Start method spawn: the child is the program anew.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/child_main.hpp>
 #include <multiprocessing/detail/child_message.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -9,7 +10,6 @@
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/platform/kinship.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <cstddef>
 #include <cstdlib>

@@ -2,16 +2,16 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file launching.hpp  What this process has for starting children: its lifeline, and one start at a time.
 
+#include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/surroundings.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/state.hpp>
 #include <multiprocessing/detail/tree.hpp>
 

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file pool_core.hpp  The parent's side of a pool's table: giving out slots, announcing work, dealing with deaths.
 
+#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file pool_lists.hpp  What a pool keeps in lists beside its slots: announcements, works to be discarded or ended, leases.
 
+#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/shared_object.hpp>

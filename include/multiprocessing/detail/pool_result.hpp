@@ -3,12 +3,12 @@
 /// @file pool_result.hpp  What came of a task or map: waited for, read once, kept for all who ask.
 
 #include <multiprocessing/detail/archive/plain.hpp>
+#include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/pool_core.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
 #include <multiprocessing/detail/progress.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>

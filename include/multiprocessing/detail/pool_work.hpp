@@ -2,14 +2,14 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file pool_work.hpp  A task or a map in its parent: what it occupies, whether it has ended, what a death did to it.
 
+#include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/given_objects.hpp>
 #include <multiprocessing/detail/lease_array.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/remote_exception.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/exceptions.hpp>

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file progress.hpp  How far a map has come: shown to a person, or reported to a function.
 
+#include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file ring_item.hpp  A value as a record of a ring, by as few copies as its type allows.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/ring.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <cstddef>

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file state.hpp  What exists once per process, whichever image of it (program, plugin) asks first.
 
+#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 
 #include <algorithm>

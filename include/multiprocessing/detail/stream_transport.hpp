@@ -5,11 +5,11 @@
 #include <multiprocessing/detail/archive/context.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
+#include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/frame.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 

@@ -2,15 +2,15 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file supervisor.hpp  The one thread of a pool in its parent: it starts workers, sees them end, and replaces them.
 
+#include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launcher.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/pool_core.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/detail/worker.hpp>
 #include <multiprocessing/detail/worker_loss.hpp>
 

@@ -4,12 +4,12 @@
 
 #include <multiprocessing/detail/archive/context.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
+#include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/ring.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>

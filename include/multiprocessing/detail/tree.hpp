@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file tree.hpp  This process's place in its tree: the Space that the tree shares, its own heap in it, its own name.
 
+#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/heap.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/space.hpp>

@@ -19,8 +19,8 @@
 /// * `is_closed()`: whether the other end is, and so a write in vain.
 /// * `shut(handle, reading, writing)`: nothing comes or goes this way any more, at neither end.
 
+#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/mutex.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/timeout.hpp>

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file executable.hpp  POSIX twin: program headers and build-ids, from memory.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file janitor.hpp  POSIX twin: devices and inode numbers, /proc/PID/maps, /dev/shm.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <algorithm>
 #include <cerrno>

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file kinship.hpp  POSIX twin: the owner of a sealed memfd, AT_SECURE, and what /proc says about the parent.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <cstddef>
 #include <cstring>

@@ -5,9 +5,9 @@
 /// Boost's shared_memory_object calls the same function; called here, it leaves errno to us and a descriptor that a
 /// forked child closes.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <algorithm>
 #include <cerrno>

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file watched_child.hpp  A child where the system has no pidfds.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/scope_exit.hpp>
 
 #include <cerrno>
 #include <chrono>

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file take_if.hpp  Takes some elements out of a vector.
+/// @file extract_if.hpp  Takes some elements out of a vector.
 
 #include <multiprocessing/detail/config.hpp>
 
