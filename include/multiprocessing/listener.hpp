@@ -9,7 +9,7 @@
 #include <multiprocessing/detail/accepting.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/listening.hpp>
-#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/process.hpp>

@@ -11,8 +11,8 @@
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/refused.hpp>
-#include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/text_form.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/thunk.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/spawn.hpp>

@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/exit_hooks.hpp>
 #include <multiprocessing/detail/janitor.hpp>
 #include <multiprocessing/detail/launcher.hpp>
-#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 
 #include <concepts>
 #include <filesystem>

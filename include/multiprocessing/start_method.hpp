@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 
 #include <mutex>
 #include <optional>

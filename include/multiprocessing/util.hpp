@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 
 #include <concepts>
 #include <functional>

@@ -10,9 +10,9 @@
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
-#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>

@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <cstddef>

@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
-#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <exception>

@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/util.hpp>
 
 #include <atomic>

@@ -12,8 +12,8 @@
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
-#include <multiprocessing/detail/self.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <atomic>

@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/recovering_lock.hpp>
-#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
 

@@ -14,8 +14,8 @@
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <array>

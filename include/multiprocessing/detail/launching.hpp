@@ -12,7 +12,7 @@
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/surroundings.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <chrono>

@@ -4,8 +4,8 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
-#include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <cstddef>

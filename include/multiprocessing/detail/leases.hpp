@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/number_table.hpp>
 #include <multiprocessing/detail/of_this_copy.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <atomic>

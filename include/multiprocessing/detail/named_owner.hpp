@@ -6,8 +6,8 @@
 #include <multiprocessing/detail/named_notes.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
-#include <multiprocessing/detail/self.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/util.hpp>
 

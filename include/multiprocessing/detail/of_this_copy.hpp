@@ -3,7 +3,7 @@
 /// @file of_this_copy.hpp  State that a process has for itself, and that the copies a fork makes of it begin without.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 
 #include <cstdint>
 

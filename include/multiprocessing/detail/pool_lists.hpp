@@ -5,9 +5,9 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
-#include <multiprocessing/detail/self.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
 #include <multiprocessing/detail/task_table.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 
 #include <algorithm>
 #include <cstddef>

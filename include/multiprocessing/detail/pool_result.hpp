@@ -9,7 +9,7 @@
 #include <multiprocessing/detail/pool_core.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
 #include <multiprocessing/detail/progress.hpp>
-#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 

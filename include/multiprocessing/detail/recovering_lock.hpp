@@ -6,8 +6,8 @@
 #include <multiprocessing/detail/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
-#include <multiprocessing/detail/self.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>

@@ -8,8 +8,8 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exception_cause.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/standard_exceptions.hpp>
-#include <multiprocessing/detail/state.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/reduction.hpp>
 

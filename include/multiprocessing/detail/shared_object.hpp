@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/forked_copies.hpp>
 #include <multiprocessing/detail/leases.hpp>
-#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/tree.hpp>
 
 #include <atomic>

@@ -6,9 +6,9 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/heap.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
-#include <multiprocessing/detail/self.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/space.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/this_process.hpp>
 
 #include <atomic>
 #include <cstdint>

@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/posix/error.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 
 #include <cstddef>
 #include <cstdint>

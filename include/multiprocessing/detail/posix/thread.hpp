@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 
 #include <atomic>
 #include <cerrno>

@@ -3,7 +3,7 @@
 /// @file lifeline.hpp  Win32 twin: a job that ends with its last handle, which is the parent's.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/win32/api.hpp>
 
 #include <memory>

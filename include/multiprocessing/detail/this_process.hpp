@@ -1,13 +1,13 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file self.hpp  Who this process is: its name, its rank among its kin, and how far its start has come.
+/// @file this_process.hpp  Who this process is: its name, its rank among its kin, and how far its start has come.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
-#include <multiprocessing/detail/state.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 
 #include <atomic>
 #include <cstddef>

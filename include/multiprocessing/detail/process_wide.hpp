@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file state.hpp  What exists once per process, whichever image of it (program, plugin) asks first.
+/// @file process_wide.hpp  What exists once per process, whichever image of it (program, plugin) asks first.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
