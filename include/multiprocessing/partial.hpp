@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file partial.hpp  A function of which some arguments are fixed, as something that crosses: Python's functools.partial.
 
-#include <multiprocessing/detail/archive/kind.hpp>
 #include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/kind.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <cstddef>

@@ -8,11 +8,11 @@
 #include <multiprocessing/detail/archive/codec_pointer.hpp>
 #include <multiprocessing/detail/archive/codec_scalar.hpp>
 #include <multiprocessing/detail/archive/codec_tuple.hpp>
-#include <multiprocessing/detail/archive/crossing.hpp>
-#include <multiprocessing/detail/archive/explain.hpp>
-#include <multiprocessing/detail/archive/fingerprint.hpp>
-#include <multiprocessing/detail/archive/hook.hpp> // for access
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/crossing.hpp>
+#include <multiprocessing/detail/types/explain.hpp>
+#include <multiprocessing/detail/types/fingerprint.hpp>
+#include <multiprocessing/detail/types/hook.hpp> // for access
 #include <multiprocessing/exceptions.hpp>
 
 #include <cstddef>

@@ -3,9 +3,9 @@
 /// @file argument.hpp  One argument of a call in another process: as what it travels, what becomes of the original, how it is passed on.
 
 #include <multiprocessing/detail/archive/codec.hpp>
-#include <multiprocessing/detail/archive/crossing.hpp>
-#include <multiprocessing/detail/archive/kind.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/crossing.hpp>
+#include <multiprocessing/detail/types/kind.hpp>
 
 #include <cstddef>
 #include <string>

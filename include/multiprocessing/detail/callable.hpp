@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file callable.hpp  A call that is written here and carried out in another process: its checks, its arguments.
 
-#include <multiprocessing/detail/archive/explain.hpp>
-#include <multiprocessing/detail/archive/fixed_text.hpp>
-#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/argument.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/given_objects.hpp>
+#include <multiprocessing/detail/types/explain.hpp>
+#include <multiprocessing/detail/types/fixed_text.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <cstddef>

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file exception_cause.hpp  What can be told of the exception that is being handled: its type, its text, where it was thrown.
 
-#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/this_process.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <exception>

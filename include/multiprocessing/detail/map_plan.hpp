@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file map_plan.hpp  A map before it is announced: its input in the Space, its chunks cut, room for its results.
 
-#include <multiprocessing/detail/archive/plain.hpp>
 #include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/given_objects.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
 #include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/types/plain.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <algorithm>

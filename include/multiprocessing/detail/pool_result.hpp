@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file pool_result.hpp  What came of a task or map: waited for, read once, kept for all who ask.
 
-#include <multiprocessing/detail/archive/plain.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -10,6 +9,7 @@
 #include <multiprocessing/detail/pool_work.hpp>
 #include <multiprocessing/detail/progress.hpp>
 #include <multiprocessing/detail/this_process.hpp>
+#include <multiprocessing/detail/types/plain.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 

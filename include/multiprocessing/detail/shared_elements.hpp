@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file shared_elements.hpp  One or many T behind the head of a shared object: what may lie there, where, and how it is used.
 
-#include <multiprocessing/detail/archive/plain.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/held_lock.hpp>
 #include <multiprocessing/detail/text_form.hpp>
+#include <multiprocessing/detail/types/plain.hpp>
 
 #include <algorithm>
 #include <atomic>

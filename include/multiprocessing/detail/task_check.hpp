@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file task_check.hpp  Whether a call, a map or a starmap can be carried out in a worker, and why not if it cannot.
 
-#include <multiprocessing/detail/archive/explain.hpp>
-#include <multiprocessing/detail/archive/fixed_text.hpp>
-#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/refused.hpp>
+#include <multiprocessing/detail/types/explain.hpp>
+#include <multiprocessing/detail/types/fixed_text.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <cstddef>

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file text_form.hpp  Texts and numbers in the form in which Python shows them.
 
-#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
 
 #include <atomic>
 #include <cmath>

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file thunk.hpp  The identity of a callable: constant data that every process with the same build has at the same place.
 
-#include <multiprocessing/detail/archive/fingerprint.hpp>
 #include <multiprocessing/detail/base/lazy.hpp>
 #include <multiprocessing/detail/code_address.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/fingerprint.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <cstdint>

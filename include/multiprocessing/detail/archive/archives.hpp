@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file archives.hpp  What a hook gets as its archive: `ar(a, b)`, `ar & a & b`, `ar << a`, `ar >> a`.
 
-#include <multiprocessing/detail/archive/crossing.hpp>
-#include <multiprocessing/detail/archive/explain.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/crossing.hpp>
+#include <multiprocessing/detail/types/explain.hpp>
 
 #include <type_traits>
 

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file codec.hpp  A value to bytes and back: the front of the codecs, one for each kind.
 
-#include <multiprocessing/detail/archive/crossing.hpp>
 #include <multiprocessing/detail/archive/layout.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/crossing.hpp>
 
 #include <type_traits>
 #include <utility>

@@ -4,10 +4,10 @@
 
 #include <multiprocessing/detail/archive/archives.hpp>
 #include <multiprocessing/detail/archive/codec.hpp>
-#include <multiprocessing/detail/archive/hook.hpp>
 #include <multiprocessing/detail/archive/nesting.hpp>
-#include <multiprocessing/detail/archive/reflection.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/hook.hpp>
+#include <multiprocessing/detail/types/reflection.hpp>
 
 namespace multiprocessing::inline v1::detail {
 

@@ -3,9 +3,9 @@
 /// @file codec_pointer.hpp  Objects behind pointers: owned by one, owned by several, shared with other processes.
 
 #include <multiprocessing/detail/archive/codec.hpp>
-#include <multiprocessing/detail/archive/fingerprint.hpp>
 #include <multiprocessing/detail/archive/nesting.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/fingerprint.hpp>
 
 #include <cstdint>
 #include <memory>

@@ -3,8 +3,8 @@
 /// @file layout.hpp  How a type lies in memory and in a message: may it be copied whole, how few bytes can it take.
 
 #include <multiprocessing/detail/archive/context.hpp>
-#include <multiprocessing/detail/archive/kind.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/kind.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -5,8 +5,8 @@
 #include <multiprocessing/detail/archive/context.hpp>
 #include <multiprocessing/detail/archive/nesting.hpp>
 #include <multiprocessing/detail/archive/shared_objects.hpp>
-#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <cstddef>

@@ -1,9 +1,9 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file probing.hpp  Fields of an aggregate that `{}` does not make, so that an error can name the one at fault.
+/// @file aggregate_probe.hpp  Fields of an aggregate that `{}` does not make, so that an error can name the one at fault.
 
-#include <multiprocessing/detail/archive/reflection.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/reflection.hpp>
 
 #include <cstddef>
 #include <type_traits>

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file reflection.hpp  How many fields an aggregate has, of which types, and whether that can be known at all.
 
-#include <multiprocessing/detail/archive/members.hpp>
-#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/members.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
 
 #include <cstddef>
 #include <string_view>

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file plain.hpp  Types whose bytes mean the same in every process of a tree.
 
-#include <multiprocessing/detail/archive/kind.hpp>
-#include <multiprocessing/detail/archive/reflection.hpp>
-#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/kind.hpp>
+#include <multiprocessing/detail/types/reflection.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
 
 #include <cstddef>
 #include <type_traits>

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file type_name.hpp  The name of a type: as the compiler spells it, and as people do.
 
-#include <multiprocessing/detail/archive/fixed_text.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/fixed_text.hpp>
 
 #include <cstddef>
 #include <string>

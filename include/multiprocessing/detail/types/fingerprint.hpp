@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file fingerprint.hpp  A number that tells types apart: by name, size and what they are made of.
 
-#include <multiprocessing/detail/archive/kind.hpp>
-#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/kind.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file crossing.hpp  Which types may cross a process boundary: a truthful answer, for all that a type is made of.
 
-#include <multiprocessing/detail/archive/kind.hpp>
-#include <multiprocessing/detail/archive/reflection.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/kind.hpp>
+#include <multiprocessing/detail/types/reflection.hpp>
 
 #include <memory>
 #include <type_traits>

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file kind.hpp  What a type is to the archive, by its structure: one answer for concept, fingerprint and codec.
 
-#include <multiprocessing/detail/archive/hook.hpp>
-#include <multiprocessing/detail/archive/reflection.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/hook.hpp>
+#include <multiprocessing/detail/types/reflection.hpp>
 
 #include <array>
 #include <concepts>

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file reasons.hpp  In words: why a type does not cross, and what to do instead.
 
-#include <multiprocessing/detail/archive/crossing.hpp>
-#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/crossing.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
 
 #include <string_view>
 

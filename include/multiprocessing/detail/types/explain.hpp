@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file explain.hpp  One short error of the compiler that names the member at fault.
 
-#include <multiprocessing/detail/archive/crossing.hpp>
-#include <multiprocessing/detail/archive/fixed_text.hpp>
-#include <multiprocessing/detail/archive/probing.hpp>
-#include <multiprocessing/detail/archive/reasons.hpp>
-#include <multiprocessing/detail/archive/reflection.hpp>
-#include <multiprocessing/detail/archive/type_name.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/types/aggregate_probe.hpp>
+#include <multiprocessing/detail/types/crossing.hpp>
+#include <multiprocessing/detail/types/fixed_text.hpp>
+#include <multiprocessing/detail/types/reasons.hpp>
+#include <multiprocessing/detail/types/reflection.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
 
 #include <cstddef>
 #include <string_view>
