@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/detail/child_process.hpp>
+#include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exit_hooks.hpp>
 #include <multiprocessing/detail/launcher.hpp>
@@ -13,7 +14,6 @@
 #include <multiprocessing/detail/refused.hpp>
 #include <multiprocessing/detail/text_form.hpp>
 #include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/detail/thunk.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>

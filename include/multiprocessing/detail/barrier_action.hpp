@@ -3,10 +3,10 @@
 /// @file barrier_action.hpp  A barrier's shared body, and the function in it that whoever comes last runs.
 
 #include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_barrier.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
-#include <multiprocessing/detail/thunk.hpp>
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/timeout.hpp>
 

@@ -3,13 +3,13 @@
 /// @file child_start.hpp  What a child is told at its start.
 
 #include <multiprocessing/detail/child_record.hpp>
-#include <multiprocessing/detail/code_address.hpp>
+#include <multiprocessing/detail/code/code_address.hpp>
+#include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
 #include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/detail/thunk.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>

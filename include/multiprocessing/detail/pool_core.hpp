@@ -3,13 +3,13 @@
 /// @file pool_core.hpp  The parent's side of a pool's table: giving out slots, announcing work, dealing with deaths.
 
 #include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/pool_lists.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
-#include <multiprocessing/detail/thunk.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/exceptions.hpp>
 

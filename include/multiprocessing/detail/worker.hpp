@@ -3,6 +3,7 @@
 /// @file worker.hpp  A worker's side of a pool: it finds work, says what it is at, runs it, and leaves the outcome.
 
 #include <multiprocessing/detail/child_main.hpp>
+#include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/given_objects.hpp>
 #include <multiprocessing/detail/outcome.hpp>
@@ -11,7 +12,6 @@
 #include <multiprocessing/detail/platform/streams.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/remote_exception.hpp>
-#include <multiprocessing/detail/thunk.hpp>
 #include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/reduction.hpp>
 

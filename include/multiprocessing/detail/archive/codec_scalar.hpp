@@ -3,7 +3,7 @@
 /// @file codec_scalar.hpp  Single values: numbers, enumerations, durations, functions, and what has no state.
 
 #include <multiprocessing/detail/archive/codec.hpp>
-#include <multiprocessing/detail/code_address.hpp>
+#include <multiprocessing/detail/code/code_address.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/fingerprint.hpp>
 

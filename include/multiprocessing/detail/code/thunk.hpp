@@ -3,7 +3,7 @@
 /// @file thunk.hpp  The identity of a callable: constant data that every process with the same build has at the same place.
 
 #include <multiprocessing/detail/base/lazy.hpp>
-#include <multiprocessing/detail/code_address.hpp>
+#include <multiprocessing/detail/code/code_address.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/fingerprint.hpp>
 #include <multiprocessing/exceptions.hpp>
