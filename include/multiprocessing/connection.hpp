@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file connection.hpp  Messages between two processes: Pipe(), Connection, and waiting for any of many.
 
-#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file barrier_action.hpp  A barrier's shared body, and the function in it that whoever comes last runs.
 
-#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_barrier.hpp>

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file connection_message.hpp  The surroundings of a message over a Connection: handles go beside it.
 
-#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/shared_object.hpp>

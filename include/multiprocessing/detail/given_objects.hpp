@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file given_objects.hpp  Shared objects and big blocks that travel with a message through the Space.
 
-#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
 #include <multiprocessing/detail/tree.hpp>

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file handle_base.hpp  What every handle of a shared object has in common: it is cheap to copy, and travels as an argument.
 
-#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
 #include <multiprocessing/detail/text_form.hpp>

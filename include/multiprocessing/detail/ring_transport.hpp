@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file ring_transport.hpp  Messages of a Pipe: through rings in shared memory, with a stream beside them.
 
-#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file stream_transport.hpp  Messages as frames in a byte stream, as CPython's Connection has them.
 
-#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>

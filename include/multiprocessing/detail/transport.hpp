@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file transport.hpp  What carries the messages of a Connection: one end of it.
 
-#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>

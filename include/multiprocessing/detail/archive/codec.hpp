@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file codec.hpp  A value to bytes and back: the front of the codecs, one for each kind.
 
-#include <multiprocessing/detail/archive/layout.hpp>
+#include <multiprocessing/detail/archive/bitwise.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file reader.hpp  Where the bytes of a value come from: never past the end, whatever they claim.
 
-#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/archive/nesting.hpp>
-#include <multiprocessing/detail/archive/shared_objects.hpp>
+#include <multiprocessing/detail/archive/pointer_memo.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/type_name.hpp>
 #include <multiprocessing/exceptions.hpp>

@@ -1,8 +1,8 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file layout.hpp  How a type lies in memory and in a message: may it be copied whole, how few bytes can it take.
+/// @file bitwise.hpp  How a type lies in memory and in a message: may it be copied whole, how few bytes can it take.
 
-#include <multiprocessing/detail/archive/context.hpp>
+#include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/kind.hpp>
 

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shared_objects.hpp  Objects with several owners in one message stay one object: Python's pickle memo.
+/// @file pointer_memo.hpp  Objects with several owners in one message stay one object: Python's pickle memo.
 
 #include <multiprocessing/detail/config.hpp>
 

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file context.hpp  What surrounds a message: who gives handles away with it, and where big blocks of it lie.
+/// @file message_context.hpp  What surrounds a message: who gives handles away with it, and where big blocks of it lie.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
