@@ -4,11 +4,11 @@
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/named_owner.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/platform/named_memory.hpp>
+#include <multiprocessing/detail/space/note_names.hpp>
 
 #include <atomic>
 #include <cstddef>

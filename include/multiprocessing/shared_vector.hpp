@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/handle_base.hpp>
 #include <multiprocessing/detail/shared_elements.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -2,7 +2,7 @@
 #include <support/catch.hpp>
 #include <support/killer.hpp>
 
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <atomic>
 #include <cstdint>

@@ -7,7 +7,7 @@
 #include <support/inventory.hpp>
 
 #include <multiprocessing/detail/launching.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -7,7 +7,7 @@
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <algorithm>

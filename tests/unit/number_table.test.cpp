@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
 
-#include <multiprocessing/detail/number_table.hpp>
+#include <multiprocessing/detail/space/number_table.hpp>
 
 #include <cstdint>
 #include <map>

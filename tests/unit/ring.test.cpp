@@ -3,7 +3,7 @@
 
 #include <multiprocessing/detail/ring.hpp>
 #include <multiprocessing/detail/ring_item.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -2,9 +2,9 @@
 #include <support/allocations.hpp>
 #include <support/catch.hpp>
 
-#include <multiprocessing/detail/heap.hpp>
-#include <multiprocessing/detail/space.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/heap.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -5,11 +5,11 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/frame.hpp>
 #include <multiprocessing/detail/handshake.hpp>
-#include <multiprocessing/detail/named_owner.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/platform/listening.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/space/note_names.hpp>
 #include <multiprocessing/detail/stream_transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>

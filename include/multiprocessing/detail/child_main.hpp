@@ -8,13 +8,13 @@
 #include <multiprocessing/detail/exception_cause.hpp>
 #include <multiprocessing/detail/exit_hooks.hpp>
 #include <multiprocessing/detail/launching.hpp>
-#include <multiprocessing/detail/named_owner.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
 #include <multiprocessing/detail/platform/surroundings.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/note_names.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>
 

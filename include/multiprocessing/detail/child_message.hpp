@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <array>

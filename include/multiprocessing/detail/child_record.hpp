@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 
 #include <atomic>
 #include <cstdint>

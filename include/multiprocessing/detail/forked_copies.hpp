@@ -13,8 +13,8 @@
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/detail/tree.hpp>
 
 #include <atomic>
 #include <chrono>

@@ -14,9 +14,9 @@
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 #include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/detail/tree.hpp>
 
 #include <array>
 #include <cstddef>

@@ -13,7 +13,7 @@
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/surroundings.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <chrono>
 #include <cstdlib>

@@ -5,8 +5,8 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/detail/tree.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -3,10 +3,10 @@
 /// @file leases.hpp  Promises of this process to keep shared objects for the processes that it gave them to.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/number_table.hpp>
 #include <multiprocessing/detail/of_this_copy.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/number_table.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <atomic>
 #include <cstddef>

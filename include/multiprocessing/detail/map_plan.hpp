@@ -7,7 +7,7 @@
 #include <multiprocessing/detail/given_objects.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
 #include <multiprocessing/reduction.hpp>
 

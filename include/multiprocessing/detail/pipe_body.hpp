@@ -7,7 +7,7 @@
 #include <multiprocessing/detail/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/ring.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <array>
 #include <atomic>

@@ -10,7 +10,7 @@
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/pool_lists.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <algorithm>

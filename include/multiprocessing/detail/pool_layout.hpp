@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 #include <multiprocessing/detail/task_table.hpp>
 
 #include <atomic>

@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/draft.hpp>
 #include <multiprocessing/detail/ring_layout.hpp>
 #include <multiprocessing/detail/segment_chain.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 
 #include <atomic>
 #include <cstddef>

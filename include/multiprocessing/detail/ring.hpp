@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/parking.hpp>
 #include <multiprocessing/detail/record_store.hpp>
 #include <multiprocessing/detail/ring_layout.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 #include <multiprocessing/detail/turn.hpp>
 #include <multiprocessing/timeout.hpp>
 

@@ -7,7 +7,7 @@
 #include <multiprocessing/detail/parking.hpp>
 #include <multiprocessing/detail/patience.hpp>
 #include <multiprocessing/detail/recovering_lock.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 
 #include <array>
 #include <atomic>

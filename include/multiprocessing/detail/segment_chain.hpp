@@ -3,8 +3,8 @@
 /// @file segment_chain.hpp  The memory of a ring: segments in a row, filled once, used again when they are drained.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/room.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/memory_check.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -5,8 +5,8 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/forked_copies.hpp>
 #include <multiprocessing/detail/leases.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/detail/tree.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -12,7 +12,7 @@
 #include <multiprocessing/detail/platform/streams.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/remote_exception.hpp>
-#include <multiprocessing/detail/tree.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <algorithm>

@@ -1,11 +1,11 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file space_mapping.hpp  How one process maps the Space: as far as it is in use, and more when it comes upon that.
+/// @file mapping.hpp  How one process maps the Space: as far as it is in use, and more when it comes upon that.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
-#include <multiprocessing/detail/space_layout.hpp>
+#include <multiprocessing/detail/space/layout.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -1,11 +1,11 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file space_layout.hpp  What lies where in the shared memory of a process tree: header, notes, tables, extents.
+/// @file layout.hpp  What lies where in the shared memory of a process tree: header, notes, tables, extents.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/named_notes.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
+#include <multiprocessing/detail/space/janitor_notes.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -1,14 +1,14 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file named_owner.hpp  Notes what this process makes and unlinks, and starts the janitor that reads the notes.
+/// @file note_names.hpp  Notes what this process makes and unlinks, and starts the janitor that reads the notes.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/named_notes.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
+#include <multiprocessing/detail/space/janitor_notes.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/detail/tree.hpp>
 #include <multiprocessing/util.hpp>
 
 #include <cstdint>

@@ -6,7 +6,7 @@
 /// destructors do, takes no memory.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/heap_layout.hpp>
+#include <multiprocessing/detail/space/size_classes.hpp>
 
 #include <algorithm>
 #include <array>

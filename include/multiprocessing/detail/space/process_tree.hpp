@@ -1,13 +1,13 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file tree.hpp  This process's place in its tree: the Space that the tree shares, its own heap in it, its own name.
+/// @file process_tree.hpp  This process's place in its tree: the Space that the tree shares, its own heap in it, its own name.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/heap.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/heap.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 
 #include <atomic>

@@ -1,10 +1,10 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file room.hpp  Whether there is memory for what is wanted, and what is said when there is none.
+/// @file memory_check.hpp  Whether there is memory for what is wanted, and what is said when there is none.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 
 #include <cstdint>
 #include <string>

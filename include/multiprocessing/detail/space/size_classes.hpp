@@ -1,9 +1,9 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file heap_layout.hpp  Where blocks of a heap lie in their extents, and of which sizes they are.
+/// @file size_classes.hpp  Where blocks of a heap lie in their extents, and of which sizes they are.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 
 #include <algorithm>
 #include <array>

@@ -3,13 +3,13 @@
 /// @file space.hpp  The one shared memory of a process tree: reserved large, mapped once, handed out in extents.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/named_notes.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
-#include <multiprocessing/detail/space_layout.hpp>
-#include <multiprocessing/detail/space_mapping.hpp>
+#include <multiprocessing/detail/space/janitor_notes.hpp>
+#include <multiprocessing/detail/space/layout.hpp>
+#include <multiprocessing/detail/space/mapping.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <algorithm>

@@ -5,11 +5,11 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/poison.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/heap_layout.hpp>
-#include <multiprocessing/detail/heap_records.hpp>
-#include <multiprocessing/detail/number_table.hpp>
-#include <multiprocessing/detail/room.hpp>
-#include <multiprocessing/detail/space.hpp>
+#include <multiprocessing/detail/space/heap_records.hpp>
+#include <multiprocessing/detail/space/memory_check.hpp>
+#include <multiprocessing/detail/space/number_table.hpp>
+#include <multiprocessing/detail/space/size_classes.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 
 #include <algorithm>
 #include <array>
