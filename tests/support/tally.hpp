@@ -3,7 +3,7 @@
 /// @file tally.hpp  A shared handle of the tests' own: counters that any process can add to, and wait for.
 
 #include <multiprocessing/detail/handle_base.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 
 #include <array>
 #include <atomic>

@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/barrier_action.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/handle_base.hpp>
-#include <multiprocessing/detail/recovering_lock.hpp>
+#include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/shared_barrier.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/options.hpp>

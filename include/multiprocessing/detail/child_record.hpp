@@ -3,7 +3,7 @@
 /// @file child_record.hpp  What a child leaves in shared memory about itself, so that its parent knows even if it did not see.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 
 #include <atomic>

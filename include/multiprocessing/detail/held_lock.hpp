@@ -3,9 +3,9 @@
 /// @file held_lock.hpp  What Lock and RLock share: whose it is, how often, and what misuse is told.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
-#include <multiprocessing/detail/recovering_lock.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>

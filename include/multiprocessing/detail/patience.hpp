@@ -3,7 +3,7 @@
 /// @file patience.hpp  How long who takes from a ring lets records come together, learned from what came.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 

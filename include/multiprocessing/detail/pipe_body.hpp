@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/handle_base.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/ring.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>

@@ -3,7 +3,7 @@
 /// @file pool_layout.hpp  What a pool and its workers share: slots of tasks, chunks of maps, a line per worker.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 #include <multiprocessing/detail/task_table.hpp>

@@ -3,11 +3,11 @@
 /// @file ring.hpp  Records of any length that processes put at one end and take at the other.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
+#include <multiprocessing/detail/parking/turn.hpp>
 #include <multiprocessing/detail/record_store.hpp>
 #include <multiprocessing/detail/ring_layout.hpp>
 #include <multiprocessing/detail/space/space.hpp>
-#include <multiprocessing/detail/turn.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>

@@ -4,9 +4,9 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/draft.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
+#include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/patience.hpp>
-#include <multiprocessing/detail/recovering_lock.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 
 #include <array>

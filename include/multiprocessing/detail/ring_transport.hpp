@@ -7,7 +7,7 @@
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/frame.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/pipe_body.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>

@@ -3,7 +3,7 @@
 /// @file shared_barrier.hpp  A place where so many must arrive before any goes on.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/timeout.hpp>

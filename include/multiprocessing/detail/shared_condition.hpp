@@ -3,7 +3,7 @@
 /// @file shared_condition.hpp  Who waits to be notified, and how many may go on.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/timeout.hpp>
 

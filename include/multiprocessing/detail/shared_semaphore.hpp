@@ -3,7 +3,7 @@
 /// @file shared_semaphore.hpp  A counter that processes take from and add to, and wait for.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/timeout.hpp>
 

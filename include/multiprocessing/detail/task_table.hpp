@@ -3,7 +3,7 @@
 /// @file task_table.hpp  Who has which task: one word per task, which claims and records in the same instruction.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 
 #include <atomic>

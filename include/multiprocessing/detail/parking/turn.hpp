@@ -3,9 +3,9 @@
 /// @file turn.hpp  Holding a recovering lock, or not: a guard that can be moved.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
+#include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
-#include <multiprocessing/detail/recovering_lock.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <utility>

@@ -3,7 +3,7 @@
 /// @file recovering_lock.hpp  A lock between processes that goes on to the next taker when its holder has died.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
