@@ -12,8 +12,8 @@
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/ring_item.hpp>
 #include <multiprocessing/detail/ring_transport.hpp>
+#include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/stream_transport.hpp>
-#include <multiprocessing/detail/text_form.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/detail/wait_connections.hpp>

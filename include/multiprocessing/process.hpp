@@ -12,7 +12,7 @@
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/refused.hpp>
-#include <multiprocessing/detail/text_form.hpp>
+#include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/spawn.hpp>

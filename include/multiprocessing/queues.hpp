@@ -3,10 +3,10 @@
 /// @file queues.hpp  Queues between processes.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/handle_base.hpp>
 #include <multiprocessing/detail/refused.hpp>
 #include <multiprocessing/detail/ring.hpp>
 #include <multiprocessing/detail/ring_item.hpp>
+#include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/reduction.hpp>

@@ -4,7 +4,7 @@
 #include <support/sanitizers.hpp>
 
 #include <multiprocessing/connection.hpp>
-#include <multiprocessing/detail/forked_copies.hpp>
+#include <multiprocessing/detail/shared_object/forked_copies.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/sharedctypes.hpp>
 #include <multiprocessing/synchronize.hpp>

@@ -4,7 +4,7 @@
 #include <support/catch.hpp>
 #include <support/killer.hpp>
 
-#include <multiprocessing/detail/handle_base.hpp>
+#include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/shared_vector.hpp>
 

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file tally.hpp  A shared handle of the tests' own: counters that any process can add to, and wait for.
 
-#include <multiprocessing/detail/handle_base.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
+#include <multiprocessing/detail/shared_object/handle_base.hpp>
 
 #include <array>
 #include <atomic>

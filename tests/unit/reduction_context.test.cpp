@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
 
-#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <cstring>

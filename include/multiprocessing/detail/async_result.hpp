@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool_result.hpp>
-#include <multiprocessing/detail/text_form.hpp>
+#include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 

@@ -4,9 +4,9 @@
 
 #include <multiprocessing/detail/barrier_action.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/handle_base.hpp>
 #include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/shared_barrier.hpp>
+#include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/timeout.hpp>

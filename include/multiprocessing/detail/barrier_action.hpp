@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_barrier.hpp>
-#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/timeout.hpp>
 

@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/argument.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/given_objects.hpp>
+#include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/types/explain.hpp>
 #include <multiprocessing/detail/types/fixed_text.hpp>
 #include <multiprocessing/detail/types/type_name.hpp>

@@ -11,7 +11,7 @@
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
-#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/timeout.hpp>

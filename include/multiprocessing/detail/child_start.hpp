@@ -8,7 +8,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/start_method.hpp>

@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
-#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 

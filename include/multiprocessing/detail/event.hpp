@@ -3,8 +3,8 @@
 /// @file event.hpp  Event: a handle of a flag that processes wait for.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/handle_base.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
+#include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <atomic>

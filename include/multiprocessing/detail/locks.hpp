@@ -3,9 +3,9 @@
 /// @file locks.hpp  Lock and RLock: handles of a lock between processes.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/handle_base.hpp>
 #include <multiprocessing/detail/held_lock.hpp>
 #include <multiprocessing/detail/lockable.hpp>
+#include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <memory>

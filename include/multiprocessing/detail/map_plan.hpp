@@ -4,9 +4,9 @@
 
 #include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/given_objects.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
+#include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
 #include <multiprocessing/reduction.hpp>

@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool_work.hpp>
-#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/task_table.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 

@@ -3,8 +3,8 @@
 /// @file semaphores.hpp  Semaphore and BoundedSemaphore: handles of a number that processes take from.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/handle_base.hpp>
 #include <multiprocessing/detail/lockable.hpp>
+#include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/detail/shared_semaphore.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/timeout.hpp>

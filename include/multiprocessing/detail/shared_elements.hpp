@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/held_lock.hpp>
-#include <multiprocessing/detail/text_form.hpp>
+#include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
 
 #include <algorithm>

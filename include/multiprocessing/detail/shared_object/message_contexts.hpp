@@ -1,10 +1,10 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file given_objects.hpp  Shared objects and big blocks that travel with a message through the Space.
+/// @file message_contexts.hpp  Shared objects and big blocks that travel with a message through the Space.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/exceptions.hpp>
 

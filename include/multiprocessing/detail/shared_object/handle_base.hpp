@@ -4,9 +4,9 @@
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/shared_object.hpp>
+#include <multiprocessing/detail/shared_object/shared_object.hpp>
+#include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
-#include <multiprocessing/detail/text_form.hpp>
 
 #include <concepts>
 #include <cstdint>

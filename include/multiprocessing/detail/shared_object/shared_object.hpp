@@ -3,8 +3,8 @@
 /// @file shared_object.hpp  An object in the Space that several processes have handles of: who keeps it, and how long.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/forked_copies.hpp>
-#include <multiprocessing/detail/leases.hpp>
+#include <multiprocessing/detail/shared_object/forked_copies.hpp>
+#include <multiprocessing/detail/shared_object/leases.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 
