@@ -10,7 +10,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection_message.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
-#include <multiprocessing/detail/ring_item.hpp>
+#include <multiprocessing/detail/ring/item.hpp>
 #include <multiprocessing/detail/ring_transport.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/stream_transport.hpp>

@@ -4,8 +4,8 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/refused.hpp>
-#include <multiprocessing/detail/ring.hpp>
-#include <multiprocessing/detail/ring_item.hpp>
+#include <multiprocessing/detail/ring/item.hpp>
+#include <multiprocessing/detail/ring/ring.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/options.hpp>

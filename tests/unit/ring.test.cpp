@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
 
-#include <multiprocessing/detail/ring.hpp>
-#include <multiprocessing/detail/ring_item.hpp>
+#include <multiprocessing/detail/ring/item.hpp>
+#include <multiprocessing/detail/ring/ring.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <algorithm>

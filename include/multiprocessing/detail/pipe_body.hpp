@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
-#include <multiprocessing/detail/ring.hpp>
+#include <multiprocessing/detail/ring/ring.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 

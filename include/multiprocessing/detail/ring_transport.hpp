@@ -11,7 +11,7 @@
 #include <multiprocessing/detail/pipe_body.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
-#include <multiprocessing/detail/ring.hpp>
+#include <multiprocessing/detail/ring/ring.hpp>
 #include <multiprocessing/detail/stream_transport.hpp>
 #include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>

@@ -9,7 +9,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
-#include <multiprocessing/detail/ring.hpp>
+#include <multiprocessing/detail/ring/ring.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>

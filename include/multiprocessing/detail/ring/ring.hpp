@@ -5,8 +5,8 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/parking/turn.hpp>
-#include <multiprocessing/detail/record_store.hpp>
-#include <multiprocessing/detail/ring_layout.hpp>
+#include <multiprocessing/detail/ring/ends.hpp>
+#include <multiprocessing/detail/ring/record_store.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 #include <multiprocessing/timeout.hpp>
 

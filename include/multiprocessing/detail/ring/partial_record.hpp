@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file draft.hpp  How much there is of a large record that is still being put: who takes it begins to copy meanwhile.
+/// @file partial_record.hpp  How much there is of a large record that is still being put: who takes it begins to copy meanwhile.
 
 #include <multiprocessing/detail/config.hpp>
 

@@ -1,10 +1,10 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file ring_item.hpp  A value as a record of a ring, by as few copies as its type allows.
+/// @file item.hpp  A value as a record of a ring, by as few copies as its type allows.
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/ring.hpp>
+#include <multiprocessing/detail/ring/ring.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <cstddef>

@@ -3,9 +3,9 @@
 /// @file record_store.hpp  Where the records of a ring lie in its segments, one behind the other.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/draft.hpp>
-#include <multiprocessing/detail/ring_layout.hpp>
-#include <multiprocessing/detail/segment_chain.hpp>
+#include <multiprocessing/detail/ring/ends.hpp>
+#include <multiprocessing/detail/ring/partial_record.hpp>
+#include <multiprocessing/detail/ring/segment_chain.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 
 #include <atomic>

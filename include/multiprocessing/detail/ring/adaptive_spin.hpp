@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file patience.hpp  How long who takes from a ring lets records come together, learned from what came.
+/// @file adaptive_spin.hpp  How long who takes from a ring lets records come together, learned from what came.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>

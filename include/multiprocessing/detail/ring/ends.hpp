@@ -1,12 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file ring_layout.hpp  What the two ends of a ring have in shared memory, each on cache lines of its own.
+/// @file ends.hpp  What the two ends of a ring have in shared memory, each on cache lines of its own.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/draft.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/parking/recovering_lock.hpp>
-#include <multiprocessing/detail/patience.hpp>
+#include <multiprocessing/detail/ring/adaptive_spin.hpp>
+#include <multiprocessing/detail/ring/partial_record.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 
 #include <array>
