@@ -3,9 +3,9 @@
 /// @file sharedctypes.hpp  Values and arrays in memory that processes share.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/lockable.hpp>
 #include <multiprocessing/detail/shared_elements.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
+#include <multiprocessing/detail/synchronize/lockable.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/shared_vector.hpp>
 #include <multiprocessing/synchronize.hpp>

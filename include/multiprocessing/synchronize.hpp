@@ -4,8 +4,8 @@
 
 // All of these are handles: copies refer to the same object, and reach another process as an argument. All operations are
 // const, and may be called by many threads and processes at once. Time is the steady clock's.
-#include <multiprocessing/detail/barrier.hpp>
-#include <multiprocessing/detail/condition.hpp>
-#include <multiprocessing/detail/event.hpp>
-#include <multiprocessing/detail/locks.hpp>
-#include <multiprocessing/detail/semaphores.hpp>
+#include <multiprocessing/synchronize/barrier.hpp>
+#include <multiprocessing/synchronize/condition.hpp>
+#include <multiprocessing/synchronize/event.hpp>
+#include <multiprocessing/synchronize/lock.hpp>
+#include <multiprocessing/synchronize/semaphore.hpp>

@@ -3,8 +3,8 @@
 /// @file shared_elements.hpp  One or many T behind the head of a shared object: what may lie there, where, and how it is used.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/held_lock.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
+#include <multiprocessing/detail/synchronize/lock_body.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
 
 #include <algorithm>

@@ -1,11 +1,11 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file locks.hpp  Lock and RLock: handles of a lock between processes.
+/// @file lock.hpp  Lock and RLock: handles of a lock between processes.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/held_lock.hpp>
-#include <multiprocessing/detail/lockable.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
+#include <multiprocessing/detail/synchronize/lock_body.hpp>
+#include <multiprocessing/detail/synchronize/lockable.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <memory>

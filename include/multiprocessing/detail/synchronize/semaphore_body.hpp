@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shared_semaphore.hpp  A counter that processes take from and add to, and wait for.
+/// @file semaphore_body.hpp  A counter that processes take from and add to, and wait for.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file held_lock.hpp  What Lock and RLock share: whose it is, how often, and what misuse is told.
+/// @file lock_body.hpp  What Lock and RLock share: whose it is, how often, and what misuse is told.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/recovering_lock.hpp>

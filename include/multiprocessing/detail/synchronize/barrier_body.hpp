@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shared_barrier.hpp  A place where so many must arrive before any goes on.
+/// @file barrier_body.hpp  A place where so many must arrive before any goes on.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>

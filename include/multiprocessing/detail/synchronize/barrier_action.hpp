@@ -5,8 +5,8 @@
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/shared_barrier.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
+#include <multiprocessing/detail/synchronize/barrier_body.hpp>
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/timeout.hpp>
 

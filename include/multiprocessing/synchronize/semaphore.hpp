@@ -1,11 +1,11 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file semaphores.hpp  Semaphore and BoundedSemaphore: handles of a number that processes take from.
+/// @file semaphore.hpp  Semaphore and BoundedSemaphore: handles of a number that processes take from.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/lockable.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
-#include <multiprocessing/detail/shared_semaphore.hpp>
+#include <multiprocessing/detail/synchronize/lockable.hpp>
+#include <multiprocessing/detail/synchronize/semaphore_body.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/timeout.hpp>
 

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shared_condition.hpp  Who waits to be notified, and how many may go on.
+/// @file condition_body.hpp  Who waits to be notified, and how many may go on.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
