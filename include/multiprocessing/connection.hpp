@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
-#include <multiprocessing/detail/callable.hpp>
+#include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection_message.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>

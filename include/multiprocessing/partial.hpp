@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file partial.hpp  A function of which some arguments are fixed, as something that crosses: Python's functools.partial.
 
-#include <multiprocessing/detail/callable.hpp>
+#include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/kind.hpp>
 #include <multiprocessing/reduction.hpp>

@@ -3,6 +3,7 @@
 /// @file pool.hpp  Worker processes that functions are applied in.
 
 #include <multiprocessing/detail/async_result.hpp>
+#include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/map_plan.hpp>
 #include <multiprocessing/detail/map_shapes.hpp>
@@ -10,7 +11,6 @@
 #include <multiprocessing/detail/pool_result.hpp>
 #include <multiprocessing/detail/progress.hpp>
 #include <multiprocessing/detail/supervisor.hpp>
-#include <multiprocessing/detail/task_check.hpp>
 #include <multiprocessing/detail/task_code.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/process.hpp>

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file process.hpp  Processes that run a function: starting them, waiting for them, ending them, asking who is who.
 
-#include <multiprocessing/detail/callable.hpp>
+#include <multiprocessing/detail/call/crossing_call.hpp>
+#include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -11,7 +12,6 @@
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/refused.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/options.hpp>

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file queues.hpp  Queues between processes.
 
+#include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/refused.hpp>
 #include <multiprocessing/detail/ring/item.hpp>
 #include <multiprocessing/detail/ring/ring.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file map_plan.hpp  A map before it is announced: its input in the Space, its chunks cut, room for its results.
 
-#include <multiprocessing/detail/callable.hpp>
+#include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
 #include <multiprocessing/detail/pool_work.hpp>

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file task_check.hpp  Whether a call, a map or a starmap can be carried out in a worker, and why not if it cannot.
 
-#include <multiprocessing/detail/callable.hpp>
+#include <multiprocessing/detail/call/crossing_call.hpp>
+#include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/refused.hpp>
 #include <multiprocessing/detail/types/explain.hpp>
 #include <multiprocessing/detail/types/fixed_text.hpp>
 #include <multiprocessing/detail/types/type_name.hpp>

@@ -1,8 +1,8 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file callable.hpp  A call that is written here and carried out in another process: its checks, its arguments.
+/// @file crossing_call.hpp  A call that is written here and carried out in another process: its checks, its arguments.
 
-#include <multiprocessing/detail/argument.hpp>
+#include <multiprocessing/detail/call/argument.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/types/explain.hpp>
