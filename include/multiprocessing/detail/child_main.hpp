@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/exception_cause.hpp>
+#include <multiprocessing/detail/exceptions/cause.hpp>
 #include <multiprocessing/detail/exit_hooks.hpp>
 #include <multiprocessing/detail/launching.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>

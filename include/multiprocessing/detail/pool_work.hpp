@@ -5,10 +5,10 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exceptions/remote_exception.hpp>
 #include <multiprocessing/detail/lease_array.hpp>
 #include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/pool_layout.hpp>
-#include <multiprocessing/detail/remote_exception.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>

@@ -5,10 +5,10 @@
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/exception_cause.hpp>
+#include <multiprocessing/detail/exceptions/cause.hpp>
+#include <multiprocessing/detail/exceptions/standard_exceptions.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
-#include <multiprocessing/detail/standard_exceptions.hpp>
 #include <multiprocessing/detail/types/type_name.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/reduction.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file exception_cause.hpp  What can be told of the exception that is being handled: its type, its text, where it was thrown.
+/// @file cause.hpp  What can be told of the exception that is being handled: its type, its text, where it was thrown.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
