@@ -3,8 +3,8 @@
 /// @file shareable_list.hpp  A list of numbers, texts and the like in memory with a name, the same as Python's.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/shareable_layout.hpp>
-#include <multiprocessing/detail/shareable_value.hpp>
+#include <multiprocessing/detail/shareable_list/list_bytes.hpp>
+#include <multiprocessing/shareable_value.hpp>
 #include <multiprocessing/shared_memory.hpp>
 
 #include <concepts>

@@ -3,9 +3,9 @@
 /// @file shared_vector.hpp  A vector whose elements are born in memory that processes share.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/shared_elements.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
+#include <multiprocessing/detail/sharedctypes/elements.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <algorithm>

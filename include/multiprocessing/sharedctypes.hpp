@@ -3,8 +3,8 @@
 /// @file sharedctypes.hpp  Values and arrays in memory that processes share.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/shared_elements.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
+#include <multiprocessing/detail/sharedctypes/elements.hpp>
 #include <multiprocessing/detail/synchronize/lockable.hpp>
 #include <multiprocessing/options.hpp>
 #include <multiprocessing/shared_vector.hpp>

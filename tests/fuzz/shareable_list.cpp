@@ -3,7 +3,7 @@
 
 #include <fuzz/replay.hpp>
 
-#include <multiprocessing/detail/shareable_layout.hpp>
+#include <multiprocessing/detail/shareable_list/list_bytes.hpp>
 
 #include <algorithm>
 #include <cstdio>

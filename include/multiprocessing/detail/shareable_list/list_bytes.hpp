@@ -1,9 +1,9 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shareable_layout.hpp  The bytes of a ShareableList, as CPython lays them out; read with suspicion.
+/// @file list_bytes.hpp  The bytes of a ShareableList, as CPython lays them out; read with suspicion.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/shareable_value.hpp>
+#include <multiprocessing/shareable_value.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shared_elements.hpp  One or many T behind the head of a shared object: what may lie there, where, and how it is used.
+/// @file elements.hpp  One or many T behind the head of a shared object: what may lie there, where, and how it is used.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
