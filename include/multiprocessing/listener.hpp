@@ -6,8 +6,8 @@
 /// multiprocessing.hpp.
 
 #include <multiprocessing/connection.hpp>
-#include <multiprocessing/detail/accepting.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/connection/acceptor.hpp>
 #include <multiprocessing/detail/platform/listening.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>

@@ -6,7 +6,7 @@
 
 #include <fuzz/replay.hpp>
 
-#include <multiprocessing/detail/frame.hpp>
+#include <multiprocessing/detail/connection/framing.hpp>
 
 #include <algorithm>
 #include <cstdint>

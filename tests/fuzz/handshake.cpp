@@ -5,8 +5,8 @@
 
 #include <fuzz/replay.hpp>
 
-#include <multiprocessing/detail/frame.hpp>
-#include <multiprocessing/detail/handshake.hpp>
+#include <multiprocessing/detail/connection/framing.hpp>
+#include <multiprocessing/detail/connection/handshake.hpp>
 
 #include <algorithm>
 #include <cstdint>

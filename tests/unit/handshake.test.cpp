@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
 
-#include <multiprocessing/detail/handshake.hpp>
+#include <multiprocessing/detail/connection/handshake.hpp>
 
 #include <deque>
 #include <span>

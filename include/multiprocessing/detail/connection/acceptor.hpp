@@ -1,16 +1,16 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file accepting.hpp  Many handshakes at once, none of which can hold up the others.
+/// @file acceptor.hpp  Many handshakes at once, none of which can hold up the others.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/frame.hpp>
-#include <multiprocessing/detail/handshake.hpp>
+#include <multiprocessing/detail/connection/framing.hpp>
+#include <multiprocessing/detail/connection/handshake.hpp>
+#include <multiprocessing/detail/connection/stream_transport.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/platform/listening.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/space/note_names.hpp>
-#include <multiprocessing/detail/stream_transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file frame.hpp  Where a message begins and ends in a stream of bytes: CPython's framing.
+/// @file framing.hpp  Where a message begins and ends in a stream of bytes: CPython's framing.
 ///
 ///     n <= 0x7fffffff :  int32 n, the highest byte first  | n bytes
 ///     n >  0x7fffffff :  ff ff ff ff | uint64 n, likewise | n bytes

@@ -8,9 +8,9 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/frame.hpp>
+#include <multiprocessing/detail/connection/framing.hpp>
+#include <multiprocessing/detail/connection/transport.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
-#include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <algorithm> // for copy, copy_n, find_if, min

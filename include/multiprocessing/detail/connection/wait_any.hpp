@@ -1,12 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file wait_connections.hpp  Waiting for any of many ends of connections and other handles.
+/// @file wait_any.hpp  Waiting for any of many ends of connections and other handles.
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/connection/transport.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
-#include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>

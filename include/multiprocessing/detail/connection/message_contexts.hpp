@@ -1,12 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file connection_message.hpp  The surroundings of a message over a Connection: handles go beside it.
+/// @file message_contexts.hpp  The surroundings of a message over a Connection: handles go beside it.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/connection/transport.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
-#include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <cstdint>

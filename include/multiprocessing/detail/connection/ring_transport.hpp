@@ -6,14 +6,14 @@
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/frame.hpp>
+#include <multiprocessing/detail/connection/framing.hpp>
+#include <multiprocessing/detail/connection/pipe_body.hpp>
+#include <multiprocessing/detail/connection/stream_transport.hpp>
+#include <multiprocessing/detail/connection/transport.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
-#include <multiprocessing/detail/pipe_body.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/ring/ring.hpp>
-#include <multiprocessing/detail/stream_transport.hpp>
-#include <multiprocessing/detail/transport.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <algorithm> // for copy_n, min
