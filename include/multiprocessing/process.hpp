@@ -4,11 +4,11 @@
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/refused.hpp>
-#include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/exit_hooks.hpp>
-#include <multiprocessing/detail/launcher.hpp>
+#include <multiprocessing/detail/launch/child_process.hpp>
+#include <multiprocessing/detail/launch/exit_hooks.hpp>
+#include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>

@@ -3,9 +3,9 @@
 /// @file spawn.hpp  Where a program that was started as a child finds out, and what its start can be told beforehand.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/exit_hooks.hpp>
-#include <multiprocessing/detail/janitor.hpp>
-#include <multiprocessing/detail/launcher.hpp>
+#include <multiprocessing/detail/launch/exit_hooks.hpp>
+#include <multiprocessing/detail/launch/janitor.hpp>
+#include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 
 #include <concepts>

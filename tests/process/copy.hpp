@@ -3,7 +3,7 @@
 /// @file copy.hpp  Runs a part of a test in a process that may change what it is.
 
 #if !defined(_WIN32)
-#include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
 
 #include <cstdio>

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file killer.hpp  Processes that are killed at random instants, for the stress tests of shared structures.
 
-#include <multiprocessing/detail/launcher.hpp>
+#include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>

@@ -4,9 +4,9 @@
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
-#include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launcher.hpp>
+#include <multiprocessing/detail/launch/child_process.hpp>
+#include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>

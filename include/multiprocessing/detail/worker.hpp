@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file worker.hpp  A worker's side of a pool: it finds work, says what it is at, runs it, and leaves the outcome.
 
-#include <multiprocessing/detail/child_main.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
+#include <multiprocessing/detail/launch/child_main.hpp>
 #include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file worker_loss.hpp  How a worker ended, in words, and the error of what it was at.
 
-#include <multiprocessing/detail/child_process.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/exceptions.hpp>

@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file child_main.hpp  The life of a child, from its first step to its last: the same under every start method.
 
-#include <multiprocessing/detail/child_process.hpp>
-#include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/cause.hpp>
-#include <multiprocessing/detail/exit_hooks.hpp>
-#include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/launch/child_process.hpp>
+#include <multiprocessing/detail/launch/child_start.hpp>
+#include <multiprocessing/detail/launch/exit_hooks.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>

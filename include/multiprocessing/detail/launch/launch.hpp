@@ -1,12 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file launcher.hpp  Starts a child by whichever start method, and ends them all when this process does.
+/// @file launch.hpp  Starts a child by whichever start method, and ends them all when this process does.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launcher_fork.hpp>
-#include <multiprocessing/detail/launcher_forkserver.hpp>
-#include <multiprocessing/detail/launcher_spawn.hpp>
-#include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/launch/by_fork.hpp>
+#include <multiprocessing/detail/launch/by_forkserver.hpp>
+#include <multiprocessing/detail/launch/by_spawn.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
 
 #include <memory>
 #include <mutex>

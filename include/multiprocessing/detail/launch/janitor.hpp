@@ -7,7 +7,7 @@
 /// is noted in the Space then was made by processes that were killed.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/kinship.hpp>

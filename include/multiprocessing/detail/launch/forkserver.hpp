@@ -1,10 +1,10 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file fork_server.hpp  The server of the start method forkserver: what it is asked, and how it copies itself.
+/// @file forkserver.hpp  The server of the start method forkserver: what it is asked, and how it copies itself.
 
-#include <multiprocessing/detail/child_main.hpp>
-#include <multiprocessing/detail/child_message.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_main.hpp>
+#include <multiprocessing/detail/launch/child_message.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/surroundings.hpp>

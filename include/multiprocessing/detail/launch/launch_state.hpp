@@ -1,12 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file launching.hpp  What this process has for starting children: its lifeline, and one start at a time.
+/// @file launch_state.hpp  What this process has for starting children: its lifeline, and one start at a time.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
-#include <multiprocessing/detail/child_process.hpp>
-#include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_process.hpp>
+#include <multiprocessing/detail/launch/child_start.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>

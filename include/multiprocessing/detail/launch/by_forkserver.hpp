@@ -1,11 +1,11 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file launcher_forkserver.hpp  Start method forkserver: the child is a copy of a small server, and still a child of ours.
+/// @file by_forkserver.hpp  Start method forkserver: the child is a copy of a small server, and still a child of ours.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/fork_server.hpp>
-#include <multiprocessing/detail/launcher_spawn.hpp>
-#include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/launch/by_spawn.hpp>
+#include <multiprocessing/detail/launch/forkserver.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/surroundings.hpp>
 

@@ -4,9 +4,9 @@
 
 #include <multiprocessing/detail/base/extract_if.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>
-#include <multiprocessing/detail/child_record.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/exit_hooks.hpp>
+#include <multiprocessing/detail/launch/child_record.hpp>
+#include <multiprocessing/detail/launch/exit_hooks.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>

@@ -4,8 +4,8 @@
 
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
-#include <multiprocessing/detail/child_start.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_start.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/exceptions.hpp>
 

@@ -1,12 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file launcher_spawn.hpp  Start method spawn: the child is the program anew.
+/// @file by_spawn.hpp  Start method spawn: the child is the program anew.
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
-#include <multiprocessing/detail/child_main.hpp>
-#include <multiprocessing/detail/child_message.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/launch/child_main.hpp>
+#include <multiprocessing/detail/launch/child_message.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/platform/kinship.hpp>
 #include <multiprocessing/detail/platform/process.hpp>

@@ -1,11 +1,11 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file launcher_fork.hpp  Start method fork: the child continues in a copy of this process.
+/// @file by_fork.hpp  Start method fork: the child continues in a copy of this process.
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
-#include <multiprocessing/detail/child_main.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launching.hpp>
+#include <multiprocessing/detail/launch/child_main.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/process.hpp>

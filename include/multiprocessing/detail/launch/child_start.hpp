@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file child_start.hpp  What a child is told at its start.
 
-#include <multiprocessing/detail/child_record.hpp>
 #include <multiprocessing/detail/code/code_address.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_record.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
