@@ -2,18 +2,18 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file pool.hpp  Worker processes that functions are applied in.
 
-#include <multiprocessing/detail/async_result.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/map_plan.hpp>
-#include <multiprocessing/detail/map_shapes.hpp>
-#include <multiprocessing/detail/pool_options.hpp>
-#include <multiprocessing/detail/pool_result.hpp>
-#include <multiprocessing/detail/progress.hpp>
-#include <multiprocessing/detail/supervisor.hpp>
-#include <multiprocessing/detail/task_code.hpp>
+#include <multiprocessing/detail/pool/map_input.hpp>
+#include <multiprocessing/detail/pool/map_shapes.hpp>
+#include <multiprocessing/detail/pool/result.hpp>
+#include <multiprocessing/detail/pool/supervisor.hpp>
+#include <multiprocessing/detail/pool/task_run.hpp>
 #include <multiprocessing/options.hpp>
+#include <multiprocessing/pool/async_result.hpp>
+#include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/progress.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
 

@@ -2,8 +2,8 @@
 #include <support/catch.hpp>
 #include <support/killer.hpp>
 
+#include <multiprocessing/detail/pool/task_cell.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
-#include <multiprocessing/detail/task_table.hpp>
 
 #include <algorithm>
 #include <array>

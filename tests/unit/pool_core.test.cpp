@@ -2,9 +2,9 @@
 // The parent's side of a pool without workers: what its table says at instants that a running pool passes in no time.
 #include <support/catch.hpp>
 
-#include <multiprocessing/detail/map_plan.hpp>
-#include <multiprocessing/detail/pool_core.hpp>
-#include <multiprocessing/detail/pool_result.hpp>
+#include <multiprocessing/detail/pool/map_input.hpp>
+#include <multiprocessing/detail/pool/result.hpp>
+#include <multiprocessing/detail/pool/table.hpp>
 
 #include <atomic>
 #include <memory>

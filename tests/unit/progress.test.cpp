@@ -2,7 +2,7 @@
 #include <support/catch.hpp>
 #include <unit/standard_error.hpp>
 
-#include <multiprocessing/detail/progress.hpp>
+#include <multiprocessing/progress.hpp>
 
 #include <chrono>
 #include <regex>

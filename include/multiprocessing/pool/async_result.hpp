@@ -3,7 +3,7 @@
 /// @file async_result.hpp  AsyncResult: a handle of what comes of work in a pool.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool_result.hpp>
+#include <multiprocessing/detail/pool/result.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>

@@ -1,9 +1,9 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file outcome.hpp  What came of a task or chunk, in a block that its worker writes and its parent reads and frees.
+/// @file result_block.hpp  What came of a task or chunk, in a block that its worker writes and its parent reads and frees.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool_layout.hpp>
+#include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>

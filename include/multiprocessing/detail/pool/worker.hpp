@@ -6,11 +6,11 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
 #include <multiprocessing/detail/launch/child_main.hpp>
-#include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/platform/streams.hpp>
-#include <multiprocessing/detail/pool_layout.hpp>
+#include <multiprocessing/detail/pool/result_block.hpp>
+#include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/reduction.hpp>

@@ -1,16 +1,16 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file pool_result.hpp  What came of a task or map: waited for, read once, kept for all who ask.
+/// @file result.hpp  What came of a task or map: waited for, read once, kept for all who ask.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool_core.hpp>
-#include <multiprocessing/detail/pool_work.hpp>
-#include <multiprocessing/detail/progress.hpp>
+#include <multiprocessing/detail/pool/table.hpp>
+#include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
 #include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/progress.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <atomic>

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file task_table.hpp  Who has which task: one word per task, which claims and records in the same instruction.
+/// @file task_cell.hpp  Who has which task: one word per task, which claims and records in the same instruction.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>

@@ -10,9 +10,9 @@
 #include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
-#include <multiprocessing/detail/pool_core.hpp>
-#include <multiprocessing/detail/worker.hpp>
-#include <multiprocessing/detail/worker_loss.hpp>
+#include <multiprocessing/detail/pool/table.hpp>
+#include <multiprocessing/detail/pool/worker.hpp>
+#include <multiprocessing/detail/pool/worker_loss.hpp>
 
 #include <algorithm>
 #include <atomic>

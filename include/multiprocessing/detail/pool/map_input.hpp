@@ -1,11 +1,11 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file map_plan.hpp  A map before it is announced: its input in the Space, its chunks cut, room for its results.
+/// @file map_input.hpp  A map before it is announced: its input in the Space, its chunks cut, room for its results.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool_layout.hpp>
-#include <multiprocessing/detail/pool_work.hpp>
+#include <multiprocessing/detail/pool/shared_table.hpp>
+#include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/types/plain.hpp>

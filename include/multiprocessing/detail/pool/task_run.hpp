@@ -1,12 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file task_code.hpp  The code that a worker enters by a thunk: of a single task, of a map, of a worker itself.
+/// @file task_run.hpp  The code that a worker enters by a thunk: of a single task, of a map, of a worker itself.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
+#include <multiprocessing/detail/pool/worker.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
-#include <multiprocessing/detail/worker.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -3,7 +3,7 @@
 /// @file lease_array.hpp  Leases for the shared objects of a task or map, in an array that its workers read.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool_layout.hpp>
+#include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/this_process.hpp>

@@ -1,15 +1,15 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file pool_core.hpp  The parent's side of a pool's table: giving out slots, announcing work, dealing with deaths.
+/// @file table.hpp  The parent's side of a pool's table: giving out slots, announcing work, dealing with deaths.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/outcome.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
-#include <multiprocessing/detail/pool_layout.hpp>
-#include <multiprocessing/detail/pool_lists.hpp>
-#include <multiprocessing/detail/pool_work.hpp>
+#include <multiprocessing/detail/pool/lists.hpp>
+#include <multiprocessing/detail/pool/result_block.hpp>
+#include <multiprocessing/detail/pool/shared_table.hpp>
+#include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/exceptions.hpp>
 

@@ -2,14 +2,14 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file map_shapes.hpp  Calls of a map with something else than a function, a range and options, and what is said of them.
 
-#include <multiprocessing/detail/async_result.hpp>
 #include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool_options.hpp>
 #include <multiprocessing/detail/types/explain.hpp>
 #include <multiprocessing/detail/types/fixed_text.hpp>
 #include <multiprocessing/detail/types/type_name.hpp>
+#include <multiprocessing/pool/async_result.hpp>
+#include <multiprocessing/pool/options.hpp>
 
 #include <concepts>
 #include <cstddef>

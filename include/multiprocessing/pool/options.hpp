@@ -1,10 +1,10 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file pool_options.hpp  How a Pool is made, and how a map in it is done.
+/// @file options.hpp  How a Pool is made, and how a map in it is done.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/progress.hpp>
 #include <multiprocessing/options.hpp>
+#include <multiprocessing/progress.hpp>
 #include <multiprocessing/start_method.hpp>
 
 #include <optional>

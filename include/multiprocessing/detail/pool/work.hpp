@@ -1,14 +1,14 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file pool_work.hpp  A task or a map in its parent: what it occupies, whether it has ended, what a death did to it.
+/// @file work.hpp  A task or a map in its parent: what it occupies, whether it has ended, what a death did to it.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
-#include <multiprocessing/detail/lease_array.hpp>
-#include <multiprocessing/detail/outcome.hpp>
-#include <multiprocessing/detail/pool_layout.hpp>
+#include <multiprocessing/detail/pool/lease_array.hpp>
+#include <multiprocessing/detail/pool/result_block.hpp>
+#include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>

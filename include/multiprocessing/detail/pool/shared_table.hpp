@@ -1,12 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file pool_layout.hpp  What a pool and its workers share: slots of tasks, chunks of maps, a line per worker.
+/// @file shared_table.hpp  What a pool and its workers share: slots of tasks, chunks of maps, a line per worker.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/pool/task_cell.hpp>
 #include <multiprocessing/detail/space/space.hpp>
-#include <multiprocessing/detail/task_table.hpp>
 
 #include <atomic>
 #include <cstddef>

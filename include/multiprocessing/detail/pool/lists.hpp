@@ -1,12 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file pool_lists.hpp  What a pool keeps in lists beside its slots: announcements, works to be discarded or ended, leases.
+/// @file lists.hpp  What a pool keeps in lists beside its slots: announcements, works to be discarded or ended, leases.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool_work.hpp>
+#include <multiprocessing/detail/pool/task_cell.hpp>
+#include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
-#include <multiprocessing/detail/task_table.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 
 #include <algorithm>
