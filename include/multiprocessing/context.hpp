@@ -3,8 +3,8 @@
 /// @file context.hpp  The library's functions with a start method of their own: two ways of starting in one program.
 
 #include <multiprocessing/connection.hpp>
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>

@@ -6,12 +6,12 @@
 /// multiprocessing.hpp.
 
 #include <multiprocessing/connection.hpp>
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection/acceptor.hpp>
 #include <multiprocessing/detail/platform/listening.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/timeout.hpp>
 

@@ -4,8 +4,8 @@
 
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/context.hpp>
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/exceptions.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/partial.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file pool.hpp  Worker processes that functions are applied in.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
@@ -9,7 +10,6 @@
 #include <multiprocessing/detail/pool/result.hpp>
 #include <multiprocessing/detail/pool/supervisor.hpp>
 #include <multiprocessing/detail/pool/task_run.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/pool/async_result.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/process.hpp>

@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file queues.hpp  Queues between processes.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/ring/item.hpp>
 #include <multiprocessing/detail/ring/ring.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/exceptions.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/timeout.hpp>
 

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file sharedctypes.hpp  Values and arrays in memory that processes share.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/detail/sharedctypes/elements.hpp>
 #include <multiprocessing/detail/synchronize/lockable.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/shared_vector.hpp>
 #include <multiprocessing/synchronize.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
 
-#include <multiprocessing/options.hpp>
+#include <multiprocessing/count.hpp>
 
 #include <cstdint>
 #include <limits>

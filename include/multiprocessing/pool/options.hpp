@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file options.hpp  How a Pool is made, and how a map in it is done.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/start_method.hpp>
 

@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file barrier.hpp  Barrier: a handle of what holds processes back until all have come.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/detail/synchronize/barrier_action.hpp>
 #include <multiprocessing/detail/synchronize/barrier_body.hpp>
 #include <multiprocessing/exceptions.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>

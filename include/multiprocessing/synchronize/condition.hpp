@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file condition.hpp  Condition: a handle of what processes wait by until another notifies them.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/detail/synchronize/condition_body.hpp>
 #include <multiprocessing/detail/synchronize/lockable.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/synchronize/lock.hpp>
 #include <multiprocessing/timeout.hpp>
 

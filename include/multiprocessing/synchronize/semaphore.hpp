@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file semaphore.hpp  Semaphore and BoundedSemaphore: handles of a number that processes take from.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/detail/synchronize/lockable.hpp>
 #include <multiprocessing/detail/synchronize/semaphore_body.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file child_start.hpp  What a child is told at its start.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/code/code_address.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -10,7 +11,6 @@
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/options.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>
 

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file options.hpp  What options have in common: how a count is written, and what a child's environment is to be.
+/// @file count.hpp  What options have in common: how a count is written, and what a child's environment is to be.
 
 #include <multiprocessing/detail/config.hpp>
 
