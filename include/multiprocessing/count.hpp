@@ -1,14 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file count.hpp  What options have in common: how a count is written, and what a child's environment is to be.
+/// @file count.hpp  How a count is written in options.
 
 #include <multiprocessing/detail/config.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <limits>
-#include <map>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -62,26 +60,5 @@ private:
 
     std::size_t value_ = 0;
 };
-
-/// What is to be different in the environment of a child: a variable is set to its value, or removed where it has none.
-/// `{{"CUDA_VISIBLE_DEVICES", "1"}, {"OLD", std::nullopt}}`
-using Environment = std::map<std::string, std::optional<std::string>>;
-
-namespace detail {
-
-/// Throws `std::invalid_argument` for a name that no variable can have.
-inline void check_environment(const Environment& environment) {
-    for (const auto& [name, value] : environment) {
-        const bool valid = !name.empty() && name.find('=') == std::string::npos &&
-                           name.find('\0') == std::string::npos &&
-                           (!value || value->find('\0') == std::string::npos);
-        if (valid) continue;
-        throw std::invalid_argument("multiprocessing: the environment of a child, variable '" + name +
-                                    "': a name is not empty and has no '=', and neither it nor the value has a "
-                                    "null character; give another one");
-    }
-}
-
-} // namespace detail
 
 } // namespace multiprocessing::inline v1

@@ -5,13 +5,16 @@
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/context.hpp>
 #include <multiprocessing/count.hpp>
+#include <multiprocessing/environment.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/partial.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/progress.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/shareable_list.hpp>
+#include <multiprocessing/shareable_value.hpp>
 #include <multiprocessing/shared_memory.hpp>
 #include <multiprocessing/shared_vector.hpp>
 #include <multiprocessing/sharedctypes.hpp>

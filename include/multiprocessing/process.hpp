@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file process.hpp  Processes that run a function: starting them, waiting for them, ending them, asking who is who.
 
-#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
@@ -15,6 +14,7 @@
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/this_process.hpp>
+#include <multiprocessing/environment.hpp>
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>

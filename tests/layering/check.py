@@ -12,7 +12,6 @@ from pathlib import Path
 
 TOP_LEVEL = {"include", "tests", "examples", "cmake", "CMakeLists.txt", "CMakePresets.json", "README.md", "LICENSE"}
 MOST_LINES = 300
-TOP_LAYER = 6  # "optional"
 
 # Where config.hpp stops the compiler: no such header, and none that is looked for.
 FULL_STOP = "<multiprocessing/see_the_error_above>"
@@ -30,7 +29,8 @@ class Plan:
     def __init__(self, path):
         self.path = path
         self.rules = []  # (layer, name or pattern, patterns of the same layer)
-        self.public = {}  # name: layer
+        self.public = set()
+        self.optional = set()
         self.sizes = {}
         self.compiler = set()
         self.mistakes = []
@@ -44,26 +44,19 @@ class Plan:
                 self.sizes[rest[0]] = int(rest[1])
             elif word == "compiler" and rest:
                 self.compiler.update(rest)
-            elif word == "public" and len(rest) >= 2 and self.layer(rest[0]) is not None:
-                for name in rest[1:]:
-                    self.public[name] = self.layer(rest[0])
-            elif self.layer(word) is not None and rest and (len(rest) == 1 or rest[1] == "<"):
-                self.rules.append((self.layer(word), rest[0], rest[2:]))
+            elif word in ("public", "optional") and rest:
+                (self.public if word == "public" else self.optional).update(rest)
+            elif re.fullmatch(r"L[0-5][a-z]", word) and rest and (len(rest) == 1 or rest[1] == "<"):
+                self.rules.append((word, rest[0], rest[2:]))
             else:
                 self.mistakes.append(f"{path.name}:{number}: not understood: {line.strip()}")
-
-    @staticmethod
-    def layer(word):
-        if word == "optional":
-            return TOP_LAYER
-        return int(word[1:]) if re.fullmatch(r"L[0-5]", word) else None
 
     def rule(self, name):
         """The layer of a header, what it may include of it, and whether a pattern says so; a name goes first."""
         for layer, pattern, peers in sorted(self.rules, key=lambda rule: "*" in rule[1]):
             if fnmatch.fnmatchcase(name, pattern):
                 return layer, peers, "*" in pattern
-        return (self.public[name], [], False) if name in self.public else None
+        return None
 
 
 class Header:
@@ -100,7 +93,7 @@ def check_layers(plan, headers, say):
     for header in headers:
         found = plan.rule(header.name)
         if found is None:
-            say(header, f"has no layer: add 'L? {header.name}' to tests/layering/layers.txt")
+            say(header, f"has no floor: add 'L? {header.name}' to tests/layering/layers.txt")
             continue
         layer, peers, by_pattern = found
         used = set()
@@ -114,9 +107,9 @@ def check_layers(plan, headers, say):
             matching = [peer for peer in peers if fnmatch.fnmatchcase(other, peer)]
             used.update(matching)
             if its[0] > layer:
-                say(header, f"is of layer {layer} and includes {other} of layer {its[0]}, which is above it")
+                say(header, f"is on floor {layer} and includes {other} on floor {its[0]}, which is above it")
             elif not matching:
-                say(header, f"includes {other} of its own layer {layer}: if that is meant, list it behind '<' "
+                say(header, f"includes {other} of its own floor {layer}: if that is meant, list it behind '<' "
                             "in tests/layering/layers.txt")
         for peer in peers:
             if not by_pattern and peer not in used:
@@ -236,17 +229,38 @@ def check_groups(header, say):
 def check_names(plan, headers, say):
     public = {header.name: header for header in headers if not header.name.startswith("detail/")}
     for name, header in public.items():
-        if name not in plan.public:
+        if name not in plan.public | plan.optional:
             say(header, "is a public header whose name Python does not have: move it to detail/, or list it as "
                         "'public' in tests/layering/layers.txt")
     umbrella = public.get("multiprocessing")
     if umbrella is None:
         return
-    needed = {name for name in public if plan.public.get(name, 0) < TOP_LAYER} - {"multiprocessing"}
+    # Those of a folder are reached by the header beside it.
+    needed = {name for name in public if name in plan.public and "/" not in name} - {"multiprocessing"}
     for name in sorted(needed - set(umbrella.ours)):
         say(umbrella, f"does not include {name}.hpp")
     for name in sorted(set(umbrella.ours) - needed):
         say(umbrella, f"includes {name}.hpp, which is not for everybody")
+    for name, header in public.items():
+        room = public.get(name.rpartition("/")[0]) if "/" in name else umbrella
+        if room is None:
+            say(header, "has no header beside its folder by which it is reached")
+    by_room = {}
+    for header in headers:
+        by_room.setdefault(header.name.rpartition("/")[0], set()).add(header.path.stem)
+    for room, names in by_room.items():
+        for name in sorted(names):
+            if name + "s" in names:
+                say(None, f"{room}: {name}.hpp and {name}s.hpp differ by a letter: give one another name")
+
+
+def check_map(root, headers, say):
+    """Each folder of detail/ has its row in the map."""
+    path = root / "include/multiprocessing/detail/README.md"
+    text = path.read_text() if path.exists() else ""
+    for room in sorted({header.name.split("/")[1] for header in headers if header.name.count("/") == 2}):
+        if f"`{room}/`" not in text:
+            say(path, f"does not name `{room}/`: say what it answers, and where to start reading")
 
 
 def check_root(root, say):
@@ -273,13 +287,14 @@ def check(root):
     if not headers:
         complaints.append("include/multiprocessing: no headers here")
     for path in sorted((root / "include").rglob("*")):
-        if path.is_file() and path.suffix != ".hpp":
+        if path.is_file() and path.suffix != ".hpp" and path.name != "README.md":
             say(path, "is no header: only those live in include/")
     check_layers(plan, headers, say)
     check_circles(headers, say)
     check_platform(headers, say)
     check_form(plan, headers, say)
     check_names(plan, headers, say)
+    check_map(root, headers, say)
     check_root(root, say)
     return complaints
 

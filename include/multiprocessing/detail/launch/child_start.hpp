@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file child_start.hpp  What a child is told at its start.
 
-#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/code/code_address.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -11,6 +10,7 @@
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/this_process.hpp>
+#include <multiprocessing/environment.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>
 

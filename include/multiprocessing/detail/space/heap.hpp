@@ -83,7 +83,7 @@ public:
     }
 
     /// From now on the block survives this process: it belongs to the parent, which is told its position next.
-    /// Killed between: the parent finds the position in the record of what this process was about (worker_line.hpp).
+    /// Killed between: the parent finds the position in the record of what this process was about (WorkerLine).
     void hand_over(Position block) noexcept { state_of(block).store(handed, std::memory_order_release); }
 
     /// Whether it lies in memory that bears this process's name, and so will be kept when it is handed over.
