@@ -9,7 +9,7 @@
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection/acceptor.hpp>
-#include <multiprocessing/detail/platform/listening.hpp>
+#include <multiprocessing/detail/platform/listener.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/process.hpp>

@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -15,8 +15,8 @@
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
+#include <multiprocessing/detail/platform/process_attributes.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/platform/streams.hpp>
-#include <multiprocessing/detail/platform/surroundings.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>

@@ -5,9 +5,9 @@
 #include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
+#include <multiprocessing/detail/platform/process_attributes.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/platform/streams.hpp>
-#include <multiprocessing/detail/platform/surroundings.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
 
 #include <condition_variable>
 #include <cstdio>

@@ -3,7 +3,7 @@
 #include <support/catch.hpp>
 
 #include <multiprocessing/detail/platform/identity.hpp>
-#include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
 
 #include <filesystem>
 #include <fstream>

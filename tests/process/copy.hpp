@@ -4,7 +4,7 @@
 
 #if !defined(_WIN32)
 #include <multiprocessing/detail/launch/launch_state.hpp>
-#include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
 
 #include <cstdio>
 #include <exception>

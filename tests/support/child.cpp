@@ -11,7 +11,7 @@
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
-#include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
 
 #include <boost/interprocess/mapped_region.hpp>
 

@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
-#include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/reduction.hpp>

@@ -7,7 +7,7 @@
 #include <multiprocessing/detail/connection/handshake.hpp>
 #include <multiprocessing/detail/connection/stream_transport.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
-#include <multiprocessing/detail/platform/listening.hpp>
+#include <multiprocessing/detail/platform/listener.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/space/note_names.hpp>

@@ -10,7 +10,7 @@
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
 
 #include <atomic>
 #include <optional>

@@ -7,7 +7,7 @@
 #include <multiprocessing/detail/launch/forkserver.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
-#include <multiprocessing/detail/platform/surroundings.hpp>
+#include <multiprocessing/detail/platform/process_attributes.hpp>
 
 #include <atomic>
 #include <cerrno>

@@ -10,9 +10,9 @@
 #include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
+#include <multiprocessing/detail/platform/process_attributes.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/platform/streams.hpp>
-#include <multiprocessing/detail/platform/surroundings.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
 #include <multiprocessing/detail/space/note_names.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/start_method.hpp>

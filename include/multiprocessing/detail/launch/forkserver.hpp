@@ -7,7 +7,7 @@
 #include <multiprocessing/detail/launch/child_message.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
-#include <multiprocessing/detail/platform/surroundings.hpp>
+#include <multiprocessing/detail/platform/process_attributes.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -11,7 +11,7 @@
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
-#include <multiprocessing/detail/platform/surroundings.hpp>
+#include <multiprocessing/detail/platform/process_attributes.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 

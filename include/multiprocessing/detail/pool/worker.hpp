@@ -8,7 +8,7 @@
 #include <multiprocessing/detail/launch/child_main.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
-#include <multiprocessing/detail/platform/streams.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>

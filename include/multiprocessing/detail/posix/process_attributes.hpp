@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file surroundings.hpp  POSIX twin: environ, stat of ".", /proc/thread-self, getrlimit, sched_getaffinity.
+/// @file process_attributes.hpp  POSIX twin: environ, stat of ".", /proc/thread-self, getrlimit, sched_getaffinity.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/posix/rights.hpp>

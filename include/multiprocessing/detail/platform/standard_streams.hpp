@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file streams.hpp  Contract: the standard streams of the program, around the start and the end of a process.
+/// @file standard_streams.hpp  Contract: the standard streams of the program, around the start and the end of a process.
 ///
 /// * `flush_standard_streams()`: what was written to stdout, stderr and their C++ streams goes out. Skips a stream
 ///   that another thread holds, as that thread may sit in it for ever; so it waits for nobody but the far
@@ -22,9 +22,9 @@
 #include <string_view>
 
 #if MULTIPROCESSING_PLATFORM_WIN32
-#include <multiprocessing/detail/win32/streams.hpp>
+#include <multiprocessing/detail/win32/standard_streams.hpp>
 #else
-#include <multiprocessing/detail/posix/streams.hpp>
+#include <multiprocessing/detail/posix/standard_streams.hpp>
 #endif
 
 namespace multiprocessing::inline v1::detail::platform {

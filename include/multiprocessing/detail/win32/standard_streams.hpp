@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file streams.hpp  Win32 twin: fflush, NUL, the console.
+/// @file standard_streams.hpp  Win32 twin: fflush, NUL, the console.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/error.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file streams.hpp  POSIX twin: ftrylockfile, /dev/null.
+/// @file standard_streams.hpp  POSIX twin: ftrylockfile, /dev/null.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/error.hpp>

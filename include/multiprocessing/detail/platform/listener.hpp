@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file listening.hpp  Contract: ends of streams that wait for others to connect, and connecting.
+/// @file listener.hpp  Contract: ends of streams that wait for others to connect, and connecting.
 ///
 /// `Endpoint` says where: a path (POSIX: of a socket in the file system, or a name of Linux's abstract sockets, which begins with
 /// NUL; Windows: of a named pipe), or host and port.
@@ -38,9 +38,9 @@ struct Endpoint {
 } // namespace multiprocessing::inline v1::detail::platform
 
 #if MULTIPROCESSING_PLATFORM_WIN32
-#include <multiprocessing/detail/win32/listening.hpp>
+#include <multiprocessing/detail/win32/listener.hpp>
 #else
-#include <multiprocessing/detail/posix/listening.hpp>
+#include <multiprocessing/detail/posix/listener.hpp>
 #endif
 
 namespace multiprocessing::inline v1::detail::platform {

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file surroundings.hpp  Contract: what a child takes over from the process that asked for it.
+/// @file process_attributes.hpp  Contract: what a child takes over from the process that asked for it.
 ///
 /// A child of fork or spawn has its parent's environment, working directory, umask, resource limits and affinity by
 /// itself, and is as privileged, and as confined, as the thread that starts it. A child of the fork server is a copy of the
@@ -30,9 +30,9 @@
 #include <vector>
 
 #if MULTIPROCESSING_PLATFORM_WIN32
-#include <multiprocessing/detail/win32/surroundings.hpp>
+#include <multiprocessing/detail/win32/process_attributes.hpp>
 #else
-#include <multiprocessing/detail/posix/surroundings.hpp>
+#include <multiprocessing/detail/posix/process_attributes.hpp>
 #endif
 
 namespace multiprocessing::inline v1::detail::platform {

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file listening.hpp  Win32 twin: named pipes of bytes, and TCP.
+/// @file listener.hpp  Win32 twin: named pipes of bytes, and TCP.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file listening.hpp  POSIX twin: sockets, AF_UNIX and TCP.
+/// @file listener.hpp  POSIX twin: sockets, AF_UNIX and TCP.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
