@@ -13,6 +13,7 @@
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/reduction.hpp>
+#include <multiprocessing/remote_exceptions.hpp>
 #include <multiprocessing/shareable_list.hpp>
 #include <multiprocessing/shareable_value.hpp>
 #include <multiprocessing/shared_memory.hpp>

@@ -14,6 +14,7 @@
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/progress.hpp>
+#include <multiprocessing/remote_exceptions.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
 

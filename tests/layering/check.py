@@ -33,6 +33,7 @@ class Plan:
         self.optional = set()
         self.sizes = {}
         self.compiler = set()
+        self.named = set()
         self.mistakes = []
         for number, line in enumerate(path.read_text().splitlines(), 1):
             line = line.split("#")[0]
@@ -44,6 +45,8 @@ class Plan:
                 self.sizes[rest[0]] = int(rest[1])
             elif word == "compiler" and rest:
                 self.compiler.update(rest)
+            elif word == "named" and rest:
+                self.named.update(rest)
             elif word in ("public", "optional") and rest:
                 (self.public if word == "public" else self.optional).update(rest)
             elif re.fullmatch(r"L[0-5][a-z]", word) and rest and (len(rest) == 1 or rest[1] == "<"):
@@ -245,6 +248,10 @@ def check_names(plan, headers, say):
         room = public.get(name.rpartition("/")[0]) if "/" in name else umbrella
         if room is None:
             say(header, "has no header beside its folder by which it is reached")
+    for header in headers:
+        if header.name.startswith("detail/") and header.name not in plan.named:
+            if re.search(r"^namespace multiprocessing::inline v1 \{", header.code, re.MULTILINE):
+                say(header, "opens the public namespace: what is public lies in a public header")
     by_room = {}
     for header in headers:
         by_room.setdefault(header.name.rpartition("/")[0], set()).add(header.path.stem)

@@ -8,7 +8,7 @@
 #include <support/hygiene.hpp>
 #include <support/watchdog.hpp>
 
-#include <multiprocessing/detail/exceptions/remote_exception.hpp>
+#include <multiprocessing/remote_exceptions.hpp>
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>
 

@@ -110,10 +110,6 @@ void call_load(Archive& ar, T& value) {
 
 } // namespace free_hooks
 
-/// The class of a pointer to member.
-template <class Class, class Function>
-std::type_identity<Class> class_of(Function Class::*);
-
 } // namespace detail
 
 /// Befriended by a class whose serialize() (or save(), load(), default constructor) is private:
