@@ -135,7 +135,7 @@ public:
         if (state.closed.load()) refuse();
         auto accepted = turn.is_mine() ? state.acceptor->accept(deadline) : std::nullopt;
         if (state.closed.load()) refuse(); // a connection that came in the same instant is closed with it
-        if (!accepted) throw TimeoutError("multiprocessing: nobody connected to the Listener in time");
+        if (!accepted) throw TimeoutError("multiprocessing: no connection to the Listener came in time: call accept() again");
         std::lock_guard lock{state.mutex};
         state.last_accepted = Address(std::move(accepted->peer));
         return Connection(std::move(accepted->transport), true, true);

@@ -324,7 +324,7 @@ private:
         const std::size_t workers = options.processes.value_or(static_cast<std::size_t>(process_cpu_count()));
         if (workers > most) {
             throw std::invalid_argument("multiprocessing: a pool of " + std::to_string(workers) +
-                                        " processes; at most " + std::to_string(most) + " are possible");
+                                        " processes is too large: at most " + std::to_string(most) + " are possible");
         }
         detail::LaunchRequest plan;
         plan.method = options.start_method ? *options.start_method : get_start_method();
@@ -346,10 +346,10 @@ private:
     }
 
     State& state() const {
-        if (!state_) throw std::logic_error("multiprocessing: this Pool was moved away");
+        if (!state_) throw std::logic_error("multiprocessing: this Pool was moved away: use the one that it was moved to");
         if (state_->copies != detail::self().copies()) {
             throw std::logic_error(
-                "multiprocessing: this Pool belongs to the process that made it, which is another one");
+                "multiprocessing: this Pool belongs to the process that made it, which is another one: make one here");
         }
         return *state_;
     }

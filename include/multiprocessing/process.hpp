@@ -95,7 +95,7 @@ public:
         const auto deadline = detail::Deadline::after(timeout);
         if (child_) return child_->wait(deadline);
         if (pid_ == detail::platform::current_pid())
-            throw std::logic_error("multiprocessing: a process cannot join itself");
+            throw std::logic_error("multiprocessing: join() of the current process would wait for itself: join others");
         // The parent: when it ends, this wait ends with us.
         detail::platform::wait_any({}, deadline);
         return false;
@@ -276,7 +276,7 @@ public:
     void start() {
         State& state = usable();
         if (state.child)
-            throw std::logic_error("multiprocessing: " + state.request.identity.name + " was started before");
+            throw std::logic_error("multiprocessing: " + state.request.identity.name + " was started before: a Process runs once, make another");
         if (!state.method_given) state.request.method = get_start_method();
         state.request.mask = detail::platform::SignalMask::of_caller();
         state.child = detail::launch(state.request);
@@ -361,7 +361,7 @@ public:
     Sentinel sentinel() const {
         const State& state = usable();
         if (!state.child)
-            throw std::invalid_argument("multiprocessing: " + name() + " has no sentinel before start()");
+            throw std::invalid_argument("multiprocessing: " + name() + " has no sentinel before start(): start() it first");
         return Sentinel{state.child->sentinel().native()};
     }
 
@@ -416,11 +416,11 @@ private:
     }
 
     State& usable() const {
-        if (!state_) throw std::logic_error("multiprocessing: this Process was moved away");
-        if (state_->closed) throw std::invalid_argument("multiprocessing: this Process is closed");
+        if (!state_) throw std::logic_error("multiprocessing: this Process was moved away: use the one that it was moved to");
+        if (state_->closed) throw std::invalid_argument("multiprocessing: this Process is closed: ask it before close()");
         if (state_->copies != detail::self().copies()) {
             throw std::logic_error(
-                "multiprocessing: this Process belongs to the process that made it, which is another one");
+                "multiprocessing: this Process belongs to the process that made it, which is another one: pass what it is to tell");
         }
         return *state_;
     }

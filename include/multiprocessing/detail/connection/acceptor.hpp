@@ -249,7 +249,7 @@ inline std::unique_ptr<Transport> connect_transport(const platform::Endpoint& en
     Greeting greeting(std::move(handle), Handshake::Side::client, *key, allow_md5, deadline);
     while (!greeting.step(deadline)) {
         if (deadline.passed())
-            throw AuthenticationError("multiprocessing: the Listener did not answer in time; has it a key?");
+            throw AuthenticationError("multiprocessing: the Listener did not answer in time: give both sides an .authkey, or neither");
     }
     return greeting.into_transport();
 }

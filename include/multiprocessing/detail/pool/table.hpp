@@ -108,7 +108,7 @@ public:
         if (known == images_.end()) {
             if (index == PoolShared::most_images)
                 throw std::length_error(
-                    "multiprocessing: the tasks of a pool come from more than 32 libraries");
+                    "multiprocessing: the tasks of a pool come from more than 32 libraries: make a second pool for the others");
             PoolImage& image = view_.shared().image[index];
             image.id = address.place.image;
             std::strncpy(image.file, file.c_str(), sizeof image.file - 1);
@@ -369,7 +369,7 @@ public:
 private:
     void require_open() const {
         if (broken_) std::rethrow_exception(broken_);
-        if (closed_) throw std::invalid_argument("multiprocessing: this pool is closed: it takes no more work");
+        if (closed_) throw std::invalid_argument("multiprocessing: this pool is closed and takes no more work: submit before close(), or make another pool");
     }
 
     bool is_published(const Work& work) const {
@@ -385,7 +385,7 @@ private:
         const std::size_t index = segments_.size();
         if (index == PoolShared::most_segments) {
             throw std::length_error(
-                "multiprocessing: a pool has room for 4,194,304 results that nobody has read");
+                "multiprocessing: a pool has no room for more than 4,194,304 results that were not read: get() or drop some first");
         }
         // Room for whatever is to be noted of a slot: freeing it cannot fail.
         const auto first = static_cast<std::uint32_t>(index * PoolShared::segment_slots);

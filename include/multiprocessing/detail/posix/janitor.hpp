@@ -53,7 +53,7 @@ inline std::uint64_t identity_of(const MemoryObject& object) noexcept {
 inline Handle reading_end(const Handle& writer) {
     const std::string path = "/proc/self/fd/" + std::to_string(writer.native());
     Handle reader{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (!reader.valid()) throw_last_error("reopening a pipe (is /proc mounted?)");
+    if (!reader.valid()) throw_last_error("reopening a pipe by /proc/self/fd, which needs a mounted /proc");
     return reader;
 }
 

@@ -136,7 +136,7 @@ inline MemoryObject open_named_memory(const std::string& name) {
     if (::fstat(handle.native(), &status) != 0) throw_last_error("looking at " + quoted_memory(name));
     if (status.st_size == 0) {
         throw_error(std::make_error_code(std::errc::invalid_argument),
-                    quoted_memory(name) + " is empty: whoever makes it has not given it a size yet");
+                    quoted_memory(name) + " is empty: its maker has not given it a size yet; attach again when it has");
     }
     return MemoryObject{std::move(handle)};
 }
