@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a Windows program under Wine, without a display or a debugger for what crashes, in a prefix of the build tree's own.
 set -eu
-root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 export WINEDEBUG="${WINEDEBUG:--all}" WINEDLLOVERRIDES='mscoree,mshtml,winedbg.exe='
 export WINEPREFIX="${WINEPREFIX:-$root/build/wine}"
 unset DISPLAY || true

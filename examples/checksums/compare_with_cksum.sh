@@ -31,7 +31,8 @@ cd "$scratch"
 printf 'no line feed' >'name with spaces'
 printf 'a\nb\n' >"$(printf 'line\nfeed')"
 printf 'x' >"$(printf 'invalid \377\376 UTF-8')"
-printf 'x' >'back\slash' >"$(printf 'tab\tand \033[31mcolour')"
+printf 'x' >'back\slash'
+printf 'x' >"$(printf 'tab\tand \033[31mcolour')"
 printf 'dash' >-rf
 printf 'Z' >Z; printf 'a' >a; printf 'a-' >a-; mkdir a.d; printf 'x' >a.d/x; mkdir a.; printf 'y' >a./y
 head -c 1 /dev/zero >one
@@ -60,7 +61,7 @@ case $(compare empty "$@") in *'no regular file'*) ;; *) fail "nothing was said 
 
 # Files that vanish meanwhile: no matter when, the others come out right. Tried until one was seen to be missed.
 mkdir "$scratch.vanishing"
-for round in 1 2 3 4 5 6 7 8 9 10; do
+for _ in 1 2 3 4 5 6 7 8 9 10; do
     i=0
     while [ $i -lt 2000 ]; do echo $i >"$scratch.vanishing/$i"; i=$((i + 1)); done
     "$@" --list "$scratch.vanishing" >"$scratch.ours" 2>"$scratch.problems" &

@@ -381,8 +381,8 @@ namespace reduction {
 /// of a Listener on this machine; `handle` stays the caller's. Throws `std::system_error` if it is not open,
 /// `std::invalid_argument` over a network. Python: `multiprocessing.reduction.send_handle(connection, handle, pid)`.
 inline void send_handle(Connection& connection, detail::platform::NativeHandle handle) {
-    connection.send(detail::TravellingHandle(
-        detail::platform::Handle{detail::platform::HandleTraits::duplicate(handle)}));
+    connection.send(
+        detail::TravellingHandle(detail::platform::Handle{detail::platform::HandleTraits::duplicate(handle)}));
 }
 
 /// Waits for a handle that send_handle() has sent. It is the caller's, who has to close it; other programs do not inherit it.

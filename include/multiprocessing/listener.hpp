@@ -135,7 +135,9 @@ public:
         if (state.closed.load()) refuse();
         auto accepted = turn.is_mine() ? state.acceptor->accept(deadline) : std::nullopt;
         if (state.closed.load()) refuse(); // a connection that came in the same instant is closed with it
-        if (!accepted) throw TimeoutError("multiprocessing: no connection to the Listener came in time: call accept() again");
+        if (!accepted)
+            throw TimeoutError(
+                "multiprocessing: no connection to the Listener came in time: call accept() again");
         std::lock_guard lock{state.mutex};
         state.last_accepted = Address(std::move(accepted->peer));
         return Connection(std::move(accepted->transport), true, true);
@@ -181,7 +183,8 @@ private:
             Turn(State& state, const detail::Deadline& deadline) : state_(state) {
                 std::unique_lock lock{state_.mutex};
                 const auto free = [&] { return !state_.accepting || state_.closed.load(); };
-                while (!free() && !deadline.passed()) state_.left.wait_for(lock, deadline.left(std::chrono::hours{1}));
+                while (!free() && !deadline.passed())
+                    state_.left.wait_for(lock, deadline.left(std::chrono::hours{1}));
                 mine_ = !state_.accepting && !state_.closed.load();
                 if (mine_) state_.accepting = true;
             }

@@ -56,8 +56,8 @@ struct PartialCall;
 template <std::size_t... Index, class Function, class Values>
 struct PartialCall<std::index_sequence<Index...>, Function, Values> {
     template <std::size_t At>
-    using Passed =
-        decltype(pass_fixed<Parameter<std::remove_const_t<Function>, At>>(std::get<At>(std::declval<Values&>())));
+    using Passed = decltype(pass_fixed<Parameter<std::remove_const_t<Function>, At>>(
+        std::get<At>(std::declval<Values&>())));
 
     template <class... Rest>
     static constexpr bool is_possible = std::is_invocable_v<Function&, Passed<Index>..., Rest...>;

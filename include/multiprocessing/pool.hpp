@@ -63,8 +63,10 @@ public:
     /// Each worker calls `initializer(arguments...)` first. What that throws breaks the pool: it is what every call and
     /// every result throws from then on.
     template <class Initializer, class... Arguments>
-    Pool(Count processes, Initializer&& initializer, Arguments&&... arguments) { // overloaded? wrap it in a lambda
-        if constexpr (!detail::CrossingCall<std::decay_t<Initializer>, Arguments...>::template ok_as<Initializer>) {
+    Pool(Count processes, Initializer&& initializer,
+         Arguments&&... arguments) { // overloaded? wrap it in a lambda
+        if constexpr (!detail::CrossingCall<std::decay_t<Initializer>,
+                                            Arguments...>::template ok_as<Initializer>) {
             detail::refuse<detail::call_refusal<std::decay_t<Initializer>, Arguments...>>();
         } else {
             make_with(PoolOptions{.processes = processes}, std::forward<Initializer>(initializer),
@@ -72,8 +74,10 @@ public:
         }
     }
     template <class Initializer, class... Arguments>
-    Pool(PoolOptions options, Initializer&& initializer, Arguments&&... arguments) { // overloaded? wrap it in a lambda
-        if constexpr (!detail::CrossingCall<std::decay_t<Initializer>, Arguments...>::template ok_as<Initializer>) {
+    Pool(PoolOptions options, Initializer&& initializer,
+         Arguments&&... arguments) { // overloaded? wrap it in a lambda
+        if constexpr (!detail::CrossingCall<std::decay_t<Initializer>,
+                                            Arguments...>::template ok_as<Initializer>) {
             detail::refuse<detail::call_refusal<std::decay_t<Initializer>, Arguments...>>();
         } else {
             make_with(options, std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...);
@@ -324,7 +328,8 @@ private:
         const std::size_t workers = options.processes.value_or(static_cast<std::size_t>(process_cpu_count()));
         if (workers > most) {
             throw std::invalid_argument("multiprocessing: a pool of " + std::to_string(workers) +
-                                        " processes is too large: at most " + std::to_string(most) + " are possible");
+                                        " processes is too large: at most " + std::to_string(most) +
+                                        " are possible");
         }
         detail::LaunchRequest plan;
         plan.method = options.start_method ? *options.start_method : get_start_method();
@@ -346,10 +351,12 @@ private:
     }
 
     State& state() const {
-        if (!state_) throw std::logic_error("multiprocessing: this Pool was moved away: use the one that it was moved to");
-        if (state_->copies != detail::self().copies()) {
+        if (!state_)
             throw std::logic_error(
-                "multiprocessing: this Pool belongs to the process that made it, which is another one: make one here");
+                "multiprocessing: this Pool was moved away: use the one that it was moved to");
+        if (state_->copies != detail::self().copies()) {
+            throw std::logic_error("multiprocessing: this Pool belongs to the process that made it, which is "
+                                   "another one: make one here");
         }
         return *state_;
     }

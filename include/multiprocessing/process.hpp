@@ -47,7 +47,8 @@ struct ProcessOptions {
     /// What is different in the child's environment. (Static initialisers see it as well where the child is made by spawn on
     /// POSIX; elsewhere they have run before.)
     Environment env = {};
-    std::optional<std::filesystem::path> cwd = {}; ///< The folder that the child works in. Default: its parent's.
+    std::optional<std::filesystem::path> cwd =
+        {}; ///< The folder that the child works in. Default: its parent's.
 };
 
 /// Becomes ready when a process ends; for `connection::wait`. Refers to the process, without owning it.
@@ -95,7 +96,8 @@ public:
         const auto deadline = detail::Deadline::after(timeout);
         if (child_) return child_->wait(deadline);
         if (pid_ == detail::platform::current_pid())
-            throw std::logic_error("multiprocessing: join() of the current process would wait for itself: join others");
+            throw std::logic_error(
+                "multiprocessing: join() of the current process would wait for itself: join others");
         // The parent: when it ends, this wait ends with us.
         detail::platform::wait_any({}, deadline);
         return false;
@@ -246,7 +248,8 @@ public:
     /// The same with a name, as a daemon, or by a start method of its own. Throws `std::invalid_argument` for a start
     /// method that this platform does not have, or a null pointer to a function.
     template <class Function, class... Arguments>
-    Process(ProcessOptions o, Function&& f, Arguments&&... a) // ({.name = "x"}, f, a...); wrap overloaded f in a lambda
+    Process(ProcessOptions o, Function&& f,
+            Arguments&&... a) // ({.name = "x"}, f, a...); wrap overloaded f in a lambda
         : state_(make(std::move(o))) {
         if constexpr (!detail::CrossingCall<std::decay_t<Function>, Arguments...>::template ok_as<Function>) {
             detail::refuse<detail::call_refusal<std::decay_t<Function>, Arguments...>>();
@@ -276,7 +279,8 @@ public:
     void start() {
         State& state = usable();
         if (state.child)
-            throw std::logic_error("multiprocessing: " + state.request.identity.name + " was started before: a Process runs once, make another");
+            throw std::logic_error("multiprocessing: " + state.request.identity.name +
+                                   " was started before: a Process runs once, make another");
         if (!state.method_given) state.request.method = get_start_method();
         state.request.mask = detail::platform::SignalMask::of_caller();
         state.child = detail::launch(state.request);
@@ -361,7 +365,8 @@ public:
     Sentinel sentinel() const {
         const State& state = usable();
         if (!state.child)
-            throw std::invalid_argument("multiprocessing: " + name() + " has no sentinel before start(): start() it first");
+            throw std::invalid_argument("multiprocessing: " + name() +
+                                        " has no sentinel before start(): start() it first");
         return Sentinel{state.child->sentinel().native()};
     }
 
@@ -416,11 +421,14 @@ private:
     }
 
     State& usable() const {
-        if (!state_) throw std::logic_error("multiprocessing: this Process was moved away: use the one that it was moved to");
-        if (state_->closed) throw std::invalid_argument("multiprocessing: this Process is closed: ask it before close()");
-        if (state_->copies != detail::self().copies()) {
+        if (!state_)
             throw std::logic_error(
-                "multiprocessing: this Process belongs to the process that made it, which is another one: pass what it is to tell");
+                "multiprocessing: this Process was moved away: use the one that it was moved to");
+        if (state_->closed)
+            throw std::invalid_argument("multiprocessing: this Process is closed: ask it before close()");
+        if (state_->copies != detail::self().copies()) {
+            throw std::logic_error("multiprocessing: this Process belongs to the process that made it, which "
+                                   "is another one: pass what it is to tell");
         }
         return *state_;
     }

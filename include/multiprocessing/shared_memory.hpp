@@ -118,7 +118,8 @@ public:
         try {
             detail::platform::unlink_named_memory(segment_->name);
         } catch (const std::system_error& error) {
-            if (error.code() != std::errc::no_such_file_or_directory) segment_->unlinked = false; // it has its name
+            if (error.code() != std::errc::no_such_file_or_directory)
+                segment_->unlinked = false; // it has its name
             throw;
         }
         detail::forget_name(segment_->identity);

@@ -4,7 +4,7 @@
 # a program of this kind includes anyway.
 #   CXX=clang++-16 tests/bench/compile.sh
 set -eu
-root=$(CDPATH= cd -- "$(dirname -- "$0")/../.." && pwd)
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 compiler=${CXX:-g++}
@@ -12,7 +12,7 @@ compiler=${CXX:-g++}
 # The best user time of: compiler OPTION... FILE
 best() {
     best=
-    for round in 1 2 3 4 5; do
+    for _ in 1 2 3 4 5; do
         # The shell's own account of its children: hundredths of a second, without another tool.
         time=$(sh -c '"$@" && times' sh "$compiler" -std=c++20 -I "$root/include" "$@" | sed -n '2s/^\([0-9]*\)m\([0-9.]*\)s.*/\1 \2/p' |
             awk '{ print $1 * 60 + $2 }')

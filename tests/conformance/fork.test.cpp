@@ -174,8 +174,7 @@ TEST_CASE("messages arrive whole, with their handles", "[channel]") {
     CHECK(message->handles.empty());
     here.close();
     CHECK_FALSE(platform::receive(there, Deadline{}));
-    CHECK_THROWS_AS(platform::send(there, std::as_bytes(std::span("x", 1)), {}, Deadline{}),
-                    std::system_error);
+    CHECK_THROWS_AS(platform::send(there, std::as_bytes(std::span("x", 1)), {}, Deadline{}), std::system_error);
 }
 
 TEST_CASE("surroundings travel: environment, folder, umask, limits, affinity", "[surroundings]") {

@@ -32,7 +32,8 @@
 #elif defined(WITH_ASSERTMACROS)
 #define check(x) (void)(x)
 #define verify(x) (void)(x)
-#define require(x, label) if (!(x)) goto label
+#define require(x, label)                                                                                      \
+    if (!(x)) goto label
 #elif defined(WITH_WINDOWS)
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))

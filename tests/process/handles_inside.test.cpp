@@ -206,15 +206,24 @@ TEST_CASE("values and arrays inside of anything reach a child", "[handles_inside
     mp::Array<int> array{0, 0, 0};
     pass<mp::Array<int>>([&] { return array; }, [](mp::Array<int>& a) { a.at(2) += 1; });
     CHECK(array[2] == 21 + 1);
-    pass<mp::RawValue<int>>([] { return mp::RawValue<int>{3}; }, [](mp::RawValue<int>& v) {
-        if (v.value() != 3) std::exit(7);
-    });
-    pass<mp::RawArray<int>>([] { return mp::RawArray<int>{1, 2}; }, [](mp::RawArray<int>& a) {
-        if (a.at(1) != 2) std::exit(7);
-    });
-    pass<mp::shared_vector<int>>([] { return mp::shared_vector<int>{1, 2}; }, [](mp::shared_vector<int>& a) {
-        if (a.at(1) != 2) std::exit(7);
-    });
+    pass<mp::RawValue<int>>([] { return mp::RawValue<int>{3}; },
+                            [](mp::RawValue<int>& v) {
+                                if (v.value() != 3) std::exit(7);
+                            });
+    pass<mp::RawArray<int>>(
+        [] {
+            return mp::RawArray<int>{1, 2};
+        },
+        [](mp::RawArray<int>& a) {
+            if (a.at(1) != 2) std::exit(7);
+        });
+    pass<mp::shared_vector<int>>(
+        [] {
+            return mp::shared_vector<int>{1, 2};
+        },
+        [](mp::shared_vector<int>& a) {
+            if (a.at(1) != 2) std::exit(7);
+        });
 }
 
 TEST_CASE("connections inside of anything are moved to a child", "[handles_inside]") {
@@ -234,9 +243,8 @@ TEST_CASE("connections inside of anything are moved to a child", "[handles_insid
 
 TEST_CASE("named memory inside of anything reaches a child", "[handles_inside]") {
     mp::shared_memory::SharedMemory memory({.create = true, .size = 1});
-    pass<mp::shared_memory::SharedMemory>([&] { return memory; }, [](mp::shared_memory::SharedMemory& m) {
-        m.buf()[0] = std::byte{7};
-    });
+    pass<mp::shared_memory::SharedMemory>(
+        [&] { return memory; }, [](mp::shared_memory::SharedMemory& m) { m.buf()[0] = std::byte{7}; });
     CHECK(memory.buf()[0] == std::byte{7});
     memory.unlink();
     mp::shared_memory::ShareableList list{1};

@@ -94,7 +94,8 @@ TEST_CASE("memory that cannot be seen counts as mapped", "[shared_memory]") {
 TEST_CASE("a name is noted before it exists", "[shared_memory]") {
     const std::string name = fresh_name();
     bool existed = true;
-    const auto object = mp::detail::platform::make_named_memory(name, 4096, [&](const auto&) { existed = exists(name); });
+    const auto object =
+        mp::detail::platform::make_named_memory(name, 4096, [&](const auto&) { existed = exists(name); });
     CHECK_FALSE(existed);
     CHECK(exists(name));
     CHECK_THROWS_AS(mp::detail::platform::make_named_memory(name, std::uint64_t{1} << 50, [](const auto&) {}),

@@ -16,7 +16,9 @@ using namespace process;
 namespace {
 
 int scale(int factor, int x) { return factor * x; }
-int add_up(int a, double b, const std::string& c) { return a + static_cast<int>(b) + static_cast<int>(c.size()); }
+int add_up(int a, double b, const std::string& c) {
+    return a + static_cast<int>(b) + static_cast<int>(c.size());
+}
 int lengths(const char* a, std::string_view b, int c) {
     return static_cast<int>(std::strlen(a) + b.size()) + c;
 }
@@ -44,7 +46,8 @@ TEST_CASE("partial fixes the first arguments of functions, lambdas and functors"
     mp::Pool pool(2);
     CHECK(pool.map(mp::partial(scale, 3), numbers) == std::vector<int>{3, 6, 9});
     CHECK(pool.map(mp::partial([](int a, int b) { return a - b; }, 10), numbers) == std::vector<int>{9, 8, 7});
-    CHECK(pool.map(mp::partial([](auto a, auto b) { return a - b; }, 10), numbers) == std::vector<int>{9, 8, 7});
+    CHECK(pool.map(mp::partial([](auto a, auto b) { return a - b; }, 10), numbers) ==
+          std::vector<int>{9, 8, 7});
     CHECK(pool.map(mp::partial(Multiply{2}, 5), numbers) == std::vector<int>{10, 20, 30});
     CHECK(pool.map(mp::partial(mp::partial(add_up, 1), 2), std::vector<std::string>{"x", "yy"}) ==
           std::vector<int>{4, 5});

@@ -346,8 +346,9 @@ TEST_CASE("map and starmap take the elements of maps, and of views over them", "
     CHECK(pool.starmap([](int a, int b) { return a + b; }, flat) == std::vector<int>{3, 7});
     std::map<int, std::unique_ptr<int>> owners;
     owners[1] = std::make_unique<int>(6);
-    CHECK(pool.map([](const std::pair<const int, std::unique_ptr<int>>& entry) { return *entry.second; }, owners)
-              .at(0) == 6);
+    CHECK(
+        pool.map([](const std::pair<const int, std::unique_ptr<int>>& entry) { return *entry.second; }, owners)
+            .at(0) == 6);
     CHECK(pool.apply(by_entry, *map.begin()) == 1);
 }
 
@@ -370,8 +371,8 @@ TEST_CASE("an argument given as an rvalue is consumed where the call is written"
     for (int i = 0; i < 3; ++i) all.push_back(std::make_unique<int>(i));
     CHECK(pool.map(read, all) == std::vector<int>{0, 1, 2});
     CHECK(all[1]);
-    CHECK(pool.map(read, std::ranges::subrange(std::move_iterator(all.begin()), std::move_iterator(all.end()))) ==
-          std::vector<int>{0, 1, 2});
+    CHECK(pool.map(read, std::ranges::subrange(std::move_iterator(all.begin()),
+                                               std::move_iterator(all.end()))) == std::vector<int>{0, 1, 2});
     CHECK_FALSE(all[1]);
     for (auto& one : all) one = std::make_unique<int>(7);
     CHECK(pool.map(read, std::move(all)) == std::vector<int>{7, 7, 7});

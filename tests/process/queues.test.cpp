@@ -713,9 +713,7 @@ TEST_CASE("empty() of a queue that was used and closed is an error", "[queues]")
         try {
             static_cast<void>(queue.empty());
             return false;
-        } catch (const std::system_error& error) {
-            return error.code() == std::errc::bad_file_descriptor;
-        }
+        } catch (const std::system_error& error) { return error.code() == std::errc::bad_file_descriptor; }
     };
     const mp::Queue<int> unused;
     const mp::JoinableQueue<int> unused_joinable;

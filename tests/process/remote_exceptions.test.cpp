@@ -280,11 +280,13 @@ TEST_CASE("the type of an uncaught exception says that a worker threw it", "[exc
 TEST_CASE("an exception that a task throws again tells of that place", "[exceptions]") {
     mp::Pool pool(1);
     try {
-        pool.apply([](int number) {
-            try {
-                return user_code(number);
-            } catch (const std::runtime_error&) { throw; }
-        }, 2);
+        pool.apply(
+            [](int number) {
+                try {
+                    return user_code(number);
+                } catch (const std::runtime_error&) { throw; }
+            },
+            2);
         FAIL("nothing was thrown");
     } catch (const std::runtime_error& error) {
         const mp::RemoteCause* cause = mp::remote_cause(error);
@@ -296,12 +298,14 @@ TEST_CASE("an exception that a task throws again tells of that place", "[excepti
 TEST_CASE("an exception that a task has dealt with is not taken for the next one", "[exceptions]") {
     mp::Pool pool(1);
     try {
-        pool.apply([](int number) {
-            try {
-                user_code(number);
-            } catch (const std::runtime_error&) {}
-            throw 7;
-        }, 2);
+        pool.apply(
+            [](int number) {
+                try {
+                    user_code(number);
+                } catch (const std::runtime_error&) {}
+                throw 7;
+            },
+            2);
         FAIL("nothing was thrown");
     } catch (const mp::RemoteError& error) {
         const mp::RemoteCause* cause = mp::remote_cause(error);

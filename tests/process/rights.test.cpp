@@ -106,7 +106,8 @@ int plus(int x) { return x + 1; }
 TEST_CASE("a child has the rights that its parent has at its start", "[rights]") {
     for (const char* what : {"nice", "session", "group", "policy", "network", "ignored",
                              "NoNewPrivs:", "Seccomp", "CapBnd:", "Groups:", "Gid:", "Uid:"}) {
-        if (support::has_asan && std::string(what) == "Seccomp") continue; // LeakSanitizer does not work under a filter
+        if (support::has_asan && std::string(what) == "Seccomp")
+            continue; // LeakSanitizer does not work under a filter
         CAPTURE(what);
         const int code = in_copy([&] {
             // A leader of its group cannot begin a session.

@@ -325,7 +325,11 @@ TEST_CASE("over-aligned types are aligned in every process", "[sharedctypes]") {
     // One that goes out and comes back is copied where others have it, and may lie elsewhere then.
     const auto back = pool.apply([](mp::shared_vector<Page> given) { return given; }, std::move(vector));
     CHECK((back.size() == 9 && is_aligned(back[8]) && back[8].number == 8));
-    const auto made = pool.apply([](int n) { return mp::shared_vector<Page>(static_cast<std::size_t>(n), {n, {}}); }, 3);
+    const auto made = pool.apply(
+        [](int n) {
+            return mp::shared_vector<Page>(static_cast<std::size_t>(n), {n, {}});
+        },
+        3);
     CHECK((is_aligned(made[2]) && made[2].number == 3));
 }
 

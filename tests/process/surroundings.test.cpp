@@ -386,16 +386,17 @@ TEST_CASE("options say what is different in a child's environment", "[surroundin
     ::setenv("MP_TEST_KEPT", "kept", 1);
     ::setenv("MP_TEST_CHANGED", "before", 1);
     ::setenv("MP_TEST_REMOVED", "before", 1);
-    mp::Process p({.env = {{"MP_TEST_CHANGED", "after"}, {"MP_TEST_NEW", "a=b"}, {"MP_TEST_REMOVED", std::nullopt}}}, [] {
-        const auto is = [](const char* name, const char* value) {
-            const char* const there = std::getenv(name);
-            return value ? there && std::string(there) == value : !there;
-        };
-        if (!is("MP_TEST_KEPT", "kept")) std::exit(1);
-        if (!is("MP_TEST_CHANGED", "after")) std::exit(2);
-        if (!is("MP_TEST_NEW", "a=b")) std::exit(3);
-        if (!is("MP_TEST_REMOVED", nullptr)) std::exit(4);
-    });
+    mp::Process p(
+        {.env = {{"MP_TEST_CHANGED", "after"}, {"MP_TEST_NEW", "a=b"}, {"MP_TEST_REMOVED", std::nullopt}}}, [] {
+            const auto is = [](const char* name, const char* value) {
+                const char* const there = std::getenv(name);
+                return value ? there && std::string(there) == value : !there;
+            };
+            if (!is("MP_TEST_KEPT", "kept")) std::exit(1);
+            if (!is("MP_TEST_CHANGED", "after")) std::exit(2);
+            if (!is("MP_TEST_NEW", "a=b")) std::exit(3);
+            if (!is("MP_TEST_REMOVED", nullptr)) std::exit(4);
+        });
     CHECK(run(std::move(p)) == 0);
     CHECK(std::getenv("MP_TEST_CHANGED") == std::string("before")); // ours is as it was
     CHECK(std::getenv("MP_TEST_NEW") == nullptr);

@@ -383,20 +383,23 @@ TEST_CASE("where threads of the tree cannot be told apart a lock is refused", "[
         [](mp::Lock held, mp::Queue<int> items, int how) {
             const bool time = how == 0x80;
             if (time && ::unshare(how) != 0) return; // only the next process is in it
-            in_raw_copy(time ? 0 : how, [&] {
-                if (!time && (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-                              ::mount("proc", "/proc", "proc", 0, nullptr) != 0))
-                    return 0;
-                int refused = 0;
-                try {
-                    held.try_lock();
-                } catch (const std::logic_error&) { ++refused; }
-                try {
-                    items.put(1);
-                } catch (const std::logic_error&) { ++refused; }
-                if (refused != 2) platform::exit_now(refused + 1);
-                return 0;
-            }) == 0 ? platform::exit_now(0) : platform::exit_now(1);
+            in_raw_copy(time ? 0 : how,
+                        [&] {
+                            if (!time && (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+                                          ::mount("proc", "/proc", "proc", 0, nullptr) != 0))
+                                return 0;
+                            int refused = 0;
+                            try {
+                                held.try_lock();
+                            } catch (const std::logic_error&) { ++refused; }
+                            try {
+                                items.put(1);
+                            } catch (const std::logic_error&) { ++refused; }
+                            if (refused != 2) platform::exit_now(refused + 1);
+                            return 0;
+                        }) == 0
+                ? platform::exit_now(0)
+                : platform::exit_now(1);
         },
         lock, queue, flags);
     sandbox.start();

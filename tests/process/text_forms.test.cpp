@@ -68,8 +68,8 @@ TEST_CASE("semaphores, events, barriers and queues have Python's text forms", "[
     CHECK(is_at_address(mp::to_string(queue), "<multiprocessing.queues.Queue object at ", ">"));
     const auto copy = queue;
     CHECK(mp::to_string(copy) == mp::to_string(queue));
-    CHECK(is_at_address(mp::to_string(mp::JoinableQueue<int>()), "<multiprocessing.queues.JoinableQueue object at ",
-                        ">"));
+    CHECK(is_at_address(mp::to_string(mp::JoinableQueue<int>()),
+                        "<multiprocessing.queues.JoinableQueue object at ", ">"));
     CHECK(is_at_address(mp::to_string(mp::SimpleQueue<int>()), "<multiprocessing.queues.SimpleQueue object at ",
                         ">"));
     const auto [first, second] = mp::Pipe();
@@ -126,7 +126,8 @@ TEST_CASE("processes say how they are, as Python's do", "[text_forms]") {
 TEST_CASE("pools and results have Python's text forms", "[text_forms]") {
     mp::Pool pool(2);
     CHECK(mp::to_string(pool) == "<multiprocessing.pool.Pool state=RUN pool_size=2>");
-    CHECK(is_at_address(mp::to_string(pool.apply_async([] {})), "<multiprocessing.pool.AsyncResult object at ", ">"));
+    CHECK(is_at_address(mp::to_string(pool.apply_async([] {})), "<multiprocessing.pool.AsyncResult object at ",
+                        ">"));
     pool.close();
     CHECK(mp::to_string(pool) == "<multiprocessing.pool.Pool state=CLOSE pool_size=2>");
     pool.terminate();

@@ -133,9 +133,7 @@ int start_method_by_variable(const Arguments& arguments) {
     set_variable("MULTIPROCESSING_START_METHOD", arguments.at(0).c_str());
     try {
         std::printf("%s\n", std::string(to_string(mp::get_start_method())).c_str());
-    } catch (const std::invalid_argument& error) {
-        std::printf("%s\n", error.what());
-    }
+    } catch (const std::invalid_argument& error) { std::printf("%s\n", error.what()); }
     return 0;
 }
 
@@ -419,8 +417,8 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "test_scenarios: no such scenario\n");
         return 2;
     }
-    const bool chooses = argv[2] == std::string("context_fixes_nothing") ||
-                         argv[2] == std::string("start_method_by_variable");
+    const bool chooses =
+        argv[2] == std::string("context_fixes_nothing") || argv[2] == std::string("start_method_by_variable");
     if (const auto method = mp::start_method_from(argv[1]); method && !chooses) mp::set_start_method(*method);
     try {
         return scenarios.find(argv[2])->second(Arguments(argv + 3, argv + argc));

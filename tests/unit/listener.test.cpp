@@ -213,7 +213,7 @@ TEST_CASE("closing a Listener ends those who accept, and frees its address", "[l
             return std::error_code{};
         }));
     }
-    std::this_thread::sleep_for(20ms); // they wait, or will: both must work
+    std::this_thread::sleep_for(20ms);     // they wait, or will: both must work
     CHECK_FALSE(listener.last_accepted()); // waits for nobody
     CHECK(listener.address() == address);
     std::thread twice([&] { listener.close(); });

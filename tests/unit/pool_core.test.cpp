@@ -154,7 +154,8 @@ TEST_CASE("the slot of a dropped task is free once its worker has said that it e
 TEST_CASE("leases of what workers kept last as long as anything of them", "[pool_core]") {
     const std::size_t before = leases().count();
     auto core = std::make_unique<PoolCore>(1);
-    leases().give(SharedObject::make_unused(std::make_unique<SharedObject>("thing", 64)), core->kept_leases()->holder);
+    leases().give(SharedObject::make_unused(std::make_unique<SharedObject>("thing", 64)),
+                  core->kept_leases()->holder);
     std::shared_ptr<const void> of_a_grandchild = core->kept_leases();
     core.reset();
     CHECK(leases().count() == before + 1);

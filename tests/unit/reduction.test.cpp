@@ -483,7 +483,8 @@ TEST_CASE("arrays of every rank and element kind cross as members", "[reduction]
     STATIC_REQUIRE_FALSE(mp::detail::is_bitwise<ManyArrays>);
     const FlatArrays flat[2] = {{{{1, 2}, {3, 4}}, {{5, 6}}}, {}};
     CHECK(mp::dumps(flat).size() == 8 + sizeof flat);
-    STATIC_REQUIRE(mp::detail::fingerprint<Wrapped<int[2][3]>>() != mp::detail::fingerprint<Wrapped<int[3][2]>>());
+    STATIC_REQUIRE(mp::detail::fingerprint<Wrapped<int[2][3]>>() !=
+                   mp::detail::fingerprint<Wrapped<int[3][2]>>());
 }
 
 TEST_CASE("a class with an anonymous union crosses by its hook, alone and as a member", "[reduction]") {

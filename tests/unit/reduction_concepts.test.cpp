@@ -313,7 +313,8 @@ TEST_CASE("each reason has its own words and a remedy", "[reduction]") {
     CHECK_THAT(why_not<std::span<int>>(), ContainsSubstring("use std::vector"));
     CHECK_THAT(why_not<std::reference_wrapper<int>>(), ContainsSubstring("std::shared_ptr"));
     CHECK_THAT(why_not<std::weak_ptr<int>>(), ContainsSubstring("lock() it"));
-    CHECK_THAT(why_not<std::function<void()>>(), ContainsSubstring("use a function pointer, multiprocessing::partial"));
+    CHECK_THAT(why_not<std::function<void()>>(),
+               ContainsSubstring("use a function pointer, multiprocessing::partial"));
     CHECK_THAT(why_not<std::any>(), ContainsSubstring("use std::variant"));
     CHECK_THAT(why_not<std::mutex>(),
                ContainsSubstring("neither copyable nor movable") && ContainsSubstring("multiprocessing::Lock"));

@@ -6,8 +6,8 @@
 #include <multiprocessing/shareable_list.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>

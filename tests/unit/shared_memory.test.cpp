@@ -5,8 +5,8 @@
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/shared_memory.hpp>
 
-#include <atomic>
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
@@ -175,7 +175,8 @@ TEST_CASE("memory that nobody looked at is unmapped when closed, else with the l
     CHECK_FALSE(is_mapped(name));
 }
 
-TEST_CASE("copies of shared memory may be closed, looked at and unlinked by several threads at once", "[shared_memory]") {
+TEST_CASE("copies of shared memory may be closed, looked at and unlinked by several threads at once",
+          "[shared_memory]") {
     for (int round = 0; round < 200; ++round) {
         const SharedMemory shm({.create = true, .size = 4096});
         std::atomic<int> ready{0};

@@ -175,7 +175,7 @@ TEST_CASE("zeroed blocks are zero on recycled memory, too", "[heap]") {
 TEST_CASE("a large zeroed block takes memory only where it is touched", "[heap]") {
     Two two;
     const auto resident = [&] {
-        struct stat status{};
+        struct stat status {};
         ::fstat(two.space.handle().native(), &status);
         return static_cast<std::uint64_t>(status.st_blocks) * 512;
     };
@@ -190,7 +190,8 @@ TEST_CASE("a large zeroed block takes memory only where it is touched", "[heap]"
     const Position again = two.first.allocate_zeroed(size);
     REQUIRE(again == block);
     CHECK(resident() < before + (size >> 4));
-    CHECK(std::all_of(two.bytes(again), two.bytes(again) + size, [](std::byte b) { return b == std::byte{0}; }));
+    CHECK(
+        std::all_of(two.bytes(again), two.bytes(again) + size, [](std::byte b) { return b == std::byte{0}; }));
     two.first.free(again);
 }
 
@@ -210,7 +211,8 @@ TEST_CASE("what was in use at no moment of the last second goes back to the syst
 TEST_CASE("blocks are freed where there is no private memory left", "[heap]") {
     Two two;
     std::vector<Position> blocks;
-    for (int i = 0; i < 3000; ++i) blocks.push_back(two.first.allocate(static_cast<std::uint64_t>(i % 10 ? 100 + i : 100'000 + 100 * i)));
+    for (int i = 0; i < 3000; ++i)
+        blocks.push_back(two.first.allocate(static_cast<std::uint64_t>(i % 10 ? 100 + i : 100'000 + 100 * i)));
     {
         const support::NoMemory none;
         for (const Position block : blocks) two.first.free(block);
@@ -244,14 +246,14 @@ TEST_CASE("what one process begins to use is mapped by the others when they come
         CHECK(other.position_of(begin) == block);
         CHECK(other.holds(begin));
     }
-    
 }
 
 TEST_CASE("taking extents costs the same however many are in use", "[space]") {
     Two two;
     // Half of them in use, as islands: a search from the beginning would look at all of them for each.
     std::vector<std::uint64_t> taken;
-    for (int i = 0; i < 4000; ++i) taken.push_back(*two.space.take(2, i % 2 ? two.first_name : two.second_name));
+    for (int i = 0; i < 4000; ++i)
+        taken.push_back(*two.space.take(2, i % 2 ? two.first_name : two.second_name));
     for (std::size_t i = 0; i < taken.size(); i += 2) two.space.give_back(taken[i], 2);
     const auto time_of = [&](auto work) {
         const auto begin = std::chrono::steady_clock::now();

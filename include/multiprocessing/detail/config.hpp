@@ -9,7 +9,8 @@
 #if defined(__clang__) && __clang_major__ < 16
 #error "multiprocessing needs clang 16 or newer (or g++ 12 or newer): try clang++-16 or g++"
 #include <multiprocessing/see_the_error_above>
-#define requires multiprocessing_needs_clang_16 // clang 14 reads on in silence, and crashes in a requires-expression
+// Clang 14 reads on in silence, and crashes in a requires-expression.
+#define requires multiprocessing_needs_clang_16
 #elif defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 12
 #error "multiprocessing needs g++ 12 or newer (or clang 16 or newer): try g++-12"
 #include <multiprocessing/see_the_error_above>

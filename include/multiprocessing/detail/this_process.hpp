@@ -55,7 +55,8 @@ public:
     bool ignored_interrupt_before = false;
     std::atomic<void (*)()> start_janitor{nullptr}; // set by freeze_support(), which is above those who call it
     std::atomic<int> made_names{0}; // pid of this process if it made memory with a name; in a copy, another's
-    std::atomic<platform::IdSpace> id_space{0}; // of the tree that this process is in; 0 as long as it is in none
+    std::atomic<platform::IdSpace> id_space{
+        0};                                 // of the tree that this process is in; 0 as long as it is in none
     std::atomic<int> janitor{0};            // pid of the tree's, if this process has started it
     std::atomic<bool> ends_children{false}; // nobody replaces what ends from here on
     /// The fork that is being made starts a child of ours, which joins the tree by itself. Under launching's mutex.

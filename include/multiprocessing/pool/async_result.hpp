@@ -63,7 +63,9 @@ private:
     explicit AsyncResult(std::shared_ptr<detail::ResultState<R>> state) : state_(std::move(state)) {}
 
     void fetch_until(const detail::Deadline& deadline) const {
-        if (!state_->fetch(deadline)) throw TimeoutError("multiprocessing: the result is not there in time: the task goes on, so ask again");
+        if (!state_->fetch(deadline))
+            throw TimeoutError(
+                "multiprocessing: the result is not there in time: the task goes on, so ask again");
     }
     R get_until(const detail::Deadline& deadline) const {
         fetch_until(deadline);

@@ -52,8 +52,7 @@ class CrossingCall {
     struct Parts<std::index_sequence<Index...>> {
         using Carried = std::tuple<CarriedType<Parameter<F, Index>, Argument>...>;
         template <std::size_t At>
-        using Passed =
-            decltype(pass_on<Parameter<F, At>>(std::declval<std::tuple_element_t<At, Carried>&>()));
+        using Passed = decltype(pass_on<Parameter<F, At>>(std::declval<std::tuple_element_t<At, Carried>&>()));
 
         static constexpr bool all_cross =
             (can_cross<std::tuple_element_t<Index, Carried>, Crossing::spawning>() && ...);
@@ -166,8 +165,9 @@ public:
         } else if constexpr (!All::all_cross) {
             All::say_which_does_not_cross(text);
         } else if constexpr (!All::all_given) {
-            text.add("an argument holds a Connection, which belongs to one process: hand it over with std::move, "
-                     "or pass connection.dup()");
+            text.add(
+                "an argument holds a Connection, which belongs to one process: hand it over with std::move, "
+                "or pass connection.dup()");
         } else if constexpr (All::writes_to_copy) {
             text.add("the function takes a non-const reference: the child gets a copy; what it writes there is "
                      "lost: use Value, Array, a Queue or the result");

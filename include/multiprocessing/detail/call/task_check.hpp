@@ -94,7 +94,8 @@ inline constexpr auto map_refusal = detail::fixed_text_of([] {
         } else if constexpr (is_starmap<Function, Range>()) {
             text.add(": use starmap, which spreads each item over the parameters");
         } else {
-            text.add(": use starmap with a range of tuples or pairs, or multiprocessing::partial(function, fixed...), "
+            text.add(": use starmap with a range of tuples or pairs, or multiprocessing::partial(function, "
+                     "fixed...), "
                      "which fixes the first arguments");
         }
     } else if constexpr (is_starmap<Function, Range>()) {
@@ -185,7 +186,6 @@ struct ParameterTupleOf<ParameterList<P...>> {
 };
 template <class F>
 using ParameterTuple = typename ParameterTupleOf<Parameters<std::decay_t<F>>>::Type;
-
 
 /// What braces in a braced list stand for in a map: the function's only parameter. Its parameters as a tuple where it has
 /// several, which is refused with words about starmap.

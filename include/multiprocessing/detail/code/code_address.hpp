@@ -72,7 +72,8 @@ inline CodeAddress code_address_of(const void* address) {
     if (!image) {
         throw SerializationError(
             "multiprocessing: this function is neither in the program nor in a shared library "
-            "(code made at run time is in neither), so no other process can have it: pass a function of the program");
+            "(code made at run time is in neither), so no other process can have it: pass a function of the "
+            "program");
     }
     return {image->id, reinterpret_cast<std::uintptr_t>(address) - image->base};
 }

@@ -122,7 +122,9 @@ class Acceptor {
 public:
     Acceptor(const platform::Endpoint& endpoint, int backlog, std::optional<std::string> key, bool allow_md5,
              Timeout patience)
-        : listening_(endpoint, backlog, note_), key_(std::move(key)), allow_md5_(allow_md5),
+        : listening_(endpoint, backlog, note_),
+          key_(std::move(key)),
+          allow_md5_(allow_md5),
           patience_(patience) {}
     Acceptor(const Acceptor&) = delete;
     Acceptor& operator=(const Acceptor&) = delete;
@@ -249,7 +251,8 @@ inline std::unique_ptr<Transport> connect_transport(const platform::Endpoint& en
     Greeting greeting(std::move(handle), Handshake::Side::client, *key, allow_md5, deadline);
     while (!greeting.step(deadline)) {
         if (deadline.passed())
-            throw AuthenticationError("multiprocessing: the Listener did not answer in time: give both sides an .authkey, or neither");
+            throw AuthenticationError("multiprocessing: the Listener did not answer in time: give both sides "
+                                      "an .authkey, or neither");
     }
     return greeting.into_transport();
 }

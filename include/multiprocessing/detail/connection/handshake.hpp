@@ -136,9 +136,9 @@ private:
             return digest("md5", message);
         }
         if (message.ends_with(role())) {
-            throw AuthenticationError(
-                "multiprocessing: the other side asks what our own side asks: it hands on the challenge of another "
-                "program, and need not know the key");
+            throw AuthenticationError("multiprocessing: the other side asks what our own side asks: it hands "
+                                      "on the challenge of another "
+                                      "program, and need not know the key");
         }
         std::string_view rest = message;
         const std::string_view name = take_name(rest);

@@ -228,7 +228,8 @@ private:
     };
 
     static constexpr std::byte bell{0x80}; // begins no head of a message
-    static constexpr std::size_t min_bytes_of_arrived = sizeof(std::uint64_t) + 2; // what give_stream() writes of one
+    static constexpr std::size_t min_bytes_of_arrived =
+        sizeof(std::uint64_t) + 2; // what give_stream() writes of one
 
     StreamTransport(platform::Stream stream, Options options, std::shared_ptr<Shared> shared)
         : stream_(std::move(stream)), options_(options), shared_(std::move(shared)) {}

@@ -67,7 +67,8 @@ inline void enter_if_spawned() {
         platform::Handle strand = adopt(arguments[3]);
         platform::hold(strand); // nothing else may be touched if the parent is gone
         if (const std::string reason = platform::stranger(space_handle, true); !reason.empty())
-            throw ProcessError("multiprocessing: it was started as if it were a child of its own, but " + reason);
+            throw ProcessError("multiprocessing: it was started as if it were a child of its own, but " +
+                               reason);
         const Position position = std::strtoull(arguments[4].c_str(), nullptr, 10);
         self().channel = adopt(arguments[5]);
         const std::size_t handles = std::strtoull(arguments[6].c_str(), nullptr, 10);

@@ -36,10 +36,10 @@ struct LaunchRequest {
     std::vector<std::shared_ptr<SharedObject>> given = {};
     /// Handles of the system among them; the words in the payload are their places. Stay open here.
     std::shared_ptr<const std::vector<platform::Handle>> handles = {};
-    Environment env = {};          ///< What is different in its environment.
+    Environment env = {};           ///< What is different in its environment.
     std::filesystem::path cwd = {}; ///< Where it works; empty: where its parent does.
-    bool serves = false;     ///< A worker or server: Ctrl-C is not its business.
-    bool supervised = false; ///< Its end is dealt with by who started it, not by whoever sees it first.
+    bool serves = false;            ///< A worker or server: Ctrl-C is not its business.
+    bool supervised = false;        ///< Its end is dealt with by who started it, not by whoever sees it first.
     platform::SignalMask mask = platform::SignalMask::of_caller();
 };
 

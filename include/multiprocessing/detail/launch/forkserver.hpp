@@ -110,7 +110,8 @@ struct ServeForks {
             platform::send(channel, bytes_of(std::uint8_t{0}), {}, Deadline{});
             while (std::optional<platform::Message> message = platform::receive(channel, Deadline{})) {
                 if (message->bytes.size() != sizeof(ForkRequest)) continue;
-                platform::send(channel, bytes_of(copy_for(*message, channel, limit, shares_ids)), {}, Deadline{});
+                platform::send(channel, bytes_of(copy_for(*message, channel, limit, shares_ids)), {},
+                               Deadline{});
             }
         } catch (const std::system_error& error) {
             if (error.code() != std::errc::broken_pipe) throw; // its parent has no use for the answer any more

@@ -41,8 +41,8 @@ inline void start_janitor() {
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
                                                               : launching.executable};
     // The main process's, of all that we hold. It has the reading end itself, which nobody can refuse.
-    const platform::Handle end = self().tree_end.valid() ? self().tree_end.duplicate()
-                                                            : platform::reading_end(self().alive.front());
+    const platform::Handle end =
+        self().tree_end.valid() ? self().tree_end.duplicate() : platform::reading_end(self().alive.front());
     spawn.argument(janitor_marker);
     spawn.argument(spawn.pass(tree().space.handle()));
     spawn.argument(spawn.pass(end));

@@ -143,8 +143,8 @@ inline std::string folder_for(const LaunchRequest& request) {
     const std::filesystem::path folder = std::filesystem::absolute(request.cwd);
     if (!std::filesystem::is_directory(folder)) {
         throw std::system_error(std::make_error_code(std::errc::not_a_directory),
-                                "multiprocessing: starting " + request.identity.name + " with .cwd = " +
-                                    folder.string() + ": that is no folder; make it first");
+                                "multiprocessing: starting " + request.identity.name +
+                                    " with .cwd = " + folder.string() + ": that is no folder; make it first");
     }
     return folder.string();
 }

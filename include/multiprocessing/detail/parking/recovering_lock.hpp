@@ -20,8 +20,9 @@ namespace multiprocessing::inline v1::detail {
 
 /// What this thread calls itself.
 struct ThisThread {
-    std::uint32_t copy_of_complete = 0; ///< count_copies() for which `name` is complete, and stays; 0: for none.
-    std::uint32_t copy = 0;             ///< For which it was asked for last.
+    std::uint32_t copy_of_complete =
+        0;                  ///< count_copies() for which `name` is complete, and stays; 0: for none.
+    std::uint32_t copy = 0; ///< For which it was asked for last.
     platform::ThreadName name = 0;
     std::uint32_t held = 0;  ///< Locks that it holds by a name that is not complete.
     std::uint32_t skip = 0;  ///< Uses until the system is asked again for a complete one,

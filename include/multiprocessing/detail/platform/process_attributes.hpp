@@ -38,7 +38,8 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 static_assert(requires(const Surroundings& now, const Surroundings& since, std::span<const std::byte> bytes,
-                       const Handle& folder, const HandleLimit& limit, const Rights& rights, RightsFiles& files) {
+                       const Handle& folder, const HandleLimit& limit, const Rights& rights,
+                       RightsFiles& files) {
     { Surroundings::here() } -> std::same_as<Surroundings>;
     { now.can_be_taken_on(since) } -> std::same_as<bool>;
     { now.changes(since) } -> std::same_as<std::vector<std::byte>>;

@@ -162,19 +162,17 @@ struct Drain {
 
 namespace multiprocessing::inline v1::detail::platform {
 
-static_assert(requires(Stream & stream, const Stream& constant, Handle&& handle, std::span<std::byte> in,
+static_assert(requires(Stream& stream, const Stream& constant, Handle&& handle, std::span<std::byte> in,
                        std::span<const std::byte> out, std::vector<Handle>& handles, Arrived& arrived,
                        Drain* drain, Inbox& inbox, Deadline deadline, bool flag, std::uint64_t word) {
     { make_stream_pair() } -> std::same_as<std::pair<Handle, Handle>>;
     Stream{static_cast<Handle&&>(handle)};
-    { constant.handle() }
-    noexcept->std::same_as<const Handle&>;
+    { constant.handle() } noexcept -> std::same_as<const Handle&>;
     { stream.read_some(in, deadline, arrived) } -> std::same_as<std::optional<std::size_t>>;
     { stream.write_all(out, out, handles, drain) } -> std::same_as<void>;
     { stream.watch(inbox) } -> std::same_as<NativeHandle>;
     { stream.unwatch(inbox) } -> std::same_as<void>;
-    { constant.carries_handles() }
-    noexcept->std::same_as<bool>;
+    { constant.carries_handles() } noexcept -> std::same_as<bool>;
     { constant.is_closed() } -> std::same_as<bool>;
     { Stream::watch_reads_ahead } -> std::convertible_to<bool>;
     { Stream::handles_are_words } -> std::convertible_to<bool>;

@@ -55,9 +55,7 @@ inline std::vector<std::uint64_t> cut(std::uint64_t items, std::uint64_t chunksi
 
 /// Elements that lie in the Space already: shared_vector.
 template <class Range>
-concept InPlace = requires {
-    typename std::remove_cvref_t<Range>::multiprocessing_in_place;
-};
+concept InPlace = requires { typename std::remove_cvref_t<Range>::multiprocessing_in_place; };
 
 /// What a map is made of, in blocks of this process's heap.
 class MapPlan {
@@ -173,8 +171,7 @@ private:
             return [&]<std::size_t... Index>(std::index_sequence<Index...>) {
                 return Element{
                     std::tuple_element_t<Index, Element>(std::get<Index>(std::forward<Given>(given)))...};
-            }
-            (std::make_index_sequence<std::tuple_size_v<Element>>{});
+            }(std::make_index_sequence<std::tuple_size_v<Element>>{});
         }
     }
 

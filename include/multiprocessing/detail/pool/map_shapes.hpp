@@ -58,10 +58,12 @@ constexpr void say_wrong_shape(TextBuilder& text, std::string_view name) {
         text.add(name).add("(f, items), or (f, std::ranges::subrange(first, last))");
     } else if constexpr (!std::ranges::input_range<First>) {
         text.add(type_name<std::remove_cvref_t<First>>()).add(" is no range of items, which ").add(name);
-        text.add(" takes behind the function: give a container, a view as std::views::iota(0, n), or braces; for one "
+        text.add(" takes behind the function: give a container, a view as std::views::iota(0, n), or braces; "
+                 "for one "
                  "call use apply");
     } else {
-        text.add(name).add(" takes a function, a range of items and options, as (f, items, {.chunksize = 16}), and not ");
+        text.add(name).add(
+            " takes a function, a range of items and options, as (f, items, {.chunksize = 16}), and not ");
         detail::say_arguments(text, ParameterList<Given...>{});
         text.add(" behind the function: for several arguments use starmap with a range of tuples, or "
                  "multiprocessing::partial");

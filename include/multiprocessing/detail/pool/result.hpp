@@ -130,10 +130,12 @@ private:
 
     void require_owner() const {
         if (copies_ != self().copies())
-            throw std::logic_error("multiprocessing: a result belongs to the process that asked for it: get() it there, and pass the value");
+            throw std::logic_error("multiprocessing: a result belongs to the process that asked for it: get() "
+                                   "it there, and pass the value");
     }
     [[noreturn]] static void throw_moved() {
-        throw std::logic_error("multiprocessing: this result was moved out by an earlier get(): keep what that returned");
+        throw std::logic_error(
+            "multiprocessing: this result was moved out by an earlier get(): keep what that returned");
     }
 
     /// Reads the outcome, if it is there and nobody has begun to; false if it is not, or another thread reads it, or has.

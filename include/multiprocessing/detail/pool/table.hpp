@@ -107,8 +107,8 @@ public:
         const auto index = static_cast<std::uint32_t>(known - images_.begin());
         if (known == images_.end()) {
             if (index == PoolShared::most_images)
-                throw std::length_error(
-                    "multiprocessing: the tasks of a pool come from more than 32 libraries: make a second pool for the others");
+                throw std::length_error("multiprocessing: the tasks of a pool come from more than 32 "
+                                        "libraries: make a second pool for the others");
             PoolImage& image = view_.shared().image[index];
             image.id = address.place.image;
             std::strncpy(image.file, file.c_str(), sizeof image.file - 1);
@@ -369,7 +369,9 @@ public:
 private:
     void require_open() const {
         if (broken_) std::rethrow_exception(broken_);
-        if (closed_) throw std::invalid_argument("multiprocessing: this pool is closed and takes no more work: submit before close(), or make another pool");
+        if (closed_)
+            throw std::invalid_argument("multiprocessing: this pool is closed and takes no more work: submit "
+                                        "before close(), or make another pool");
     }
 
     bool is_published(const Work& work) const {
@@ -384,8 +386,8 @@ private:
     void add_segment() {
         const std::size_t index = segments_.size();
         if (index == PoolShared::most_segments) {
-            throw std::length_error(
-                "multiprocessing: a pool has no room for more than 4,194,304 results that were not read: get() or drop some first");
+            throw std::length_error("multiprocessing: a pool has no room for more than 4,194,304 results that "
+                                    "were not read: get() or drop some first");
         }
         // Room for whatever is to be noted of a slot: freeing it cannot fail.
         const auto first = static_cast<std::uint32_t>(index * PoolShared::segment_slots);

@@ -115,7 +115,8 @@ struct MapCode {
                         one(frame, *function, results, item);
                         ++item;
                     }
-                } catch (const platform::ThrowProbe&) {} catch (...) {
+                } catch (const platform::ThrowProbe&) {
+                } catch (...) {
                     if (platform::is_thread_exit()) finish_child(0);
                     frame.fail(item++); // the others are not concerned
                 }
@@ -190,7 +191,8 @@ struct WorkerCode<F, Argument...> {
             call.emplace(ReceivedCall<F, typename Call::Carried>::read(reader));
             Taking::fulfil(frame.given);
             static_cast<void>(Call::invoke(call->function, call->arguments));
-        } catch (const platform::ThrowProbe&) {} catch (...) {
+        } catch (const platform::ThrowProbe&) {
+        } catch (...) {
             if (platform::is_thread_exit()) finish_child(0);
             worker.break_down();
             finish_child(1);

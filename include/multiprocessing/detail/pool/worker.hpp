@@ -225,7 +225,8 @@ public:
     /// with a later item, the earlier one's error still is the one that the caller gets.
     void fail(std::uint64_t item) {
         if (has_failed()) return;
-        const std::vector<std::byte> message = bytes_of_failure(capture_current_exception(static_cast<std::size_t>(item)));
+        const std::vector<std::byte> message =
+            bytes_of_failure(capture_current_exception(static_cast<std::size_t>(item)));
         chunk_->failure = worker_.hand_over(write_outcome(message, {}), message.size(), {});
         // Killed before this: the parent finds the block in the line, told of nowhere, and the item is lost.
         chunk_->failed_item.store(item, std::memory_order_release);
@@ -327,7 +328,8 @@ inline void Worker::run_task(const TaskTicket& ticket) {
                         result};
         target(slot.target).entry(&frame);
         deliver(Outcome::value, result.view(), std::move(returning));
-    } catch (const platform::ThrowProbe&) {} catch (...) {
+    } catch (const platform::ThrowProbe&) {
+    } catch (...) {
         if (platform::is_thread_exit()) finish_child(0);
         deliver(Outcome::exception, bytes_of_failure(capture_current_exception()), {});
     }
@@ -348,7 +350,8 @@ inline void Worker::help(const TaskTicket& ticket) {
         MapFrame frame{*this, ticket.slot};
         try {
             target(slot.target).entry(&frame);
-        } catch (const platform::ThrowProbe&) {} catch (...) {
+        } catch (const platform::ThrowProbe&) {
+        } catch (...) {
             if (platform::is_thread_exit()) finish_child(0);
             frame.fail_rest();
         }

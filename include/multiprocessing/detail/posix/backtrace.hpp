@@ -47,7 +47,8 @@ public:
 
     // Inlined: the frame is that of the function.
     __attribute__((always_inline)) UserCode() noexcept
-        : before_(std::exchange(user_code_floor, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)))) {}
+        : before_(
+              std::exchange(user_code_floor, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)))) {}
     UserCode(const UserCode&) = delete;
     UserCode& operator=(const UserCode&) = delete;
     ~UserCode() { user_code_floor = before_; }
@@ -94,7 +95,8 @@ struct Place {
         void* extra = nullptr;
         const auto number = reinterpret_cast<std::uintptr_t>(address);
         // An address is where a call returns to: that may be behind the function, if the call was its last word.
-        if (::dladdr1(reinterpret_cast<const void*>(number - 1), &info, &extra, RTLD_DL_LINKMAP) == 0 || !info.dli_fname) {
+        if (::dladdr1(reinterpret_cast<const void*>(number - 1), &info, &extra, RTLD_DL_LINKMAP) == 0 ||
+            !info.dli_fname) {
             place.find_image(number);
             return place;
         }
@@ -114,7 +116,8 @@ struct Place {
                 for (int i = 0; i < info->dlpi_phnum; ++i) {
                     const auto& segment = info->dlpi_phdr[i];
                     const std::uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
-                    if (segment.p_type != PT_LOAD || place.offset < begin || place.offset - begin >= segment.p_memsz)
+                    if (segment.p_type != PT_LOAD || place.offset < begin ||
+                        place.offset - begin >= segment.p_memsz)
                         continue;
                     place.image = *info->dlpi_name ? info->dlpi_name : program_path().string();
                     place.offset -= info->dlpi_addr;
@@ -139,9 +142,10 @@ struct Place {
 
     std::string text() const {
         char number[32];
-        std::snprintf(number, sizeof number, image.empty() ? "0x%zx" : "+0x%zx", static_cast<std::size_t>(offset));
-        return (symbol.empty() ? "" : readable(symbol.c_str()) + " ") + (image.empty() ? number : "(" + image + number + ")") +
-               "\n";
+        std::snprintf(number, sizeof number, image.empty() ? "0x%zx" : "+0x%zx",
+                      static_cast<std::size_t>(offset));
+        return (symbol.empty() ? "" : readable(symbol.c_str()) + " ") +
+               (image.empty() ? number : "(" + image + number + ")") + "\n";
     }
 };
 
@@ -234,8 +238,9 @@ inline constexpr ProbeTable probe_table{0,
                                         &see_thrown,
                                         [](const void*, const void*, void**) { return false; }};
 inline constexpr char probe_name[] = "N15multiprocessing2v16detail8platform10ThrowProbeE";
-__attribute__((used)) MULTIPROCESSING_VISIBLE inline constinit const ProbeType probe_type
-    __asm__("_ZTIN15multiprocessing2v16detail8platform10ThrowProbeE") = {&probe_table.destroy, probe_name};
+__attribute__((used)) MULTIPROCESSING_VISIBLE inline constinit const ProbeType
+    probe_type __asm__("_ZTIN15multiprocessing2v16detail8platform10ThrowProbeE") = {&probe_table.destroy,
+                                                                                    probe_name};
 
 /// Whether the function of that frame throws what it is told to.
 inline bool throws(const void* frame) {

@@ -100,8 +100,8 @@ inline LinkerStart find_linker_start() {
     std::size_t count = 1;
     while (count < words.size() && words[count].starts_with("--")) {
         const std::string& word = words[count++];
-        for (const std::string_view with_value : {"--library-path", "--inhibit-rpath", "--audit", "--preload", "--argv0",
-                                                  "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask"}) {
+        for (const std::string_view with_value : {"--library-path", "--inhibit-rpath", "--audit", "--preload",
+                                                  "--argv0", "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask"}) {
             if (word == with_value) ++count;
         }
     }
@@ -204,7 +204,8 @@ inline std::filesystem::path program_to_spawn() {
 inline std::vector<std::string> command_line() {
     if (const std::size_t of_linker = linker_start().words.size()) {
         std::vector<std::string> words = whole_command_line();
-        words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>((std::min)(of_linker, words.size())));
+        words.erase(words.begin(),
+                    words.begin() + static_cast<std::ptrdiff_t>((std::min)(of_linker, words.size())));
         return words;
     }
     std::vector<std::string> arguments;
@@ -283,7 +284,8 @@ inline Image describe(const dl_phdr_info& info) {
     }
     const bool is_program = !info.dlpi_name || !*info.dlpi_name;
     image.path = is_program ? program_path().string() : info.dlpi_name;
-    if (!find_build_id(info, image.id)) image.id = id_of_file(is_program && linker_start().program.empty() ? "/proc/self/exe" : image.path);
+    if (!find_build_id(info, image.id))
+        image.id = id_of_file(is_program && linker_start().program.empty() ? "/proc/self/exe" : image.path);
     return image;
 }
 

@@ -42,7 +42,8 @@ inline std::optional<int> fork_sibling(int& pid_place) {
     std::size_t robust_size = 0;
     if (::prctl(PR_GET_TID_ADDRESS, &tid_address) != 0 || !tid_address) return std::nullopt;
     if (::syscall(SYS_get_robust_list, 0, &robust_list, &robust_size) != 0) return std::nullopt;
-    const unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+    const unsigned long flags =
+        CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
 #if defined(__x86_64__)
     const long pid = ::syscall(SYS_clone, flags, nullptr, &pid_place, tid_address, 0UL);
 #else
@@ -79,7 +80,7 @@ inline std::optional<int> foreign_threads(int own) {
     // A folder has a link for itself, one in its parent, and one per thread: 0.6 us, against 4 to read a status.
     if (::stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink < 3) return std::nullopt;
     return (std::max)(0, static_cast<int>(tasks.st_nlink) - 3 - own -
-                               static_cast<int>(watching_threads_of_this_process() & 0xffff'ffff));
+                             static_cast<int>(watching_threads_of_this_process() & 0xffff'ffff));
 }
 
 } // namespace multiprocessing::inline v1::detail::platform

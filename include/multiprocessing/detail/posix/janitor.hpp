@@ -38,7 +38,8 @@ inline constexpr std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) n
 }
 
 /// Of a file: numbers of inodes are the same in many file systems.
-inline std::uint64_t identity_of_file(unsigned device_major, unsigned device_minor, std::uint64_t inode) noexcept {
+inline std::uint64_t identity_of_file(unsigned device_major, unsigned device_minor,
+                                      std::uint64_t inode) noexcept {
     return (mixed(mixed(device_major, device_minor), inode) & ~folder_mark) | 1;
 }
 inline std::uint64_t identity_of_file(const struct stat& status) noexcept {
@@ -72,7 +73,8 @@ inline bool child_has_ended(int pid) noexcept {
     do {
         answer = ::syscall(SYS_wait4, pid, nullptr, no_waiting, nullptr);
     } while (answer < 0 && errno == EINTR);
-    return answer == pid || (answer < 0 && errno == ECHILD); // somebody else took its end, or SIGCHLD is ignored
+    return answer == pid ||
+           (answer < 0 && errno == ECHILD); // somebody else took its end, or SIGCHLD is ignored
 }
 
 /// Calls `look(folder, name)` for each entry of an open folder, which it closes; false if it cannot be read.
@@ -135,12 +137,13 @@ inline void remove_socket_folder(int parent, const char* name) noexcept {
 inline void remove_socket_folders(const std::vector<std::uint64_t>& identities) {
     if (identities.empty()) return;
     for (const std::string& parent : {folder_of_temporary_files(), std::string("/tmp")}) {
-        for_each_entry(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), [&](int open, const char* name) {
-            if (std::string_view(name).starts_with(socket_folder_prefix) &&
-                std::find(identities.begin(), identities.end(), identity_of_folder(parent + "/" + name)) !=
-                    identities.end())
-                remove_socket_folder(open, name);
-        });
+        for_each_entry(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                       [&](int open, const char* name) {
+                           if (std::string_view(name).starts_with(socket_folder_prefix) &&
+                               std::find(identities.begin(), identities.end(),
+                                         identity_of_folder(parent + "/" + name)) != identities.end())
+                               remove_socket_folder(open, name);
+                       });
     }
 }
 
@@ -169,11 +172,12 @@ inline std::optional<std::vector<std::uint64_t>> mapped_files() {
     std::vector<std::uint64_t> found;
     bool all = true;
     bool any = false;
-    const bool read = for_each_entry(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), [&](int, const char* name) {
-        if (name[0] < '0' || name[0] > '9') return;
-        all = add_mapped(name, found) && all;
-        any = true;
-    });
+    const bool read =
+        for_each_entry(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), [&](int, const char* name) {
+            if (name[0] < '0' || name[0] > '9') return;
+            all = add_mapped(name, found) && all;
+            any = true;
+        });
     if (!read || !all || !any) return std::nullopt; // without processes it is no /proc
     return found;
 }
@@ -187,8 +191,8 @@ inline void unlink_when_unused(std::vector<std::uint64_t> identities) {
          pause = (std::min)(pause * 2, std::chrono::milliseconds{2000})) {
         const auto mapped = mapped_files();
         std::vector<std::uint64_t> waiting;
-        const bool read =
-            for_each_entry(::open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC), [&](int folder, const char* name) {
+        const bool read = for_each_entry(
+            ::open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC), [&](int folder, const char* name) {
                 struct stat status;
                 if (::fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode) ||
                     status.st_uid != ::geteuid())

@@ -133,8 +133,7 @@ inline std::string random_hex(std::size_t digits) {
     std::array<std::byte, 16> random;
     fill_random(random);
     std::string text;
-    for (std::size_t i = 0; i < digits; ++i)
-        text += "0123456789abcdef"[static_cast<unsigned>(random[i]) & 15];
+    for (std::size_t i = 0; i < digits; ++i) text += "0123456789abcdef"[static_cast<unsigned>(random[i]) & 15];
     return text;
 }
 
@@ -226,8 +225,8 @@ private:
 
     Handle socket_;
     Endpoint endpoint_;
-    std::string made_;           // path of the socket
-    std::string folder_;         // that it is in, if that is ours
+    std::string made_;   // path of the socket
+    std::string folder_; // that it is in, if that is ours
     int pid_ = current_pid();
 };
 

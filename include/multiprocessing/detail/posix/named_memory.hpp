@@ -77,7 +77,8 @@ inline void unlink_named_memory(const std::string& name) {
 /// Makes it without a name, which it is given last: so nobody finds it half made, and nothing has a name that `made()` has
 /// not heard of. nullopt if that does not work here.
 template <class Made>
-std::optional<MemoryObject> make_named_memory_in_advance(const std::string& name, std::uint64_t bytes, Made made) {
+std::optional<MemoryObject> make_named_memory_in_advance(const std::string& name, std::uint64_t bytes,
+                                                         Made made) {
     // shm_open() has the words for others.
     if (name.empty() || name.size() > 254 || name.find('/') != std::string::npos) return std::nullopt;
     const std::string path = "/dev/shm/" + name;
@@ -136,7 +137,8 @@ inline MemoryObject open_named_memory(const std::string& name) {
     if (::fstat(handle.native(), &status) != 0) throw_last_error("looking at " + quoted_memory(name));
     if (status.st_size == 0) {
         throw_error(std::make_error_code(std::errc::invalid_argument),
-                    quoted_memory(name) + " is empty: its maker has not given it a size yet; attach again when it has");
+                    quoted_memory(name) +
+                        " is empty: its maker has not given it a size yet; attach again when it has");
     }
     return MemoryObject{std::move(handle)};
 }

@@ -241,7 +241,8 @@ inline Child spawn(const SpawnRequest& request) {
     std::vector<char*> arguments;
     if (!linker_start().words.empty() && program == linker_start().program) { // as this one was started
         image = "/proc/self/exe";
-        for (const std::string& word : linker_start().words) arguments.push_back(const_cast<char*>(word.c_str()));
+        for (const std::string& word : linker_start().words)
+            arguments.push_back(const_cast<char*>(word.c_str()));
     }
     arguments.push_back(program.data());
     for (const std::string& argument : request.arguments_)
@@ -254,9 +255,8 @@ inline Child spawn(const SpawnRequest& request) {
 
     pid_t pid = 0;
     // glibc reports a failed exec as the error of this very call: no pipe for it is needed.
-    const int error =
-        ::posix_spawn(&pid, image.c_str(), &how.actions, &how.attributes, arguments.data(),
-                      request.own_environment_ ? variables.data() : environ);
+    const int error = ::posix_spawn(&pid, image.c_str(), &how.actions, &how.attributes, arguments.data(),
+                                    request.own_environment_ ? variables.data() : environ);
     if (error != 0) throw_error({error, std::generic_category()}, "starting " + program);
     return Child{pid};
 }

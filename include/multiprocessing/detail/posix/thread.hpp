@@ -50,8 +50,7 @@ inline constinit KnownIdSpace known_id_space;
 inline void remember_id_space(IdSpace space, bool is_own) noexcept {
     known_id_space.is_own.store(is_own, std::memory_order_relaxed);
     known_id_space.pid.store(::getpid(), std::memory_order_relaxed);
-    known_id_space.copy_and_space.store(std::uint64_t{count_copies()} << 32 | space,
-                                        std::memory_order_release);
+    known_id_space.copy_and_space.store(std::uint64_t{count_copies()} << 32 | space, std::memory_order_release);
 }
 
 /// Of the text of a symbolic link; 0 if there is none. Needs no descriptor.

@@ -205,7 +205,9 @@ struct access {
     static constexpr bool is_hook_const() {
         if constexpr (requires { detail::is_const_member(&T::template load<detail::LoadingProbe>); }) {
             return decltype(detail::is_const_member(&T::template load<detail::LoadingProbe>))::value;
-        } else if constexpr (requires { detail::is_const_member(&T::template serialize<detail::LoadingProbe>); }) {
+        } else if constexpr (requires {
+                                 detail::is_const_member(&T::template serialize<detail::LoadingProbe>);
+                             }) {
             return decltype(detail::is_const_member(&T::template serialize<detail::LoadingProbe>))::value;
         } else {
             return false;

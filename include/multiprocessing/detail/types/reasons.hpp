@@ -16,11 +16,12 @@ struct KnownByName {
     std::string_view reason;
 };
 
-inline constexpr std::string_view erased_reason =
-    "its callable is known only at run time: use a function pointer, multiprocessing::partial(function, values...), or "
-    "a struct with operator() by its own type";
+inline constexpr std::string_view erased_reason = "its callable is known only at run time: use a function "
+                                                  "pointer, multiprocessing::partial(function, values...), or "
+                                                  "a struct with operator() by its own type";
 inline constexpr std::string_view bind_reason =
-    "what it binds cannot be inspected: use multiprocessing::partial(function, values...), or a struct with operator() "
+    "what it binds cannot be inspected: use multiprocessing::partial(function, values...), or a struct with "
+    "operator() "
     "that has the values as members";
 inline constexpr std::string_view maker_reason =
     "it belongs to the process that made it: make one there, or pass what it is to work on";
@@ -42,7 +43,8 @@ inline constexpr KnownByName known_by_name[] = {
     {"std::_Bind_result<", bind_reason},
     {"std::_Bind_front<", bind_reason},
     {"std::_Bind_back<", bind_reason},
-    {"std::_Mem_fn<", "function object of the standard library: use a lambda without captures that calls the member"},
+    {"std::_Mem_fn<",
+     "function object of the standard library: use a lambda without captures that calls the member"},
     {"std::_Not_fn<", "function object of the standard library: use a lambda without captures"},
     {"std::any", "its content is known only at run time: use std::variant"},
     {"std::stack<", "container adaptor: use the container that is in it"},
@@ -71,9 +73,10 @@ inline constexpr KnownByName known_by_name[] = {
     {"multiprocessing::", maker_reason},
 };
 
-inline constexpr std::string_view lambda_reason =
-    "lambda with captures (or a capture-default [&]/[=]): captures cannot be inspected; pass them as arguments, fix "
-    "them by multiprocessing::partial(function, values...), or write a struct with operator() that has them as members";
+inline constexpr std::string_view lambda_reason = "lambda with captures (or a capture-default [&]/[=]): "
+                                                  "captures cannot be inspected; pass them as arguments, fix "
+                                                  "them by multiprocessing::partial(function, values...), or "
+                                                  "write a struct with operator() that has them as members";
 
 inline constexpr std::string_view hook_advice =
     "give it template <class Archive> void serialize(Archive& ar) { ar(member, ...); }";
@@ -122,8 +125,9 @@ constexpr Words words_for(Refusal refusal, std::string_view name) {
         return {"its hook needs a default constructor, which may be private if it has friend struct "
                 "multiprocessing::access; or save() and a static load() that returns it"};
     case Refusal::const_hook:
-        return {"its hook serialize(Archive&) or load(Archive&) is const, so it cannot set the members where they "
-                "arrive: leave out the const behind its parameters"};
+        return {
+            "its hook serialize(Archive&) or load(Archive&) is const, so it cannot set the members where they "
+            "arrive: leave out the const behind its parameters"};
     case Refusal::polymorphic_pointee:
         return {"pointer to a polymorphic class: only the base would cross; use std::variant of the derived "
                 "classes"};
