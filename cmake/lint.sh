@@ -6,16 +6,20 @@ cd "$(dirname -- "$0")/.."
 
 sh cmake/install_packages.sh format
 status=0
-for file in $(find include tests examples -name '*.[ch]pp'); do
-    if [ "${1:-}" = --fix ]; then
-        clang-format-16 -i "$file"
-    # Not by --dry-run, which complains about the comment behind an inline namespace and changes nothing there.
-    elif ! clang-format-16 "$file" | cmp -s "$file" -; then
-        echo "lint: $file is not formatted: run cmake/lint.sh --fix" >&2
-        status=1
-    fi
-done
+mkdir -p build
+sources() { find include tests examples -name '*.[ch]pp'; }
+if [ "${1:-}" = --fix ]; then
+    sources | xargs clang-format-16 -i
+fi
+# Not by --dry-run, which complains about the comment behind an inline namespace and changes nothing there.
+sources | while read -r file; do
+    clang-format-16 "$file" | cmp -s "$file" - || echo "$file"
+done >build/lint.unformatted
+if [ -s build/lint.unformatted ]; then
+    echo "lint: not formatted; run cmake/lint.sh --fix:" >&2
+    cat build/lint.unformatted >&2
+    status=1
+fi
 python3 -B tests/layering/check.py . || status=1
-# shellcheck disable=SC2046  # a list of words is meant
-shellcheck -S warning .ci/run $(find cmake tests examples -name '*.sh') || status=1
+find .ci/run cmake tests examples \( -name run -o -name '*.sh' \) -print0 | xargs -0 shellcheck -S warning || status=1
 exit $status
