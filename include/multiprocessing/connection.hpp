@@ -135,7 +135,7 @@ public:
             }
             const std::vector<std::byte> bytes = transport.body(message, {});
             if (message.receiving) message.receiving.unlock();
-            detail::Arrival arrival{message};
+            detail::ReceivedMessage arrival{message};
             return detail::decode_message<Value>(bytes, &arrival);
         }
     }
@@ -196,12 +196,12 @@ public:
     detail::platform::NativeHandle fileno() const { return open().expose().native(); }
 
     /// Of the library: for the archive. `give` writes a duplicate.
-    void give(detail::Giver& giver, detail::Writer& writer) const {
+    void give(detail::HandleSink& giver, detail::Writer& writer) const {
         detail::Transport& transport = open();
         writer.raw(static_cast<std::uint8_t>(readable_ | writable_ << 1));
         transport.give(giver, writer);
     }
-    static Connection take(detail::Taker& taker, detail::Reader& reader) {
+    static Connection take(detail::HandleSource& taker, detail::Reader& reader) {
         const auto directions = reader.raw<std::uint8_t>();
         if (directions == 0 || directions > 3) reader.fail("a Connection neither receives nor sends");
         return Connection(detail::RingTransport::take(taker, reader), directions & 1, directions & 2);
@@ -222,7 +222,7 @@ private:
             const std::uint64_t type = detail::fingerprint<Value>();
             transport.send(std::as_bytes(std::span(&type, 1)), std::as_bytes(std::span(&sent, 1)), {});
         } else {
-            detail::Departure departure{transport};
+            detail::SentMessage departure{transport};
             detail::Writer writer{&departure};
             if constexpr (detail::BulkContainer<Value>) writer.keep_last_block();
             detail::encode_message<Value>(writer, sent);
@@ -237,7 +237,7 @@ private:
 
     detail::Transport& open() const {
         if (!transport_) refuse("is closed, or was handed over");
-        if (copies_ != detail::self().copies()) {
+        if (copies_ != detail::this_process().copies()) {
             throw std::logic_error(
                 "multiprocessing: this Connection belongs to the process that made it, which is another "
                 "one: pass it as an argument, by std::move or as dup()");
@@ -268,7 +268,7 @@ private:
     std::unique_ptr<detail::Transport> transport_;
     bool readable_ = false;
     bool writable_ = false;
-    std::uint32_t copies_ = detail::self().copies();
+    std::uint32_t copies_ = detail::this_process().copies();
 };
 
 /// Two Connections: what one of them sends, the other receives. If not `duplex`, the first only receives and the second only
@@ -362,8 +362,8 @@ public:
 
     explicit TravellingHandle(platform::Handle handle) noexcept : handle_(std::move(handle)) {}
 
-    void give(Giver& giver, Writer& writer) const { writer.raw(giver.give_handle(handle_.duplicate())); }
-    static TravellingHandle take(Taker& taker, Reader& reader) {
+    void give(HandleSink& giver, Writer& writer) const { writer.raw(giver.give_handle(handle_.duplicate())); }
+    static TravellingHandle take(HandleSource& taker, Reader& reader) {
         return TravellingHandle(taker.take_handle(reader.raw<std::uint64_t>()));
     }
 

@@ -131,7 +131,7 @@ public:
         const auto deadline = detail::Deadline::after(timeout);
         State& state = open();
         const std::shared_ptr<State> kept = state_; // as long as this waits
-        const State::Turn turn{state, deadline};
+        const State::RecoveringLockGuard turn{state, deadline};
         if (state.closed.load()) refuse();
         auto accepted = turn.is_mine() ? state.acceptor->accept(deadline) : std::nullopt;
         if (state.closed.load()) refuse(); // a connection that came in the same instant is closed with it
@@ -157,7 +157,7 @@ public:
     /// an accept() of another thread ends with bad_file_descriptor. Closing once more does no harm.
     void close() noexcept {
         if (!state_) return;
-        if (state_->copies != detail::self().copies()) {
+        if (state_->copies != detail::this_process().copies()) {
             // Of the process that this one is a copy of. A thread that was in there is not here, and never comes out.
             static_cast<void>(new (std::nothrow) std::shared_ptr<State>(std::move(state_)));
             return;
@@ -178,9 +178,9 @@ private:
         static constexpr std::size_t most_waiting = 65'535;
 
         /// Being the one thread in accept().
-        class Turn {
+        class RecoveringLockGuard {
         public:
-            Turn(State& state, const detail::Deadline& deadline) : state_(state) {
+            RecoveringLockGuard(State& state, const detail::Deadline& deadline) : state_(state) {
                 std::unique_lock lock{state_.mutex};
                 const auto free = [&] { return !state_.accepting || state_.closed.load(); };
                 while (!free() && !deadline.passed())
@@ -188,9 +188,9 @@ private:
                 mine_ = !state_.accepting && !state_.closed.load();
                 if (mine_) state_.accepting = true;
             }
-            Turn(const Turn&) = delete;
-            Turn& operator=(const Turn&) = delete;
-            ~Turn() {
+            RecoveringLockGuard(const RecoveringLockGuard&) = delete;
+            RecoveringLockGuard& operator=(const RecoveringLockGuard&) = delete;
+            ~RecoveringLockGuard() {
                 if (!mine_) return;
                 std::lock_guard lock{state_.mutex};
                 state_.accepting = false;
@@ -220,7 +220,7 @@ private:
         const Address address{acceptor->listening().endpoint()};
         const detail::platform::NativeHandle handle = acceptor->listening().handle();
         std::optional<Address> last_accepted;
-        const std::uint32_t copies = detail::self().copies();
+        const std::uint32_t copies = detail::this_process().copies();
     };
 
     [[noreturn]] static void refuse() {
@@ -230,7 +230,7 @@ private:
 
     State& open() const {
         if (!state_) refuse();
-        if (state_->copies != detail::self().copies())
+        if (state_->copies != detail::this_process().copies())
             throw std::logic_error(
                 "multiprocessing: this Listener belongs to the process that made it, which is another one");
         if (state_->closed.load()) refuse();

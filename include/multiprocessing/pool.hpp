@@ -119,7 +119,7 @@ public:
             using F = std::decay_t<Function>;
             using Call = detail::CrossingCall<F, Arguments...>;
             using R = std::decay_t<typename Call::Returned>;
-            detail::Giving<detail::Placing> context;
+            detail::ArgumentContext<detail::SpaceWriteContext> context;
             detail::Writer writer{&context};
             Call::write(writer, function, std::forward<Arguments>(arguments)...);
             using Code = detail::TaskCode<F, Arguments...>;
@@ -290,7 +290,7 @@ public:
 
     /// `<multiprocessing.pool.Pool state=RUN pool_size=4>`; or CLOSE, TERMINATE. Python: `repr(pool)`.
     std::string repr() const {
-        if (!state_ || state_->copies != detail::self().copies())
+        if (!state_ || state_->copies != detail::this_process().copies())
             return "<multiprocessing.pool.Pool state=unknown>";
         const char* const state = state_->supervisor->is_terminated() ? "TERMINATE"
                                   : state_->core->is_closed()         ? "CLOSE"
@@ -301,18 +301,18 @@ public:
 
 private:
     struct State {
-        std::shared_ptr<detail::PoolCore> core;
+        std::shared_ptr<detail::PoolTable> core;
         std::unique_ptr<detail::Supervisor> supervisor;
         OnExit on_exit;
         std::uint64_t most_tasks;
-        std::uint32_t copies = detail::self().copies();
+        std::uint32_t copies = detail::this_process().copies();
     };
 
     template <class Initializer, class... Arguments>
     void make_with(const PoolOptions& options, Initializer&& initializer, Arguments&&... arguments) {
         using F = std::decay_t<Initializer>;
         using Call = detail::CrossingCall<F, Arguments...>;
-        detail::GivingToChild giving;
+        detail::ChildArgumentContext giving;
         detail::Writer writer{&giving};
         Call::write(writer, initializer, std::forward<Arguments>(arguments)...);
         make<detail::WorkerCode<F, Arguments...>>(options, writer.take(), std::move(giving.objects),
@@ -343,7 +343,7 @@ private:
             plan.handles = std::make_shared<const std::vector<detail::platform::Handle>>(std::move(handles));
         plan.serves = true;
         plan.supervised = true;
-        auto core = std::make_shared<detail::PoolCore>(static_cast<std::uint32_t>(workers));
+        auto core = std::make_shared<detail::PoolTable>(static_cast<std::uint32_t>(workers));
         auto supervisor =
             std::make_unique<detail::Supervisor>(core, std::move(plan), options.maxtasksperchild.value());
         state_.reset(new State{std::move(core), std::move(supervisor), options.on_exit,
@@ -354,7 +354,7 @@ private:
         if (!state_)
             throw std::logic_error(
                 "multiprocessing: this Pool was moved away: use the one that it was moved to");
-        if (state_->copies != detail::self().copies()) {
+        if (state_->copies != detail::this_process().copies()) {
             throw std::logic_error("multiprocessing: this Pool belongs to the process that made it, which is "
                                    "another one: make one here");
         }
@@ -362,7 +362,8 @@ private:
     }
 
     std::shared_ptr<detail::TaskWork> submit(const detail::ThunkAddress& code, const std::string& file,
-                                             detail::Writer& writer, detail::Giving<detail::Placing>& context);
+                                             detail::Writer& writer,
+                                             detail::ArgumentContext<detail::SpaceWriteContext>& context);
 
     /// The part of a map that does not depend on types.
     std::shared_ptr<detail::MapWork> submit(const detail::ThunkAddress& code, const std::string& file,
@@ -408,7 +409,7 @@ private:
     }
 
     void finish() noexcept {
-        if (!state_ || state_->copies != detail::self().copies()) return;
+        if (!state_ || state_->copies != detail::this_process().copies()) return;
         try {
             if (state_->on_exit == OnExit::join) {
                 close();
@@ -425,10 +426,10 @@ private:
     std::unique_ptr<State> state_;
 };
 
-inline std::shared_ptr<detail::TaskWork> Pool::submit(const detail::ThunkAddress& code, const std::string& file,
-                                                      detail::Writer& writer,
-                                                      detail::Giving<detail::Placing>& context) {
-    detail::PoolCore& core = *state().core;
+inline std::shared_ptr<detail::TaskWork>
+Pool::submit(const detail::ThunkAddress& code, const std::string& file, detail::Writer& writer,
+             detail::ArgumentContext<detail::SpaceWriteContext>& context) {
+    detail::PoolTable& core = *state().core;
     const detail::TaskTarget target = core.target(code, file);
     detail::TaskSlot* slot = nullptr;
     auto work = core.enter([&](detail::TaskSlot& entered) {
@@ -455,7 +456,7 @@ inline std::shared_ptr<detail::TaskWork> Pool::submit(const detail::ThunkAddress
 
 inline std::shared_ptr<detail::MapWork> Pool::submit(const detail::ThunkAddress& code, const std::string& file,
                                                      detail::MapPlan& plan, const MapOptions& options) {
-    detail::PoolCore& core = *state().core;
+    detail::PoolTable& core = *state().core;
     const detail::TaskTarget target = core.target(code, file);
     const auto sizes = detail::cut(plan.items, options.chunksize.value(), core.workers(), state().most_tasks);
     detail::TaskSlot* slot = nullptr;

@@ -150,7 +150,7 @@ inline std::string ProcessView::repr() const {
     if (pid_ != detail::platform::current_pid())
         return detail::shown_process(identity_, 0, 0, "unknown", {}, "_ParentProcess");
     const auto parent = [] {
-        detail::Self& me = detail::self();
+        detail::ThisProcess& me = detail::this_process();
         std::lock_guard lock{me.mutex};
         return me.parent ? me.parent->pid : 0;
     }();
@@ -159,7 +159,7 @@ inline std::string ProcessView::repr() const {
 
 /// The calling process. Python: `multiprocessing.current_process()`.
 inline ProcessView current_process() {
-    detail::Self& me = detail::self();
+    detail::ThisProcess& me = detail::this_process();
     std::lock_guard lock{me.mutex};
     me.key();
     return {me.identity, detail::platform::current_pid(), nullptr};
@@ -167,7 +167,7 @@ inline ProcessView current_process() {
 
 /// The process that started the calling one; nullopt in the main process. Python: `multiprocessing.parent_process()`.
 inline std::optional<ProcessView> parent_process() {
-    detail::Self& me = detail::self();
+    detail::ThisProcess& me = detail::this_process();
     std::lock_guard lock{me.mutex};
     if (!me.parent) return std::nullopt;
     return ProcessView{me.parent->identity, me.parent->pid, nullptr};
@@ -197,10 +197,10 @@ struct ProcessTarget {
     static void run(TargetFrame& frame) {
         using Call = CrossingCall<F, Argument...>;
         const platform::UserCode mark;
-        Taking taking{frame.given, frame.handles};
+        ReceivedArguments taking{frame.given, frame.handles};
         Reader reader{frame.payload, &taking};
         auto call = ReceivedCall<F, typename Call::Carried>::read(reader);
-        Taking::fulfil(frame.given);
+        ReceivedArguments::fulfil(frame.given);
         static_cast<void>(Call::invoke(call.function, call.arguments));
     }
 };
@@ -354,7 +354,7 @@ public:
     std::string repr() const {
         if (!state_) return "<Process unknown>";
         const auto& identity = state_->request.identity;
-        if (state_->copies != detail::self().copies())
+        if (state_->copies != detail::this_process().copies())
             return detail::shown_process(identity, 0, state_->parent, "unknown");
         if (state_->closed) return detail::shown_process(identity, 0, state_->parent, "closed");
         if (!state_->child) return detail::shown_process(identity, 0, state_->parent, "initial");
@@ -376,7 +376,7 @@ private:
         bool method_given = false;
         std::shared_ptr<detail::ChildProcess> child; // from start() on
         bool closed = false;
-        std::uint32_t copies = detail::self().copies();
+        std::uint32_t copies = detail::this_process().copies();
         int parent = detail::platform::current_pid();
         int exceptions = std::uncaught_exceptions();
     };
@@ -386,7 +386,7 @@ private:
         detail::check_environment(options.env);
         detail::ProcessIdentity identity;
         {
-            detail::Self& me = detail::self();
+            detail::ThisProcess& me = detail::this_process();
             std::lock_guard lock{me.mutex};
             identity = {std::move(options.name), options.daemon.value_or(me.identity.daemon), me.key()};
         }
@@ -405,7 +405,7 @@ private:
     void take_call(Function&& function, Arguments&&... arguments) {
         using F = std::decay_t<Function>;
         using Call = detail::CrossingCall<F, Arguments...>;
-        detail::GivingToChild giving;
+        detail::ChildArgumentContext giving;
         detail::Writer writer{&giving};
         Call::write(writer, function, std::forward<Arguments>(arguments)...);
         detail::LaunchRequest& request = state_->request;
@@ -426,7 +426,7 @@ private:
                 "multiprocessing: this Process was moved away: use the one that it was moved to");
         if (state_->closed)
             throw std::invalid_argument("multiprocessing: this Process is closed: ask it before close()");
-        if (state_->copies != detail::self().copies()) {
+        if (state_->copies != detail::this_process().copies()) {
             throw std::logic_error("multiprocessing: this Process belongs to the process that made it, which "
                                    "is another one: pass what it is to tell");
         }
@@ -443,7 +443,7 @@ private:
     }
 
     void finish() noexcept {
-        if (!state_ || !state_->child || state_->copies != detail::self().copies()) return;
+        if (!state_ || !state_->child || state_->copies != detail::this_process().copies()) return;
         try {
             detail::ChildProcess& child = *state_->child;
             if (child.poll()) return;

@@ -116,7 +116,7 @@ public:
         return static_cast<std::size_t>((std::numeric_limits<std::ptrdiff_t>::max)()) / sizeof(T);
     }
 
-    static shared_vector take(detail::Taker& taker) {
+    static shared_vector take(detail::HandleSource& taker) {
         shared_vector vector = Base::take(taker);
         if constexpr (alignof(T) > detail::block_alignment) vector.realign();
         return vector;

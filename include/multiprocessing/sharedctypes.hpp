@@ -62,11 +62,11 @@ public:
     void release() const { lock_.release(); }
     bool acquire_until(const Deadline& deadline) const { return lock_.acquire_until(deadline); }
 
-    void give(Giver& giver) const {
+    void give(HandleSink& giver) const {
         Base::give(giver);
         lock_.give(giver);
     }
-    static Derived take(Taker& taker) {
+    static Derived take(HandleSource& taker) {
         Derived value = Base::take(taker);
         value.lock_ = RLock::take(taker);
         return value;

@@ -32,7 +32,7 @@ namespace multiprocessing::inline v1 {
 ///
 /// Python: `multiprocessing.freeze_support()`, and `if __name__ == "__main__":`.
 inline void freeze_support() {
-    detail::Self& me = detail::self();
+    detail::ThisProcess& me = detail::this_process();
     if (me.is_prepared()) return;
     me.prepare();
     me.start_janitor = detail::start_janitor;
@@ -46,7 +46,7 @@ inline void freeze_support() {
 inline void set_executable(std::filesystem::path path) {
     if (!std::filesystem::exists(path))
         throw std::invalid_argument("multiprocessing: there is no program " + path.string());
-    auto& launching = detail::process_wide<detail::Launching>();
+    auto& launching = detail::process_wide<detail::LaunchState>();
     std::lock_guard lock{launching.mutex};
     launching.executable = std::move(path);
 }
@@ -58,7 +58,7 @@ inline void set_executable(std::filesystem::path path) {
 /// started by forkserver yet.
 /// Python: `multiprocessing.set_forkserver_preload(modules)`.
 inline void set_forkserver_preload(void (*preload)()) {
-    auto& launching = detail::process_wide<detail::Launching>();
+    auto& launching = detail::process_wide<detail::LaunchState>();
     std::lock_guard lock{launching.mutex};
     launching.preload = preload;
 }

@@ -222,8 +222,8 @@ private:
     bench::PipeTransport demand_{4};
     bench::PipeTransport shares_{4};
     bench::PipeTransport done_{4};
-    bench::SharedSemaphore sending_;
-    bench::SharedSemaphore receiving_;
+    bench::SemaphoreBody sending_;
+    bench::SemaphoreBody receiving_;
     Bytes item_;
     int pairs_;
     Children children_;

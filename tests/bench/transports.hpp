@@ -90,9 +90,9 @@ private:
 };
 
 /// A sem_t, as a lock.
-class SharedSemaphore {
+class SemaphoreBody {
 public:
-    SharedSemaphore() { ::sem_init(&semaphore_->value, 1, 1); }
+    SemaphoreBody() { ::sem_init(&semaphore_->value, 1, 1); }
 
     struct Guard {
         sem_t* semaphore;

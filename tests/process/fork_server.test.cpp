@@ -27,19 +27,19 @@ int exit_code_of(mp::Process p) {
 
 void do_nothing() {}
 
-int server_pid() { return mp::detail::process_wide<mp::detail::Launching>().server->process->pid(); }
+int server_pid() { return mp::detail::process_wide<mp::detail::LaunchState>().server->process->pid(); }
 
 /// While it lives, fork servers run `preload` first.
 struct Preload {
     explicit Preload(void (*preload)()) {
-        mp::detail::process_wide<mp::detail::Launching>().stop_server();
+        mp::detail::process_wide<mp::detail::LaunchState>().stop_server();
         mp::set_forkserver_preload(preload);
     }
     Preload(const Preload&) = delete;
     Preload& operator=(const Preload&) = delete;
     ~Preload() {
         mp::set_forkserver_preload(nullptr);
-        mp::detail::process_wide<mp::detail::Launching>().stop_server();
+        mp::detail::process_wide<mp::detail::LaunchState>().stop_server();
     }
 };
 
@@ -102,7 +102,7 @@ TEST_CASE("a preload function that waits for ever is an error of the start", "[f
 
 TEST_CASE("beside a thread in the fork server children are spawned, with what was preloaded", "[forkserver]") {
     if (!by_fork_server()) return;
-    mp::detail::process_wide<mp::detail::Launching>().warned_of_server_threads = false;
+    mp::detail::process_wide<mp::detail::LaunchState>().warned_of_server_threads = false;
     const Preload preload{load_and_leave_thread};
     const ExpectedLog log{"has 1 other thread(s)"};
     CHECK(exit_code_of(mp::Process([] { std::exit(loaded); })) == 6);
@@ -129,7 +129,7 @@ TEST_CASE("handles that the fork server has no room for are counted in an except
                   std::move(there));
     CHECK_THROWS_WITH(p.start(), ContainsSubstring("handles that go along") && ContainsSubstring("10"));
     CHECK(exit_code_of(mp::Process(do_nothing)) == 0); // it serves on
-    mp::detail::process_wide<mp::detail::Launching>().stop_server();
+    mp::detail::process_wide<mp::detail::LaunchState>().stop_server();
     p.start(); // nothing of the attempt is left: the same Process starts where there is room
     p.join();
     CHECK(p.exitcode() == 100);

@@ -319,7 +319,7 @@ TEST_CASE("in a copy that the program forks itself, processes are forgotten and 
         child.start();
         child.join();
         if (fresh.get(0) != 3) ::_exit(3);
-        auto& launching = mp::detail::process_wide<mp::detail::Launching>();
+        auto& launching = mp::detail::process_wide<mp::detail::LaunchState>();
         launching.stop_server();
         ::_exit(0);
     }
@@ -335,7 +335,7 @@ TEST_CASE("in a copy that the program forks itself, processes are forgotten and 
 
 TEST_CASE("a fork beside threads is warned of, once", "[surroundings]") {
     if (mp::get_start_method() != mp::StartMethod::fork) return;
-    mp::detail::self().warned_of_threads = false; // another case may have been first
+    mp::detail::this_process().warned_of_threads = false; // another case may have been first
     const ExpectedLog log{"fork() beside 1 other thread"};
     std::atomic<bool> stop{false};
     std::thread other([&] {
@@ -353,10 +353,10 @@ TEST_CASE("a fork beside threads is warned of, once", "[surroundings]") {
 TEST_CASE("a fork server that was killed is made anew", "[surroundings]") {
     if (mp::get_start_method() != mp::StartMethod::forkserver) return;
     CHECK(run(mp::Process([] {})) == 0);
-    const int server = mp::detail::process_wide<mp::detail::Launching>().server->process->pid();
+    const int server = mp::detail::process_wide<mp::detail::LaunchState>().server->process->pid();
     ::kill(server, SIGKILL);
     CHECK(run(mp::Process([] {})) == 0);
-    CHECK(mp::detail::process_wide<mp::detail::Launching>().server->process->pid() != server);
+    CHECK(mp::detail::process_wide<mp::detail::LaunchState>().server->process->pid() != server);
 }
 
 TEST_CASE("children of a fork server that was killed live on, and are still our own", "[surroundings]") {
@@ -364,7 +364,7 @@ TEST_CASE("children of a fork server that was killed live on, and are still our 
     Tally tally;
     mp::Process p([](Tally t) { t.wait_for(0, 1), std::exit(8); }, tally);
     p.start();
-    ::kill(mp::detail::process_wide<mp::detail::Launching>().server->process->pid(), SIGKILL);
+    ::kill(mp::detail::process_wide<mp::detail::LaunchState>().server->process->pid(), SIGKILL);
     tally.add(0, 1);
     p.join();
     CHECK(p.exitcode() == 8);

@@ -39,14 +39,14 @@ public:
         // What a process has for its whole life is there before the first case.
         std::thread([] {}).join(); // ThreadSanitizer makes a thread of its own with the first one
         multiprocessing::detail::tree();
-        auto& launching = multiprocessing::detail::process_wide<multiprocessing::detail::Launching>();
+        auto& launching = multiprocessing::detail::process_wide<multiprocessing::detail::LaunchState>();
         launching.lifeline();
         launching.hold_tree();
         before_ = support::inventory();
     }
 
     void testCaseEnded(const Catch::TestCaseStats& stats) override {
-        multiprocessing::detail::process_wide<multiprocessing::detail::Launching>().stop_server();
+        multiprocessing::detail::process_wide<multiprocessing::detail::LaunchState>().stop_server();
         // What ends by itself gets a moment: a detached thread that is returning, a child that is being reaped. What was not
         // there at every look belongs to a test that runs beside this one.
         std::vector<std::string> left;
@@ -56,7 +56,7 @@ public:
             auto after = support::inventory();
             // It is there for the life of the tree, from the first shared memory with a name on.
             std::erase_if(after, [](const std::string& line) {
-                const int janitor = multiprocessing::detail::self().janitor.load();
+                const int janitor = multiprocessing::detail::this_process().janitor.load();
                 return janitor != 0 && line.rfind("child " + std::to_string(janitor) + " ", 0) == 0;
             });
             std::vector<std::string> new_things;

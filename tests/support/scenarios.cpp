@@ -342,7 +342,7 @@ int named_memory(const Arguments& arguments) {
     const std::string ending = arguments.at(0);
     if (arguments.at(1) == "loses its janitor") {
         SharedMemory({.create = true, .size = 1}).unlink(); // starts it
-        const int janitor = mp::detail::self().janitor.load();
+        const int janitor = mp::detail::this_process().janitor.load();
         ::kill(janitor, SIGKILL);
         siginfo_t ended;
         ::waitid(P_PID, static_cast<id_t>(janitor), &ended, WEXITED | WNOWAIT);

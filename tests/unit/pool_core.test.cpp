@@ -18,11 +18,11 @@ namespace mp = multiprocessing;
 
 namespace {
 
-std::shared_ptr<TaskWork> enter_task(PoolCore& core) {
+std::shared_ptr<TaskWork> enter_task(PoolTable& core) {
     return core.enter([](TaskSlot& slot) { return std::make_shared<TaskWork>(slot); });
 }
 
-std::shared_ptr<MapWork> enter_map(PoolCore& core, std::uint64_t items, std::uint64_t chunksize) {
+std::shared_ptr<MapWork> enter_map(PoolTable& core, std::uint64_t items, std::uint64_t chunksize) {
     MapPlan plan;
     const std::vector<int> input(static_cast<std::size_t>(items), 1);
     plan.take_plain(std::span<const int>(input));
@@ -33,10 +33,10 @@ std::shared_ptr<MapWork> enter_map(PoolCore& core, std::uint64_t items, std::uin
     return work;
 }
 
-TaskCell& cell_of(PoolCore& core, const Work& work) { return core.view().slot(work.slot).cell; }
+TaskCell& cell_of(PoolTable& core, const Work& work) { return core.view().slot(work.slot).cell; }
 
 /// What a worker of that name does to the task, as far as the claim.
-TaskWord claim(PoolCore& core, const Work& work, Incarnation worker) {
+TaskWord claim(PoolTable& core, const Work& work, Incarnation worker) {
     TaskCell& cell = cell_of(core, work);
     const TaskWord published = cell.load();
     REQUIRE(cell.claim(published, worker));
@@ -46,7 +46,7 @@ TaskWord claim(PoolCore& core, const Work& work, Incarnation worker) {
 } // namespace
 
 TEST_CASE("an announcement of one kind matches no slot of the other", "[pool_core]") {
-    PoolCore core(1);
+    PoolTable core(1);
     const auto map = enter_map(core, 4, 2);
     core.announce(*map, 1);
     const TaskWord head = cell_of(core, *map).load();
@@ -62,7 +62,7 @@ TEST_CASE("an announcement of one kind matches no slot of the other", "[pool_cor
 }
 
 TEST_CASE("a task or chunk that is lost throws even without a reason", "[pool_core]") {
-    PoolCore core(1);
+    PoolTable core(1);
     const auto task = enter_task(core);
     core.announce(*task, 0);
     CHECK(cell_of(core, *task).lose(cell_of(core, *task).load()));
@@ -84,7 +84,7 @@ TEST_CASE("a task or chunk that is lost throws even without a reason", "[pool_co
 }
 
 TEST_CASE("what a map had not done is given up, and keeps no other reason from being told", "[pool_core]") {
-    PoolCore core(1);
+    PoolTable core(1);
     const auto whole = enter_map(core, 4, 4);
     core.announce(*whole, 1);
     TaskCell& cell = whole->chunk(0).cell;
@@ -101,7 +101,7 @@ TEST_CASE("what a map had not done is given up, and keeps no other reason from b
 }
 
 TEST_CASE("a task that another thread has read counts as ended", "[pool_core]") {
-    PoolCore core(1);
+    PoolTable core(1);
     const auto task = enter_task(core);
     core.announce(*task, 0);
     CHECK_FALSE(task->ended());
@@ -122,7 +122,7 @@ TEST_CASE("a task that another thread has read counts as ended", "[pool_core]") 
 }
 
 TEST_CASE("the slot of a dropped task is free once its worker has said that it ended", "[pool_core]") {
-    PoolCore core(1);
+    PoolTable core(1);
     std::vector<std::shared_ptr<TaskWork>> tasks;
     for (std::uint32_t i = 0; i < SlotSegment::count; ++i) {
         tasks.push_back(enter_task(core));
@@ -153,7 +153,7 @@ TEST_CASE("the slot of a dropped task is free once its worker has said that it e
 
 TEST_CASE("leases of what workers kept last as long as anything of them", "[pool_core]") {
     const std::size_t before = leases().count();
-    auto core = std::make_unique<PoolCore>(1);
+    auto core = std::make_unique<PoolTable>(1);
     leases().give(SharedObject::make_unused(std::make_unique<SharedObject>("thing", 64)),
                   core->kept_leases()->holder);
     std::shared_ptr<const void> of_a_grandchild = core->kept_leases();

@@ -18,7 +18,7 @@ using namespace multiprocessing::detail;
 namespace {
 
 /// Keeps the numbers of the handles that go with a message.
-struct Numbers final : Giver, Taker {
+struct Numbers final : HandleSink, HandleSource {
     std::vector<int> numbers;
     std::size_t next = 0;
 
@@ -36,8 +36,8 @@ public:
 
     Handle() = default;
     explicit Handle(int number) : number_(number) {}
-    void give(Giver& giver) const { static_cast<Numbers&>(giver).numbers.push_back(number_); }
-    static Handle take(Taker& taker) {
+    void give(HandleSink& giver) const { static_cast<Numbers&>(giver).numbers.push_back(number_); }
+    static Handle take(HandleSource& taker) {
         auto& from = static_cast<Numbers&>(taker);
         return Handle{from.numbers.at(from.next++)};
     }
@@ -53,8 +53,8 @@ struct Surroundings final : WriteContext, ReadContext {
     std::map<std::uint64_t, std::vector<std::byte>> store;
     bool full = false;
 
-    Giver* giver() override { return &handles; }
-    Taker* taker() override { return &handles; }
+    HandleSink* giver() override { return &handles; }
+    HandleSource* taker() override { return &handles; }
     std::uint64_t place(std::span<const std::byte> bytes) override {
         if (full) return keep_inline;
         const std::uint64_t position = 64 * (store.size() + 1);

@@ -209,13 +209,13 @@ struct WatchedSink {
 };
 
 /// A thread that takes a record.
-class Taker {
+class HandleSource {
 public:
-    Taker(detail::Ring& ring, detail::Space& space, detail::Deadline deadline = {})
+    HandleSource(detail::Ring& ring, detail::Space& space, detail::Deadline deadline = {})
         : thread_([this, &ring, &space, deadline] {
               result = ring.take(space, WatchedSink{begun, come, bytes}, deadline);
           }) {}
-    ~Taker() { join(); }
+    ~HandleSource() { join(); }
     void join() {
         if (thread_.joinable()) thread_.join();
     }
@@ -263,7 +263,7 @@ TEST_CASE("a draft is seen by who waits for that record, until it is dropped", "
 TEST_CASE("a large record is taken while it is put", "[ring]") {
     Shared shared;
     for (const bool sleeps : {false, true}) {
-        Taker taker{shared.ring(), shared.space};
+        HandleSource taker{shared.ring(), shared.space};
         if (sleeps) std::this_thread::sleep_for(std::chrono::milliseconds{30});
         bool came = false;
         shared.put(large + 5, 7, [&](int part) {
@@ -287,7 +287,8 @@ TEST_CASE("who has a deadline follows nothing, and leaves the record whole to th
         if (part == 2) {
             late = detail::take_item<std::vector<char>>(shared.ring(), shared.space, item,
                                                         detail::Deadline::after(std::chrono::milliseconds{5}));
-            Taker hasty{shared.ring(), shared.space, detail::Deadline::after(std::chrono::milliseconds{5})};
+            HandleSource hasty{shared.ring(), shared.space,
+                               detail::Deadline::after(std::chrono::milliseconds{5})};
             hasty.join();
             begun = hasty.begun;
         }
@@ -295,7 +296,7 @@ TEST_CASE("who has a deadline follows nothing, and leaves the record whole to th
     CHECK(late == RingResult::timed_out);
     CHECK_FALSE(item);
     CHECK(begun == 0);
-    Taker next{shared.ring(), shared.space};
+    HandleSource next{shared.ring(), shared.space};
     next.join();
     CHECK(next.is_all(large, 7));
 }
@@ -328,7 +329,7 @@ TEST_CASE("elements that lie badly are followed to the last", "[ring]") {
 
 TEST_CASE("a record that is put when the ring is shut down is still taken", "[ring]") {
     Shared shared;
-    Taker taker{shared.ring(), shared.space};
+    HandleSource taker{shared.ring(), shared.space};
     shared.put(large, 7, [&](int part) {
         if (part == 1) eventually([&] { return taker.come > 0; });
         if (part == 2) shared.ring().shut_down(shared.space.parking());
@@ -337,7 +338,7 @@ TEST_CASE("a record that is put when the ring is shut down is still taken", "[ri
     taker.join();
     CHECK(taker.result == RingResult::done);
     CHECK(taker.is_all(large, 7));
-    Taker end{shared.ring(), shared.space};
+    HandleSource end{shared.ring(), shared.space};
     end.join();
     CHECK(end.result == RingResult::shut_down);
 }
@@ -345,7 +346,7 @@ TEST_CASE("a record that is put when the ring is shut down is still taken", "[ri
 #if !defined(_WIN32)
 TEST_CASE("of a record whose writer was killed nothing is taken, however much had been copied", "[ring]") {
     Shared shared;
-    Taker taker{shared.ring(), shared.space};
+    HandleSource taker{shared.ring(), shared.space};
     const int parts = static_cast<int>(large / detail::Draft::part_bytes);
     const int last = GENERATE_COPY(3, parts - 1);
     const pid_t child = ::fork();
@@ -378,7 +379,7 @@ TEST_CASE("of a record whose writer was killed nothing is taken, however much ha
     CHECK(taker.result == RingResult::done);
     CHECK(taker.begun > 1);
     CHECK(taker.is_all(size, 4));
-    Taker next{shared.ring(), shared.space};
+    HandleSource next{shared.ring(), shared.space};
     next.join();
     CHECK(next.is_all(50, 5));
 }
@@ -408,7 +409,7 @@ TEST_CASE("who is killed while he follows a record takes nothing of it", "[ring]
         if (part == 2) REQUIRE(::waitpid(child, &status, 0) == child); // so it was here in the middle
     });
     CHECK(WIFSIGNALED(status));
-    Taker taker{shared.ring(), shared.space};
+    HandleSource taker{shared.ring(), shared.space};
     taker.join();
     CHECK(taker.result == RingResult::done);
     CHECK(taker.is_all(large, 7));

@@ -36,7 +36,7 @@ struct ParentIdentity {
     int pid = 0;
 };
 
-class Self : public ForkSafe {
+class ThisProcess : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::self;
 
@@ -112,11 +112,11 @@ private:
     bool lost_stacks_ = false;          // written where there is one thread only
 };
 
-inline Self& self() { return process_wide<Self>(); }
+inline ThisProcess& this_process() { return process_wide<ThisProcess>(); }
 
 /// The default name of the next child: "Process-1", below that "Process-1:1".
 inline std::string next_process_name() {
-    Self& me = self();
+    ThisProcess& me = this_process();
     std::lock_guard lock{me.mutex};
     const std::string number = std::to_string(++me.children_named);
     return (me.parent ? me.identity.name + ":" : "Process-") + number;

@@ -98,11 +98,11 @@ public:
                ">";
     }
 
-    void give(detail::Giver& giver) const {
+    void give(detail::HandleSink& giver) const {
         HandleBase::give(giver);
         for (const auto& object : *objects_) giver.give(object);
     }
-    static Barrier take(detail::Taker& taker) {
+    static Barrier take(detail::HandleSource& taker) {
         Barrier barrier = HandleBase::take(taker);
         if (const std::uint32_t count = barrier.body().action_objects) {
             detail::ActionObjects objects;

@@ -23,7 +23,7 @@ namespace multiprocessing::inline v1 {
 /// sleep: `wait_for` looks whether what is waited for is there.
 ///
 /// Python: `multiprocessing.Condition(lock)`.
-class Condition : public detail::HandleBase<Condition, detail::SharedCondition>,
+class Condition : public detail::HandleBase<Condition, detail::ConditionBody>,
                   public detail::Lockable<Condition> {
 public:
     static constexpr char kind[] = "Condition";
@@ -52,7 +52,7 @@ public:
 
     /// Lets `n` waiters go on, the first to come first, when the lock is free. Throws as wait() does.
     void notify(Count n = 1) const {
-        detail::HeldLock& held = this->held("notify");
+        detail::LockBody& held = this->held("notify");
         constexpr std::size_t all = 0xFFFF'FFFF;
         const auto count = static_cast<std::uint32_t>(n.value() < all ? n.value() : all);
         // Of one, those who sleep are woken in order: the oldest.
@@ -71,29 +71,29 @@ public:
     void release() const { lock_.release(); }
     bool acquire_until(const detail::Deadline& deadline) const { return lock_.acquire_until(deadline); }
 
-    void give(detail::Giver& giver) const {
+    void give(detail::HandleSink& giver) const {
         HandleBase::give(giver);
         lock_.give(giver);
     }
-    static Condition take(detail::Taker& taker) {
+    static Condition take(detail::HandleSource& taker) {
         Condition condition = HandleBase::take(taker);
         condition.lock_ = RLock::take(taker);
         return condition;
     }
 
 private:
-    friend HandleBase<Condition, detail::SharedCondition>;
+    friend HandleBase<Condition, detail::ConditionBody>;
     explicit Condition(detail::Received received) : HandleBase(std::move(received)) {}
 
-    detail::HeldLock& held(const char* what) const {
-        detail::HeldLock& held = lock_.body();
+    detail::LockBody& held(const char* what) const {
+        detail::LockBody& held = lock_.body();
         held.require_mine(what);
         return held;
     }
 
     bool wait_until(const detail::Deadline& deadline) const {
-        detail::HeldLock& held = this->held("wait");
-        detail::SharedCondition& condition = body();
+        detail::LockBody& held = this->held("wait");
+        detail::ConditionBody& condition = body();
         const auto number = condition.begin_wait();
         const std::uint32_t depth = held.release_all(parking());
         bool notified = condition.wait(parking(), number, deadline);

@@ -23,12 +23,12 @@ struct RLockAccess;
 
 /// What Lock and RLock have in common.
 template <class Derived>
-class LockHandle : public HandleBase<Derived, HeldLock>, public Lockable<Derived> {
+class LockHandle : public HandleBase<Derived, LockBody>, public Lockable<Derived> {
 public:
     /// Gives it up. Throws `std::logic_error` if another thread holds it, `std::invalid_argument` if nobody does.
     /// Python: `release()`, which there any process may call on a Lock; here that takes a Semaphore{1}.
     void release() const {
-        HeldLock& held = this->body();
+        LockBody& held = this->body();
         held.release(this->parking());
     }
 
@@ -42,9 +42,9 @@ public:
     /// `<RLock(owner=MainProcess, count=1)>`. Python: `repr(lock)`.
     std::string repr() const {
         bool plain = std::is_same_v<Derived, Lock>;
-        HeldLock::Holder holder{"unknown", "unknown"};
+        LockBody::Holder holder{"unknown", "unknown"};
         this->known([&] {
-            const HeldLock& held = this->body();
+            const LockBody& held = this->body();
             plain = held.plain != 0; // an RLock may refer to a Lock
             holder = held.shown_holder();
             return std::string();
@@ -54,12 +54,12 @@ public:
     }
 
     bool acquire_until(const Deadline& deadline) const {
-        HeldLock& held = this->body();
+        LockBody& held = this->body();
         return held.acquire(this->parking(), deadline);
     }
 
 protected:
-    using HandleBase<Derived, HeldLock>::HandleBase;
+    using HandleBase<Derived, LockBody>::HandleBase;
 };
 
 } // namespace detail
@@ -72,10 +72,10 @@ class Lock : public detail::LockHandle<Lock> {
 public:
     static constexpr char kind[] = "Lock";
 
-    Lock() : LockHandle([](detail::HeldLock& held) { held.plain = 1; }) {}
+    Lock() : LockHandle([](detail::LockBody& held) { held.plain = 1; }) {}
 
 private:
-    friend HandleBase<Lock, detail::HeldLock>;
+    friend HandleBase<Lock, detail::LockBody>;
     friend struct detail::RLockAccess;
     explicit Lock(detail::Received received) : LockHandle(std::move(received)) {}
 };
@@ -88,7 +88,7 @@ public:
     RLock() = default;
 
 private:
-    friend HandleBase<RLock, detail::HeldLock>;
+    friend HandleBase<RLock, detail::LockBody>;
     friend class Condition;
     friend struct detail::RLockAccess;
     explicit RLock(detail::Received received) : LockHandle(std::move(received)) {}
@@ -102,7 +102,7 @@ struct RLockAccess {
     static const std::shared_ptr<SharedObject>& object_of(const AnyLock& lock) noexcept {
         return lock.object();
     }
-    /// To a Lock, which it goes on being, or to an object with a HeldLock at its beginning.
+    /// To a Lock, which it goes on being, or to an object with a LockBody at its beginning.
     static RLock of(const std::shared_ptr<SharedObject>& object) { return RLock(Received{object}); }
 };
 

@@ -20,7 +20,7 @@ namespace detail {
 
 /// What Semaphore and BoundedSemaphore have in common.
 template <class Derived>
-class SemaphoreHandle : public HandleBase<Derived, SharedSemaphore>, public Lockable<Derived> {
+class SemaphoreHandle : public HandleBase<Derived, SemaphoreBody>, public Lockable<Derived> {
 public:
     /// How often it can be acquired at this moment. Python: `get_value()`.
     int get_value() const { return static_cast<int>(this->body().value()); }
@@ -35,19 +35,19 @@ public:
     }
 
     bool acquire_until(const Deadline& deadline) const {
-        SharedSemaphore& semaphore = this->body();
+        SemaphoreBody& semaphore = this->body();
         return semaphore.acquire(this->parking(), deadline);
     }
 
 protected:
     explicit SemaphoreHandle(Count value)
-        : HandleBase<Derived, SharedSemaphore>(
-              [value = checked(value)](SharedSemaphore& semaphore) { semaphore.set(value); }) {}
+        : HandleBase<Derived, SemaphoreBody>(
+              [value = checked(value)](SemaphoreBody& semaphore) { semaphore.set(value); }) {}
     explicit SemaphoreHandle(detail::Received received)
-        : HandleBase<Derived, SharedSemaphore>(std::move(received)) {}
+        : HandleBase<Derived, SemaphoreBody>(std::move(received)) {}
 
     void release_up_to(std::uint32_t limit) const {
-        SharedSemaphore& semaphore = this->body();
+        SemaphoreBody& semaphore = this->body();
         if (semaphore.release(this->parking(), limit)) return;
         throw std::invalid_argument(std::string("multiprocessing: release() of a ") + Derived::kind +
                                     " that is at its limit of " + std::to_string(limit) +
@@ -56,10 +56,9 @@ protected:
 
 private:
     static std::uint32_t checked(Count value) {
-        if (value.value() <= SharedSemaphore::most) return static_cast<std::uint32_t>(value.value());
+        if (value.value() <= SemaphoreBody::most) return static_cast<std::uint32_t>(value.value());
         throw std::invalid_argument("multiprocessing: " + std::to_string(value.value()) +
-                                    " is more than a semaphore holds, " +
-                                    std::to_string(SharedSemaphore::most));
+                                    " is more than a semaphore holds, " + std::to_string(SemaphoreBody::most));
     }
 };
 
@@ -79,10 +78,10 @@ public:
     explicit Semaphore(Count value) : SemaphoreHandle(value) {}
 
     /// Adds 1. Throws `std::invalid_argument` beyond 2,147,483,647.
-    void release() const { release_up_to(detail::SharedSemaphore::most); }
+    void release() const { release_up_to(detail::SemaphoreBody::most); }
 
 private:
-    friend HandleBase<Semaphore, detail::SharedSemaphore>;
+    friend HandleBase<Semaphore, detail::SemaphoreBody>;
     friend SemaphoreHandle;
     std::string further() const { return {}; }
     explicit Semaphore(detail::Received received) : SemaphoreHandle(std::move(received)) {}
@@ -104,7 +103,7 @@ public:
     }
 
 private:
-    friend HandleBase<BoundedSemaphore, detail::SharedSemaphore>;
+    friend HandleBase<BoundedSemaphore, detail::SemaphoreBody>;
     friend SemaphoreHandle;
     std::string further() const {
         return ", maxvalue=" + known([&] { return std::to_string(body().first()); });

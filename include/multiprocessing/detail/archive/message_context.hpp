@@ -22,9 +22,9 @@ struct LeaseEntry;
 
 /// Receives the shared objects of a message that is being written, in order: `handle.give(giver)`; and the system's handles
 /// that go with it.
-class Giver {
+class HandleSink {
 public:
-    virtual ~Giver() = default;
+    virtual ~HandleSink() = default;
     virtual void give(std::shared_ptr<SharedObject> object) = 0;
     /// Whether the receiver can have shared objects at all.
     virtual bool reaches_shared_memory() const noexcept { return true; }
@@ -37,9 +37,9 @@ public:
 };
 
 /// Yields the shared objects of a message that is being read, in the same order: `Handle::take(taker)`.
-class Taker {
+class HandleSource {
 public:
-    virtual ~Taker() = default;
+    virtual ~HandleSource() = default;
     virtual LeaseEntry take() = 0;
     /// The object itself, where this process has it already: then there is no lease to be taken. Else null.
     virtual std::shared_ptr<SharedObject> take_known() { return nullptr; }
@@ -56,7 +56,7 @@ public:
     virtual ~WriteContext() = default;
 
     /// Who takes shared handles; null where the message may not hold any.
-    virtual Giver* giver() { return nullptr; }
+    virtual HandleSink* giver() { return nullptr; }
     /// Copies the bytes to where the reader finds them, and returns their position; or `keep_inline`.
     virtual std::uint64_t place(std::span<const std::byte>) { return keep_inline; }
 };
@@ -66,7 +66,7 @@ class ReadContext {
 public:
     virtual ~ReadContext() = default;
 
-    virtual Taker* taker() { return nullptr; }
+    virtual HandleSource* taker() { return nullptr; }
     /// What `place()` copied to `position`. Throws SerializationError unless `size` bytes lie there.
     virtual std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) {
         static_cast<void>(position);

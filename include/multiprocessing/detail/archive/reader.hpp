@@ -91,7 +91,7 @@ public:
     }
 
     /// Who yields shared handles; null if nobody does.
-    Taker* taker() const { return context_ ? context_->taker() : nullptr; }
+    HandleSource* taker() const { return context_ ? context_->taker() : nullptr; }
 
     ReadObjects& shared_objects() noexcept { return shared_; }
 

@@ -20,11 +20,11 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Of a message that is sent.
-class Departure final : public WriteContext, public Giver {
+class SentMessage final : public WriteContext, public HandleSink {
 public:
-    explicit Departure(const Transport& transport) : transport_(transport) {}
+    explicit SentMessage(const Transport& transport) : transport_(transport) {}
 
-    Giver* giver() override { return this; }
+    HandleSink* giver() override { return this; }
     void give(std::shared_ptr<SharedObject>) override {
         throw SerializationError(
             "multiprocessing: a shared handle is not sent, but passed to a process or task as an "
@@ -53,11 +53,11 @@ private:
 };
 
 /// Of a message that is received.
-class Arrival final : public ReadContext, public Taker {
+class ReceivedMessage final : public ReadContext, public HandleSource {
 public:
-    explicit Arrival(Incoming& message) : message_(message) {}
+    explicit ReceivedMessage(Incoming& message) : message_(message) {}
 
-    Taker* taker() override { return this; }
+    HandleSource* taker() override { return this; }
     LeaseEntry take() override {
         throw SerializationError(
             "multiprocessing: a message names a shared object; these do not come over a Connection");
@@ -71,7 +71,7 @@ public:
                 "multiprocessing: a Connection was received, but this process has no room for "
                 "its descriptor (`ulimit -n`)");
         }
-        return Taker::take_handle(word);
+        return HandleSource::take_handle(word);
     }
 
 private:

@@ -118,7 +118,7 @@ public:
         return std::make_unique<RingTransport>(rings_, side_, stream_->duplicate_stream());
     }
 
-    void give(Giver& giver, Writer& writer) override {
+    void give(HandleSink& giver, Writer& writer) override {
         if (!giver.reaches_shared_memory()) {
             leave_rings();
             return stream_->give(giver, writer);
@@ -129,7 +129,7 @@ public:
         stream_->give_stream(giver, writer);
     }
     /// What give() of any Transport has written.
-    static std::unique_ptr<Transport> take(Taker& taker, Reader& reader) {
+    static std::unique_ptr<Transport> take(HandleSource& taker, Reader& reader) {
         if (!reader.flag()) return StreamTransport::take(taker, reader);
         const auto side = reader.raw<std::uint8_t>();
         if (side > 1) reader.fail("an end of a Pipe is neither of the two");

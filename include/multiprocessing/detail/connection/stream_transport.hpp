@@ -170,12 +170,12 @@ public:
             new StreamTransport(platform::Stream(stream_.handle().duplicate()), options_, shared_));
     }
 
-    void give(Giver& giver, Writer& writer) override {
+    void give(HandleSink& giver, Writer& writer) override {
         writer.raw(std::uint8_t{0}); // no ring
         give_stream(giver, writer);
     }
     /// What was read ahead goes along, with the handles that came with it: the receiver has to see it first.
-    void give_stream(Giver& giver, Writer& writer) {
+    void give_stream(HandleSink& giver, Writer& writer) {
         std::lock_guard lock{shared_->receiving};
         platform::Inbox& inbox = shared_->inbox;
         inbox.take_arrived(); // of a body: nobody honest sends them there
@@ -198,7 +198,7 @@ public:
         inbox.take(ahead); // now that nothing can fail any more
         inbox.take_arrived();
     }
-    static std::unique_ptr<StreamTransport> take(Taker& taker, Reader& reader) {
+    static std::unique_ptr<StreamTransport> take(HandleSource& taker, Reader& reader) {
         platform::Handle handle = taker.take_handle(reader.raw<std::uint64_t>());
         const bool both_ways = reader.flag();
         const bool has_bells = reader.flag();

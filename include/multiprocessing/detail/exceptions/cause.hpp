@@ -58,7 +58,7 @@ inline RemoteCause current_cause() {
     } catch (...) {}
     cause.type = current_exception_type();
     cause.pid = platform::current_pid();
-    Self& me = self();
+    ThisProcess& me = this_process();
     std::lock_guard lock{me.mutex};
     cause.process = me.identity.name;
     return cause;

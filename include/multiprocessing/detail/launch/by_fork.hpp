@@ -21,9 +21,9 @@ namespace multiprocessing::inline v1::detail {
 
 /// Once per process: what a fork beside threads may do.
 inline void warn_of_threads(StartNotes& notes) {
-    std::atomic<bool>& warned = self().warned_of_threads;
+    std::atomic<bool>& warned = this_process().warned_of_threads;
     if (warned.load(std::memory_order_relaxed)) return;
-    const std::optional<int> threads = platform::foreign_threads(self().own_threads);
+    const std::optional<int> threads = platform::foreign_threads(this_process().own_threads);
     if (threads == 0 || warned.exchange(true)) return;
     notes.warnings.push_back("fork() beside " + (threads ? std::to_string(*threads) : "an unknown number of") +
                              " other thread(s): a lock that one of them holds stays locked in the child for "
@@ -31,21 +31,22 @@ inline void warn_of_threads(StartNotes& notes) {
 }
 
 /// The child's side of a fork; does not return, and lets nothing unwind into the frames that it shares with its parent.
-[[noreturn]] inline void live_as_fork(Birth& birth, const LaunchRequest& request, TreeMember& parent,
+[[noreturn]] inline void live_as_fork(PendingChild& birth, const LaunchRequest& request, TreeMember& parent,
                                       const Thunk& target) noexcept {
     try {
         ChildRecord& record = parent.space.at<ChildRecord>(birth.start.record);
         process_wide<Tree>().join(parent.owner, birth.start.name, &record.touched);
         become_child(birth.start, std::move(birth.strand.child), std::move(birth.alive.writer));
         // From here on they are this process's own: a child of its will not have them. The request is never destroyed here.
-        for (const platform::Handle& handle : handles_of(request)) self().given.emplace_back(handle.native());
+        for (const platform::Handle& handle : handles_of(request))
+            this_process().given.emplace_back(handle.native());
         platform::take_null_input();
         request.mask.apply();
     } catch (const std::exception& error) { refuse_child(birth.start, error); }
     run_child(birth.start, request.payload, target);
 }
 
-inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request, StartNotes& notes) {
+inline platform::Child start_by_fork(PendingChild& birth, const LaunchRequest& request, StartNotes& notes) {
     warn_of_threads(notes);
     platform::flush_standard_streams(); // else what is buffered here is written twice
     platform::HandleTraits::keep_in_forked_child(birth.strand.child.native());
@@ -59,8 +60,8 @@ inline platform::Child start_by_fork(Birth& birth, const LaunchRequest& request,
     TreeMember& parent = tree();
     process_wide<Tree>().prepare_join();
     const Thunk& target = resolve(request.target, request.target_file);
-    self().starts_child_by_fork = true;
-    const ScopeExit started{[] { self().starts_child_by_fork = false; }};
+    this_process().starts_child_by_fork = true;
+    const ScopeExit started{[] { this_process().starts_child_by_fork = false; }};
     // A signal handler that calls std::exit() in the middle of the fork would find every lock taken, by its own thread.
     const platform::AllSignalsBlocked in_one_piece;
     const int pid = platform::fork_process();

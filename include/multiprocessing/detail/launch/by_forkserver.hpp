@@ -27,7 +27,7 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Holding `mutex`.
-inline std::shared_ptr<ForkServer> make_server(Launching& launching, platform::Surroundings now) {
+inline std::shared_ptr<ForkServer> make_server(LaunchState& launching, platform::Surroundings now) {
     LaunchRequest request{StartMethod::spawn,
                           {"ForkServer", true, {}},
                           thunk_address<ServeForks, TargetFrame>(),
@@ -40,7 +40,7 @@ inline std::shared_ptr<ForkServer> make_server(Launching& launching, platform::S
     auto server = std::make_shared<ForkServer>(ForkServer{std::move(here), nullptr, std::move(now),
                                                           std::move(files), std::move(rights),
                                                           launching.preload != nullptr, false, nullptr});
-    Birth birth{request, launching.lifeline()};
+    PendingChild birth{request, launching.lifeline()};
     set_preload(birth.start, launching);
     birth.message = write_message(birth.start, request.payload, {});
     platform::Child process = start_by_spawn(birth, request, launching, there);
@@ -82,7 +82,7 @@ inline void send_handles(const platform::Handle& channel, std::span<const platfo
 /// One start by the fork server. In the order of its members' calls; nothing of it is held by a fork meanwhile.
 class ForkServerStart {
 public:
-    ForkServerStart(const LaunchRequest& request, Launching& launching, StartNotes& notes)
+    ForkServerStart(const LaunchRequest& request, LaunchState& launching, StartNotes& notes)
         : request_(request), launching_(launching), notes_(notes) {}
 
     std::shared_ptr<ChildProcess> run() {
@@ -138,7 +138,7 @@ private:
                 old = std::move(launching_.server);
             if (!launching_.server) launching_.server = make_server(launching_, now);
             server_ = launching_.server;
-            birth_ = std::make_unique<Birth>(request_, launching_.lifeline());
+            birth_ = std::make_unique<PendingChild>(request_, launching_.lifeline());
             birth_->message =
                 write_message(birth_->start, request_.payload, now.changes(server_->surroundings));
             folder_ = now.folder(server_->surroundings);
@@ -247,7 +247,7 @@ private:
         const std::string what =
             "multiprocessing: starting " + request_.identity.name + " by the fork server: ";
         if (!ended.refusal().empty()) throw ProcessError(ended.refusal());
-        if (self().ends_children.load()) throw ProcessError(what + "this process is ending");
+        if (this_process().ends_children.load()) throw ProcessError(what + "this process is ending");
         if (stood_still_ && !server_->ready && server_->preloads)
             throw ProcessError(what +
                                "the function of set_forkserver_preload() has neither returned nor used a "
@@ -299,10 +299,10 @@ private:
     }
 
     const LaunchRequest& request_;
-    Launching& launching_;
+    LaunchState& launching_;
     StartNotes& notes_;
     std::shared_ptr<ForkServer> server_;
-    std::unique_ptr<Birth> birth_;
+    std::unique_ptr<PendingChild> birth_;
     platform::Handle folder_;
     std::size_t sent_ = 0;
     bool fits_ = true; // the server has the rights that the child should have

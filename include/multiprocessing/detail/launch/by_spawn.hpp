@@ -27,7 +27,7 @@ namespace multiprocessing::inline v1::detail {
 inline constexpr char child_marker[] = "--multiprocessing-child";
 
 /// Starts the program anew as the child that the birth's message is for. `channel`, if valid, is passed as well.
-inline platform::Child start_by_spawn(Birth& birth, const LaunchRequest& request, Launching& launching,
+inline platform::Child start_by_spawn(PendingChild& birth, const LaunchRequest& request, LaunchState& launching,
                                       const platform::Handle& channel = {}) {
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
                                                               : launching.executable};
@@ -43,7 +43,7 @@ inline platform::Child start_by_spawn(Birth& birth, const LaunchRequest& request
     spawn.argument(std::to_string(handles.size()));
     for (const platform::Handle& handle : handles) pass(handle);
     pass(birth.alive.writer);
-    for (const platform::Handle& handle : self().alive) pass(handle);
+    for (const platform::Handle& handle : this_process().alive) pass(handle);
     spawn.signal_mask(request.mask);
     for (const auto& [name, value] : request.env) spawn.variable(name, value ? value->c_str() : nullptr);
     platform::flush_standard_streams(); // so that lines come out in order
@@ -70,14 +70,14 @@ inline void enter_if_spawned() {
             throw ProcessError("multiprocessing: it was started as if it were a child of its own, but " +
                                reason);
         const Position position = std::strtoull(arguments[4].c_str(), nullptr, 10);
-        self().channel = adopt(arguments[5]);
+        this_process().channel = adopt(arguments[5]);
         const std::size_t handles = std::strtoull(arguments[6].c_str(), nullptr, 10);
         std::size_t next = 7;
-        for (; next < 7 + handles; ++next) self().given.push_back(adopt(arguments.at(next)));
+        for (; next < 7 + handles; ++next) this_process().given.push_back(adopt(arguments.at(next)));
         platform::Handle alive = adopt(arguments.at(next));
         for (std::size_t i = next + 1; i < arguments.size(); ++i) {
-            self().alive.push_back(adopt(arguments[i]));
-            platform::HandleTraits::keep_in_forked_child(self().alive.back().native());
+            this_process().alive.push_back(adopt(arguments[i]));
+            platform::HandleTraits::keep_in_forked_child(this_process().alive.back().native());
         }
         auto space = std::make_shared<Space>(std::move(space_handle));
         ChildMessage message = read_message(*space, position);

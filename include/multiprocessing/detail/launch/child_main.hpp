@@ -42,7 +42,7 @@ namespace multiprocessing::inline v1::detail {
     hooks.run(finish_child, code);
     if (hooks.begins(EndStep::children)) end_children();
     if (hooks.begins(EndStep::streams)) platform::flush_standard_streams();
-    Self& me = self();
+    ThisProcess& me = this_process();
     if (hooks.begins(EndStep::last)) {
         keep_names();
         if (platform::report_before_exit(!me.has_lost_stacks()) && code == 0)
@@ -57,7 +57,7 @@ namespace multiprocessing::inline v1::detail {
 /// the ends that its parent prepared for it. Of `start`, what nobody else needs is taken.
 inline void become_child(ChildStart& start, platform::Handle strand, platform::Handle alive) {
     platform::hold(strand); // before all else: from here on it ends with its parent
-    Self& me = self();
+    ThisProcess& me = this_process();
     me.begin_life();
     {
         std::lock_guard lock{me.mutex};
@@ -81,7 +81,7 @@ inline void become_child(ChildStart& start, platform::Handle strand, platform::H
 
 /// The child cannot be what it was started for: it says so, also to its parent, and ends.
 [[noreturn]] inline void refuse_child(const ChildStart& start, const std::exception& error) noexcept {
-    if (ChildRecord* const record = self().record) {
+    if (ChildRecord* const record = this_process().record) {
         std::strncpy(record->refusal, error.what(), sizeof record->refusal - 1);
         record->stage.store(ChildStage::refused, std::memory_order_release);
     }
@@ -110,16 +110,16 @@ inline void enter_own_surroundings(const ChildStart& start) {
     if (platform::exit_interception(finish_child)) {
         // finish_child ends the children, after the functions of at_child_exit(). An exit handler for it, being later,
         // would come before them.
-        Launching& launching = process_wide<Launching>();
+        LaunchState& launching = process_wide<LaunchState>();
         std::lock_guard lock{launching.mutex};
         launching.ends_children = true;
     }
-    self().record->stage.store(ChildStage::running, std::memory_order_release);
+    this_process().record->stage.store(ChildStage::running, std::memory_order_release);
     int code = 0;
     try {
         if (start.has_preload) run_preload(start.preload);
         // Not converted from the vector: the constructor for ranges costs each program 15 ms to compile.
-        std::vector<platform::Handle> handles = std::move(self().given);
+        std::vector<platform::Handle> handles = std::move(this_process().given);
         TargetFrame frame{payload, {start.given.data(), start.given.size()}, {handles.data(), handles.size()}};
         target.entry(&frame);
     } catch (...) {

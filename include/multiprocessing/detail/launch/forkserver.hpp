@@ -75,15 +75,15 @@ inline void await_approval(Space& space, ChildRecord& record) {
         const platform::Handle error = take(request.has_error);
         const platform::Handle folder = take(request.has_folder);
         while (next < handles.size()) { // from here on our own: not for a child of ours
-            self().given.emplace_back(handles[next].release());
+            this_process().given.emplace_back(handles[next].release());
             ++next;
         }
 
         message = read_message(server.space, request.message);
-        self().alive.pop_back(); // that one says the server is alive; the ancestors' are ours, too
+        this_process().alive.pop_back(); // that one says the server is alive; the ancestors' are ours, too
         ChildRecord& record = server.space.at<ChildRecord>(message.start.record);
         process_wide<Tree>().join(server.owner, message.start.name, &record.touched, shares_ids);
-        platform::ignore_interrupt(self().ignored_interrupt_before);
+        platform::ignore_interrupt(this_process().ignored_interrupt_before);
         become_child(message.start, std::move(strand), std::move(alive));
         platform::take_standard_outputs({output.native(), error.native()});
         limit.restore();
@@ -99,7 +99,7 @@ inline void await_approval(Space& space, ChildRecord& record) {
 /// It should have one thread, and a copy costs the same however large the parent is, as the server was made anew.
 struct ServeForks {
     static void run(TargetFrame&) {
-        const platform::Handle channel = std::move(self().channel);
+        const platform::Handle channel = std::move(this_process().channel);
         // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every copy anew.
         platform::take_standard_outputs(platform::standard_outputs());
         const platform::HandleLimit limit =
@@ -142,7 +142,7 @@ private:
         TreeMember& server = tree();
         ChildRecord& record = server.space.at<ChildRecord>(request.record);
         process_wide<Tree>().prepare_join();
-        self().starts_child_by_fork = true;
+        this_process().starts_child_by_fork = true;
         before_fork(); // this kind of fork does not run the handlers of fork()
         std::optional<int> pid;
         int error = 0;
@@ -151,7 +151,7 @@ private:
         } catch (const std::system_error& refused) { error = refused.code().value(); }
         const bool in_child = pid && *pid == 0;
         after_fork(in_child);
-        self().starts_child_by_fork = false;
+        this_process().starts_child_by_fork = false;
         if (in_child) live_as_copy(request, message.handles, server, limit, shares_ids);
         return {pid.value_or(0), error};
     }

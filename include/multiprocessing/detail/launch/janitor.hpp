@@ -34,21 +34,22 @@ inline constexpr char janitor_marker[] = "--multiprocessing-janitor";
 
 /// Starts it. It is not tied to this process, and nobody waits for it.
 inline void start_janitor() {
-    Launching& launching = process_wide<Launching>();
+    LaunchState& launching = process_wide<LaunchState>();
     const DeferredLog written_afterwards;
     std::lock_guard lock{launching.mutex};
     launching.hold_tree();
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
                                                               : launching.executable};
     // The main process's, of all that we hold. It has the reading end itself, which nobody can refuse.
-    const platform::Handle end =
-        self().tree_end.valid() ? self().tree_end.duplicate() : platform::reading_end(self().alive.front());
+    const platform::Handle end = this_process().tree_end.valid()
+                                     ? this_process().tree_end.duplicate()
+                                     : platform::reading_end(this_process().alive.front());
     spawn.argument(janitor_marker);
     spawn.argument(spawn.pass(tree().space.handle()));
     spawn.argument(spawn.pass(end));
     const platform::AllSignalsBlocked blocked; // it ends by itself
     spawn.signal_mask(platform::SignalMask::of_caller());
-    self().janitor = platform::spawn(spawn).pid();
+    this_process().janitor = platform::spawn(spawn).pid();
 }
 
 /// If this program was started as a janitor, is one, and does not return.

@@ -18,7 +18,7 @@ namespace multiprocessing::inline v1::detail {
 
 /// Whether the program can be started anew as a child at all.
 inline void require_freeze_support(StartMethod method) {
-    if (method == StartMethod::fork || self().is_prepared()) return;
+    if (method == StartMethod::fork || this_process().is_prepared()) return;
     throw std::runtime_error(
         "multiprocessing: starting a process by '" + std::string(to_string(method)) +
         "' runs this program anew, and it has to be told what it is then: call "
@@ -30,7 +30,7 @@ inline std::shared_ptr<ChildProcess> launch(const LaunchRequest& request) {
     require_available(request.method);
     require_freeze_support(request.method);
     children().reap(); // as Python does
-    Launching& launching = process_wide<Launching>();
+    LaunchState& launching = process_wide<LaunchState>();
     StartNotes notes; // written when nothing is held any more
     if constexpr (platform::can_fork) {
         if (request.method == StartMethod::forkserver) return ForkServerStart{request, launching, notes}.run();
@@ -38,7 +38,7 @@ inline std::shared_ptr<ChildProcess> launch(const LaunchRequest& request) {
     const NotToEndIn part;
     std::lock_guard lock{launching.mutex};
     prepare_first_start(launching);
-    Birth birth{request, launching.lifeline()};
+    PendingChild birth{request, launching.lifeline()};
     platform::Child process;
     if (request.method == StartMethod::spawn) {
         birth.message = write_message(birth.start, request.payload, {});

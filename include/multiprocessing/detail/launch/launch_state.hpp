@@ -54,7 +54,7 @@ inline void end_server(ForkServer& server) {
 
 /// Starts are made one after the other: a fork beside another start would copy that one's handles, and a stray copy of
 /// the end of a pipe is a child that never seems to end.
-class Launching {
+class LaunchState {
 public:
     static constexpr StateSlot slot = StateSlot::launching;
 
@@ -79,7 +79,7 @@ public:
 
     /// Before the first child. Holding `mutex`.
     void hold_tree() {
-        Self& me = self();
+        ThisProcess& me = this_process();
         std::lock_guard lock{me.mutex};
         detail::hold_tree(me);
     }
@@ -112,7 +112,7 @@ private:
 };
 
 /// The function of set_forkserver_preload(), if there is one, is run by that child first. Holding `mutex`.
-inline void set_preload(ChildStart& start, const Launching& launching) {
+inline void set_preload(ChildStart& start, const LaunchState& launching) {
     start.has_preload = launching.preload != nullptr;
     if (start.has_preload) start.preload = code_address_of(reinterpret_cast<const void*>(launching.preload));
 }
@@ -150,13 +150,13 @@ inline std::string folder_for(const LaunchRequest& request) {
 }
 
 /// What is prepared for one child. Whatever does not become a ChildProcess is undone with it.
-class Birth {
+class PendingChild {
 public:
-    Birth(const LaunchRequest& request, platform::Lifeline& lifeline)
+    PendingChild(const LaunchRequest& request, platform::Lifeline& lifeline)
         : strand(lifeline.strand()),
           alive(platform::make_pipe()),
           record_(tree().heap.allocate_zeroed(sizeof(ChildRecord))) {
-        Self& me = self();
+        ThisProcess& me = this_process();
         {
             std::lock_guard lock{me.mutex};
             start.parent = me.identity;
@@ -175,15 +175,15 @@ public:
         start.cwd = folder_for(request);
         start.serves = request.serves;
         child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);
-        // Before the child can run. What it is never told of ends with the Birth.
+        // Before the child can run. What it is never told of ends with the PendingChild.
         ScopeExit end_given{[&] { leases().end(start.name); }};
         for (const auto& object : request.given) start.given.push_back(leases().give(object, start.name));
         children().expect();
         end_given.release();
     }
-    Birth(const Birth&) = delete;
-    Birth& operator=(const Birth&) = delete;
-    ~Birth() {
+    PendingChild(const PendingChild&) = delete;
+    PendingChild& operator=(const PendingChild&) = delete;
+    ~PendingChild() {
         if (!child_) return;
         // It may have run for a moment before it was given up and ended.
         if (record().touched.load(std::memory_order_acquire) != 0) {
@@ -223,15 +223,15 @@ private:
 
 /// At the end of this process: its children end, and its fork server.
 inline void end_children() {
-    self().ends_children.store(true);
+    this_process().ends_children.store(true);
     // A signal handler ends the process in the middle of a start, say. The children end with it, by the lifeline.
     if (NotToEndIn::any()) return;
     children().end_all();
-    process_wide<Launching>().stop_server();
+    process_wide<LaunchState>().stop_server();
 }
 
 /// Before the first start of this process. Holding `mutex`.
-inline void prepare_first_start(Launching& launching) {
+inline void prepare_first_start(LaunchState& launching) {
     if (!std::exchange(launching.ends_children, true)) std::atexit(end_children);
     launching.hold_tree();
 }

@@ -51,7 +51,8 @@ struct ThisThread {
             held = 0; // a copy holds nothing of the other's
             skips = 0;
         }
-        if (platform::are_apart(self().id_space.load(std::memory_order_relaxed), platform::id_space())) {
+        if (platform::are_apart(this_process().id_space.load(std::memory_order_relaxed),
+                                platform::id_space())) {
             throw std::logic_error(
                 "multiprocessing: this process is in another pid or time namespace than the program that its "
                 "locks, queues and Pipes come from: there nobody could tell whether it lives, so it may not "

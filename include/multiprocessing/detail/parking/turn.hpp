@@ -13,20 +13,20 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Holds a lock, if it could be had in time.
-class Turn {
+class RecoveringLockGuard {
 public:
-    Turn() noexcept = default;
-    Turn(RecoveringLock& lock, const platform::Parking& parking, const Deadline& deadline)
+    RecoveringLockGuard() noexcept = default;
+    RecoveringLockGuard(RecoveringLock& lock, const platform::Parking& parking, const Deadline& deadline)
         : lock_(&lock), parking_(&parking), mine_(lock.acquire(parking, this_thread(), deadline)) {}
-    Turn(Turn&& other) noexcept
+    RecoveringLockGuard(RecoveringLockGuard&& other) noexcept
         : lock_(other.lock_), parking_(other.parking_), mine_(std::exchange(other.mine_, false)) {}
-    Turn& operator=(Turn&& other) noexcept {
+    RecoveringLockGuard& operator=(RecoveringLockGuard&& other) noexcept {
         std::swap(lock_, other.lock_);
         std::swap(parking_, other.parking_);
         std::swap(mine_, other.mine_);
         return *this;
     }
-    ~Turn() { end(); }
+    ~RecoveringLockGuard() { end(); }
     /// There is something to do, and the deadline was perhaps 0: whoever is at it only copies a record, which is there.
     bool try_longer() {
         mine_ = lock_->acquire(*parking_, this_thread(), Deadline::after(slice));

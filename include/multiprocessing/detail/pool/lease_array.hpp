@@ -49,7 +49,7 @@ public:
 
     /// The receiver of a copy has ended the work: nobody takes anything by these leases any more. What it kept is `receiver`'s.
     void pass_on(std::size_t copy, std::uint64_t receiver) {
-        if (objects_.empty() || !holders_[copy] || copies_ != self().copies()) return;
+        if (objects_.empty() || !holders_[copy] || copies_ != this_process().copies()) return;
         leases().transfer(std::exchange(holders_[copy], 0), receiver);
         for (std::size_t i = 0; i < objects_.size(); ++i) let_go(tree(), entries(copy)[i].grips);
     }
@@ -68,7 +68,8 @@ private:
     std::vector<std::shared_ptr<SharedObject>> objects_; // pinned as long as the work lasts
     std::vector<std::uint64_t> holders_;                 // by copy
     std::uint64_t afterwards_ = 0;
-    std::uint32_t copies_ = self().copies(); // in a copy that a fork made, all this is the other process's
+    std::uint32_t copies_ =
+        this_process().copies(); // in a copy that a fork made, all this is the other process's
     Block array_;
 };
 

@@ -93,13 +93,13 @@ public:
     KeptLeases(const KeptLeases&) = delete;
     KeptLeases& operator=(const KeptLeases&) = delete;
     ~KeptLeases() {
-        if (copies_ == self().copies()) leases().end(holder);
+        if (copies_ == this_process().copies()) leases().end(holder);
     }
 
     const std::uint64_t holder = leases().new_holder();
 
 private:
-    const std::uint32_t copies_ = self().copies();
+    const std::uint32_t copies_ = this_process().copies();
 };
 
 } // namespace multiprocessing::inline v1::detail

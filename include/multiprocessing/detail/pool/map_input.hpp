@@ -79,7 +79,7 @@ public:
     /// Elements of any other kind, as an archive that can be read from any element on.
     template <class Element, class Range>
     void take_archive(Range&& range) {
-        Giving<Placing> context;
+        ArgumentContext<SpaceWriteContext> context;
         Writer writer{&context};
         std::vector<MapItem> places;
         if constexpr (std::ranges::sized_range<Range>)
@@ -125,7 +125,7 @@ public:
 
     template <class F>
     void take_callable(const F& function) {
-        Giving<Placing> context;
+        ArgumentContext<SpaceWriteContext> context;
         Writer writer{&context};
         encode_function<F>(writer, function);
         const auto message = writer.view();
@@ -178,7 +178,7 @@ private:
     /// Where the elements are. They stay there as long as the map's work lasts, whatever becomes of the vector.
     template <class Vector>
     Parcel in_place(const Vector& vector) {
-        Giving<> giving;
+        ArgumentContext<> giving;
         vector.give(giving);
         objects_.push_back(std::move(giving.objects.front()));
         const auto elements = vector.span();

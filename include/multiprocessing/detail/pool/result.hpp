@@ -45,7 +45,7 @@ public:
 
     virtual ~ResultState() {
         // Its task goes on running; an error of it will be logged.
-        if (work_ && copies_ == self().copies()) core_->release(work_);
+        if (work_ && copies_ == this_process().copies()) core_->release(work_);
     }
 
     bool ready() {
@@ -114,7 +114,7 @@ public:
     bool successful() const noexcept { return !error_; }
 
 protected:
-    ResultState(std::shared_ptr<PoolCore> core, std::shared_ptr<Work> work, bool shows_progress = false)
+    ResultState(std::shared_ptr<PoolTable> core, std::shared_ptr<Work> work, bool shows_progress = false)
         : core_(std::move(core)), shows_progress_(shows_progress), work_(std::move(work)) {}
 
     virtual Value read_from(Work&) { return {}; }
@@ -123,13 +123,13 @@ protected:
     }
     bool is_read() const noexcept { return stage_.load(std::memory_order_acquire) == read; }
 
-    const std::shared_ptr<PoolCore> core_;
+    const std::shared_ptr<PoolTable> core_;
 
 private:
     enum Stage : std::uint8_t { fresh, reading, read };
 
     void require_owner() const {
-        if (copies_ != self().copies())
+        if (copies_ != this_process().copies())
             throw std::logic_error("multiprocessing: a result belongs to the process that asked for it: get() "
                                    "it there, and pass the value");
     }
@@ -179,7 +179,7 @@ private:
         return true;
     }
 
-    const std::uint32_t copies_ = self().copies();
+    const std::uint32_t copies_ = this_process().copies();
     const bool shows_progress_ = false;
     std::atomic<Stage> stage_{fresh};
     std::optional<Value> value_; // this and the next are written before the stage says `read`
@@ -200,7 +200,7 @@ class TaskResult final : public ResultState<R> {
 public:
     using Value = typename ResultState<R>::Value;
 
-    TaskResult(std::shared_ptr<PoolCore> core, std::shared_ptr<TaskWork> work)
+    TaskResult(std::shared_ptr<PoolTable> core, std::shared_ptr<TaskWork> work)
         : ResultState<R>(std::move(core), std::move(work)) {}
 
 private:
@@ -230,7 +230,7 @@ class MapResult final : public ResultState<MapValue<E>> {
 public:
     using Value = typename Base::Value;
 
-    MapResult(std::shared_ptr<PoolCore> core, std::shared_ptr<MapWork> work, Progress progress)
+    MapResult(std::shared_ptr<PoolTable> core, std::shared_ptr<MapWork> work, Progress progress)
         : Base(std::move(core), std::move(work), progress.wanted()), display_(std::move(progress)) {}
 
 private:

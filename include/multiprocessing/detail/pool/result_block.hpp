@@ -61,16 +61,16 @@ inline std::span<const std::byte> outcome_message(const Parcel& outcome) {
 
 /// Finds what a message of an outcome refers to, and takes over, in their order, the objects that it hands over. They live on
 /// when the outcome is freed.
-class Inheriting final : public Finding, public Taker {
+class ReceivedResult final : public SpaceReadContext, public HandleSource {
 public:
-    explicit Inheriting(const Parcel& outcome) {
+    explicit ReceivedResult(const Parcel& outcome) {
         if (!outcome.block) return;
         auto& head = tree().space.at<OutcomeHead>(outcome.block);
         objects_ = std::span(head.list(), static_cast<std::size_t>(head.blocks))
                        .last(static_cast<std::size_t>(head.objects));
     }
 
-    Taker* taker() override { return this; }
+    HandleSource* taker() override { return this; }
     LeaseEntry take() override {
         if (objects_.empty())
             throw SerializationError(

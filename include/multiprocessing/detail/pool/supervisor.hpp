@@ -37,7 +37,7 @@ namespace multiprocessing::inline v1::detail {
 class Supervisor {
 public:
     /// Starts the workers by `plan`, and the thread. If one of them cannot be started, those that were are ended.
-    Supervisor(std::shared_ptr<PoolCore> core, LaunchRequest plan, std::uint64_t most_tasks)
+    Supervisor(std::shared_ptr<PoolTable> core, LaunchRequest plan, std::uint64_t most_tasks)
         : core_(std::move(core)), plan_(std::move(plan)), most_tasks_(most_tasks), workers_(core_->workers()) {
         ScopeExit end_started{[this] {
             note_busy(TaskState::run, TaskState::doom);
@@ -45,8 +45,8 @@ public:
         }};
         for (std::uint32_t i = 0; i < workers_.size(); ++i) start(i);
         const platform::AllSignalsBlocked program_handles_signals;
-        ++self().own_threads;
-        ScopeExit no_thread{[] { --self().own_threads; }};
+        ++this_process().own_threads;
+        ScopeExit no_thread{[] { --this_process().own_threads; }};
         thread_ = new std::thread([this] { run(); });
         no_thread.release();
         end_started.release();
@@ -55,7 +55,7 @@ public:
     Supervisor& operator=(const Supervisor&) = delete;
 
     ~Supervisor() {
-        if (copies_ != self().copies())
+        if (copies_ != this_process().copies())
             return; // in a copy made by a fork there is no such thread; it stays forgotten
         terminate();
         join();
@@ -69,7 +69,7 @@ public:
 
     bool is_terminated() const noexcept { return terminated_.load(); }
 
-    /// Waits for the thread, which ends when all workers have. After PoolCore::close() or terminate(). Throws
+    /// Waits for the thread, which ends when all workers have. After PoolTable::close() or terminate(). Throws
     /// `std::logic_error` in a sink of the log that this thread itself has called.
     void join() {
         if (std::this_thread::get_id() == thread_id_.load(std::memory_order_acquire)) {
@@ -86,7 +86,7 @@ public:
         if (!thread_) return;
         thread_->join();
         delete std::exchange(thread_, nullptr);
-        --self().own_threads;
+        --this_process().own_threads;
     }
 
 private:
@@ -164,7 +164,7 @@ private:
             if (workers_[i].process && workers_[i].process->look()) bury(i);
             workers_[i].may_have_ended = false;
         }
-        const bool leaving = terminated_.load() || self().ends_children.load();
+        const bool leaving = terminated_.load() || this_process().ends_children.load();
         if (leaving) {
             end_pool(std::make_exception_ptr(CancelledError("multiprocessing: the pool was terminated")),
                      false);
@@ -360,7 +360,7 @@ private:
 
     static constexpr unsigned most_failures = 100; // in a row, a slice between two
 
-    const std::shared_ptr<PoolCore> core_;
+    const std::shared_ptr<PoolTable> core_;
     const LaunchRequest plan_;
     const std::uint64_t most_tasks_;
     std::vector<Slot> workers_; // of the thread, once it runs
@@ -369,7 +369,7 @@ private:
     std::atomic<std::thread::id> thread_id_{};
     std::atomic<bool> joining_{false}; // a thread does
     std::thread* thread_ = nullptr;    // a pointer, as a copy that a fork makes of it must not be destroyed
-    const std::uint32_t copies_ = self().copies();
+    const std::uint32_t copies_ = this_process().copies();
 };
 
 } // namespace multiprocessing::inline v1::detail

@@ -35,9 +35,9 @@ namespace multiprocessing::inline v1::detail {
 ///
 /// Under its mutex no code of the program's runs, nothing is written, and nothing is searched for: what a result, a task or
 /// a death concerns is found by its slot.
-class PoolCore {
+class PoolTable {
 public:
-    explicit PoolCore(std::uint32_t workers)
+    explicit PoolTable(std::uint32_t workers)
         : shared_(tree().heap.allocate_zeroed(sizeof(PoolShared))),
           ring_(tree().heap.allocate(sizeof(TaskRing))),
           lines_(tree().heap.allocate_zeroed(workers * sizeof(WorkerLine))),
@@ -53,16 +53,16 @@ public:
         view_.ring().reset();
         promises_.reserve(workers);
     }
-    ~PoolCore() {
+    ~PoolTable() {
         // No worker is left, and no result: nobody will read what is here.
-        if (copies_ == self().copies()) {
+        if (copies_ == this_process().copies()) {
             for (const auto& work : works_) {
                 if (work) work->discard();
             }
         }
     }
-    PoolCore(const PoolCore&) = delete;
-    PoolCore& operator=(const PoolCore&) = delete;
+    PoolTable(const PoolTable&) = delete;
+    PoolTable& operator=(const PoolTable&) = delete;
 
     const PoolView& view() const noexcept { return view_; }
     Position position() const noexcept { return shared_.position(); }
@@ -520,7 +520,7 @@ private:
     PoolView view_;
     platform::Doorbell bell_;
     const std::shared_ptr<const KeptLeases> kept_leases_ = std::make_shared<const KeptLeases>();
-    const std::uint32_t copies_ = self().copies();
+    const std::uint32_t copies_ = this_process().copies();
 
     mutable Mutex mutex_;
     std::vector<Block> segments_;

@@ -28,7 +28,7 @@ struct TaskCode {
 
     static void run(TaskFrame& frame) {
         const platform::UserCode mark;
-        Taking taking{frame.leases};
+        ReceivedArguments taking{frame.leases};
         Reader reader{frame.arguments, &taking};
         auto call = ReceivedCall<F, typename Call::Carried>::read(reader);
         if constexpr (std::is_void_v<typename Call::Returned>) {
@@ -77,11 +77,11 @@ struct MapCode {
         const platform::UserCode mark;
         std::optional<F>
             function; // read with the first item: a function that cannot be read fails as an item does
-        std::optional<Taking> taking;
+        std::optional<ReceivedArguments> taking;
         bool quick = false; // items of less than 100 ns are noted by blocks of 64
         bool measured = false;
         while (frame.claim()) {
-            Returning returning;
+            ResultContext returning;
             Writer results{&returning};
             const std::uint64_t end = frame.end();
             std::uint64_t item = frame.begin();
@@ -136,7 +136,7 @@ private:
                      [&]() -> decltype(auto) { return Called::invoke(function, Element(element)); });
             }
         } else {
-            Taking taking{frame.item_leases(item)};
+            ReceivedArguments taking{frame.item_leases(item)};
             Reader reader{frame.item(item), &taking};
             Element element = decode<Element>(reader);
             give(frame, results, item,
@@ -183,13 +183,13 @@ struct WorkerCode<F, Argument...> {
         using Call = CrossingCall<F, Argument...>;
         const platform::UserCode mark;
         Worker worker{WorkerCode<>::setup(frame)};
-        Taking taking{frame.given, frame.handles};
+        ReceivedArguments taking{frame.given, frame.handles};
         Reader reader{frame.payload.subspan(sizeof(WorkerSetup)), &taking};
         // What it was given lives as long as the worker: an initializer keeps such things for the tasks to come.
         std::optional<ReceivedCall<F, typename Call::Carried>> call;
         try {
             call.emplace(ReceivedCall<F, typename Call::Carried>::read(reader));
-            Taking::fulfil(frame.given);
+            ReceivedArguments::fulfil(frame.given);
             static_cast<void>(Call::invoke(call->function, call->arguments));
         } catch (const platform::ThrowProbe&) {
         } catch (...) {

@@ -181,7 +181,7 @@ public:
         if (word.state == TaskState::lost) std::rethrow_exception(loss ? loss : unknown_loss());
         given.pass_on(0, word.owner);
         if (slot_.outcome == Outcome::exception) throw_remote(failure_of(message()));
-        Inheriting inheriting{slot_.result};
+        ReceivedResult inheriting{slot_.result};
         Reader reader{message(), &inheriting};
         return read_value(reader);
     }
@@ -205,7 +205,7 @@ public:
     MapWork(PoolView view, std::uint64_t items) : items_(items), view_(view) {}
     ~MapWork() override {
         // No worker looks at it any more. What one had told of a chunk that was lost afterwards is nobody's.
-        if (!job_ || copies_ != self().copies()) return;
+        if (!job_ || copies_ != this_process().copies()) return;
         for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
             if (chunk(i).cell.load().state != TaskState::done) free_failure(chunk(i));
         }
@@ -321,7 +321,7 @@ public:
         if (const std::exception_ptr error = first_error()) std::rethrow_exception(error);
         for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
             const MapChunk& at = chunk(i);
-            Inheriting inheriting{at.result};
+            ReceivedResult inheriting{at.result};
             Reader reader{at.result.block ? outcome_message(at.result) : std::span<const std::byte>{},
                           &inheriting};
             read_chunk(reader, at.end - begin_of(at));
@@ -403,7 +403,7 @@ private:
     // Why, written before a cell says lost, and while one says that it is not over.
     std::map<std::uint64_t, std::exception_ptr> losses_; // by item
     std::exception_ptr given_up_;                        // what had not ended then
-    const std::uint32_t copies_ = self().copies();
+    const std::uint32_t copies_ = this_process().copies();
 };
 
 } // namespace multiprocessing::inline v1::detail

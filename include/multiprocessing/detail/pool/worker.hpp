@@ -96,7 +96,7 @@ public:
 
     /// Says that `block`, and those that it lists, are about to be told of in a task or chunk; then hands them over.
     /// Killed after this and before the commit, the parent finds them here and frees them.
-    Parcel hand_over(std::span<const std::byte> message, Returning returning) {
+    Parcel hand_over(std::span<const std::byte> message, ResultContext returning) {
         const std::uint64_t objects = returning.objects.size();
         std::vector<Block> placed = std::move(returning.blocks);
         std::move(returning.objects.begin(), returning.objects.end(), std::back_inserter(placed));
@@ -235,7 +235,7 @@ public:
     bool has_failed() const noexcept { return chunk_->failed_item.load(std::memory_order_relaxed) != no_item; }
 
     /// The chunk has been worked through; `results` is the archive of its results, or empty.
-    void commit(Writer& results, Returning returning) {
+    void commit(Writer& results, ResultContext returning) {
         // A failure makes the results worthless.
         if (const auto message = results.view();
             !has_failed() && (!message.empty() || !returning.objects.empty())) {
@@ -308,7 +308,7 @@ private:
 inline void Worker::run_task(const TaskTicket& ticket) {
     TaskSlot& slot = view_.slot(ticket.slot);
     line_.task.store(ticket.slot + std::uint64_t{1}, std::memory_order_relaxed);
-    const auto deliver = [&](Outcome outcome, std::span<const std::byte> message, Returning returning) {
+    const auto deliver = [&](Outcome outcome, std::span<const std::byte> message, ResultContext returning) {
         slot.outcome = outcome;
         if (message.size() <= TaskSlot::inline_bytes && returning.blocks.empty() && returning.objects.empty()) {
             if (!message.empty()) std::memcpy(slot.small_result, message.data(), message.size());
@@ -321,7 +321,7 @@ inline void Worker::run_task(const TaskTicket& ticket) {
         const std::byte* const arguments =
             slot.arguments.block ? view_.bytes(slot.arguments.block) : slot.small_arguments;
         const auto* const leases = &view_.space().at<const LeaseEntry>(slot.leases.block);
-        Returning returning;
+        ResultContext returning;
         Writer result{&returning};
         TaskFrame frame{{arguments, static_cast<std::size_t>(slot.arguments.bytes)},
                         {leases, static_cast<std::size_t>(slot.leases.bytes / sizeof(LeaseEntry))},

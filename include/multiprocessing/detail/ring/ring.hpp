@@ -86,7 +86,7 @@ public:
         bool is_heard = true;
         {
             // A process may be stopped while it holds the lock: then nothing but the deadline ends the wait.
-            Turn turn{producers_.lock, parking, deadline};
+            RecoveringLockGuard turn{producers_.lock, parking, deadline};
             if (!turn.is_mine() && ((full() && !is_shut_down()) || !turn.try_longer()))
                 return is_shut_down() ? RingResult::shut_down : RingResult::timed_out;
             sweep_after_death(space);
@@ -112,7 +112,7 @@ public:
     /// Waits while it is empty. What was put before a shutdown is taken first.
     template <class Sink>
     RingResult take(Space& space, Sink&& sink, const Deadline& deadline) {
-        Turn turn{consumers_.lock, space.parking(), deadline};
+        RecoveringLockGuard turn{consumers_.lock, space.parking(), deadline};
         if (!turn.is_mine() && !insists(turn)) return missed();
         const std::uint64_t consumed = output_.count.load(std::memory_order_relaxed);
         for (std::uint64_t stamp = 0; consumers_.seen == consumed;) {
@@ -144,11 +144,11 @@ public:
     template <class IsOver = Never>
     RingResult begin_take(Space& space, Taking& taking, const Deadline& deadline, const IsOver& is_over = {},
                           int most_idle = any_number) {
-        Turn turn{consumers_.lock, space.parking(), Deadline::passed_long_ago()};
+        RecoveringLockGuard turn{consumers_.lock, space.parking(), Deadline::passed_long_ago()};
         if (!turn.is_mine()) {
             // Another one of this end has it, and may be stopped there.
             const Deadline longest = most_idle == any_number ? deadline : Deadline::after(most_idle * slice);
-            turn = Turn{consumers_.lock, space.parking(), longest.sooner(deadline)};
+            turn = RecoveringLockGuard{consumers_.lock, space.parking(), longest.sooner(deadline)};
             if (!turn.is_mine() && !insists(turn)) return missed();
         }
         const std::uint64_t consumed = output_.count.load(std::memory_order_relaxed);
@@ -196,7 +196,7 @@ public:
     private:
         friend Ring;
 
-        void begin(Ring& ring, Space& space, Turn&& turn, std::uint64_t consumed) {
+        void begin(Ring& ring, Space& space, RecoveringLockGuard&& turn, std::uint64_t consumed) {
             ring_ = &ring;
             space_ = &space;
             consumed_ = consumed;
@@ -210,14 +210,14 @@ public:
         std::uint64_t consumed_ = 0;
         RingCursor at_{};
         bool moves_ = false;
-        Turn turn_;
+        RecoveringLockGuard turn_;
     };
 
 private:
     bool is_limited() const noexcept { return limit_ != 0 || most_bytes_ != 0; }
 
     /// There is something to take for one who did not get the taking end in time: whether he has it after all.
-    bool insists(Turn& turn) { return (size() > 0 || is_shut_down()) && turn.try_longer(); }
+    bool insists(RecoveringLockGuard& turn) { return (size() > 0 || is_shut_down()) && turn.try_longer(); }
     /// What has become of one who does not have it.
     RingResult missed() const {
         return is_shut_down() && size() == 0 ? RingResult::shut_down : RingResult::timed_out;
@@ -263,7 +263,7 @@ private:
     }
 
     /// It was copied out of `at`; the turn is over.
-    void commit(Space& space, Turn& turn, std::uint64_t consumed, RingCursor at, bool moves) {
+    void commit(Space& space, RecoveringLockGuard& turn, std::uint64_t consumed, RingCursor at, bool moves) {
         at.offset += RecordStore::length_of(RecordStore::bytes_at(space, at).size());
         consumers_.at[(consumed + 1) % 2] = at;
         // Release: who sees the count may write over the record.
@@ -276,8 +276,8 @@ private:
     /// Takes the record that is being put, part by part as it comes, in the attempt of that stamp. False if that was not to be:
     /// its writer died, or the ring was shut down.
     template <class Sink>
-    __attribute__((noinline)) bool follow(Space& space, Turn& turn, std::uint64_t consumed, std::uint64_t stamp,
-                                          Sink& sink) {
+    __attribute__((noinline)) bool follow(Space& space, RecoveringLockGuard& turn, std::uint64_t consumed,
+                                          std::uint64_t stamp, Sink& sink) {
         const Draft& draft = input_.draft;
         RingCursor at = consumers_.at[consumed % 2];
         const bool moves = store_.find(space, at, consumed);
@@ -318,7 +318,7 @@ private:
 
     /// Memory is the putting end's affair; but it may be that nobody puts any more.
     void trim(Space& space, std::uint64_t consumed) {
-        const Turn turn{producers_.lock, space.parking(), Deadline::passed_long_ago()};
+        const RecoveringLockGuard turn{producers_.lock, space.parking(), Deadline::passed_long_ago()};
         if (!turn.is_mine()) return; // then whoever puts does it
         sweep_after_death(space);
         const std::uint64_t produced = input_.count.load(std::memory_order_relaxed);
@@ -381,7 +381,7 @@ private:
     __attribute__((noinline)) RingResult after_shutdown(Space& space, std::uint64_t consumed,
                                                         const Deadline& deadline) {
         {
-            Turn turn{producers_.lock, space.parking(), deadline};
+            RecoveringLockGuard turn{producers_.lock, space.parking(), deadline};
             if (!turn.is_mine() && !turn.try_longer())
                 return has_record(consumed) ? RingResult::done : RingResult::timed_out;
             sweep_after_death(space);

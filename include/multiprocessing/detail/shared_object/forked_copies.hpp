@@ -28,8 +28,8 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Before the first child or copy, in the main process: opens what all its descendants hold, so that the janitor knows when
-/// the last of them has gone. Holding Self's mutex.
-inline void hold_tree(Self& me) {
+/// the last of them has gone. Holding ThisProcess's mutex.
+inline void hold_tree(ThisProcess& me) {
     if constexpr (platform::names_outlive_processes) {
         if (me.parent || !me.alive.empty()) return;
         platform::Pipe pipe = platform::make_pipe();
@@ -115,7 +115,7 @@ public:
 
     void before_fork() {
         ForkSafe::before_fork();
-        if (self().starts_child_by_fork) return; // it gets only what it is passed
+        if (this_process().starts_child_by_fork) return; // it gets only what it is passed
         try {
             State& state = state_.get();
             while (state.unused) {
@@ -141,7 +141,7 @@ public:
         }
         if (in_child) {
             newest_living_.store(0, std::memory_order_relaxed);
-            self().starts_child_by_fork = false;
+            this_process().starts_child_by_fork = false;
         }
         ForkSafe::after_fork(in_child);
     }
@@ -194,7 +194,7 @@ private:
         const std::uint32_t number = state.forks + 1;
         remove_gone(state); // each has a descriptor here
         try {
-            Self& me = self();
+            ThisProcess& me = this_process();
             hold_tree(me);
             me.alive.reserve(me.alive.size() + 1); // for the copy, which may not fail
             platform::Pipe pipe = platform::make_pipe();
@@ -211,7 +211,7 @@ private:
     /// In the copy, which has one thread and holds all mutexes.
     static void enter_copy(State& original) {
         Copy& mine = original.living.back();
-        self().alive.push_back(std::move(mine.writer));
+        this_process().alive.push_back(std::move(mine.writer));
         process_wide<Tree>().set_name_of_copy(mine.name);
     }
 

@@ -37,11 +37,11 @@ class HandleBase {
 public:
     using multiprocessing_handle = void; // Spawnable, but not Serializable
 
-    void give(Giver& giver) const {
+    void give(HandleSink& giver) const {
         require_present();
         giver.give(object_);
     }
-    static Derived take(Taker& taker) { return Derived(Received{take_object(taker, Derived::kind)}); }
+    static Derived take(HandleSource& taker) { return Derived(Received{take_object(taker, Derived::kind)}); }
 
 protected:
     HandleBase()
@@ -76,7 +76,7 @@ protected:
     TreeMember& member() const { return object_->member(); }
     const platform::Parking& parking() const { return object_->member().space.parking(); }
     const std::shared_ptr<SharedObject>& object() const noexcept { return object_; }
-    static std::shared_ptr<SharedObject> take_object(Taker& taker, const char* kind) {
+    static std::shared_ptr<SharedObject> take_object(HandleSource& taker, const char* kind) {
         if (auto known = taker.take_known()) return known;
         return SharedObject::make_given(kind, taker.take());
     }

@@ -19,7 +19,7 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Copies big blocks of a message that is being written into the heap of this process, once.
-class Placing : public WriteContext {
+class SpaceWriteContext : public WriteContext {
 public:
     std::uint64_t place(std::span<const std::byte> bytes) override {
         Block block{tree().heap.allocate(bytes.size())};
@@ -33,9 +33,9 @@ public:
 
 /// Collects the shared objects of a message to a child or task. Leases are given later, when the receiver is known.
 template <class Base = WriteContext>
-class Giving : public Base, public Giver {
+class ArgumentContext : public Base, public HandleSink {
 public:
-    Giver* giver() override { return this; }
+    HandleSink* giver() override { return this; }
     void give(std::shared_ptr<SharedObject> object) override {
         object->address(); // throws here, where the argument is written, if it may not be passed on
         objects.push_back(std::move(object));
@@ -45,7 +45,7 @@ public:
 };
 
 /// The same of a message to a child that is yet to be made, which may have handles of the system as well.
-class GivingToChild final : public Giving<> {
+class ChildArgumentContext final : public ArgumentContext<> {
 public:
     std::uint64_t give_handle(platform::Handle handle) override {
         handles.push_back(std::move(handle));
@@ -56,9 +56,9 @@ public:
 };
 
 /// Collects what a result hands over: big blocks, and shared objects whose owner the caller will be.
-class Returning final : public Placing, public Giver {
+class ResultContext final : public SpaceWriteContext, public HandleSink {
 public:
-    Giver* giver() override { return this; }
+    HandleSink* giver() override { return this; }
     void give(std::shared_ptr<SharedObject> object) override {
         constexpr long handles = 2; // the one that is returned, and this pointer
         objects.push_back(SharedObject::hand_over(object, handles));
@@ -68,7 +68,7 @@ public:
 };
 
 /// Finds the blocks again.
-class Finding : public ReadContext {
+class SpaceReadContext : public ReadContext {
 public:
     std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) override {
         const Space& space = tree().space;
@@ -79,12 +79,12 @@ public:
 };
 
 /// Yields the shared objects, in the order in which they were given.
-class Taking final : public Finding, public Taker {
+class ReceivedArguments final : public SpaceReadContext, public HandleSource {
 public:
-    explicit Taking(std::span<const LeaseEntry> leases, std::span<platform::Handle> handles = {})
+    explicit ReceivedArguments(std::span<const LeaseEntry> leases, std::span<platform::Handle> handles = {})
         : leases_(leases), handles_(handles) {}
 
-    Taker* taker() override { return this; }
+    HandleSource* taker() override { return this; }
     LeaseEntry take() override {
         if (leases_.empty())
             throw SerializationError("multiprocessing: a message names a shared object that was not given");
@@ -95,7 +95,7 @@ public:
 
     platform::Handle take_handle(std::uint64_t word) override {
         if (word >= handles_.size() || !handles_[static_cast<std::size_t>(word)].valid())
-            return Taker::take_handle(word);
+            return HandleSource::take_handle(word);
         return std::move(handles_[static_cast<std::size_t>(word)]);
     }
 

@@ -61,7 +61,7 @@ public:
 
     /// Where it is here; made if need be. Throws `std::logic_error` if this process has no right to it.
     void* address() {
-        if (life_ != self().life()) throw_foreign();
+        if (life_ != this_process().life()) throw_foreign();
         if (void* const known = address_.load(std::memory_order_acquire)) return known;
         if (position_.load(std::memory_order_acquire) == 0) make();
         void* const address = &member_.load(std::memory_order_relaxed)
@@ -135,7 +135,7 @@ private:
 
     const char* const kind_;
     const std::uint64_t bytes_ = 0;
-    const std::uint32_t life_ = self().life();
+    const std::uint32_t life_ = this_process().life();
     const std::uint32_t copies_ = count_copies();
     std::atomic<TreeMember*> member_{nullptr};
     std::atomic<Position> position_{0};

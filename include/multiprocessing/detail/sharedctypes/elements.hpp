@@ -62,10 +62,10 @@ inline constexpr std::size_t most_gap_behind =
                                   : alignof(T) - 1;
 
 struct ValueHead {
-    HeldLock lock; // first: an RLock may refer to it
+    LockBody lock; // first: an RLock may refer to it
 };
 struct ArrayHead {
-    HeldLock lock; // first, as above
+    LockBody lock; // first, as above
     std::uint64_t size;
 };
 struct RawValueHead {};

@@ -22,7 +22,7 @@ namespace multiprocessing::inline v1::detail {
 /// At the normal end of this process: what it made and did not unlink is meant to stay; but for sockets.
 inline void keep_names() noexcept {
     // In the copy that a fork of the program's made, the notes are the other process's.
-    if (self().made_names.load() != platform::current_pid()) return;
+    if (this_process().made_names.load() != platform::current_pid()) return;
     TreeMember* const member = process_wide<Tree>().member_if_any();
     if (!member) return;
     member->space.named_notes().forget_if([&](std::uint64_t identity, Incarnation owner) {
@@ -33,7 +33,7 @@ inline void keep_names() noexcept {
 /// This process is about to give a name to the memory of that identity. Should it be killed, the name goes when the last
 /// process of the tree has gone. Nothing happens in a program that did not call freeze_support(): it cannot start a janitor.
 inline void note_name(std::uint64_t identity) {
-    Self& me = self();
+    ThisProcess& me = this_process();
     void (*const start_janitor)() = me.start_janitor;
     if (identity == 0 || !start_janitor) return;
     TreeMember& member = tree();

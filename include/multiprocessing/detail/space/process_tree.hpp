@@ -124,7 +124,7 @@ private:
         } else {
             platform::join_id_space(member->space.ids());
         }
-        self().id_space.store(member->space.ids().space, std::memory_order_relaxed);
+        this_process().id_space.store(member->space.ids().space, std::memory_order_relaxed);
         member_.store(member, std::memory_order_release);
         return *member;
     }

@@ -51,15 +51,15 @@ class BarrierAction {
         const ActionObjects& objects;
     };
     /// Collects the objects while the state is written. They are made when they are used or passed on, not before.
-    struct Collecting final : WriteContext, Giver {
-        Giver* giver() override { return this; }
+    struct Collecting final : WriteContext, HandleSink {
+        HandleSink* giver() override { return this; }
         void give(std::shared_ptr<SharedObject> object) override { objects.push_back(std::move(object)); }
         ActionObjects objects;
     };
     /// Yields them again, as often as the action is run.
-    struct Yielding final : ReadContext, Taker {
+    struct Yielding final : ReadContext, HandleSource {
         explicit Yielding(std::span<const std::shared_ptr<SharedObject>> all) : left(all) {}
-        Taker* taker() override { return this; }
+        HandleSource* taker() override { return this; }
         LeaseEntry take() override {
             throw SerializationError(
                 "multiprocessing: the action of a Barrier names a shared object that it does not hold");

@@ -20,7 +20,7 @@ namespace multiprocessing::inline v1::detail {
 /// The price: a waiter that was killed counts as waiting for ever. So each notify may leave a pass for it, which a later
 /// notify renews, and which lets another waiter go on without need. Whoever waits for something looks whether it is there
 /// (`wait_for`).
-class SharedCondition {
+class ConditionBody {
 public:
     using Number = std::uint32_t;
 

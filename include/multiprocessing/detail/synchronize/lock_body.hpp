@@ -21,7 +21,7 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Lies in the Space; all zero is a free one that may be taken again by its holder.
-struct HeldLock {
+struct LockBody {
     RecoveringLock lock;
     std::uint32_t plain = 0; ///< Not to be taken again by its holder. Written when it is made.
 
@@ -36,7 +36,7 @@ struct HeldLock {
         const platform::ThreadName holder = lock.holder();
         if (holder == this_thread()) {
             std::string name = [] {
-                Self& me = self();
+                ThisProcess& me = this_process();
                 std::lock_guard guard{me.mutex};
                 return me.identity.name;
             }();

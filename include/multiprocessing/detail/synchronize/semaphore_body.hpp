@@ -13,7 +13,7 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Lies in the Space. What is taken is nobody's: one who dies with it takes it along, as everywhere.
-class SharedSemaphore {
+class SemaphoreBody {
 public:
     static constexpr std::uint32_t most = 0x7FFF'FFFF; // SEM_VALUE_MAX
 
