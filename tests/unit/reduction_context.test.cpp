@@ -53,8 +53,8 @@ struct Surroundings final : WriteContext, ReadContext {
     std::map<std::uint64_t, std::vector<std::byte>> store;
     bool full = false;
 
-    HandleSink* giver() override { return &handles; }
-    HandleSource* taker() override { return &handles; }
+    HandleSink* handle_sink() override { return &handles; }
+    HandleSource* handle_source() override { return &handles; }
     std::uint64_t place(std::span<const std::byte> bytes) override {
         if (full) return keep_inline;
         const std::uint64_t position = 64 * (store.size() + 1);

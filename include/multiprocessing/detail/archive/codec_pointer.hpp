@@ -85,7 +85,7 @@ struct Codec<T, Kind::shared> {
 template <class T>
 struct Codec<T, Kind::handle> {
     static void write(Writer& writer, const T& value) {
-        HandleSink* const giver = writer.giver();
+        HandleSink* const giver = writer.handle_sink();
         if (!giver) {
             throw SerializationError(
                 "multiprocessing: a " + readable(spelled_name<T>()) +
@@ -95,7 +95,7 @@ struct Codec<T, Kind::handle> {
         value.give(*giver);
     }
     static T read(Reader& reader) {
-        HandleSource* const taker = reader.taker();
+        HandleSource* const taker = reader.handle_source();
         if (!taker)
             reader.fail("a " + readable(spelled_name<T>()) +
                         " only comes with the arguments of a process or task");
@@ -106,14 +106,14 @@ struct Codec<T, Kind::handle> {
 template <class T>
 struct Codec<T, Kind::owned_handle> {
     static void write(Writer& writer, const T& value) {
-        HandleSink* const giver = writer.giver();
+        HandleSink* const giver = writer.handle_sink();
         if (!giver)
             writer.fail("it holds a " + readable(spelled_name<T>()) +
                         ", which goes to a process when that is made, or over another Connection");
         value.give(*giver, writer);
     }
     static T read(Reader& reader) {
-        HandleSource* const taker = reader.taker();
+        HandleSource* const taker = reader.handle_source();
         if (!taker) reader.fail("a " + readable(spelled_name<T>()) + " does not come by itself");
         return T::take(*taker, reader);
     }

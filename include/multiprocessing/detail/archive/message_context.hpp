@@ -56,7 +56,7 @@ public:
     virtual ~WriteContext() = default;
 
     /// Who takes shared handles; null where the message may not hold any.
-    virtual HandleSink* giver() { return nullptr; }
+    virtual HandleSink* handle_sink() { return nullptr; }
     /// Copies the bytes to where the reader finds them, and returns their position; or `keep_inline`.
     virtual std::uint64_t place(std::span<const std::byte>) { return keep_inline; }
 };
@@ -66,7 +66,7 @@ class ReadContext {
 public:
     virtual ~ReadContext() = default;
 
-    virtual HandleSource* taker() { return nullptr; }
+    virtual HandleSource* handle_source() { return nullptr; }
     /// What `place()` copied to `position`. Throws SerializationError unless `size` bytes lie there.
     virtual std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) {
         static_cast<void>(position);

@@ -91,7 +91,7 @@ public:
     }
 
     /// Who yields shared handles; null if nobody does.
-    HandleSource* taker() const { return context_ ? context_->taker() : nullptr; }
+    HandleSource* handle_source() const { return context_ ? context_->handle_source() : nullptr; }
 
     ReadObjects& shared_objects() noexcept { return shared_; }
 

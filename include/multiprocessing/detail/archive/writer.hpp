@@ -98,7 +98,7 @@ public:
     }
 
     /// Who takes shared handles; null if nobody does.
-    HandleSink* giver() const { return context_ ? context_->giver() : nullptr; }
+    HandleSink* handle_sink() const { return context_ ? context_->handle_sink() : nullptr; }
 
     /// The objects of the message that have several owners. Most messages have none.
     WrittenObjects& shared_objects() noexcept { return shared_; }

@@ -24,7 +24,7 @@ class SentMessage final : public WriteContext, public HandleSink {
 public:
     explicit SentMessage(const Transport& transport) : transport_(transport) {}
 
-    HandleSink* giver() override { return this; }
+    HandleSink* handle_sink() override { return this; }
     void give(std::shared_ptr<SharedObject>) override {
         throw SerializationError(
             "multiprocessing: a shared handle is not sent, but passed to a process or task as an "
@@ -57,7 +57,7 @@ class ReceivedMessage final : public ReadContext, public HandleSource {
 public:
     explicit ReceivedMessage(Incoming& message) : message_(message) {}
 
-    HandleSource* taker() override { return this; }
+    HandleSource* handle_source() override { return this; }
     LeaseEntry take() override {
         throw SerializationError(
             "multiprocessing: a message names a shared object; these do not come over a Connection");

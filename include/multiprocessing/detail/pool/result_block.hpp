@@ -70,7 +70,7 @@ public:
                        .last(static_cast<std::size_t>(head.objects));
     }
 
-    HandleSource* taker() override { return this; }
+    HandleSource* handle_source() override { return this; }
     LeaseEntry take() override {
         if (objects_.empty())
             throw SerializationError(

@@ -4,7 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
-#include <multiprocessing/detail/parking/turn.hpp>
+#include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/ring/ends.hpp>
 #include <multiprocessing/detail/ring/record_store.hpp>
 #include <multiprocessing/detail/space/space.hpp>

@@ -35,7 +35,7 @@ public:
 template <class Base = WriteContext>
 class ArgumentContext : public Base, public HandleSink {
 public:
-    HandleSink* giver() override { return this; }
+    HandleSink* handle_sink() override { return this; }
     void give(std::shared_ptr<SharedObject> object) override {
         object->address(); // throws here, where the argument is written, if it may not be passed on
         objects.push_back(std::move(object));
@@ -58,7 +58,7 @@ public:
 /// Collects what a result hands over: big blocks, and shared objects whose owner the caller will be.
 class ResultContext final : public SpaceWriteContext, public HandleSink {
 public:
-    HandleSink* giver() override { return this; }
+    HandleSink* handle_sink() override { return this; }
     void give(std::shared_ptr<SharedObject> object) override {
         constexpr long handles = 2; // the one that is returned, and this pointer
         objects.push_back(SharedObject::hand_over(object, handles));
@@ -84,7 +84,7 @@ public:
     explicit ReceivedArguments(std::span<const LeaseEntry> leases, std::span<platform::Handle> handles = {})
         : leases_(leases), handles_(handles) {}
 
-    HandleSource* taker() override { return this; }
+    HandleSource* handle_source() override { return this; }
     LeaseEntry take() override {
         if (leases_.empty())
             throw SerializationError("multiprocessing: a message names a shared object that was not given");

@@ -52,14 +52,14 @@ class BarrierAction {
     };
     /// Collects the objects while the state is written. They are made when they are used or passed on, not before.
     struct Collecting final : WriteContext, HandleSink {
-        HandleSink* giver() override { return this; }
+        HandleSink* handle_sink() override { return this; }
         void give(std::shared_ptr<SharedObject> object) override { objects.push_back(std::move(object)); }
         ActionObjects objects;
     };
     /// Yields them again, as often as the action is run.
     struct Yielding final : ReadContext, HandleSource {
         explicit Yielding(std::span<const std::shared_ptr<SharedObject>> all) : left(all) {}
-        HandleSource* taker() override { return this; }
+        HandleSource* handle_source() override { return this; }
         LeaseEntry take() override {
             throw SerializationError(
                 "multiprocessing: the action of a Barrier names a shared object that it does not hold");
