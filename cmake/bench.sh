@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSL-1.0
 # Installs what is missing, builds the benches and runs them; prints one table (Markdown) of ratios to peers that are
 # measured in the same run. Where it says "no" the machine may have been busy: run it again.
 #   cmake/bench.sh [SUBJECT...]      start map shared archive queues pipes rest compile (default: all)

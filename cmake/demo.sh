@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSL-1.0
 # Installs what is missing, builds the examples at full speed, and runs `checksums` over every file below FOLDER.
 #   cmake/demo.sh [--list] [FOLDER]        FOLDER: /usr/include, if none is given; --list: see `checksums --help`
 set -eu

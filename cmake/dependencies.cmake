@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSL-1.0
 # Boost headers (1.74 or newer) and threads: all that a user of the library needs.
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSL-1.0
 # What only the developers of the library need: warnings, sanitizers, tests, examples, benches.
 # Who only installs needs no Catch2. Who asks for tests is told if it is not there.
 if(NOT DEFINED MULTIPROCESSING_TESTS AND NOT CMAKE_CROSSCOMPILING)

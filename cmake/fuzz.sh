@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSL-1.0
 # Feeds the decoders of what comes from elsewhere with what libFuzzer makes up: each for SECONDS, two at a time.
 #   cmake/fuzz.sh [SECONDS [TARGET...]]      default: 60 frames handshake loads shareable_list
 set -eu

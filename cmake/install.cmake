@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSL-1.0
 # An install is relocatable: headers, the wrapper of main and a package file.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSL-1.0
 # Installs what is missing of the named groups of packages (Debian, Ubuntu), or says what to install.
 #   cmake/install_packages.sh build test clang mingw bench
 set -eu

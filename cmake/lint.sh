@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSL-1.0
 # Installs what is missing and looks at the text of the project: its format, its layers, its scripts.
 #   cmake/lint.sh [--fix]        --fix formats the sources in place
 set -eu

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSL-1.0
 # multiprocessing::main, for programs that do not own main(): a source that is compiled into them and a
 # linker option that enters freeze_support() before the real main.
 add_library(multiprocessing_main INTERFACE)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSL-1.0
 # Toolchain: MinGW-w64 with POSIX threads; what it builds runs under Wine.
 set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)

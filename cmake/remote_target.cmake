@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSL-1.0
 # multiprocessing::remote, for programs that include listener.hpp: keyed digests come from a library.
 if(WIN32 OR TARGET OpenSSL::Crypto)
     add_library(multiprocessing_remote INTERFACE)

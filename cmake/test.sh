@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSL-1.0
 # Installs what is missing, configures, builds and runs every test; prints CTest's summary.
 #   cmake/test.sh [PRESET [CTEST_ARGUMENT...]]        presets: gcc (default), clang, asan, tsan, mingw
 set -eu

@@ -43,3 +43,10 @@ int main() {
         mp::Barrier{2}.wait(10ms);
     } catch (const mp::BrokenBarrierError&) { std::cout << "nobody else came\n"; }
 }
+
+// Output:
+// a step is done
+// a step is done
+// a step is done
+// 0 3 6
+// nobody else came

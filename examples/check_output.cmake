@@ -1,5 +1,9 @@
-# cmake -Dexpected=REGEX -P check_output.cmake -- PROGRAM [ARGUMENT...]
-# Fails unless the program ends with 0 and REGEX matches all that it printed on standard output.
+# SPDX-License-Identifier: BSL-1.0
+# cmake -Dsource=FILE.cpp | -Dexpected=REGEX -P check_output.cmake -- PROGRAM [ARGUMENT...]
+# Fails unless the program ends with 0 and prints what is expected, but for spaces at the ends of lines.
+#
+# The end of a source says what its program prints: "// Output:", and a comment for each line; "..." stands for any text. Or
+# "// Output, in any order:" of the lines. Or "// Output on Windows:", where that differs, behind the other.
 set(command)
 set(found FALSE)
 math(EXPR last "${CMAKE_ARGC} - 1")
@@ -16,6 +20,49 @@ string(REPLACE "\r\n" "\n" out "${out}")
 message("${out}")
 if(NOT status STREQUAL "0")
     message(FATAL_ERROR "ended with ${status}")
+endif()
+
+# Whether one of the arguments is a program of Windows, which Wine may run.
+set(on_windows FALSE)
+if("${command}" MATCHES "\\.exe(;|$)")
+    set(on_windows TRUE)
+endif()
+
+set(in_order TRUE)
+if(DEFINED source)
+    file(READ "${source}" text)
+    string(FIND "${text}" "\n// Output" at)
+    if(at EQUAL -1)
+        message(FATAL_ERROR "${source} does not end with a comment '// Output:'")
+    endif()
+    string(SUBSTRING "${text}" ${at} -1 text)
+    string(FIND "${text}" "\n//\n// Output on Windows:" windows)
+    if(NOT windows EQUAL -1)
+        if(on_windows)
+            string(SUBSTRING "${text}" ${windows} -1 text)
+        else()
+            string(SUBSTRING "${text}" 0 ${windows} text)
+            string(APPEND text "\n")
+        endif()
+    endif()
+    if(text MATCHES "^\n// Output, in any order:")
+        set(in_order FALSE)
+    endif()
+    string(REGEX REPLACE "^(\n//)?\n// Output[^\n]*\n" "" text "${text}")
+    string(REGEX REPLACE "(^|\n)// ?" "\\1" text "${text}")
+    string(REGEX REPLACE "([][+.*()^$?|\\])" "\\\\\\1" text "${text}")
+    string(REPLACE "\\.\\.\\." "[^\n]*" expected "${text}")
+endif()
+
+string(REGEX REPLACE " +\n" "\n" out "${out}")
+if(NOT in_order)
+    foreach(lines out expected)
+        string(REGEX REPLACE "\n$" "" ${lines} "${${lines}}")
+        string(REPLACE "\n" ";" ${lines} "${${lines}}")
+        list(SORT ${lines})
+        list(JOIN ${lines} "\n" ${lines})
+        string(APPEND ${lines} "\n")
+    endforeach()
 endif()
 if(NOT out MATCHES "^(${expected})$")
     message(FATAL_ERROR "expected was:\n${expected}")

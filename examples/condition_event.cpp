@@ -46,3 +46,7 @@ int main() {
     }
     producer.join();
 }
+
+// Output:
+// the producer is there
+// 3 items

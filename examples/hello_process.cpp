@@ -25,3 +25,6 @@ int main() {
     p.start();
     p.join();
 }
+
+// Output:
+// hello bob

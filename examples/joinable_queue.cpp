@@ -41,3 +41,6 @@ int main() {
     jobs.join(); // until task_done() was said of each
     std::cout << total.value() << '\n';
 } // the workers are daemonic: they are terminated
+
+// Output:
+// 5050

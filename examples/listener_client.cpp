@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python, in one program:
 //     with Listener(address, authkey=b"secret password") as listener:
 //         with listener.accept() as conn:
@@ -49,3 +50,9 @@ int main() {
     conn.send(std::vector{2.25, 1.5, 0.75});
     std::cout << conn.recv<std::string>() << '\n';
 }
+
+// Output, in any order:
+// a stranger
+// the client was refused
+// the client got 3 numbers
+// thanks

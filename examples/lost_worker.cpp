@@ -37,3 +37,10 @@ int main() {
         }
     }
 }
+
+// Output:
+// -6
+// -12
+// lost, exit code ...
+// 12
+// 6

@@ -57,3 +57,6 @@ int main() {
     const Total total = pool.apply(add_up, Order{.customer = "Ada", .prices = {10.0, 2.5}, .coupon = 2.0});
     std::cout << total.text() << '\n';
 }
+
+// Output:
+// Ada pays 10.500000

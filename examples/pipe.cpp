@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     def child(conn):
 //         for line in iter(conn.recv, "that is all"):
@@ -51,3 +52,9 @@ int main() {
     p.join();
     std::cout << "with " << p.exitcode().value() << '\n';
 }
+
+// Output:
+// HELLO, 5
+// PIPES ARE FAST, 14
+// the child has ended
+// with 1

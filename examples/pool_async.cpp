@@ -45,3 +45,9 @@ int main() {
     pool.terminate(); // else the end of the scope would do it, and log that work was given up
     pool.join();
 }
+
+// Output:
+// both are under way
+// 42 is the answer to life
+// 1 4 9
+// not there in time

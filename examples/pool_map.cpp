@@ -31,3 +31,7 @@ int main() {
     const std::vector<std::string> words{"one", "three", "seven"};
     print(pool.map([](const std::string& word) { return static_cast<int>(word.size()); }, words));
 } // the end of its scope ends the pool, as `with` does
+
+// Output:
+// 0 1 4 9 16 25 36 49 64 81
+// 3 5 5

@@ -34,3 +34,10 @@ int main() {
     const std::vector<std::pair<std::string, int>> people{{"Ada", 36}, {"Alan", 41}};
     for (const std::string& line : pool.starmap(introduce, people)) std::cout << line << '\n';
 }
+
+// Output:
+// 1024
+// 81
+// 1000
+// Ada, 36
+// Alan, 41

@@ -35,3 +35,8 @@ int main() {
     p.start();
     p.join();
 }
+
+// Output:
+// lift-off in 3
+// lift-off in 2
+// lift-off in 1

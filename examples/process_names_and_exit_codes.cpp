@@ -47,3 +47,11 @@ int main() {
     waiter.terminate(); // SIGTERM; its exit code is the signal's number, negative
     report(waiter);
 }
+
+// Output:
+// this is painter
+// painter ended with 0
+// leaver ended with 3
+// failer ended with 1
+// waiter is alive
+// waiter ended with -15

@@ -42,3 +42,10 @@ int main() {
     late.join();
     std::cout << *other.get() << ", " << other.qsize() << " item left\n";
 }
+
+// Output:
+// to
+// be
+// or
+// not
+// that is the question, 1 item left

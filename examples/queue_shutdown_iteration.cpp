@@ -52,3 +52,7 @@ int main() {
         std::cout << "nothing came, and the producer is " << (killed.is_alive() ? "alive" : "gone") << '\n';
     }
 }
+
+// Output:
+// 328350
+// nothing came, and the producer is gone

@@ -55,3 +55,8 @@ int main() {
         pool.apply(parse, "99999999999999999999");
     } catch (const std::out_of_range&) { std::cout << "too long\n"; }
 }
+
+// Output:
+// cannot parse 'x'
+// thrown as ParseError by ...PoolWorker-...
+// too long

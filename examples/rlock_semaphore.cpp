@@ -61,3 +61,7 @@ int main() {
     std::cout << "mine " << mine.value() << ", yours " << yours.value() << '\n';
     std::cout << (most.value() <= 2 ? "never more than two" : "too many") << '\n';
 }
+
+// Output:
+// mine 70, yours 30
+// never more than two

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     def work(sl):
 //         sl[1] = "done"
@@ -45,3 +46,7 @@ int main() {
 
     sl.shm().unlink();
 }
+
+// Output:
+// job 7 done 2 None 1 1
+// 4 4 3 0 1 5 8s8sdxxxxxx?xxxxxxxx?8s

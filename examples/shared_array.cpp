@@ -41,3 +41,7 @@ int main() {
     const std::vector<double> content = numbers.copy();
     std::cout << "largest " << content.front() << '\n';
 }
+
+// Output:
+// 0 0.5 1 1.5 2 2.5 3 3.5 sum 14
+// largest 3.5

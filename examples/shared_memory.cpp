@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     def scale(shm, begin, end):
 //         array = np.ndarray(shape=(1_000_000,), dtype=np.float64, buffer=shm.buf)
@@ -44,3 +45,7 @@ int main() {
 
     shm.unlink(); // it would outlive this program
 }
+
+// Output:
+// 2 2e+06
+// 2

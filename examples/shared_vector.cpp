@@ -50,3 +50,7 @@ int main() {
     std::cout << roots[3] << ' ' << roots[999] << ' ' << std::accumulate(roots.begin(), roots.end(), 0.0)
               << '\n';
 }
+
+// Output:
+// 9 998001
+// 3 999 499500

@@ -35,3 +35,11 @@ int main() {
         p.join();
     }
 }
+
+// Output:
+// forkserver: the answer is 0
+// fork: the answer is 42
+// spawn: the answer is 0
+//
+// Output on Windows:
+// spawn: the answer is 0

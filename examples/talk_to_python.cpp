@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python, run by this program:
 //     from multiprocessing.connection import Client
 //     with Client(address, authkey=b"secret") as conn:
@@ -42,3 +43,6 @@ int main() {
     python.join();
     return failed;
 }
+
+// Output:
+// Python says 42

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // Python:
 //     readers = []
 //     for i in range(3):
@@ -57,3 +58,7 @@ int main() {
     const auto ended = mp::connection::wait({processes[0].sentinel()});
     std::cout << (ended.at(0) == processes[0].sentinel() ? "\nall there\n" : "\n");
 }
+
+// Output:
+// 0.0 0.1 0.2 1.0 1.1 1.2 2.0 2.1 2.2
+// all there

@@ -41,3 +41,8 @@ int main() {
     mp::Pool pool(2, load, "de");
     for (const int number : pool.map(translate, {"zwei", "eins", "two"})) std::cout << number << '\n';
 }
+
+// Output:
+// 2
+// 1
+// 0

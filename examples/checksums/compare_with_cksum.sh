@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSL-1.0
 # compare_with_cksum.sh FOLDER SCRATCH PROGRAM...: `PROGRAM --list` must print what coreutils' cksum prints, of FOLDER
 # and, where the system has such things, of a new folder SCRATCH full of unpleasant files.
 set -eu

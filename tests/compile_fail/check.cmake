@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSL-1.0
 # Compiles `source` with and without TWIN; see CMakeLists.txt. Its first lines are comments:
 #   // error: REGEX          what the compiler must say (CMake's regular expressions; quotes are not escaped in it)
 #   // error of Clang: REGEX    instead, for the compiler of that CMake id

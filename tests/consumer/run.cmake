@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSL-1.0
 # Builds and runs `project` with the library got in one `way`:
 #   subdirectory   add_subdirectory() of the source tree
 #   fetch          FetchContent of it

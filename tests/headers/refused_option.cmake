@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSL-1.0
 # Compiles `headers` each with `options`; the compiler must say what is `expected`, stop there, and say nothing else.
 set(ENV{LC_ALL} C)
 list(REMOVE_ITEM headers multiprocessing/version.hpp) # says nothing but numbers

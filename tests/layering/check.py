@@ -274,9 +274,9 @@ def check_root(root, say):
     for entry in sorted(root.iterdir()):
         if entry.name not in TOP_LEVEL and not entry.name.startswith(".") and entry.name != "build":
             say(None, f"{entry.name}: no entry of the top level: those are {', '.join(sorted(TOP_LEVEL))} and dotfiles")
-    for room in ("tests", "cmake"):
+    for room in ("tests", "cmake", "examples"):
         for path in sorted((root / room).rglob("*")):
-            if path.suffix in (".cpp", ".hpp") and "SPDX-License-Identifier: BSL-1.0" not in path.read_text()[:600]:
+            if path.suffix in (".cpp", ".hpp", ".cmake", ".py", ".sh", ".txt") and "SPDX-License-Identifier: BSL-1.0" not in path.read_text()[:600]:
                 say(path, "has no SPDX line")
 
 

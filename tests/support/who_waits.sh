@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSL-1.0
 # Prints what each thread of a process and of its descendants waits for; with stacks where gdb is at hand.
 #   who_waits.sh PID
 exec >&2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSL-1.0
 # The mistakes of a first day, one a line: a name, what stands in main(), what the compiler must say within its first 15
 # lines, in at most 40. The functions and types are those of first_day.hpp.
 
