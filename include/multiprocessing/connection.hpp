@@ -13,6 +13,7 @@
 #include <multiprocessing/detail/connection/stream_transport.hpp>
 #include <multiprocessing/detail/connection/transport.hpp>
 #include <multiprocessing/detail/connection/wait_any.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/ring/item.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
@@ -237,11 +238,7 @@ private:
 
     detail::Transport& open() const {
         if (!transport_) refuse("is closed, or was handed over");
-        if (copies_ != detail::this_process().copies()) {
-            throw std::logic_error(
-                "multiprocessing: this Connection belongs to the process that made it, which is another "
-                "one: pass it as an argument, by std::move or as dup()");
-        }
+        origin_.require_here("this Connection", "pass it as an argument, by std::move or as dup()");
         return *transport_;
     }
     detail::Transport& receiving() const {
@@ -268,7 +265,7 @@ private:
     std::unique_ptr<detail::Transport> transport_;
     bool readable_ = false;
     bool writable_ = false;
-    std::uint32_t copies_ = detail::this_process().copies();
+    detail::ForkOrigin origin_;
 };
 
 /// Two Connections: what one of them sends, the other receives. If not `duplex`, the first only receives and the second only

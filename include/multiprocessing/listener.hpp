@@ -9,6 +9,7 @@
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection/acceptor.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/platform/listener.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -157,7 +158,7 @@ public:
     /// an accept() of another thread ends with bad_file_descriptor. Closing once more does no harm.
     void close() noexcept {
         if (!state_) return;
-        if (state_->copies != detail::this_process().copies()) {
+        if (!state_->origin.is_here()) {
             // Of the process that this one is a copy of. A thread that was in there is not here, and never comes out.
             static_cast<void>(new (std::nothrow) std::shared_ptr<State>(std::move(state_)));
             return;
@@ -220,7 +221,7 @@ private:
         const Address address{acceptor->listening().endpoint()};
         const detail::platform::NativeHandle handle = acceptor->listening().handle();
         std::optional<Address> last_accepted;
-        const std::uint32_t copies = detail::this_process().copies();
+        const detail::ForkOrigin origin;
     };
 
     [[noreturn]] static void refuse() {
@@ -230,9 +231,7 @@ private:
 
     State& open() const {
         if (!state_) refuse();
-        if (state_->copies != detail::this_process().copies())
-            throw std::logic_error(
-                "multiprocessing: this Listener belongs to the process that made it, which is another one");
+        state_->origin.require_here("this Listener", "listen on another address, or pass accepted Connections");
         if (state_->closed.load()) refuse();
         return *state_;
     }

@@ -5,6 +5,7 @@
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
 #include <multiprocessing/detail/pool/map_shapes.hpp>
 #include <multiprocessing/detail/pool/result.hpp>
@@ -290,8 +291,7 @@ public:
 
     /// `<multiprocessing.pool.Pool state=RUN pool_size=4>`; or CLOSE, TERMINATE. Python: `repr(pool)`.
     std::string repr() const {
-        if (!state_ || state_->copies != detail::this_process().copies())
-            return "<multiprocessing.pool.Pool state=unknown>";
+        if (!state_ || !state_->origin.is_here()) return "<multiprocessing.pool.Pool state=unknown>";
         const char* const state = state_->supervisor->is_terminated() ? "TERMINATE"
                                   : state_->core->is_closed()         ? "CLOSE"
                                                                       : "RUN";
@@ -305,7 +305,7 @@ private:
         std::unique_ptr<detail::Supervisor> supervisor;
         OnExit on_exit;
         std::uint64_t most_tasks;
-        std::uint32_t copies = detail::this_process().copies();
+        detail::ForkOrigin origin;
     };
 
     template <class Initializer, class... Arguments>
@@ -354,10 +354,7 @@ private:
         if (!state_)
             throw std::logic_error(
                 "multiprocessing: this Pool was moved away: use the one that it was moved to");
-        if (state_->copies != detail::this_process().copies()) {
-            throw std::logic_error("multiprocessing: this Pool belongs to the process that made it, which is "
-                                   "another one: make one here");
-        }
+        state_->origin.require_here("this Pool", "make one here");
         return *state_;
     }
 
@@ -409,7 +406,7 @@ private:
     }
 
     void finish() noexcept {
-        if (!state_ || state_->copies != detail::this_process().copies()) return;
+        if (!state_ || !state_->origin.is_here()) return;
         try {
             if (state_->on_exit == OnExit::join) {
                 close();

@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/launch/exit_hooks.hpp>
 #include <multiprocessing/detail/launch/launch.hpp>
@@ -354,8 +355,7 @@ public:
     std::string repr() const {
         if (!state_) return "<Process unknown>";
         const auto& identity = state_->request.identity;
-        if (state_->copies != detail::this_process().copies())
-            return detail::shown_process(identity, 0, state_->parent, "unknown");
+        if (!state_->origin.is_here()) return detail::shown_process(identity, 0, state_->parent, "unknown");
         if (state_->closed) return detail::shown_process(identity, 0, state_->parent, "closed");
         if (!state_->child) return detail::shown_process(identity, 0, state_->parent, "initial");
         return detail::shown_child(*state_->child, state_->parent);
@@ -376,7 +376,7 @@ private:
         bool method_given = false;
         std::shared_ptr<detail::ChildProcess> child; // from start() on
         bool closed = false;
-        std::uint32_t copies = detail::this_process().copies();
+        detail::ForkOrigin origin;
         int parent = detail::platform::current_pid();
         int exceptions = std::uncaught_exceptions();
     };
@@ -426,10 +426,7 @@ private:
                 "multiprocessing: this Process was moved away: use the one that it was moved to");
         if (state_->closed)
             throw std::invalid_argument("multiprocessing: this Process is closed: ask it before close()");
-        if (state_->copies != detail::this_process().copies()) {
-            throw std::logic_error("multiprocessing: this Process belongs to the process that made it, which "
-                                   "is another one: pass what it is to tell");
-        }
+        state_->origin.require_here("this Process", "pass what it is to tell as an argument");
         return *state_;
     }
 
@@ -443,7 +440,7 @@ private:
     }
 
     void finish() noexcept {
-        if (!state_ || !state_->child || state_->copies != detail::this_process().copies()) return;
+        if (!state_ || !state_->child || !state_->origin.is_here()) return;
         try {
             detail::ChildProcess& child = *state_->child;
             if (child.poll()) return;

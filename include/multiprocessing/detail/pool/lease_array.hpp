@@ -3,6 +3,7 @@
 /// @file lease_array.hpp  Leases for the shared objects of a task or map, in an array that its workers read.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
@@ -49,7 +50,7 @@ public:
 
     /// The receiver of a copy has ended the work: nobody takes anything by these leases any more. What it kept is `receiver`'s.
     void pass_on(std::size_t copy, std::uint64_t receiver) {
-        if (objects_.empty() || !holders_[copy] || copies_ != this_process().copies()) return;
+        if (objects_.empty() || !holders_[copy] || !origin_.is_here()) return;
         leases().transfer(std::exchange(holders_[copy], 0), receiver);
         for (std::size_t i = 0; i < objects_.size(); ++i) let_go(tree(), entries(copy)[i].grips);
     }
@@ -68,8 +69,7 @@ private:
     std::vector<std::shared_ptr<SharedObject>> objects_; // pinned as long as the work lasts
     std::vector<std::uint64_t> holders_;                 // by copy
     std::uint64_t afterwards_ = 0;
-    std::uint32_t copies_ =
-        this_process().copies(); // in a copy that a fork made, all this is the other process's
+    ForkOrigin origin_; // in a copy that a fork made, all this is the other process's
     Block array_;
 };
 

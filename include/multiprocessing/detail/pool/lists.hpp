@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/task_cell.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
@@ -93,13 +94,13 @@ public:
     KeptLeases(const KeptLeases&) = delete;
     KeptLeases& operator=(const KeptLeases&) = delete;
     ~KeptLeases() {
-        if (copies_ == this_process().copies()) leases().end(holder);
+        if (origin_.is_here()) leases().end(holder);
     }
 
     const std::uint64_t holder = leases().new_holder();
 
 private:
-    const std::uint32_t copies_ = this_process().copies();
+    const ForkOrigin origin_;
 };
 
 } // namespace multiprocessing::inline v1::detail

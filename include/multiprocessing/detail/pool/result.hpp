@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/this_process.hpp>
@@ -45,7 +46,7 @@ public:
 
     virtual ~ResultState() {
         // Its task goes on running; an error of it will be logged.
-        if (work_ && copies_ == this_process().copies()) core_->release(work_);
+        if (work_ && origin_.is_here()) core_->release(work_);
     }
 
     bool ready() {
@@ -128,11 +129,7 @@ protected:
 private:
     enum Stage : std::uint8_t { fresh, reading, read };
 
-    void require_owner() const {
-        if (copies_ != this_process().copies())
-            throw std::logic_error("multiprocessing: a result belongs to the process that asked for it: get() "
-                                   "it there, and pass the value");
-    }
+    void require_owner() const { origin_.require_here("this result", "get() it there, and pass the value"); }
     [[noreturn]] static void throw_moved() {
         throw std::logic_error(
             "multiprocessing: this result was moved out by an earlier get(): keep what that returned");
@@ -179,7 +176,7 @@ private:
         return true;
     }
 
-    const std::uint32_t copies_ = this_process().copies();
+    const ForkOrigin origin_;
     const bool shows_progress_ = false;
     std::atomic<Stage> stage_{fresh};
     std::optional<Value> value_; // this and the next are written before the stage says `read`

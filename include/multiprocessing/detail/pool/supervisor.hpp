@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
@@ -55,8 +56,7 @@ public:
     Supervisor& operator=(const Supervisor&) = delete;
 
     ~Supervisor() {
-        if (copies_ != this_process().copies())
-            return; // in a copy made by a fork there is no such thread; it stays forgotten
+        if (!origin_.is_here()) return; // in a copy made by a fork there is no such thread; it stays forgotten
         terminate();
         join();
     }
@@ -369,7 +369,7 @@ private:
     std::atomic<std::thread::id> thread_id_{};
     std::atomic<bool> joining_{false}; // a thread does
     std::thread* thread_ = nullptr;    // a pointer, as a copy that a fork makes of it must not be destroyed
-    const std::uint32_t copies_ = this_process().copies();
+    const ForkOrigin origin_;
 };
 
 } // namespace multiprocessing::inline v1::detail

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/pool/lists.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
@@ -55,7 +56,7 @@ public:
     }
     ~PoolTable() {
         // No worker is left, and no result: nobody will read what is here.
-        if (copies_ == this_process().copies()) {
+        if (origin_.is_here()) {
             for (const auto& work : works_) {
                 if (work) work->discard();
             }
@@ -520,7 +521,7 @@ private:
     PoolView view_;
     platform::Doorbell bell_;
     const std::shared_ptr<const KeptLeases> kept_leases_ = std::make_shared<const KeptLeases>();
-    const std::uint32_t copies_ = this_process().copies();
+    const ForkOrigin origin_;
 
     mutable Mutex mutex_;
     std::vector<Block> segments_;

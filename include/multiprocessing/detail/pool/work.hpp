@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/lease_array.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
@@ -205,7 +206,7 @@ public:
     MapWork(PoolView view, std::uint64_t items) : items_(items), view_(view) {}
     ~MapWork() override {
         // No worker looks at it any more. What one had told of a chunk that was lost afterwards is nobody's.
-        if (!job_ || copies_ != this_process().copies()) return;
+        if (!job_ || !origin_.is_here()) return;
         for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
             if (chunk(i).cell.load().state != TaskState::done) free_failure(chunk(i));
         }
@@ -403,7 +404,7 @@ private:
     // Why, written before a cell says lost, and while one says that it is not over.
     std::map<std::uint64_t, std::exception_ptr> losses_; // by item
     std::exception_ptr given_up_;                        // what had not ended then
-    const std::uint32_t copies_ = this_process().copies();
+    const ForkOrigin origin_;
 };
 
 } // namespace multiprocessing::inline v1::detail

@@ -3,6 +3,7 @@
 /// @file shared_object.hpp  An object in the Space that several processes have handles of: who keeps it, and how long.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/shared_object/forked_copies.hpp>
 #include <multiprocessing/detail/shared_object/leases.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
@@ -49,7 +50,7 @@ public:
 
     ~SharedObject() override {
         // In a copy that a fork made, the grip is the other process's.
-        if (copies_ != count_copies()) return;
+        if (!origin_.is_here()) return;
         if (!position_.load(std::memory_order_relaxed)) {
             forked_copies().remove_unused(*this);
         } else if (grips_) {
@@ -86,16 +87,16 @@ public:
     const char* kind() const noexcept { return kind_; }
     /// Whether it exists and is this process's, for all that this process knows.
     bool is_made() const noexcept {
-        return position_.load(std::memory_order_relaxed) != 0 && copies_ == count_copies();
+        return position_.load(std::memory_order_relaxed) != 0 && origin_.is_here();
     }
     /// Whether another process made it: one up the tree, or the one that this is a copy of.
-    bool is_given() const noexcept { return grips_ != 0 || copies_ != count_copies(); }
+    bool is_given() const noexcept { return grips_ != 0 || !origin_.is_here(); }
 
 protected:
     /// Null if it was never made, or made by the process that this one is a copy of.
     void* address_if_made() const noexcept {
         const Position position = position_.load(std::memory_order_relaxed);
-        return position && copies_ == count_copies() ? &member().space.at<std::byte>(position) : nullptr;
+        return position && origin_.is_here() ? &member().space.at<std::byte>(position) : nullptr;
     }
 
     /// Gives the fresh, zeroed object its value.
@@ -121,7 +122,7 @@ private:
 
     [[noreturn]] void throw_foreign() const {
         const std::string what = std::string("multiprocessing: this ") + kind_;
-        if (copies_ != count_copies()) {
+        if (!origin_.is_here()) {
             throw std::logic_error(
                 what + " belongs to the process that this one was forked from: pass it as an argument");
         }
@@ -136,7 +137,7 @@ private:
     const char* const kind_;
     const std::uint64_t bytes_ = 0;
     const std::uint32_t life_ = this_process().life();
-    const std::uint32_t copies_ = count_copies();
+    const ForkOrigin origin_;
     std::atomic<TreeMember*> member_{nullptr};
     std::atomic<Position> position_{0};
     std::atomic<void*> address_{nullptr}; // the same, remembered
@@ -166,7 +167,7 @@ inline void SharedObject::make() {
     if (released_)
         throw std::logic_error(std::string("multiprocessing: this ") + kind_ +
                                " was the result of a task, and is gone");
-    if (copies_ != count_copies()) {
+    if (!origin_.is_here()) {
         throw std::logic_error(
             std::string("multiprocessing: this ") + kind_ +
             " was made and not used before the program's own fork(), and could not be given its memory then: "

@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/space/heap.hpp>
@@ -53,7 +54,7 @@ struct TreeMember {
     const std::shared_ptr<Space> owner;
     Space& space;
     const Incarnation self;
-    const std::uint32_t copies = count_copies();
+    const ForkOrigin origin;
     Heap heap;
     SpareNames spare_names;
 };
@@ -116,7 +117,7 @@ public:
     }
 
 private:
-    static bool is_of_this_copy(const TreeMember& member) noexcept { return member.copies == count_copies(); }
+    static bool is_of_this_copy(const TreeMember& member) noexcept { return member.origin.is_here(); }
 
     TreeMember& publish(TreeMember* member, bool shares_ids = false) {
         if (shares_ids) {
@@ -142,16 +143,16 @@ class Block {
 public:
     Block() noexcept = default;
     /// Takes ownership; 0 makes an empty one.
-    explicit Block(Position position) : position_(position), copies_(count_copies()) {}
-    Block(Block&& other) noexcept : position_(std::exchange(other.position_, 0)), copies_(other.copies_) {}
+    explicit Block(Position position) : position_(position) {}
+    Block(Block&& other) noexcept : position_(std::exchange(other.position_, 0)), origin_(other.origin_) {}
     Block& operator=(Block&& other) noexcept {
         Block taken{std::move(other)};
         std::swap(position_, taken.position_);
-        std::swap(copies_, taken.copies_);
+        std::swap(origin_, taken.origin_);
         return *this;
     }
     ~Block() {
-        if (position_ && copies_ == count_copies()) tree().heap.free(position_);
+        if (position_ && origin_.is_here()) tree().heap.free(position_);
     }
 
     Position position() const noexcept { return position_; }
@@ -160,7 +161,7 @@ public:
 
 private:
     Position position_ = 0;
-    std::uint32_t copies_ = 0;
+    ForkOrigin origin_;
 };
 
 } // namespace multiprocessing::inline v1::detail
