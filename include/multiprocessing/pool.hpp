@@ -305,7 +305,7 @@ private:
         std::unique_ptr<detail::Supervisor> supervisor;
         OnExit on_exit;
         std::uint64_t most_tasks;
-        detail::ForkOrigin origin;
+        detail::ForkOrigin origin = {};
     };
 
     template <class Initializer, class... Arguments>

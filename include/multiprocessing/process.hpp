@@ -376,7 +376,7 @@ private:
         bool method_given = false;
         std::shared_ptr<detail::ChildProcess> child; // from start() on
         bool closed = false;
-        detail::ForkOrigin origin;
+        detail::ForkOrigin origin = {};
         int parent = detail::platform::current_pid();
         int exceptions = std::uncaught_exceptions();
     };
