@@ -287,8 +287,9 @@ namespace connection {
 
 using multiprocessing::Connection;
 
-/// Something that wait() waits for: a Connection, the Sentinel of a Process, or a handle of the operating system. Refers to it
-/// without owning it: valid as long as that is open, wherever it is moved to. Equal if made of the same.
+/// Something that wait() waits for: a Connection, a Listener, the Sentinel of a Process, or a handle of
+/// the operating system. Refers to it without owning it: valid as long as that is open, wherever it is
+/// moved to. Equal if made of the same.
 class Waitable {
 public:
     Waitable(const Connection& connection) : transport_(&connection.receiving()) {}
@@ -334,9 +335,10 @@ inline std::vector<Waitable> wait_for(std::vector<Waitable> all, Timeout timeout
     return ready;
 }
 
-/// Waits until one or more of them are ready: a Connection when a message, or the end, begins to arrive; a Sentinel when its process
-/// has ended. All that are, in the order given; none when the time is over. Any number of them. Without any it
-/// returns when the time is over, at once if there is no timeout. Python: `multiprocessing.connection.wait`.
+/// Waits until one or more of them are ready: a Connection when a message, or the end, begins to
+/// arrive; a Listener while a client waits for accept(); a Sentinel when its process has ended. All that
+/// are, in the order given; none when the time is over. Any number of them. Without any it returns when
+/// the time is over, at once if there is no timeout. Python: `multiprocessing.connection.wait`.
 template <std::ranges::input_range Range>
     requires std::convertible_to<std::ranges::range_reference_t<Range>, Waitable>
 std::vector<Waitable> wait(Range&& range, Timeout timeout = no_timeout) {

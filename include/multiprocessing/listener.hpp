@@ -13,7 +13,6 @@
 #include <multiprocessing/detail/platform/listener.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>
-#include <multiprocessing/process.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
@@ -166,8 +165,18 @@ public:
         state_->close();
     }
 
-    /// For wait(): ready when somebody connects, who has not shown yet that he knows the key. Valid until close().
-    operator Waitable() const { return Waitable(Sentinel(open().handle)); }
+    /// For connection::wait(): ready while a client waits for accept(). Valid until close(), wherever
+    /// the Listener is moved to.
+    ///
+    /// Without an authkey accept() then returns at once, unless another thread was faster. With one the
+    /// handshake is still to come, and lasts until the client has answered: accept() waits for that, for
+    /// as long as it may. An accept() that throws TimeoutError within a handshake leaves it to the next
+    /// accept(): until then the Listener is ready when that client has answered or gone, so a program
+    /// that waits for many things calls `accept(0s)`. On Windows it is ready for new clients only: call
+    /// accept() there with the time that a handshake may take.
+    /// Throws `std::system_error` (bad_file_descriptor) if it is closed. Python: the listening socket.
+    operator Waitable() const& { return native(open().handle); }
+    operator Waitable() const&& = delete; // it would be closed before the wait
 
 private:
     struct State {
@@ -219,7 +228,7 @@ private:
         std::atomic<bool> closed{false};
         std::optional<detail::Acceptor> acceptor;
         const Address address{acceptor->listening().endpoint()};
-        const detail::platform::NativeHandle handle = acceptor->listening().handle();
+        const detail::platform::NativeHandle handle = acceptor->listening().waitable();
         std::optional<Address> last_accepted;
         const detail::ForkOrigin origin;
     };

@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <optional>
@@ -380,6 +381,28 @@ int work_of_all_kinds(const Arguments&) {
     return 0;
 }
 
+#if !defined(_WIN32)
+/// What the system says that this process runs, and what the library says.
+std::vector<std::string> programs() {
+    return {std::filesystem::read_symlink("/proc/self/exe").string(),
+            mp::detail::platform::program_path().string()};
+}
+
+/// A program that its dynamic linker was told to run: so are its children, and they find its functions.
+int run_by_linker(const Arguments& arguments) {
+    const std::vector<std::string> expected{std::filesystem::canonical(arguments.at(0)).string(),
+                                            std::filesystem::canonical(arguments.at(1)).string()};
+    if (programs() != expected) return 10;
+    mp::Queue<std::vector<std::string>> queue;
+    mp::Process child([](mp::Queue<std::vector<std::string>> q) { q.put(programs()); }, queue);
+    child.start();
+    const auto told = queue.get(60s);
+    if (!child.join(60s) || child.exitcode() != 0) return 11;
+    if (told != expected) return 12;
+    return work_of_all_kinds({});
+}
+#endif
+
 int as_if_child(const Arguments&) {
     const std::string self = mp::detail::platform::program_path().string();
     const int status = std::system((self + " --multiprocessing-child 77 - 4096 - 78").c_str());
@@ -412,6 +435,7 @@ int main(int argc, char** argv) {
     scenarios["may_not_signal"] = may_not_signal;
     scenarios["leave_deaf_children"] = leave_deaf_children;
     scenarios["named_memory"] = named_memory;
+    scenarios["run_by_linker"] = run_by_linker;
 #endif
     if (argc < 3 || scenarios.find(argv[2]) == scenarios.end()) {
         std::fprintf(stderr, "test_scenarios: no such scenario\n");

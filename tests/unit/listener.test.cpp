@@ -5,15 +5,19 @@
 #include <support/sanitizers.hpp>
 
 #include <multiprocessing/listener.hpp>
+#include <multiprocessing/process.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <future>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -177,16 +181,106 @@ TEST_CASE("many that are silent leave room for one that is not", "[listener]") {
     CHECK(connected.get().recv<int>() == 1);
 }
 
-TEST_CASE("a Listener is waited for", "[listener]") {
-    Listener listener;
-    auto [a, b] = mp::Pipe();
-    CHECK(mp::connection::wait({listener, a}, 0s).empty());
-    auto connected = std::async(std::launch::async, [&] { return Client(listener.address()); });
-    const auto ready = mp::connection::wait({a, listener});
+TEST_CASE("wait reports a Listener while a client waits to be accepted", "[listener]") {
+    const Address address = GENERATE(from_range(addresses()));
+    const auto key = GENERATE(std::optional<std::string>(), std::optional<std::string>("secret"));
+    Listener listener({.address = address, .authkey = key});
+    CHECK(mp::connection::wait({listener}, 0s).empty());
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(mp::connection::wait({listener}, 30ms).empty());
+    CHECK(std::chrono::steady_clock::now() - begin >= 30ms);
+    auto connected =
+        std::async(std::launch::async, [&] { return Client(listener.address(), {.authkey = key}); });
+    const auto ready = mp::connection::wait({listener});
     REQUIRE(ready.size() == 1);
     CHECK(ready[0] == listener);
-    static_cast<void>(listener.accept());
-    static_cast<void>(connected.get());
+    auto here = listener.accept();
+    here.send(1);
+    CHECK(connected.get().recv<int>() == 1);
+    CHECK(mp::connection::wait({listener}, 0s).empty());
+}
+
+TEST_CASE("wait takes Listeners, Connections and a Sentinel in one call", "[listener]") {
+    std::vector<Listener> listeners;
+    for (const Address& address : addresses()) listeners.push_back(Listener({.address = address}));
+    auto [a, b] = mp::Pipe();
+    mp::Process child([] {});
+    child.start();
+    child.join();
+    std::vector<mp::connection::Waitable> all{a, listeners[0], child.sentinel(), listeners[1]};
+    CHECK(mp::connection::wait(all) == std::vector{all[2]});
+    const mp::Connection first = Client(listeners[1].address());
+    all.erase(all.begin() + 2);
+    CHECK(mp::connection::wait(all) == std::vector{all[2]});
+    b.send(1);
+    const mp::Connection second = Client(listeners[0].address());
+    CHECK(mp::connection::wait(all) == all);
+    const Listener moved = std::move(listeners[0]);
+    CHECK(mp::connection::wait({moved}, 0s) == std::vector{all[1]});
+    CHECK(mp::connection::wait(std::vector<mp::connection::Waitable>{moved, listeners[1]}, 0s).size() == 2);
+}
+
+#if !defined(_WIN32)
+namespace {
+/// Waits in wait() only, as a program does that waits for many things.
+mp::Connection accept_when_ready(Listener& listener) {
+    for (;;) {
+        if (mp::connection::wait({listener}, 20s).empty())
+            throw std::runtime_error("the Listener was never ready");
+        try {
+            return listener.accept(0s);
+        } catch (const mp::TimeoutError&) {} // the handshake goes on
+    }
+}
+} // namespace
+
+TEST_CASE("wait reports a Listener when a client answers that accept had no time for", "[listener]") {
+    Listener listener({.address = GENERATE(from_range(addresses())), .authkey = "key"});
+    auto rude = knock(listener.address());
+    CHECK(mp::connection::wait({listener}, 20s).size() == 1);
+    CHECK_THROWS_AS(listener.accept(0s), mp::TimeoutError);
+    CHECK(mp::connection::wait({listener}, 10ms).empty()); // silent until now
+    say(rude, std::string("\0\0\0\4rude", 8));
+    CHECK_THROWS_AS(accept_when_ready(listener), mp::AuthenticationError);
+    CHECK(mp::connection::wait({listener}, 0s).empty());
+
+    auto connected =
+        std::async(std::launch::async, [&] { return Client(listener.address(), {.authkey = "key"}); });
+    mp::Connection here = accept_when_ready(listener);
+    mp::Connection there = connected.get();
+    there.send(1);
+    CHECK(here.poll(20s));
+    CHECK(mp::connection::wait({listener}, 0s).empty()); // the message is not the Listener's
+    CHECK(here.recv<int>() == 1);
+}
+
+TEST_CASE("wait reports a Listener whose client left during the handshake", "[listener]") {
+    Listener listener({.address = GENERATE(from_range(addresses())), .authkey = "key"});
+    {
+        auto gone = knock(listener.address());
+        CHECK_THROWS_AS(listener.accept(0s), mp::TimeoutError);
+        CHECK(mp::connection::wait({listener}, 0s).empty());
+    }
+    REQUIRE(mp::connection::wait({listener}, 20s).size() == 1);
+    CHECK_THROWS_AS(listener.accept(0s), mp::AuthenticationError);
+    CHECK(mp::connection::wait({listener}, 0s).empty());
+}
+#endif
+
+TEST_CASE("wait refuses a Listener that is closed, and one that is gone before", "[listener]") {
+    Listener listener;
+    auto [a, b] = mp::Pipe();
+    listener.close();
+    try {
+        static_cast<void>(mp::connection::wait({a, listener}, 0s));
+        FAIL("nothing was thrown");
+    } catch (const std::system_error& error) {
+        CHECK(error.code() == std::errc::bad_file_descriptor);
+        CHECK_THAT(error.what(), ContainsSubstring("closed"));
+    }
+    STATIC_REQUIRE(std::is_convertible_v<const Listener&, mp::connection::Waitable>);
+    STATIC_REQUIRE_FALSE(std::is_convertible_v<Listener, mp::connection::Waitable>);
+    STATIC_REQUIRE_FALSE(std::is_convertible_v<const Listener, mp::connection::Waitable>);
 }
 
 TEST_CASE("a closed Listener says so, and nobody finds it", "[listener]") {

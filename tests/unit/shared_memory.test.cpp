@@ -18,9 +18,15 @@
 #if !defined(_WIN32)
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <fstream>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #endif
 
 namespace mp = multiprocessing;
@@ -48,6 +54,72 @@ bool is_mapped(const std::string& name) {
         if (line.find("/dev/shm/" + name) != std::string::npos) return true;
     }
     return false;
+}
+
+std::uint64_t free_in_dev_shm() {
+    struct statvfs folder;
+    return ::statvfs("/dev/shm", &folder) == 0 ? std::uint64_t{folder.f_bavail} * folder.f_frsize : 0;
+}
+
+/// How much an error says was free in /dev/shm.
+std::uint64_t figure_of_dev_shm(const std::string& text) {
+    const std::size_t end = text.find(" in /dev/shm");
+    REQUIRE(end != std::string::npos);
+    return std::stoull(text.substr(text.rfind(' ', end - 1) + 1));
+}
+
+/// Gives this process a /dev/shm of its own, of so many bytes; false where the system does not let it.
+bool has_own_dev_shm(std::uint64_t bytes) {
+    const auto uid = ::geteuid();
+    const auto gid = ::getegid();
+    if (::unshare(CLONE_NEWNS) != 0) {
+        if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+        std::ofstream("/proc/self/uid_map") << "0 " << uid << " 1";
+        std::ofstream("/proc/self/setgroups") << "deny";
+        std::ofstream("/proc/self/gid_map") << "0 " << gid << " 1";
+    }
+    const std::string options = "mode=1777,size=" + std::to_string(bytes);
+    return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           ::mount("none", "/dev/shm", "tmpfs", 0, options.c_str()) == 0;
+}
+
+/// What happened in a /dev/shm of 16 MiB, of which 5 were taken, when 14 were wanted.
+struct Refusal {
+    bool tried;
+    bool refused;
+    std::uint64_t free_before;
+    std::uint64_t free_after;
+    char text[512];
+};
+
+Refusal refusal_of_small_dev_shm() {
+    using mp::detail::platform::make_named_memory;
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        Refusal refusal{};
+        const auto made = [](const mp::detail::platform::MemoryObject&) {};
+        try {
+            refusal.tried = has_own_dev_shm(16 << 20);
+            if (refusal.tried) make_named_memory("taken", 5 << 20, made);
+            refusal.free_before = free_in_dev_shm();
+            if (refusal.tried) make_named_memory("wanted", 14 << 20, made);
+        } catch (const std::system_error& error) {
+            refusal.refused = error.code() == std::errc::not_enough_memory;
+            std::strncpy(refusal.text, error.what(), sizeof refusal.text - 1);
+        }
+        refusal.free_after = free_in_dev_shm();
+        ::_exit(::write(ends[1], &refusal, sizeof refusal) == sizeof refusal ? 0 : 1);
+    }
+    ::close(ends[1]);
+    Refusal refusal{};
+    const ssize_t got = ::read(ends[0], &refusal, sizeof refusal);
+    ::close(ends[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    REQUIRE(got == sizeof refusal);
+    return refusal;
 }
 #endif
 
@@ -234,6 +306,38 @@ TEST_CASE("memory beyond what there is is refused with both figures, and leaves 
                                                  ContainsSubstring("are available on this machine"));
     CHECK(code_of({.name = name}) == std::errc::no_such_file_or_directory);
 }
+
+#if !defined(_WIN32)
+TEST_CASE("an error about a full /dev/shm says how much was free before the attempt", "[shared_memory]") {
+    const Refusal refusal = refusal_of_small_dev_shm();
+    if (!refusal.tried) {
+        WARN("this system gives no /dev/shm of one's own: not tried");
+        return;
+    }
+    INFO(refusal.text);
+    REQUIRE(refusal.refused);
+    CHECK(refusal.free_before == 11 << 20); // nobody else is there
+    CHECK(figure_of_dev_shm(refusal.text) == refusal.free_before);
+    CHECK(refusal.free_after == refusal.free_before);
+    CHECK_THAT(std::string(refusal.text),
+               ContainsSubstring("'wanted' of 14680064 bytes is wanted") && ContainsSubstring("--shm-size"));
+}
+
+TEST_CASE("an error about too much shared memory says what is free in /dev/shm", "[shared_memory]") {
+    const std::uint64_t before = free_in_dev_shm();
+    if (before == 0) return; // not a folder that has a size
+    std::uint64_t figure = 0;
+    try {
+        const SharedMemory shm({.create = true, .size = std::size_t{1} << 46});
+        shm.unlink();
+        FAIL("nothing was thrown");
+    } catch (const std::system_error& error) { figure = figure_of_dev_shm(error.what()); }
+    const std::uint64_t after = free_in_dev_shm();
+    const std::uint64_t of_others = before / 4; // other programs take and give back meanwhile
+    CHECK(figure + of_others >= (std::min)(before, after));
+    CHECK(figure <= (std::max)(before, after) + of_others);
+}
+#endif
 
 TEST_CASE("after close() nothing is seen any more, but what was seen before stays", "[shared_memory]") {
     const SharedMemory shm({.create = true, .size = 16});

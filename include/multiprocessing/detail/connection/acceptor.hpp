@@ -47,6 +47,8 @@ public:
     }
 
     Deadline deadline() const noexcept { return deadline_; }
+    /// Of its stream.
+    platform::NativeHandle handle() const noexcept { return stream_.handle().native(); }
 
     /// A handle that is ready when step() may be called; until unwatch(), however often it is asked for: to begin and to end a
     /// watch may cost as much as a message.
@@ -197,9 +199,8 @@ private:
             remove(i);
             throw;
         }
-        Accepted accepted{guest.greeting.into_transport(), std::move(guest.peer)};
-        remove(i);
-        return accepted;
+        const std::unique_ptr<Guest> greeted = remove(i);
+        return Accepted{greeted->greeting.into_transport(), std::move(greeted->peer)};
     }
 
     std::optional<Accepted> welcome() {
@@ -219,6 +220,7 @@ private:
         Greeting greeting(std::move(*handle), Handshake::Side::listener, *key_, allow_md5_,
                           Deadline::after(patience_));
         guests_.push_back(std::unique_ptr<Guest>(new Guest{std::move(greeting), std::move(peer)}));
+        listening_.include(guests_.back()->greeting.handle());
         if (guests_.size() > most_guests) dismiss(0, "had to make room, as too many did not answer");
         return std::nullopt;
     }
@@ -228,7 +230,12 @@ private:
         throw AuthenticationError(std::string("multiprocessing: one that connected to a Listener ") + why);
     }
 
-    void remove(std::size_t i) { guests_.erase(guests_.begin() + static_cast<std::ptrdiff_t>(i)); }
+    std::unique_ptr<Guest> remove(std::size_t i) {
+        std::unique_ptr<Guest> guest = std::move(guests_[i]);
+        guests_.erase(guests_.begin() + static_cast<std::ptrdiff_t>(i));
+        listening_.exclude(guest->greeting.handle());
+        return guest;
+    }
 
     platform::Doorbell bell_;
     std::atomic<bool> interrupted_{false};

@@ -9,6 +9,9 @@
 ///   otherwise. `endpoint()` is where others find it.
 /// * `handle()` is ready, for wait_any(), when somebody connects. `accept(peer)`: a stream's end, and whose it is; nullopt if
 ///   nobody is there (any more). Does not wait.
+/// * `waitable()`: a handle that is ready when handle() is, or while a stream's end that was passed to
+///   `include(end)` is readable or closed at the other side; until `exclude(end)`, to be called before the
+///   end is closed. Windows: the same as handle(); the other two do nothing.
 ///   Calls `note(identity)` before it makes something in the file system that is not of the caller's choice: for the janitor,
 ///   should this process be killed.
 /// * Its destructor stops listening, and removes what was made in the file system; not in a copy that a fork made.
@@ -50,6 +53,9 @@ static_assert(requires(Listening& listening, const Endpoint& there, Endpoint& pe
     Listening{there, backlog, note};
     { listening.endpoint() } -> std::same_as<const Endpoint&>;
     { listening.handle() } -> std::same_as<NativeHandle>;
+    { listening.waitable() } -> std::same_as<NativeHandle>;
+    { listening.include(listening.handle()) } -> std::same_as<void>;
+    { listening.exclude(listening.handle()) } noexcept -> std::same_as<void>;
     { listening.accept(peer) } -> std::same_as<std::optional<Handle>>;
     { connect(there, deadline) } -> std::same_as<Handle>;
 });

@@ -26,6 +26,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -161,6 +162,7 @@ public:
         }
         try {
             listen(wanted, backlog);
+            include(socket_.native());
         } catch (...) {
             remove();
             throw;
@@ -172,6 +174,16 @@ public:
 
     const Endpoint& endpoint() const noexcept { return endpoint_; }
     NativeHandle handle() const noexcept { return socket_.native(); }
+
+    NativeHandle waitable() const noexcept { return all_.native(); }
+    void include(NativeHandle end) {
+        epoll_event event{};
+        event.events = EPOLLIN;
+        if (::epoll_ctl(all_.native(), EPOLL_CTL_ADD, end, &event) != 0)
+            throw_last_error("watching a connection at " + text_of(endpoint_));
+    }
+    // To close the end is not enough: a copy that a fork made may have it open.
+    void exclude(NativeHandle end) noexcept { ::epoll_ctl(all_.native(), EPOLL_CTL_DEL, end, nullptr); }
 
     std::optional<Handle> accept(Endpoint& peer) {
         for (;;) {
@@ -223,6 +235,13 @@ private:
         folder_.clear();
     }
 
+    static Handle make_set() {
+        Handle set{::epoll_create1(EPOLL_CLOEXEC)};
+        if (!set.valid()) throw_last_error("making a set of what to wait for");
+        return set;
+    }
+
+    Handle all_ = make_set(); // the socket, and what else is included
     Handle socket_;
     Endpoint endpoint_;
     std::string made_;   // path of the socket

@@ -102,18 +102,21 @@ public:
         actors_[arrival.slot].store(0, std::memory_order_release);
     }
 
+    /// One look of a waiter: whether the generation has ended, or is broken. Breaks the barrier if the actor is dead.
+    bool is_over(const platform::Parking& parking, std::uint32_t generation) {
+        const State now = state();
+        if (now.generation != generation || now.phase == Phase::broken) return true;
+        if (now.phase == Phase::acting) {
+            // If it is 0 the generation has ended since.
+            const platform::ThreadName actor = actors_[now.slot].load(std::memory_order_acquire);
+            if (actor != 0 && !platform::lives(actor)) break_up(parking, generation);
+        }
+        return false;
+    }
+
     /// Waits until the generation has ended; true if all were there. A wait that takes too long breaks the barrier.
     bool await(const platform::Parking& parking, std::uint32_t generation, const Deadline& deadline) {
-        const auto over = [&] {
-            const State now = state();
-            if (now.generation != generation || now.phase == Phase::broken) return true;
-            if (now.phase == Phase::acting) {
-                // If it is 0 the generation has ended since.
-                const platform::ThreadName actor = actors_[now.slot].load(std::memory_order_acquire);
-                if (actor != 0 && !platform::lives(actor)) break_up(parking, generation);
-            }
-            return false;
-        };
+        const auto over = [&] { return is_over(parking, generation); };
         if (!detail::wait(parking, place_, deadline, over)) {
             break_up(parking, generation);
             if (!over()) return false;

@@ -127,6 +127,9 @@ public:
 
     const Endpoint& endpoint() const noexcept { return endpoint_; }
     NativeHandle handle() const noexcept { return socket_ ? socket_->handle() : pipe_->handle(); }
+    NativeHandle waitable() const noexcept { return handle(); }
+    void include(NativeHandle) noexcept {}
+    void exclude(NativeHandle) noexcept {}
     std::optional<Handle> accept(Endpoint& peer) {
         peer = {};
         return socket_ ? socket_->accept(peer) : pipe_->accept();
