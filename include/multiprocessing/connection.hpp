@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file connection.hpp  Messages between two processes: Pipe(), Connection, and waiting for any of many.
+/// @file connection.hpp  Messages between two processes: Pipe(), Connection, and waiting for any of
+/// many.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
@@ -47,29 +48,34 @@ class Waitable;
 
 /// One end of a two-way or one-way connection. Move-only; closed by its destructor.
 ///
-/// It belongs to one process. It is handed to another one by moving it into the arguments of a Process or an initializer, by
-/// itself or inside of something, or by sending it over another Connection: here it is closed then. dup() makes one to
-/// hand over and one to keep. The tasks of a Pool, whose workers run already, cannot have it; their initializer can. Used
-/// in a process that it was not handed to, it throws `std::logic_error`.
+/// It belongs to one process. It is handed to another one by moving it into the arguments of a
+/// Process or an initializer, by itself or inside of something, or by sending it over another
+/// Connection: here it is closed then. dup() makes one to hand over and one to keep. The tasks of a
+/// Pool, whose workers run already, cannot have it; their initializer can. Used in a process that
+/// it was not handed to, it throws `std::logic_error`.
 ///
-/// Any thread may send while any other receives; two that send, or two that receive, take turns, message by message. poll() and
-/// connection::wait() count as receiving. close() and moves are for when nobody else uses it.
+/// Any thread may send while any other receives; two that send, or two that receive, take turns,
+/// message by message. poll() and connection::wait() count as receiving. close() and moves are for
+/// when nobody else uses it.
 ///
-/// A process that is stopped (SIGSTOP, a debugger) while it sends or receives lives, and has the message in its hands: who
-/// receives without a timeout waits for it, poll() and wait() no longer than they are told. What is in the Pipe before
-/// that can be received.
+/// A process that is stopped (SIGSTOP, a debugger) while it sends or receives lives, and has the
+/// message in its hands: who receives without a timeout waits for it, poll() and wait() no longer
+/// than they are told. What is in the Pipe before that can be received.
 ///
-/// A send waits while much is on its way that was not received: 4 MiB of a Pipe; what the system holds (some hundred
-/// kilobytes) of a Listener's connection. If both ends send much at once neither of them waits for the other (over a
-/// Listener's connection up to 256 MiB). A thread that sends much to itself waits for ever.
+/// A send waits while much is on its way that was not received: 4 MiB of a Pipe; what the system
+/// holds (some hundred kilobytes) of a Listener's connection. If both ends send much at once
+/// neither of them waits for the other (over a Listener's connection up to 256 MiB). A thread that
+/// sends much to itself waits for ever.
 ///
-/// Messages of a Pipe go through shared memory: a process that is killed while it sends or receives leaves the others a
-/// whole message or none. From when a Connection is sent over the Pipe, an end of it is sent over a Connection, or fileno()
-/// is asked for, they go through a stream of the system instead, which is slower, and may end within a message. There
-/// the messages are those of CPython's `Connection`.
+/// Messages of a Pipe go through shared memory: a process that is killed while it sends or receives
+/// leaves the others a whole message or none. From when a Connection is sent over the Pipe, an end
+/// of it is sent over a Connection, or fileno() is asked for, they go through a stream of the
+/// system instead, which is slower, and may end within a message. There the messages are those of
+/// CPython's `Connection`.
 ///
-/// Throws `std::system_error`: bad_file_descriptor if it is closed, or does not receive or send; broken_pipe if the other end is
-/// closed, never a signal. (Of a Pipe whose other end was killed, up to 128 messages may be sent before that is noticed.)
+/// Throws `std::system_error`: bad_file_descriptor if it is closed, or does not receive or send;
+/// broken_pipe if the other end is closed, never a signal. (Of a Pipe whose other end was killed,
+/// up to 128 messages may be sent before that is noticed.)
 ///
 /// Python: `multiprocessing.connection.Connection`.
 class Connection {
@@ -81,15 +87,17 @@ public:
     Connection(Connection&&) noexcept = default;
     Connection& operator=(Connection&&) noexcept = default;
 
-    /// `<multiprocessing.connection.Connection object at 0x7f1798d80990>`. Python: `repr(connection)`.
+    /// `<multiprocessing.connection.Connection object at 0x7f1798d80990>`. Python:
+    /// `repr(connection)`.
     std::string repr() const {
         return "<multiprocessing.connection.Connection object at " + detail::shown_address(transport_.get()) +
                ">";
     }
 
-    /// Sends a value, as dumps() makes bytes of it. Strings as they are in C are sent as `std::string`. What holds a Connection
-    /// has to be moved here; there are up to 1000 of them in a message, over a Pipe or a local Listener. If it throws,
-    /// `value` is as it was. Throws SerializationError as dumps(). Python: `Connection.send`.
+    /// Sends a value, as dumps() makes bytes of it. Strings as they are in C are sent as
+    /// `std::string`. What holds a Connection has to be moved here; there are up to 1000 of them in
+    /// a message, over a Pipe or a local Listener. If it throws, `value` is as it was. Throws
+    /// SerializationError as dumps(). Python: `Connection.send`.
     template <class T>
     void send(T&& value) {
         using Value = detail::OwnCarriedType<T>;
@@ -106,10 +114,11 @@ public:
         }
     }
 
-    /// Waits for a message, which was sent as a T. Throws SerializationError if it was sent as another type: then it is used up;
-    /// EOFError when the other end is closed and nothing is left; `std::bad_alloc` when there is no memory: in a Pipe the message
-    /// stays then, unless its bytes had been taken out and memory ran out while a T was made of them; a message of a stream,
-    /// as of a Listener's connection, is used up. Python: `Connection.recv`.
+    /// Waits for a message, which was sent as a T. Throws SerializationError if it was sent as
+    /// another type: then it is used up; EOFError when the other end is closed and nothing is left;
+    /// `std::bad_alloc` when there is no memory: in a Pipe the message stays then, unless its bytes
+    /// had been taken out and memory ran out while a T was made of them; a message of a stream, as
+    /// of a Listener's connection, is used up. Python: `Connection.recv`.
     template <class T>
     T recv() {
         if constexpr (!detail::can_cross<std::remove_cv_t<T>, detail::Crossing::connection>()) {
@@ -144,10 +153,11 @@ public:
     /// Sends bytes as one message; there may be none. Python: `Connection.send_bytes`.
     void send_bytes(std::span<const std::byte> bytes) { sending().send(bytes, {}, {}); }
 
-    /// Waits for a message, and returns its bytes. One of more than `maxlength` bytes throws `std::system_error` (message_size);
-    /// as it cannot be passed over, nothing can be received from then on. Throws EOFError when the other end is
-    /// closed and nothing is left, `std::system_error` (connection_aborted) if that ends within a message. Takes no memory
-    /// on the word of the sender, only for what has arrived. Python: `Connection.recv_bytes`.
+    /// Waits for a message, and returns its bytes. One of more than `maxlength` bytes throws
+    /// `std::system_error` (message_size); as it cannot be passed over, nothing can be received
+    /// from then on. Throws EOFError when the other end is closed and nothing is left,
+    /// `std::system_error` (connection_aborted) if that ends within a message. Takes no memory on
+    /// the word of the sender, only for what has arrived. Python: `Connection.recv_bytes`.
     std::vector<std::byte> recv_bytes(std::size_t maxlength = (std::numeric_limits<std::size_t>::max)()) {
         detail::Transport& transport = receiving();
         detail::Incoming message;
@@ -164,8 +174,8 @@ public:
         return transport.body(message, {});
     }
 
-    /// The same into memory of the caller's; how many bytes it was. If they are more than there is room for, throws
-    /// BufferTooShort, which has them. Python: `Connection.recv_bytes_into`.
+    /// The same into memory of the caller's; how many bytes it was. If they are more than there is
+    /// room for, throws BufferTooShort, which has them. Python: `Connection.recv_bytes_into`.
     std::size_t recv_bytes_into(std::span<std::byte> buffer) {
         detail::Transport& transport = receiving();
         detail::Incoming message;
@@ -176,13 +186,14 @@ public:
         return size;
     }
 
-    /// Whether there is a message to receive, or the end, before the time is over. Of a message, the beginning.
-    /// Python: `Connection.poll`.
+    /// Whether there is a message to receive, or the end, before the time is over. Of a message,
+    /// the beginning. Python: `Connection.poll`.
     bool poll(Timeout timeout = std::chrono::seconds{0}) {
         return receiving().poll(detail::Deadline::after(timeout));
     }
 
-    /// Another Connection of the same end: what one of them receives, the other does not. Python: `os.dup`.
+    /// Another Connection of the same end: what one of them receives, the other does not. Python:
+    /// `os.dup`.
     Connection dup() const { return Connection(open().duplicate(), readable_, writable_); }
 
     /// What is on its way arrives nevertheless. Closing once more does no harm.
@@ -191,9 +202,9 @@ public:
     bool readable() const noexcept { return transport_ && readable_; }
     bool writable() const noexcept { return transport_ && writable_; }
 
-    /// Stays ours. POSIX: a descriptor that polls readable when a message comes, unless it is here already, which poll() tells:
-    /// it came before the first call of this, or a send has taken it in. Windows: a HANDLE. A Pipe is slower from then
-    /// on. Python: `Connection.fileno`.
+    /// Stays ours. POSIX: a descriptor that polls readable when a message comes, unless it is here
+    /// already, which poll() tells: it came before the first call of this, or a send has taken it
+    /// in. Windows: a HANDLE. A Pipe is slower from then on. Python: `Connection.fileno`.
     detail::platform::NativeHandle fileno() const { return open().expose().native(); }
 
     /// Of the library: for the archive. `give` writes a duplicate.
@@ -217,7 +228,8 @@ private:
     template <class Value, class T>
     void send_message(const T& value) {
         detail::Transport& transport = sending();
-        // It is sent from where it lies, if it is its bytes, or has many: what it is converted to lives as long.
+        // It is sent from where it lies, if it is its bytes, or has many: what it is converted to
+        // lives as long.
         std::conditional_t<std::is_same_v<Value, T>, const T&, const Value> sent(value);
         if constexpr (detail::is_copied_whole<Value>) {
             const std::uint64_t type = detail::fingerprint<Value>();
@@ -268,8 +280,8 @@ private:
     detail::ForkOrigin origin_;
 };
 
-/// Two Connections: what one of them sends, the other receives. If not `duplex`, the first only receives and the second only
-/// sends. Python: `multiprocessing.Pipe`.
+/// Two Connections: what one of them sends, the other receives. If not `duplex`, the first only
+/// receives and the second only sends. Python: `multiprocessing.Pipe`.
 inline std::pair<Connection, Connection> Pipe(bool duplex = true) {
     auto [first, second] = detail::platform::make_stream_pair();
     const detail::PipeRings rings;
@@ -287,9 +299,9 @@ namespace connection {
 
 using multiprocessing::Connection;
 
-/// Something that wait() waits for: a Connection, a Listener, the Sentinel of a Process, or a handle of
-/// the operating system. Refers to it without owning it: valid as long as that is open, wherever it is
-/// moved to. Equal if made of the same.
+/// Something that wait() waits for: a Connection, a Listener, the Sentinel of a Process, or a
+/// handle of the operating system. Refers to it without owning it: valid as long as that is open,
+/// wherever it is moved to. Equal if made of the same.
 class Waitable {
 public:
     Waitable(const Connection& connection) : transport_(&connection.receiving()) {}
@@ -316,9 +328,10 @@ private:
     detail::platform::NativeHandle handle_ = detail::platform::HandleTraits::invalid();
 };
 
-/// A handle of the operating system, for wait(): any descriptor that polls readable when there is something to read (a socket, a
-/// pipe, a timerfd, an eventfd); on Windows any HANDLE that can be waited for. It stays the caller's.
-/// Python: an integer, or an object with `fileno()`, in the list that `multiprocessing.connection.wait` takes.
+/// A handle of the operating system, for wait(): any descriptor that polls readable when there is
+/// something to read (a socket, a pipe, a timerfd, an eventfd); on Windows any HANDLE that can be
+/// waited for. It stays the caller's. Python: an integer, or an object with `fileno()`, in the list
+/// that `multiprocessing.connection.wait` takes.
 inline Waitable native(detail::platform::NativeHandle handle) noexcept {
     return Waitable(Waitable::Native{handle});
 }
@@ -336,9 +349,10 @@ inline std::vector<Waitable> wait_for(std::vector<Waitable> all, Timeout timeout
 }
 
 /// Waits until one or more of them are ready: a Connection when a message, or the end, begins to
-/// arrive; a Listener while a client waits for accept(); a Sentinel when its process has ended. All that
-/// are, in the order given; none when the time is over. Any number of them. Without any it returns when
-/// the time is over, at once if there is no timeout. Python: `multiprocessing.connection.wait`.
+/// arrive; a Listener while a client waits for accept(); a Sentinel when its process has ended. All
+/// that are, in the order given; none when the time is over. Any number of them. Without any it
+/// returns when the time is over, at once if there is no timeout. Python:
+/// `multiprocessing.connection.wait`.
 template <std::ranges::input_range Range>
     requires std::convertible_to<std::ranges::range_reference_t<Range>, Waitable>
 std::vector<Waitable> wait(Range&& range, Timeout timeout = no_timeout) {
@@ -376,17 +390,19 @@ private:
 
 namespace reduction {
 
-/// Hands a duplicate of `handle`, a descriptor or a HANDLE, over to the process at the other end of a Pipe, or of a Connection
-/// of a Listener on this machine; `handle` stays the caller's. Throws `std::system_error` if it is not open,
-/// `std::invalid_argument` over a network. Python: `multiprocessing.reduction.send_handle(connection, handle, pid)`.
+/// Hands a duplicate of `handle`, a descriptor or a HANDLE, over to the process at the other end of
+/// a Pipe, or of a Connection of a Listener on this machine; `handle` stays the caller's. Throws
+/// `std::system_error` if it is not open, `std::invalid_argument` over a network. Python:
+/// `multiprocessing.reduction.send_handle(connection, handle, pid)`.
 inline void send_handle(Connection& connection, detail::platform::NativeHandle handle) {
     connection.send(
         detail::TravellingHandle(detail::platform::Handle{detail::platform::HandleTraits::duplicate(handle)}));
 }
 
-/// Waits for a handle that send_handle() has sent. It is the caller's, who has to close it; other programs do not inherit it.
-/// Throws SerializationError if the message is another, `std::system_error` if this process has no room for it.
-/// Python: `multiprocessing.reduction.recv_handle(connection)`.
+/// Waits for a handle that send_handle() has sent. It is the caller's, who has to close it; other
+/// programs do not inherit it. Throws SerializationError if the message is another,
+/// `std::system_error` if this process has no room for it. Python:
+/// `multiprocessing.reduction.recv_handle(connection)`.
 inline detail::platform::NativeHandle recv_handle(Connection& connection) {
     return connection.recv<detail::TravellingHandle>().release();
 }

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file context.hpp  The library's functions with a start method of their own: two ways of starting in one program.
+/// @file context.hpp  The library's functions with a start method of their own: two ways of
+/// starting in one program.
 
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/count.hpp>
@@ -24,8 +25,9 @@
 
 namespace multiprocessing::inline v1 {
 
-/// What the namespace `multiprocessing` offers, with a start method that is fixed: `ctx.Process(work)` starts by it
-/// whatever the program's default is. A `.start_method` in options goes before the context's. A small value: copy it freely.
+/// What the namespace `multiprocessing` offers, with a start method that is fixed:
+/// `ctx.Process(work)` starts by it whatever the program's default is. A `.start_method` in options
+/// goes before the context's. A small value: copy it freely.
 ///
 /// Python: the object that `multiprocessing.get_context(method)` returns.
 class Context {
@@ -67,7 +69,8 @@ public:
     /// As `multiprocessing::Pipe`.
     static std::pair<Connection, Connection> Pipe(bool duplex = true) { return multiprocessing::Pipe(duplex); }
 
-    // Shared objects are the same for all start methods: a context makes them for those who have one at hand.
+    // Shared objects are the same for all start methods: a context makes them for those who have
+    // one at hand.
     multiprocessing::Lock Lock() const { return {}; }
     multiprocessing::RLock RLock() const { return {}; }
     multiprocessing::Semaphore Semaphore(Count value = 1) const { return multiprocessing::Semaphore(value); }
@@ -159,8 +162,9 @@ private:
     StartMethod method_;
 };
 
-/// A context of this start method; without one, of the program's, which that fixes as get_start_method() does.
-/// Throws `std::invalid_argument` if this platform does not have it. Python: `multiprocessing.get_context(method)`.
+/// A context of this start method; without one, of the program's, which that fixes as
+/// get_start_method() does. Throws `std::invalid_argument` if this platform does not have it.
+/// Python: `multiprocessing.get_context(method)`.
 inline Context get_context(std::optional<StartMethod> method = {}) {
     return Context(method ? *method : get_start_method());
 }

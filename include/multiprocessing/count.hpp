@@ -24,10 +24,11 @@ concept Number =
 
 } // namespace detail
 
-/// How many of something: implicit from any integer type but `bool` and characters, not from floating point.
+/// How many of something: implicit from any integer type but `bool` and characters, not from
+/// floating point.
 ///
-/// 0 is "the default" wherever a Count is taken. A negative number throws `std::invalid_argument` where it
-/// is written, not where it is used.
+/// 0 is "the default" wherever a Count is taken. A negative number throws `std::invalid_argument`
+/// where it is written, not where it is used.
 class Count {
 public:
     constexpr Count() noexcept = default;

@@ -11,8 +11,8 @@
 
 namespace multiprocessing::inline v1 {
 
-/// What is to be different in the environment of a child: a variable is set to its value, or removed where it has none.
-/// `{{"CUDA_VISIBLE_DEVICES", "1"}, {"OLD", std::nullopt}}`
+/// What is to be different in the environment of a child: a variable is set to its value, or
+/// removed where it has none. `{{"CUDA_VISIBLE_DEVICES", "1"}, {"OLD", std::nullopt}}`
 using Environment = std::map<std::string, std::optional<std::string>>;
 
 namespace detail {

@@ -40,8 +40,8 @@ public:
     using ProcessError::ProcessError;
 };
 
-/// The barrier that was waited at is broken, was broken by this wait's timeout, or was reset meanwhile.
-/// Python: `threading.BrokenBarrierError`.
+/// The barrier that was waited at is broken, was broken by this wait's timeout, or was reset
+/// meanwhile. Python: `threading.BrokenBarrierError`.
 class MULTIPROCESSING_VISIBLE BrokenBarrierError : public ProcessError {
 public:
     using ProcessError::ProcessError;
@@ -71,7 +71,8 @@ public:
     using ProcessError::ProcessError;
 };
 
-/// A message is longer than the memory that it was to go to. Python: `multiprocessing.BufferTooShort`.
+/// A message is longer than the memory that it was to go to. Python:
+/// `multiprocessing.BufferTooShort`.
 class MULTIPROCESSING_VISIBLE BufferTooShort : public ProcessError {
 public:
     explicit BufferTooShort(std::vector<std::byte> message)
@@ -86,8 +87,8 @@ private:
     std::shared_ptr<const std::vector<std::byte>> message_; // exceptions are copied, and that may not throw
 };
 
-/// The other side of a connection does not know the key, or cannot be asked in a way that both know.
-/// Python: `multiprocessing.AuthenticationError`.
+/// The other side of a connection does not know the key, or cannot be asked in a way that both
+/// know. Python: `multiprocessing.AuthenticationError`.
 class MULTIPROCESSING_VISIBLE AuthenticationError : public ProcessError {
 public:
     using ProcessError::ProcessError;
@@ -107,13 +108,15 @@ public:
 
     /// Process id of the worker.
     int pid() const noexcept { return pid_; }
-    /// How it ended, as `Process::exitcode()`: -signum when killed by a signal, nullopt when unknown.
+    /// How it ended, as `Process::exitcode()`: -signum when killed by a signal, nullopt when
+    /// unknown.
     std::optional<int> exitcode() const noexcept { return exitcode_; }
-    /// Position in the input of a map, or nullopt for a single task. Where items are so quick that a
-    /// worker notes them by blocks of 64, the first of the block.
+    /// Position in the input of a map, or nullopt for a single task. Where items are so quick that
+    /// a worker notes them by blocks of 64, the first of the block.
     std::optional<std::size_t> task_index() const noexcept { return task_index_; }
-    /// Where it crashed: a line per frame, innermost first, with names where the program exports them (`-rdynamic`), else
-    /// with what addr2line turns into lines. Empty if it was killed from outside, ended by itself, or handles crashes.
+    /// Where it crashed: a line per frame, innermost first, with names where the program exports
+    /// them (`-rdynamic`), else with what addr2line turns into lines. Empty if it was killed from
+    /// outside, ended by itself, or handles crashes.
     const std::string& trace() const noexcept { return *trace_; }
 
 private:
@@ -123,21 +126,22 @@ private:
     std::shared_ptr<const std::string> trace_; // exceptions are copied, and that may not throw
 };
 
-/// Where an exception that was caught here was first thrown: in which process, and what it was there.
-/// Python: the `RemoteTraceback` that is the `__cause__` of such an exception.
+/// Where an exception that was caught here was first thrown: in which process, and what it was
+/// there. Python: the `RemoteTraceback` that is the `__cause__` of such an exception.
 struct RemoteCause {
     std::string type = {};    ///< Name of the exception's type, as the compiler spells it.
     std::string text = {};    ///< Its `what()`; empty if it had none.
     std::string process = {}; ///< Name of the process, `Process-1`.
     int pid = 0;              ///< Id of the process.
-    /// Who called whom when it was thrown: a line per frame, innermost first, without those of this library, with names where
-    /// the program exports them (`-rdynamic`); else its end says how to ask addr2line. On Windows of where it was caught.
+    /// Who called whom when it was thrown: a line per frame, innermost first, without those of this
+    /// library, with names where the program exports them (`-rdynamic`); else its end says how to
+    /// ask addr2line. On Windows of where it was caught.
     std::string trace = {};
     std::optional<std::size_t> task_index = {}; ///< Position in the input of a map; nullopt for a single task.
 };
 
-/// An exception from another process whose type cannot be rebuilt here: neither a standard exception with
-/// a text, nor derived from one, nor registered by `register_exception`.
+/// An exception from another process whose type cannot be rebuilt here: neither a standard
+/// exception with a text, nor derived from one, nor registered by `register_exception`.
 class MULTIPROCESSING_VISIBLE RemoteError : public ProcessError {
 public:
     explicit RemoteError(const RemoteCause& cause)

@@ -1,9 +1,10 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file listener.hpp  Connections between programs that do not descend from each other: Listener and Client.
+/// @file listener.hpp  Connections between programs that do not descend from each other: Listener
+/// and Client.
 ///
-/// Needs OpenSSL's libcrypto (Windows: a library of the system): link the CMake target multiprocessing::remote. Not part of
-/// multiprocessing.hpp.
+/// Needs OpenSSL's libcrypto (Windows: a library of the system): link the CMake target
+/// multiprocessing::remote. Not part of multiprocessing.hpp.
 
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/count.hpp>
@@ -37,9 +38,10 @@ struct ClientOptions;
 
 /// Where a Listener listens: a path, or host and port. Small; crosses by value, and compares.
 ///
-/// A path is that of a socket in the file system, or a name that begins with a null byte (Linux: it is in no file system), or of
-/// a pipe, `\\.\pipe\name` (Windows). Host and port are of TCP; the empty host is all of this machine's addresses. Without
-/// anything it is a place of the library's choice. Python: `address`.
+/// A path is that of a socket in the file system, or a name that begins with a null byte (Linux: it
+/// is in no file system), or of a pipe, `\\.\pipe\name` (Windows). Host and port are of TCP; the
+/// empty host is all of this machine's addresses. Without anything it is a place of the library's
+/// choice. Python: `address`.
 class Address {
 public:
     Address() = default;
@@ -78,7 +80,8 @@ private:
 
 /// How a Listener is made.
 struct ListenerOptions {
-    /// Default: a socket in a folder of this user's own, which goes even if this process is killed; or a pipe.
+    /// Default: a socket in a folder of this user's own, which goes even if this process is killed;
+    /// or a pipe.
     Address address = {};
     std::optional<std::string> authkey = {}; ///< Both sides must know it. Without one, anybody may connect.
     Count backlog = {}; ///< So many may wait for accept(). Default: 128. Of a Windows pipe: one.
@@ -93,23 +96,26 @@ struct ClientOptions {
     bool allow_md5 = false;
 };
 
-/// Waits at an address for others to connect: C++ programs with Client(), or Python ones. Move-only; closed by its destructor. Of
-/// one process; its members may be called by several threads: of those in accept() each gets a connection, and close() ends
-/// them. Moving and destroying it is for when nobody else uses it.
+/// Waits at an address for others to connect: C++ programs with Client(), or Python ones.
+/// Move-only; closed by its destructor. Of one process; its members may be called by several
+/// threads: of those in accept() each gets a connection, and close() ends them. Moving and
+/// destroying it is for when nobody else uses it.
 ///
-/// With an authkey both sides show each other that they know it, by CPython's handshake with SHA-256, so that neither of them shows
-/// it. What is said afterwards is neither encrypted nor signed: over a network it is no more secret than that. Nor does
-/// the handshake tell *whom* one talks to: somebody in between, to whom a Client connects, can hand all of it on to the true
-/// Listener, and then read and write what is said. And somebody without the key, to whom two clients connect, could have the
-/// second answer what the first has asked, and so be taken for a Listener by the first: programs of this library notice
-/// that, as their challenges say who asks; a client of CPython, which answers any, does not.
-/// Messages of types (send, recv) are for programs of one build, and not safe against an enemy; bytes (send_bytes) are for all.
+/// With an authkey both sides show each other that they know it, by CPython's handshake with
+/// SHA-256, so that neither of them shows it. What is said afterwards is neither encrypted nor
+/// signed: over a network it is no more secret than that. Nor does the handshake tell *whom* one
+/// talks to: somebody in between, to whom a Client connects, can hand all of it on to the true
+/// Listener, and then read and write what is said. And somebody without the key, to whom two
+/// clients connect, could have the second answer what the first has asked, and so be taken for a
+/// Listener by the first: programs of this library notice that, as their challenges say who asks; a
+/// client of CPython, which answers any, does not. Messages of types (send, recv) are for programs
+/// of one build, and not safe against an enemy; bytes (send_bytes) are for all.
 ///
 /// Python: `multiprocessing.connection.Listener`.
 class Listener {
 public:
-    /// Throws `std::system_error` if the address is taken or not ours, `std::invalid_argument` for one that this platform does
-    /// not have.
+    /// Throws `std::system_error` if the address is taken or not ours, `std::invalid_argument` for
+    /// one that this platform does not have.
     explicit Listener(ListenerOptions options = {}) : state_(std::make_shared<State>(std::move(options))) {}
 
     Listener(Listener&&) noexcept = default;
@@ -122,10 +128,11 @@ public:
     }
     ~Listener() { close(); }
 
-    /// Waits for the next connection. Throws AuthenticationError for one whose other side has the wrong key, or none, does not
-    /// answer in time, or sends what is no handshake: that one is closed, and the Listener goes on. While such are
-    /// waited for, others are accepted. TimeoutError when the time is over; `std::system_error`: bad_file_descriptor when
-    /// it is closed, before or meanwhile, too_many_files_open when this process can open no more. Python:
+    /// Waits for the next connection. Throws AuthenticationError for one whose other side has the
+    /// wrong key, or none, does not answer in time, or sends what is no handshake: that one is
+    /// closed, and the Listener goes on. While such are waited for, others are accepted.
+    /// TimeoutError when the time is over; `std::system_error`: bad_file_descriptor when it is
+    /// closed, before or meanwhile, too_many_files_open when this process can open no more. Python:
     /// `Listener.accept`.
     Connection accept(Timeout timeout = no_timeout) {
         const auto deadline = detail::Deadline::after(timeout);
@@ -143,38 +150,42 @@ public:
         return Connection(std::move(accepted->transport), true, true);
     }
 
-    /// Where it listens, as a Client needs it: of host and port 0, the port. Python: `Listener.address`.
+    /// Where it listens, as a Client needs it: of host and port 0, the port. Python:
+    /// `Listener.address`.
     Address address() const { return open().address; }
 
-    /// Who was accepted last: host and port; of a path most often nothing. Python: `Listener.last_accepted`.
+    /// Who was accepted last: host and port; of a path most often nothing. Python:
+    /// `Listener.last_accepted`.
     std::optional<Address> last_accepted() const {
         State& state = open();
         std::lock_guard lock{state.mutex};
         return state.last_accepted;
     }
 
-    /// Connections that were accepted stay. The address is free, and the socket in the file system removed, when it returns;
-    /// an accept() of another thread ends with bad_file_descriptor. Closing once more does no harm.
+    /// Connections that were accepted stay. The address is free, and the socket in the file system
+    /// removed, when it returns; an accept() of another thread ends with bad_file_descriptor.
+    /// Closing once more does no harm.
     void close() noexcept {
         if (!state_) return;
         if (!state_->origin.is_here()) {
-            // Of the process that this one is a copy of. A thread that was in there is not here, and never comes out.
+            // Of the process that this one is a copy of. A thread that was in there is not here,
+            // and never comes out.
             static_cast<void>(new (std::nothrow) std::shared_ptr<State>(std::move(state_)));
             return;
         }
         state_->close();
     }
 
-    /// For connection::wait(): ready while a client waits for accept(). Valid until close(), wherever
-    /// the Listener is moved to.
+    /// For connection::wait(): ready while a client waits for accept(). Valid until close(),
+    /// wherever the Listener is moved to.
     ///
-    /// Without an authkey accept() then returns at once, unless another thread was faster. With one the
-    /// handshake is still to come, and lasts until the client has answered: accept() waits for that, for
-    /// as long as it may. An accept() that throws TimeoutError within a handshake leaves it to the next
-    /// accept(): until then the Listener is ready when that client has answered or gone, so a program
-    /// that waits for many things calls `accept(0s)`. On Windows it is ready for new clients only: call
-    /// accept() there with the time that a handshake may take.
-    /// Throws `std::system_error` (bad_file_descriptor) if it is closed. Python: the listening socket.
+    /// Without an authkey accept() then returns at once, unless another thread was faster. With one
+    /// the handshake is still to come, and lasts until the client has answered: accept() waits for
+    /// that, for as long as it may. An accept() that throws TimeoutError within a handshake leaves
+    /// it to the next accept(): until then the Listener is ready when that client has answered or
+    /// gone, so a program that waits for many things calls `accept(0s)`. On Windows it is ready for
+    /// new clients only: call accept() there with the time that a handshake may take. Throws
+    /// `std::system_error` (bad_file_descriptor) if it is closed. Python: the listening socket.
     operator Waitable() const& { return native(open().handle); }
     operator Waitable() const&& = delete; // it would be closed before the wait
 
@@ -248,8 +259,8 @@ private:
     std::shared_ptr<State> state_;
 };
 
-/// Connects to a Listener. Throws `std::system_error` if there is none; AuthenticationError if it has another key or no
-/// answer. Python: `multiprocessing.connection.Client`.
+/// Connects to a Listener. Throws `std::system_error` if there is none; AuthenticationError if it
+/// has another key or no answer. Python: `multiprocessing.connection.Client`.
 inline Connection Client(const Address& address, ClientOptions options = {}) {
     return Connection(detail::connect_transport(address.endpoint_, options.authkey, options.allow_md5,
                                                 detail::Deadline::after(options.timeout)),

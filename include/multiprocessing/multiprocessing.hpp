@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file multiprocessing.hpp  Everything that needs no library beyond Boost's headers. Python: `import multiprocessing`.
+/// @file multiprocessing.hpp  Everything that needs no library beyond Boost's headers. Python:
+/// `import multiprocessing`.
 
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/context.hpp>

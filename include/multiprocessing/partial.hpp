@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file partial.hpp  A function of which some arguments are fixed, as something that crosses: Python's functools.partial.
+/// @file partial.hpp  A function of which some arguments are fixed, as something that crosses:
+/// Python's functools.partial.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -84,7 +85,8 @@ struct FixedTypes<F, std::index_sequence<Index...>, Given...> {
     }
 };
 
-/// Whether each parameter takes what is passed for it in every call; what is not known is seen when it is called.
+/// Whether each parameter takes what is passed for it in every call; what is not known is seen when
+/// it is called.
 template <class F, class Values, std::size_t... Index>
 constexpr bool takes_fixed(std::index_sequence<Index...>) {
     return ((std::is_void_v<Parameter<F, Index>> ||
@@ -110,8 +112,8 @@ struct RefusedPartial {
 
 } // namespace detail
 
-/// What partial() gives: a function object, which crosses as an argument if what it holds does. Its parameters are those of the
-/// function behind the fixed ones.
+/// What partial() gives: a function object, which crosses as an argument if what it holds does. Its
+/// parameters are those of the function behind the fixed ones.
 template <class F, class... Fixed>
 class Partial {
     template <class Function, class Held>
@@ -143,10 +145,11 @@ private:
     Values values_;
 };
 
-/// `function` with its first arguments fixed: `pool.map(mp::partial(scale, 3), v)` calls `scale(3, x)`. What is fixed is converted
-/// to the parameters' types here and now, and is the same in every call: it is passed as const, shared handles as they are.
-/// The function is one that could be the target of a Process itself, another partial, too; fixed arguments are Spawnable, but
-/// not a Connection. What may not cross is an error of the compiler that says why.
+/// `function` with its first arguments fixed: `pool.map(mp::partial(scale, 3), v)` calls
+/// `scale(3, x)`. What is fixed is converted to the parameters' types here and now, and is the same
+/// in every call: it is passed as const, shared handles as they are. The function is one that could
+/// be the target of a Process itself, another partial, too; fixed arguments are Spawnable, but not
+/// a Connection. What may not cross is an error of the compiler that says why.
 ///
 /// Throws `std::invalid_argument` for a null pointer to a function.
 ///

@@ -39,9 +39,10 @@ namespace multiprocessing::inline v1 {
 
 /// A number of worker processes, and calls of functions that they carry out.
 ///
-/// A worker that dies is replaced; only the call, or the item, that it was at is lost with it, and throws WorkerLostError.
-/// Any thread may submit work and wait for results; making, closing and destroying the pool is one thread's business.
-/// A task must not close or touch descriptors and memory that it did not get: a pool is no sandbox.
+/// A worker that dies is replaced; only the call, or the item, that it was at is lost with it, and
+/// throws WorkerLostError. Any thread may submit work and wait for results; making, closing and
+/// destroying the pool is one thread's business. A task must not close or touch descriptors and
+/// memory that it did not get: a pool is no sandbox.
 ///
 /// Python: `multiprocessing.Pool`.
 class Pool : detail::MapShapes {
@@ -57,12 +58,13 @@ public:
     Pool() : Pool(PoolOptions{}) {}
     /// So many workers. 0 is the default.
     explicit Pool(Count processes) : Pool(PoolOptions{.processes = processes}) {}
-    /// Throws `std::invalid_argument` for more than 4096 workers or a start method that this platform does not have, and what
-    /// `Process::start` throws if a worker cannot be started: then none is left.
+    /// Throws `std::invalid_argument` for more than 4096 workers or a start method that this
+    /// platform does not have, and what `Process::start` throws if a worker cannot be started: then
+    /// none is left.
     explicit Pool(PoolOptions options) { make<detail::WorkerCode<>>(options, {}, {}, {}); }
 
-    /// Each worker calls `initializer(arguments...)` first. What that throws breaks the pool: it is what every call and
-    /// every result throws from then on.
+    /// Each worker calls `initializer(arguments...)` first. What that throws breaks the pool: it is
+    /// what every call and every result throws from then on.
     template <class Initializer, class... Arguments>
     Pool(Count processes, Initializer&& initializer,
          Arguments&&... arguments) { // overloaded? wrap it in a lambda
@@ -96,10 +98,12 @@ public:
         return *this;
     }
 
-    /// Ends the workers, and logs a warning if something was not done; or, if so told, finishes first.
+    /// Ends the workers, and logs a warning if something was not done; or, if so told, finishes
+    /// first.
     ~Pool() { finish(); }
 
-    /// `function(arguments...)` in a worker. Throws what it throws, there as here. Python: `Pool.apply`.
+    /// `function(arguments...)` in a worker. Throws what it throws, there as here. Python:
+    /// `Pool.apply`.
     template <class Function, class... Arguments>
     auto apply(Function&& function, Arguments&&... arguments) { // overloaded? wrap it in a lambda
         if constexpr (!detail::is_task<Function, Arguments...>()) {
@@ -110,7 +114,8 @@ public:
         }
     }
 
-    /// The same without waiting for it. Throws `std::invalid_argument` after close(). Python: `Pool.apply_async`.
+    /// The same without waiting for it. Throws `std::invalid_argument` after close(). Python:
+    /// `Pool.apply_async`.
     template <class Function, class... Arguments>
     auto apply_async(Function&& function, Arguments&&... arguments) { // overloaded? wrap it in a lambda
         if constexpr (!detail::is_task<Function, Arguments...>()) {
@@ -131,14 +136,15 @@ public:
         }
     }
 
-    /// `function(item)` for every item of `range`, in the workers; the results in the order of the items. `range` is any
-    /// input range or a braced list; it is read in this thread, completely, before the call returns. Elements that are
-    /// plain and lie side by side move by one copy into warm shared memory, and plain results by one copy out; those of a
-    /// shared_vector are read where they are; all else as dumps() and loads() would have it. A void function makes
-    /// it void.
+    /// `function(item)` for every item of `range`, in the workers; the results in the order of the
+    /// items. `range` is any input range or a braced list; it is read in this thread, completely,
+    /// before the call returns. Elements that are plain and lie side by side move by one copy into
+    /// warm shared memory, and plain results by one copy out; those of a shared_vector are read
+    /// where they are; all else as dumps() and loads() would have it. A void function makes it
+    /// void.
     ///
-    /// Waits until all items are through, then throws the error of the first item, in their order, that has one; the others
-    /// are not affected by it. Python: `Pool.map`.
+    /// Waits until all items are through, then throws the error of the first item, in their order,
+    /// that has one; the others are not affected by it. Python: `Pool.map`.
     template <class Function, std::ranges::input_range Range>
     auto map(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
@@ -161,8 +167,8 @@ public:
         }
     }
 
-    /// The same without waiting for it. The elements of a shared_vector are read until the result is there.
-    /// Python: `Pool.map_async`.
+    /// The same without waiting for it. The elements of a shared_vector are read until the result
+    /// is there. Python: `Pool.map_async`.
     template <class Function, std::ranges::input_range Range>
     auto map_async(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
@@ -189,9 +195,10 @@ public:
         }
     }
 
-    /// As map(), but the workers write the results to where they shall be: into `results`, a shared_vector of what the
-    /// function gives, which is resized to one for each item before anything starts. It may be `range` itself. Throws as
-    /// map() does; then the results of items that failed, or were lost, are as they were. Python: numpy's `out=`.
+    /// As map(), but the workers write the results to where they shall be: into `results`, a
+    /// shared_vector of what the function gives, which is resized to one for each item before
+    /// anything starts. It may be `range` itself. Throws as map() does; then the results of items
+    /// that failed, or were lost, are as they were. Python: numpy's `out=`.
     template <class Function, std::ranges::input_range Range, detail::InPlace Results>
     void map_into(Function&& function, Range&& range, Results& results, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
@@ -213,8 +220,8 @@ public:
         }
     }
 
-    /// As map(), of a function of several parameters: the items are tuples, pairs or arrays of its arguments.
-    /// Python: `Pool.starmap`.
+    /// As map(), of a function of several parameters: the items are tuples, pairs or arrays of its
+    /// arguments. Python: `Pool.starmap`.
     template <class Function, std::ranges::input_range Range>
     auto starmap(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_starmap<Function, Range>()) {
@@ -273,14 +280,15 @@ public:
         state().core->bell().ring();
     }
 
-    /// Ends the workers at once. Who waits for a result gets CancelledError. Python: `Pool.terminate`.
+    /// Ends the workers at once. Who waits for a result gets CancelledError. Python:
+    /// `Pool.terminate`.
     void terminate() {
         state().core->close();
         state().supervisor->terminate();
     }
 
-    /// Waits until the workers have ended, after close() or terminate(); throws `std::invalid_argument` before.
-    /// Python: `Pool.join`.
+    /// Waits until the workers have ended, after close() or terminate(); throws
+    /// `std::invalid_argument` before. Python: `Pool.join`.
     void join() {
         if (!state().core->is_closed()) {
             throw std::invalid_argument(
@@ -289,7 +297,8 @@ public:
         state().supervisor->join();
     }
 
-    /// `<multiprocessing.pool.Pool state=RUN pool_size=4>`; or CLOSE, TERMINATE. Python: `repr(pool)`.
+    /// `<multiprocessing.pool.Pool state=RUN pool_size=4>`; or CLOSE, TERMINATE. Python:
+    /// `repr(pool)`.
     std::string repr() const {
         if (!state_ || !state_->origin.is_here()) return "<multiprocessing.pool.Pool state=unknown>";
         const char* const state = state_->supervisor->is_terminated() ? "TERMINATE"

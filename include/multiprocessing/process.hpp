@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process.hpp  Processes that run a function: starting them, waiting for them, ending them, asking who is who.
+/// @file process.hpp  Processes that run a function: starting them, waiting for them, ending them,
+/// asking who is who.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/refused.hpp>
@@ -45,14 +46,15 @@ struct ProcessOptions {
     std::string name = {};           ///< Default: `Process-1`, `Process-1:2` for a child of that.
     std::optional<bool> daemon = {}; ///< Ended, not waited for, when its parent ends. Default: as its parent.
     std::optional<StartMethod> start_method = {}; ///< Default: get_start_method().
-    /// What is different in the child's environment. (Static initialisers see it as well where the child is made by spawn on
-    /// POSIX; elsewhere they have run before.)
+    /// What is different in the child's environment. (Static initialisers see it as well where the
+    /// child is made by spawn on POSIX; elsewhere they have run before.)
     Environment env = {};
     std::optional<std::filesystem::path> cwd =
         {}; ///< The folder that the child works in. Default: its parent's.
 };
 
-/// Becomes ready when a process ends; for `connection::wait`. Refers to the process, without owning it.
+/// Becomes ready when a process ends; for `connection::wait`. Refers to the process, without owning
+/// it.
 class Sentinel {
 public:
     explicit Sentinel(detail::platform::NativeHandle handle) noexcept : handle_(handle) {}
@@ -66,8 +68,8 @@ private:
     detail::platform::NativeHandle handle_;
 };
 
-/// Another process of the family, as `current_process()`, `parent_process()` and `active_children()` show it.
-/// Python: the `Process` objects that these return.
+/// Another process of the family, as `current_process()`, `parent_process()` and
+/// `active_children()` show it. Python: the `Process` objects that these return.
 class ProcessView {
 public:
     const std::string& name() const noexcept { return identity_.name; }
@@ -75,14 +77,16 @@ public:
     bool daemon() const noexcept { return identity_.daemon; }
     const std::string& authkey() const noexcept { return identity_.authkey; }
 
-    /// `<Process name='Process-1' pid=7 parent=1 started daemon>`, `<_MainProcess name='MainProcess' parent=None started>`.
-    /// Python: `repr(process)`.
+    /// `<Process name='Process-1' pid=7 parent=1 started daemon>`,
+    /// `<_MainProcess name='MainProcess' parent=None started>`. Python: `repr(process)`.
     std::string repr() const;
 
-    /// Whether it still runs. A parent's end ends its children, so for the parent this is true as long as anybody asks.
+    /// Whether it still runs. A parent's end ends its children, so for the parent this is true as
+    /// long as anybody asks.
     bool is_alive() const { return !child_ || !child_->poll(); }
 
-    /// Ends a child as Process does. Throw `std::logic_error` for the current process and the parent.
+    /// Ends a child as Process does. Throw `std::logic_error` for the current process and the
+    /// parent.
     void terminate() const { child("terminate").terminate(); }
     void kill() const { child("kill").kill(); }
 
@@ -92,7 +96,8 @@ public:
         return ending ? ending->exitcode : std::nullopt;
     }
 
-    /// Waits until it has ended; false when the time is over. Throws `std::logic_error` for the current process.
+    /// Waits until it has ended; false when the time is over. Throws `std::logic_error` for the
+    /// current process.
     bool join(Timeout timeout = no_timeout) const {
         const auto deadline = detail::Deadline::after(timeout);
         if (child_) return child_->wait(deadline);
@@ -166,7 +171,8 @@ inline ProcessView current_process() {
     return {me.identity, detail::platform::current_pid(), nullptr};
 }
 
-/// The process that started the calling one; nullopt in the main process. Python: `multiprocessing.parent_process()`.
+/// The process that started the calling one; nullopt in the main process. Python:
+/// `multiprocessing.parent_process()`.
 inline std::optional<ProcessView> parent_process() {
     detail::ThisProcess& me = detail::this_process();
     std::lock_guard lock{me.mutex};
@@ -186,8 +192,8 @@ inline std::vector<ProcessView> active_children() {
 /// Logical processors of the machine. Python: `multiprocessing.cpu_count()`.
 inline int cpu_count() { return detail::platform::machine_processors(); }
 
-/// How many of them the calling process may use: its affinity and, on Linux, its control group's quota.
-/// Python: `os.process_cpu_count()`.
+/// How many of them the calling process may use: its affinity and, on Linux, its control group's
+/// quota. Python: `os.process_cpu_count()`.
 inline int process_cpu_count() { return detail::platform::allowed_processors(); }
 
 namespace detail {
@@ -220,14 +226,16 @@ struct PythonProcess {
 
 /// A function that runs in a process of its own.
 ///
-/// Function and arguments are taken over when the Process is made: the child sees them as they were then, converted to
-/// the parameters' types. They must be Spawnable; what may not cross is an error of the compiler that says why.
-/// The child ends by unwinding the function, running the functions of at_child_exit(), flushing the standard streams,
-/// and leaving: no exit handler or static destructor of the program runs in it. An exception that leaves the function
-/// is printed whole on standard error; the exit code is 1.
+/// Function and arguments are taken over when the Process is made: the child sees them as they were
+/// then, converted to the parameters' types. They must be Spawnable; what may not cross is an error
+/// of the compiler that says why. The child ends by unwinding the function, running the functions
+/// of at_child_exit(), flushing the standard streams, and leaving: no exit handler or static
+/// destructor of the program runs in it. An exception that leaves the function is printed whole on
+/// standard error; the exit code is 1.
 ///
-/// Belongs to the process that made it: in any other, all members throw `std::logic_error`. After close() all but close()
-/// throw `std::invalid_argument`. One object is not to be used by several threads at once.
+/// Belongs to the process that made it: in any other, all members throw `std::logic_error`. After
+/// close() all but close() throw `std::invalid_argument`. One object is not to be used by several
+/// threads at once.
 ///
 /// Python: `multiprocessing.Process`.
 class Process final { // no base class: write a struct with operator(), Process p(MyStruct{})
@@ -246,8 +254,9 @@ public:
         }
     }
 
-    /// The same with a name, as a daemon, or by a start method of its own. Throws `std::invalid_argument` for a start
-    /// method that this platform does not have, or a null pointer to a function.
+    /// The same with a name, as a daemon, or by a start method of its own. Throws
+    /// `std::invalid_argument` for a start method that this platform does not have, or a null
+    /// pointer to a function.
     template <class Function, class... Arguments>
     Process(ProcessOptions o, Function&& f,
             Arguments&&... a) // ({.name = "x"}, f, a...); wrap overloaded f in a lambda
@@ -271,12 +280,14 @@ public:
         return *this;
     }
 
-    /// Waits for a child that runs; ends it instead if it is a daemon. While an exception unwinds, waits for a second only
-    /// and then ends the child, and logs that: what the child waits for may never come.
+    /// Waits for a child that runs; ends it instead if it is a daemon. While an exception unwinds,
+    /// waits for a second only and then ends the child, and logs that: what the child waits for may
+    /// never come.
     ~Process() { finish(); }
 
-    /// Starts the child. Throws `std::logic_error` if it was started before, `std::runtime_error` if main() did not call
-    /// freeze_support(), `std::system_error` if the system has no room for another process: then nothing was started.
+    /// Starts the child. Throws `std::logic_error` if it was started before, `std::runtime_error`
+    /// if main() did not call freeze_support(), `std::system_error` if the system has no room for
+    /// another process: then nothing was started.
     void start() {
         State& state = usable();
         if (state.child)
@@ -299,15 +310,16 @@ public:
         return state.child && !state.child->poll();
     }
 
-    /// Sends SIGINT; without a handler of the program's the exit code is -SIGINT. Windows: throws `std::system_error`.
+    /// Sends SIGINT; without a handler of the program's the exit code is -SIGINT. Windows: throws
+    /// `std::system_error`.
     void interrupt() { started("interrupt").interrupt(); }
     /// Sends SIGTERM; Windows: ends it at once. Its own children end with it.
     void terminate() { started("terminate").terminate(); }
     /// Sends SIGKILL; Windows: ends it at once.
     void kill() { started("kill").kill(); }
 
-    /// Gives up what is held for a child that has ended or was never started. Throws `std::invalid_argument` while it
-    /// runs. Closing once more does no harm.
+    /// Gives up what is held for a child that has ended or was never started. Throws
+    /// `std::invalid_argument` while it runs. Closing once more does no harm.
     void close() {
         if (state_ && state_->closed) return;
         if (is_alive()) {
@@ -342,16 +354,18 @@ public:
         return state.child ? std::optional(state.child->pid()) : std::nullopt;
     }
 
-    /// nullopt before start() and while it runs; -signum if a signal ended it; 1 after an uncaught exception. Also nullopt
-    /// if the program waits for all children by itself, or ignores SIGCHLD, and the child could not leave its code.
+    /// nullopt before start() and while it runs; -signum if a signal ended it; 1 after an uncaught
+    /// exception. Also nullopt if the program waits for all children by itself, or ignores SIGCHLD,
+    /// and the child could not leave its code.
     std::optional<int> exitcode() const {
         const State& state = usable();
         const auto ending = state.child ? state.child->poll() : std::nullopt;
         return ending ? ending->exitcode : std::nullopt;
     }
 
-    /// `<Process name='Process-1' pid=7 parent=1 stopped exitcode=-SIGKILL>`; or initial, started, closed; unknown in a process
-    /// that it does not belong to, and after a move. Python: `repr(p)`.
+    /// `<Process name='Process-1' pid=7 parent=1 stopped exitcode=-SIGKILL>`; or initial, started,
+    /// closed; unknown in a process that it does not belong to, and after a move. Python:
+    /// `repr(p)`.
     std::string repr() const {
         if (!state_) return "<Process unknown>";
         const auto& identity = state_->request.identity;
@@ -361,7 +375,8 @@ public:
         return detail::shown_child(*state_->child, state_->parent);
     }
 
-    /// Ready from its end on; valid as long as this Process. Throws `std::invalid_argument` before start().
+    /// Ready from its end on; valid as long as this Process. Throws `std::invalid_argument` before
+    /// start().
     Sentinel sentinel() const {
         const State& state = usable();
         if (!state.child)

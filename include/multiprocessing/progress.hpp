@@ -34,11 +34,12 @@ struct ProgressReport {
     }
 };
 
-/// What a map does about its progress: nothing (false), a bar on standard error (true, or a label for it; a plain line
-/// every few seconds where that is no terminal), or calls of a function of yours.
+/// What a map does about its progress: nothing (false), a bar on standard error (true, or a label
+/// for it; a plain line every few seconds where that is no terminal), or calls of a function of
+/// yours.
 ///
-/// The calls come in the thread that waits for the map, about ten times a second, and once at the end. Nothing is counted
-/// for it: the workers note what they are at in any case.
+/// The calls come in the thread that waits for the map, about ten times a second, and once at the
+/// end. Nothing is counted for it: the workers note what they are at in any case.
 class Progress {
 public:
     Progress() = default;
@@ -64,8 +65,9 @@ private:
 
 namespace detail {
 
-/// Shows the progress of one map, also where several threads wait for it: one shows it at a time, without a mutex, as that
-/// calls a function of the program's; the others go on. The end is shown once, by whoever sees it or is showing just then.
+/// Shows the progress of one map, also where several threads wait for it: one shows it at a time,
+/// without a mutex, as that calls a function of the program's; the others go on. The end is shown
+/// once, by whoever sees it or is showing just then.
 class ProgressDisplay {
 public:
     explicit ProgressDisplay(Progress progress)
@@ -140,8 +142,9 @@ private:
                      : time_text(report.seconds_left()) + " left");
     }
 
-    /// "[####......] 1200/5000 items, ...", one column less than the terminal has: a line that it broke in two could not
-    /// be written over. Where that is too narrow for a bar, the words alone, as far as they go.
+    /// "[####......] 1200/5000 items, ...", one column less than the terminal has: a line that it
+    /// broke in two could not be written over. Where that is too narrow for a bar, the words alone,
+    /// as far as they go.
     std::string bar(const ProgressReport& report, int width) {
         std::string line = text(report);
         const auto columns = static_cast<std::size_t>((std::max)(1, width - 1));

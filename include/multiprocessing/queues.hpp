@@ -36,21 +36,21 @@ class QueueHandle : public HandleBase<Derived, Ring> {
 public:
     using value_type = T;
 
-    /// Whether nothing is in it at the moment. Throws `std::system_error` (EBADF) after close(), unless nothing was put or
-    /// taken by this process before. Python: `empty()`.
+    /// Whether nothing is in it at the moment. Throws `std::system_error` (EBADF) after close(),
+    /// unless nothing was put or taken by this process before. Python: `empty()`.
     bool empty() const {
         if (is_closed() && (was_used() || Derived::always_closes)) throw_closed();
         return this->body().size() == 0;
     }
 
-    /// `<multiprocessing.queues.Queue object at 0x7f1798d59610>`: the same of all handles of a queue in this process. Python:
-    /// `repr(queue)`.
+    /// `<multiprocessing.queues.Queue object at 0x7f1798d59610>`: the same of all handles of a
+    /// queue in this process. Python: `repr(queue)`.
     std::string repr() const {
         return std::string("<multiprocessing.queues.") + Derived::kind + " object at " + this->identity() + ">";
     }
 
-    /// This process will use it no more: this handle and its copies here refuse from now on. Other processes go on.
-    /// Python: `close()`.
+    /// This process will use it no more: this handle and its copies here refuse from now on. Other
+    /// processes go on. Python: `close()`.
     void close() const noexcept {
         if (here_) here_->fetch_or(closed_bit, std::memory_order_relaxed);
     }
@@ -130,14 +130,16 @@ class BoundedQueueHandle : public QueueHandle<Derived, T> {
     using Base = QueueHandle<Derived, T>;
 
 public:
-    /// Appends the item; waits for room if the queue has a maxsize. When it returns, the item is in the queue, whatever happens
-    /// to this process. There is no thread that sends it later: it may be changed now, and a child that has put may be joined
-    /// before its items are read.
+    /// Appends the item; waits for room if the queue has a maxsize. When it returns, the item is in
+    /// the queue, whatever happens to this process. There is no thread that sends it later: it may
+    /// be changed now, and a child that has put may be joined before its items are read.
     ///
-    /// Throws SerializationError if it cannot be made bytes of, Full after the timeout (see Queue), ShutDown if the queue was shut down,
-    /// `std::invalid_argument` after close(), `std::system_error` with the figures if there is no memory. Then it is not in the queue.
+    /// Throws SerializationError if it cannot be made bytes of, Full after the timeout (see Queue),
+    /// ShutDown if the queue was shut down, `std::invalid_argument` after close(),
+    /// `std::system_error` with the figures if there is no memory. Then it is not in the queue.
     ///
-    /// Python: `put(obj, timeout=timeout)`; there a thread of its own makes the bytes later, and prints what goes wrong.
+    /// Python: `put(obj, timeout=timeout)`; there a thread of its own makes the bytes later, and
+    /// prints what goes wrong.
     void put(const T& item, Timeout timeout = no_timeout) const {
         if (!put_until(item, Deadline::after(timeout))) Base::throw_full(maxsize());
     }
@@ -146,16 +148,17 @@ public:
     /// The same; false instead of Full.
     bool try_put(const T& item) const { return put_until(item, Deadline::after(std::chrono::seconds{0})); }
 
-    /// Takes the oldest item; waits for one. Throws Empty after the timeout; ShutDown if the queue was shut down and is empty;
-    /// `std::invalid_argument` after close(); SerializationError if no T can be made of it: the item is gone then.
-    /// Python: `get(timeout=timeout)`.
+    /// Takes the oldest item; waits for one. Throws Empty after the timeout; ShutDown if the queue
+    /// was shut down and is empty; `std::invalid_argument` after close(); SerializationError if no
+    /// T can be made of it: the item is gone then. Python: `get(timeout=timeout)`.
     T get(Timeout timeout = no_timeout) const {
         std::optional<T> item = get_until(Deadline::after(timeout));
         if (!item) Base::throw_empty();
         return std::move(*item);
     }
-    /// The same, written over `item`: what memory that has is used again. For large items in a loop, as fresh memory costs
-    /// many times what copying into it does. After an exception `item` may have any value.
+    /// The same, written over `item`: what memory that has is used again. For large items in a
+    /// loop, as fresh memory costs many times what copying into it does. After an exception `item`
+    /// may have any value.
     void get_into(T& item, Timeout timeout = no_timeout) const {
         require_open();
         const RingResult result = this->take_before(item, Deadline::after(timeout));
@@ -174,21 +177,23 @@ public:
     /// The most items that it holds; 0 for any number.
     std::size_t maxsize() const { return static_cast<std::size_t>(this->body().limit()); }
 
-    /// Ends the queue for all processes: whoever puts, or waits in it, gets ShutDown. What is in it can still be taken,
-    /// then whoever gets has ShutDown, too, and iteration ends. Python: `queue.Queue.shutdown()`, since 3.13.
+    /// Ends the queue for all processes: whoever puts, or waits in it, gets ShutDown. What is in it
+    /// can still be taken, then whoever gets has ShutDown, too, and iteration ends. Python:
+    /// `queue.Queue.shutdown()`, since 3.13.
     void shutdown() const {
         Ring& ring = this->body();
         ring.shut_down(this->parking());
     }
 
-    /// Nothing: put() has done all. Throws `std::logic_error` before close(). Python: `join_thread()`, which waits there until
-    /// what was put has been sent.
+    /// Nothing: put() has done all. Throws `std::logic_error` before close(). Python:
+    /// `join_thread()`, which waits there until what was put has been sent.
     void join_thread() const {
         if (this->is_closed()) return;
         throw std::logic_error(std::string("multiprocessing: join_thread() of a ") + Derived::kind +
                                " that is in use: close() it first");
     }
-    /// Nothing: an item that put() returned from is in the queue, and stays. Python: `cancel_join_thread()`.
+    /// Nothing: an item that put() returned from is in the queue, and stays. Python:
+    /// `cancel_join_thread()`.
     void cancel_join_thread() const noexcept {}
 
     /// Takes items one by one, for `for (T item : queue)`.
@@ -217,9 +222,10 @@ public:
         mutable std::optional<T> item_;
     };
 
-    /// `for (T item : queue)` takes items until the queue was shut down and is empty. It has no end if nobody ever shuts it
-    /// down: a process that is killed does not. Who reads from such may use get() with a timeout and look at their sentinels.
-    /// Python: `iter(queue.get, None)`, with None put by whoever ends.
+    /// `for (T item : queue)` takes items until the queue was shut down and is empty. It has no end
+    /// if nobody ever shuts it down: a process that is killed does not. Who reads from such may use
+    /// get() with a timeout and look at their sentinels. Python: `iter(queue.get, None)`, with None
+    /// put by whoever ends.
     Iterator begin() const { return Iterator(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
 
@@ -255,20 +261,22 @@ private:
 
 } // namespace detail
 
-/// A first-in first-out queue of T that any number of processes put items in and take them out of. A cheap handle: copies
-/// refer to the same queue, and it reaches other processes as an argument. T is Serializable, and may be move-only.
+/// A first-in first-out queue of T that any number of processes put items in and take them out of.
+/// A cheap handle: copies refer to the same queue, and it reaches other processes as an argument. T
+/// is Serializable, and may be move-only.
 ///
-/// Each item is taken once. Items of one process come in the order in which it put them. Without a maxsize put() never
-/// waits, and what is in the queue takes shared memory until it is taken.
+/// Each item is taken once. Items of one process come in the order in which it put them. Without a
+/// maxsize put() never waits, and what is in the queue takes shared memory until it is taken.
 ///
-/// A process that is killed in put() or get(), at any instant, takes with it at most the item in its hands; nobody else
-/// notices. What it had put stays.
+/// A process that is killed in put() or get(), at any instant, takes with it at most the item in
+/// its hands; nobody else notices. What it had put stays.
 ///
-/// One that is *stopped* in there (SIGSTOP, a debugger, the freezer of a control group) lives, and keeps others out: who
-/// waits without a timeout waits until it goes on. With a timeout, and in try_put(), put_nowait(), try_get() and get_nowait(),
-/// nobody waits for it for longer than that, and 0.1 s: then it is Full, also of a queue without a maxsize, or Empty. The
-/// same holds for one that just copies a very large item. qsize(), empty(), full(), close(), shutdown() and task_done()
-/// never wait.
+/// One that is *stopped* in there (SIGSTOP, a debugger, the freezer of a control group) lives, and
+/// keeps others out: who waits without a timeout waits until it goes on. With a timeout, and in
+/// try_put(), put_nowait(), try_get() and get_nowait(), nobody waits for it for longer than that,
+/// and 0.1 s: then it is Full, also of a queue without a maxsize, or Empty. The same holds for one
+/// that just copies a very large item. qsize(), empty(), full(), close(), shutdown() and
+/// task_done() never wait.
 ///
 /// Python: `multiprocessing.Queue(maxsize)`.
 template <class T>
@@ -295,8 +303,8 @@ private:
 /// Without a type: an error that asks for one.
 Queue(Count = {}) -> Queue<detail::Refused>;
 
-/// A Queue that counts what has been dealt with: whoever takes an item says task_done() when it has done with it, and join()
-/// waits until that was said of all items.
+/// A Queue that counts what has been dealt with: whoever takes an item says task_done() when it has
+/// done with it, and join() waits until that was said of all items.
 ///
 /// One that is killed between get() and task_done() never says it: join(timeout) helps.
 ///
@@ -317,8 +325,8 @@ public:
         if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
     }
 
-    /// One item that was taken has been dealt with. Throws `std::invalid_argument` if that was said of all that were put.
-    /// Python: `task_done()`.
+    /// One item that was taken has been dealt with. Throws `std::invalid_argument` if that was said
+    /// of all that were put. Python: `task_done()`.
     void task_done() const {
         detail::Ring& ring = this->body();
         if (ring.task_done(this->parking())) return;
@@ -326,7 +334,8 @@ public:
                                     "than items were put");
     }
 
-    /// Waits until all items that were put have been dealt with. False after the timeout. Python: `join()`, without a timeout.
+    /// Waits until all items that were put have been dealt with. False after the timeout. Python:
+    /// `join()`, without a timeout.
     bool join(Timeout timeout = no_timeout) const {
         detail::Ring& ring = this->body();
         return ring.join(this->parking(), detail::Deadline::after(timeout));
@@ -339,8 +348,9 @@ private:
 
 JoinableQueue(Count = {}) -> JoinableQueue<detail::Refused>;
 
-/// A Queue with no more than it takes: put, get, empty, close. Python: `multiprocessing.SimpleQueue()`, whose put() waits when
-/// its pipe is full; this one never does. It has no timeouts: a process that is stopped in put() or get() holds up others.
+/// A Queue with no more than it takes: put, get, empty, close. Python:
+/// `multiprocessing.SimpleQueue()`, whose put() waits when its pipe is full; this one never does.
+/// It has no timeouts: a process that is stopped in put() or get() holds up others.
 template <class T>
 class SimpleQueue : public detail::QueueHandle<SimpleQueue<T>, T> {
     using Base = detail::QueueHandle<SimpleQueue<T>, T>;

@@ -24,20 +24,22 @@
 
 namespace multiprocessing::inline v1 {
 
-/// A T may cross a process boundary anywhere: as a result, through a queue or a pipe. Python: picklable.
+/// A T may cross a process boundary anywhere: as a result, through a queue or a pipe. Python:
+/// picklable.
 ///
-/// Numbers, enumerations, strings, the standard's containers, `optional`, `variant`, `pair`, `tuple`,
-/// `unique_ptr`, `shared_ptr`, `chrono`, `path`, `complex`, `bitset`, arrays, aggregates of such, functions,
-/// and classes with a hook: `template <class Archive> void serialize(Archive& ar) { ar(a_, b_); }`. A class
-/// with a hook **must** write what it reads. Near misses: pointers and views, which refer to what stays behind;
-/// locks and threads of one process; shared handles, which are Spawnable; aggregates with a base, a reference,
-/// a const member, a bit-field or an anonymous union. A hook helps in all these cases. (A flexible array member, which is no
-/// C++, is an error of g++'s own.)
+/// Numbers, enumerations, strings, the standard's containers, `optional`, `variant`, `pair`,
+/// `tuple`, `unique_ptr`, `shared_ptr`, `chrono`, `path`, `complex`, `bitset`, arrays, aggregates
+/// of such, functions, and classes with a hook:
+/// `template <class Archive> void serialize(Archive& ar) { ar(a_, b_); }`. A class with a hook
+/// **must** write what it reads. Near misses: pointers and views, which refer to what stays behind;
+/// locks and threads of one process; shared handles, which are Spawnable; aggregates with a base, a
+/// reference, a const member, a bit-field or an anonymous union. A hook helps in all these cases.
+/// (A flexible array member, which is no C++, is an error of g++'s own.)
 template <class T>
 concept Serializable = detail::can_cross<std::remove_cvref_t<T>, detail::Crossing::anywhere>();
 
-/// A T may be passed to a process or task as an argument: it is Serializable, or a shared handle such as Queue
-/// and Lock, or holds some.
+/// A T may be passed to a process or task as an argument: it is Serializable, or a shared handle
+/// such as Queue and Lock, or holds some.
 template <class T>
 concept Spawnable = detail::can_cross<std::remove_cvref_t<T>, detail::Crossing::spawning>();
 
@@ -66,12 +68,12 @@ T decode_message(std::span<const std::byte> bytes, ReadContext* context = nullpt
 
 } // namespace detail
 
-/// The value as bytes: 8 of T's fingerprint, then the value. Equal values give equal bytes, but for the order
-/// of unordered containers. Python: `pickle.dumps`.
+/// The value as bytes: 8 of T's fingerprint, then the value. Equal values give equal bytes, but for
+/// the order of unordered containers. Python: `pickle.dumps`.
 ///
-/// Throws SerializationError if the value is nested deeper than 1000 levels, holds a cycle of `shared_ptr`, a
-/// variant without value, a function that no other process has, or (by a hook) a shared handle; and what a hook
-/// throws.
+/// Throws SerializationError if the value is nested deeper than 1000 levels, holds a cycle of
+/// `shared_ptr`, a variant without value, a function that no other process has, or (by a hook) a
+/// shared handle; and what a hook throws.
 template <class T>
 std::vector<std::byte> dumps(const T& value) {
     if constexpr (!Serializable<T>) {
@@ -84,12 +86,13 @@ std::vector<std::byte> dumps(const T& value) {
     }
 }
 
-/// The value that dumps() made `bytes` of, in this process or another one of the same program. Python:
-/// `pickle.loads`.
+/// The value that dumps() made `bytes` of, in this process or another one of the same program.
+/// Python: `pickle.loads`.
 ///
-/// Throws SerializationError if they were made of another type, are truncated, forged or followed by others;
-/// whatever they are, they make it read nothing else and take no more memory than what is in them. Not safe
-/// against an enemy all the same: functions in them may be any of this program, of the right type.
+/// Throws SerializationError if they were made of another type, are truncated, forged or followed
+/// by others; whatever they are, they make it read nothing else and take no more memory than what
+/// is in them. Not safe against an enemy all the same: functions in them may be any of this
+/// program, of the right type.
 template <class T>
 T loads(std::span<const std::byte> bytes) {
     if constexpr (!Serializable<T>) {

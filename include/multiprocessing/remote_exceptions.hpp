@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file remote_exceptions.hpp  Exceptions of other processes: which cross as themselves, and where they were thrown.
+/// @file remote_exceptions.hpp  Exceptions of other processes: which cross as themselves, and where
+/// they were thrown.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/cause.hpp>
@@ -19,9 +20,10 @@
 
 namespace multiprocessing::inline v1 {
 
-/// Lets exceptions of type E cross processes as themselves. E is Serializable; it may, but need not, derive from
-/// `std::exception`. To be called in every process that throws or catches them, so at the beginning of main(), before
-/// freeze_support(). Python needs no such thing: there every exception is pickled.
+/// Lets exceptions of type E cross processes as themselves. E is Serializable; it may, but need
+/// not, derive from `std::exception`. To be called in every process that throws or catches them, so
+/// at the beginning of main(), before freeze_support(). Python needs no such thing: there every
+/// exception is pickled.
 template <Serializable E>
 void register_exception() {
     detail::process_wide<detail::ExceptionTypes>().add(
@@ -44,15 +46,16 @@ void register_exception() {
          }});
 }
 
-/// Where an exception that was caught here was first thrown: its type's name, process, pid and trace there; null if it
-/// was thrown in this process. Lives as long as the exception.
+/// Where an exception that was caught here was first thrown: its type's name, process, pid and
+/// trace there; null if it was thrown in this process. Lives as long as the exception.
 ///
-/// The trace of what a task threw is that of the throw. Where a task throws again what it caught, it is of that place, and on
-/// Windows of where the library caught it; throw by throw_with_trace() where that matters.
-/// Python: `exception.__cause__`, a `RemoteTraceback`.
+/// The trace of what a task threw is that of the throw. Where a task throws again what it caught,
+/// it is of that place, and on Windows of where the library caught it; throw by throw_with_trace()
+/// where that matters. Python: `exception.__cause__`, a `RemoteTraceback`.
 inline const RemoteCause* remote_cause(const std::exception& exception) {
     if (const auto* carrier = dynamic_cast<const detail::CarriesCause*>(&exception)) return &carrier->cause;
-    // A type that cannot be derived from: the cause lies beside the last such exception of this thread.
+    // A type that cannot be derived from: the cause lies beside the last such exception of this
+    // thread.
     const auto& plain = detail::plain_cause();
     if (plain && plain->text == exception.what() &&
         plain->type == detail::readable(detail::platform::readable(typeid(exception).name()))) {
@@ -73,8 +76,8 @@ inline const RemoteCause* remote_cause(const std::exception_ptr& exception) {
     }
 }
 
-/// Throws `exception` together with the stack of this very place, which remote_cause() shows if it is caught in
-/// another process.
+/// Throws `exception` together with the stack of this very place, which remote_cause() shows if it
+/// is caught in another process.
 template <class E>
 [[noreturn]] void throw_with_trace(E exception) {
     throw detail::Traced<E>(std::move(exception), detail::platform::backtrace(1));

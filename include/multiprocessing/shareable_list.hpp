@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shareable_list.hpp  A list of numbers, texts and the like in memory with a name, the same as Python's.
+/// @file shareable_list.hpp  A list of numbers, texts and the like in memory with a name, the same
+/// as Python's.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shareable_list/list_bytes.hpp>
@@ -30,20 +31,21 @@ struct ShareableListOptions {
     std::string name = {}; ///< As that of SharedMemory.
 };
 
-/// A list of fixed length in a SharedMemory: integers of 64 bits, floating point, `bool`, text (UTF-8), bytes, None
-/// (`nullptr`). Every value can be replaced, by one of another type too; a text or bytes by one that fits into what the
-/// first one there was given: its bytes, rounded up to a multiple of 8, always at least one more.
+/// A list of fixed length in a SharedMemory: integers of 64 bits, floating point, `bool`, text
+/// (UTF-8), bytes, None (`nullptr`). Every value can be replaced, by one of another type too; a
+/// text or bytes by one that fits into what the first one there was given: its bytes, rounded up to
+/// a multiple of 8, always at least one more.
 ///
-/// A Python program uses the same list by its name. Copies refer to the same list; as an argument, a result or in a queue
-/// it crosses by name. There is no lock in it: who reads a value that another process is replacing gets any mixture of
-/// the two, or an error. A text or bytes that end in a zero byte are refused: Python's layout cannot tell them from shorter
-/// ones.
+/// A Python program uses the same list by its name. Copies refer to the same list; as an argument,
+/// a result or in a queue it crosses by name. There is no lock in it: who reads a value that
+/// another process is replacing gets any mixture of the two, or an error. A text or bytes that end
+/// in a zero byte are refused: Python's layout cannot tell them from shorter ones.
 ///
-/// Its memory may be a stranger's, so everything in it is checked before it is used: what is no list, or has been
-/// overwritten, is a `std::runtime_error` that says what is wrong.
+/// Its memory may be a stranger's, so everything in it is checked before it is used: what is no
+/// list, or has been overwritten, is a `std::runtime_error` that says what is wrong.
 ///
-/// Python: `multiprocessing.shared_memory.ShareableList`; but text is given room by its bytes and not by its characters,
-/// so it is never cut.
+/// Python: `multiprocessing.shared_memory.ShareableList`; but text is given room by its bytes and
+/// not by its characters, so it is never cut.
 class ShareableList {
 public:
     using multiprocessing_reference = void;
@@ -54,7 +56,8 @@ public:
     ShareableList() noexcept = default;
 
     /// Makes one: `ShareableList sl{1, 2.5, "text", true, nullptr}`. Throws as SharedMemory does,
-    /// `std::invalid_argument` for a text of 10 MB or more or one that ends in a zero byte, `std::out_of_range` for an integer beyond 64 bits and a sign.
+    /// `std::invalid_argument` for a text of 10 MB or more or one that ends in a zero byte,
+    /// `std::out_of_range` for an integer beyond 64 bits and a sign.
     ShareableList(std::initializer_list<ShareableValue> values)
         : ShareableList(ShareableListOptions{}, values) {}
 
@@ -65,7 +68,8 @@ public:
     explicit ShareableList(Range&& values)
         : ShareableList(ShareableListOptions{}, std::forward<Range>(values)) {}
 
-    /// Finds the one of that name. Throws as SharedMemory does, and `std::runtime_error` if it holds something else.
+    /// Finds the one of that name. Throws as SharedMemory does, and `std::runtime_error` if it
+    /// holds something else.
     explicit ShareableList(const ShareableListOptions& options)
         : shm_({.name = options.name}), layout_(shm_.buf()) {}
 
@@ -85,20 +89,21 @@ public:
     /// How many values there are; never changes.
     std::size_t size() const noexcept { return layout_.count(); }
 
-    /// Value `i`; -1 is the last one. T is an integer type, which must be able to hold it; floating point; `bool`;
-    /// `std::string`; `std::vector<std::byte>`; `std::nullptr_t`; `std::optional` of one of these; or ShareableValue,
-    /// which can be any.
+    /// Value `i`; -1 is the last one. T is an integer type, which must be able to hold it; floating
+    /// point; `bool`; `std::string`; `std::vector<std::byte>`; `std::nullptr_t`; `std::optional` of
+    /// one of these; or ShareableValue, which can be any.
     ///
-    /// Throws `std::out_of_range` if there is no value `i`, or the integer is beyond T; `std::invalid_argument` if the
-    /// value is of another type (an integer is not read as floating point, nor the other way round). Python: `sl[i]`.
+    /// Throws `std::out_of_range` if there is no value `i`, or the integer is beyond T;
+    /// `std::invalid_argument` if the value is of another type (an integer is not read as floating
+    /// point, nor the other way round). Python: `sl[i]`.
     template <class T>
     T get(std::ptrdiff_t i) const {
         return as<T>(value(i), i);
     }
 
-    /// Replaces value `i`; -1 is the last one. Throws `std::out_of_range` if there is none, or for an integer beyond 64
-    /// bits and a sign; `std::invalid_argument` if a text or bytes do not fit, or end in a zero byte: then nothing changes.
-    /// Python: `sl[i] = x`.
+    /// Replaces value `i`; -1 is the last one. Throws `std::out_of_range` if there is none, or for
+    /// an integer beyond 64 bits and a sign; `std::invalid_argument` if a text or bytes do not fit,
+    /// or end in a zero byte: then nothing changes. Python: `sl[i] = x`.
     template <class T>
         requires Shareable<std::remove_cvref_t<T>>
     void set(std::ptrdiff_t i, const T& x) const {

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shareable_value.hpp  What an element of a ShareableList may be, and how other types become one.
+/// @file shareable_value.hpp  What an element of a ShareableList may be, and how other types become
+/// one.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -58,13 +59,15 @@ constexpr bool is_shareable() {
 
 namespace shared_memory {
 
-/// A type of which a ShareableList can hold a value: integers that fit 64 bits, floating point, `bool`, text (UTF-8),
-/// bytes (`std::vector<std::byte>`, a span of them), `nullptr`; `optional` and `variant` of such.
+/// A type of which a ShareableList can hold a value: integers that fit 64 bits, floating point,
+/// `bool`, text (UTF-8), bytes (`std::vector<std::byte>`, a span of them), `nullptr`; `optional`
+/// and `variant` of such.
 template <class T>
 concept Shareable = std::same_as<T, ShareableValue> || detail::is_shareable<T>();
 
-/// A value of a ShareableList: a `std::variant` (`std::get`, `std::visit`) that is made of, and compares equal to, any
-/// Shareable value. Equal as in Python: numbers by their value, whatever their type, so `1 == 1.0 == true`.
+/// A value of a ShareableList: a `std::variant` (`std::get`, `std::visit`) that is made of, and
+/// compares equal to, any Shareable value. Equal as in Python: numbers by their value, whatever
+/// their type, so `1 == 1.0 == true`.
 class ShareableValue
     : public std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, std::vector<std::byte>> {
 public:

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shared_memory.hpp  Memory with a name, which any process finds by it: Python's `multiprocessing.shared_memory`.
+/// @file shared_memory.hpp  Memory with a name, which any process finds by it: Python's
+/// `multiprocessing.shared_memory`.
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -34,20 +35,24 @@ struct SharedMemoryOptions {
     std::size_t size = {}; ///< In bytes, at least 1; where one is found, its own size counts and this does not.
 };
 
-/// A piece of memory that has a name in the system, and so can be found by any process of this user: a child, a
-/// stranger, a Python program. It holds what is written into it and nothing else: no header.
+/// A piece of memory that has a name in the system, and so can be found by any process of this
+/// user: a child, a stranger, a Python program. It holds what is written into it and nothing else:
+/// no header.
 ///
-/// Copies refer to the same mapping, as in Python. As an argument, a result or in a queue it crosses by its name, and
-/// the receiver maps the same memory. It outlives every process until somebody calls unlink(); only on Windows it goes
-/// with the last process that has it. If its maker is killed, and has not ended by itself, a small process that was
-/// started with the first of them unlinks it: when the last process of the maker's tree has gone, and no other one has
-/// it mapped. (Only in a program that calls freeze_support(), and as far as the system shows what others have mapped.)
-/// There is no lock in it: pass a Lock beside it where several write. Several threads may call the members of one object,
-/// and of its copies, at once; assigning to it is for when nobody else uses it.
+/// Copies refer to the same mapping, as in Python. As an argument, a result or in a queue it
+/// crosses by its name, and the receiver maps the same memory. It outlives every process until
+/// somebody calls unlink(); only on Windows it goes with the last process that has it. If its maker
+/// is killed, and has not ended by itself, a small process that was started with the first of them
+/// unlinks it: when the last process of the maker's tree has gone, and no other one has it mapped.
+/// (Only in a program that calls freeze_support(), and as far as the system shows what others have
+/// mapped.) There is no lock in it: pass a Lock beside it where several write. Several threads may
+/// call the members of one object, and of its copies, at once; assigning to it is for when nobody
+/// else uses it.
 ///
 /// Linux takes the memory when it is made, of /dev/shm, so that no later touch of it fails.
 ///
-/// Python: `multiprocessing.shared_memory.SharedMemory`; attaching never unlinks, so there is no `track`.
+/// Python: `multiprocessing.shared_memory.SharedMemory`; attaching never unlinks, so there is no
+/// `track`.
 class SharedMemory {
 public:
     using multiprocessing_reference = void;
@@ -57,21 +62,22 @@ public:
 
     /// Makes or finds one; it is zero when it is made. For this user alone (mode 0600).
     ///
-    /// Throws `std::invalid_argument` if it has neither a name nor `create`, with `create` no size or one
-    /// that must have been negative, or a null character in its name; `std::system_error` if it exists already
-    /// (`std::errc::file_exists`), does not exist (`no_such_file_or_directory`), is larger than what is left of memory
-    /// or of /dev/shm (`not_enough_memory`), or if the system refuses the name (with a slash inside, too long).
+    /// Throws `std::invalid_argument` if it has neither a name nor `create`, with `create` no size
+    /// or one that must have been negative, or a null character in its name; `std::system_error` if
+    /// it exists already (`std::errc::file_exists`), does not exist (`no_such_file_or_directory`),
+    /// is larger than what is left of memory or of /dev/shm (`not_enough_memory`), or if the system
+    /// refuses the name (with a slash inside, too long).
     explicit SharedMemory(const SharedMemoryOptions& options) : segment_(make(options)) {}
 
     /// Without the slash that POSIX puts before it; stays after close().
     std::string name() const { return segment_ ? segment_->name : std::string(); }
 
-    /// In bytes, stays after close(). Linux: exactly what its maker asked for. Windows: in other processes rounded up
-    /// to whole pages, except where the object itself was passed to them.
+    /// In bytes, stays after close(). Linux: exactly what its maker asked for. Windows: in other
+    /// processes rounded up to whole pages, except where the object itself was passed to them.
     std::size_t size() const noexcept { return segment_ ? segment_->size : 0; }
 
-    /// The memory; empty after close(). What was taken before stays valid, also after close(), for as long as there is a
-    /// copy of this object: it does not keep the memory by itself.
+    /// The memory; empty after close(). What was taken before stays valid, also after close(), for
+    /// as long as there is a copy of this object: it does not keep the memory by itself.
     std::span<std::byte> buf() const noexcept {
         if (!segment_) return {};
         // In this order, and the other way round in close(): one of the two sees the other.
@@ -80,8 +86,9 @@ public:
         return {static_cast<std::byte*>(segment_->region.get_address()), segment_->size};
     }
 
-    /// The memory as an array of T, valid as long as buf() is. Throws `std::invalid_argument` if the size is no multiple
-    /// of T's, or T must lie at multiples of more than a page. Python: `numpy.ndarray(shape, dtype, buffer=shm.buf)`.
+    /// The memory as an array of T, valid as long as buf() is. Throws `std::invalid_argument` if
+    /// the size is no multiple of T's, or T must lie at multiples of more than a page. Python:
+    /// `numpy.ndarray(shape, dtype, buffer=shm.buf)`.
     template <class T>
     std::span<T> as() const {
         static_assert(std::is_trivially_copyable_v<T>,
@@ -99,17 +106,18 @@ public:
         return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
     }
 
-    /// buf() is empty from now on, in all copies. The memory is unmapped at once if buf() and as() were never
-    /// called, else when the last copy goes: in Python views that are still there make it an error. Again: nothing happens.
+    /// buf() is empty from now on, in all copies. The memory is unmapped at once if buf() and as()
+    /// were never called, else when the last copy goes: in Python views that are still there make
+    /// it an error. Again: nothing happens.
     void close() const noexcept {
         // By the first of those who close copies at once, in several threads.
         if (!segment_ || segment_->closed.exchange(true)) return;
         if (!segment_->viewed) Region{}.swap(segment_->region);
     }
 
-    /// Takes the name away: nobody finds it any more, who has it keeps it, and the memory goes with the last of them. To
-    /// be called once, by one process; the second time throws `std::system_error` (`no_such_file_or_directory`).
-    /// Windows: does nothing.
+    /// Takes the name away: nobody finds it any more, who has it keeps it, and the memory goes with
+    /// the last of them. To be called once, by one process; the second time throws
+    /// `std::system_error` (`no_such_file_or_directory`). Windows: does nothing.
     void unlink() const {
         if (!segment_)
             throw std::invalid_argument("multiprocessing: this SharedMemory refers to none: it has no name");

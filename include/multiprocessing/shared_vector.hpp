@@ -28,19 +28,23 @@
 
 namespace multiprocessing::inline v1 {
 
-/// A std::vector in memory that processes share: what is put into it need not be copied for a child, a task or a map, nor
-/// what they write into it be copied back. T is trivially copyable and holds no pointers, or is a lock-free `std::atomic`.
+/// A std::vector in memory that processes share: what is put into it need not be copied for a
+/// child, a task or a map, nor what they write into it be copied back. T is trivially copyable and
+/// holds no pointers, or is a lock-free `std::atomic`.
 ///
-/// It belongs to the process that made it, and is move-only; copy() is a std::vector. Given to a child or a task, as an
-/// argument or inside one, it is the same memory there, however large: elements are read and written in place, without a
-/// lock, by all who have it, and may be given on. Only its owner changes how many there are: elsewhere `push_back` and its
-/// like throw `std::logic_error`. What the owner adds within capacity() is seen there, too. Where it adds more the
-/// elements move: who was given them before keeps the memory that they were in, as it was, and neither sees
-/// what the owner writes from then on, nor is seen. So reserve() before giving it away.
+/// It belongs to the process that made it, and is move-only; copy() is a std::vector. Given to a
+/// child or a task, as an argument or inside one, it is the same memory there, however large:
+/// elements are read and written in place, without a lock, by all who have it, and may be given on.
+/// Only its owner changes how many there are: elsewhere `push_back` and its like throw
+/// `std::logic_error`. What the owner adds within capacity() is seen there, too. Where it adds more
+/// the elements move: who was given them before keeps the memory that they were in, as it was, and
+/// neither sees what the owner writes from then on, nor is seen. So reserve() before giving it
+/// away.
 ///
-/// A task may return one: its caller owns it then, and nothing was copied, unless others have it as well.
-/// `pool.map(f, v)` reads the elements where they are, `pool.map_into(f, range, v)` has the results written to where they
-/// shall be. While others use it, an owner's thread that changes its size must be the only one that uses it there.
+/// A task may return one: its caller owns it then, and nothing was copied, unless others have it as
+/// well. `pool.map(f, v)` reads the elements where they are, `pool.map_into(f, range, v)` has the
+/// results written to where they shall be. While others use it, an owner's thread that changes its
+/// size must be the only one that uses it there.
 ///
 /// Empty ones, and zeros, take no memory before they are used.
 ///
@@ -125,8 +129,9 @@ public:
     /// The content at the moment. Python: `array.copy()`.
     auto copy() const { return this->content(); }
 
-    // All that follows is the owner's, and throws `std::logic_error` in a process that it was given to; besides
-    // `std::system_error` with the figures, and leaves everything as it was, where there is no room.
+    // All that follows is the owner's, and throws `std::logic_error` in a process that it was given
+    // to; besides `std::system_error` with the figures, and leaves everything as it was, where
+    // there is no room.
 
     void reserve(std::size_t capacity) {
         if (capacity > own().capacity) move_to(capacity);
@@ -135,7 +140,8 @@ public:
         if (own().capacity > size()) move_to(size());
     }
     void clear() { set_size(own(), 0); }
-    /// More elements are `T()`, or `value`. To the size that it has already, any process may resize it.
+    /// More elements are `T()`, or `value`. To the size that it has already, any process may resize
+    /// it.
     void resize(std::size_t size) {
         const std::size_t before = this->size();
         if (size == before) return;
@@ -222,7 +228,8 @@ private:
         return static_cast<std::uint64_t>(reinterpret_cast<std::byte*>(detail::elements_behind<Head, T>(head)) -
                                           reinterpret_cast<std::byte*>(&head + 1));
     }
-    /// One that was handed over as a copy of its block may lie where the elements must begin elsewhere.
+    /// One that was handed over as a copy of its block may lie where the elements must begin
+    /// elsewhere.
     void realign() {
         if (this->object()->is_given()) return;
         Head& head = this->body();
@@ -257,8 +264,9 @@ private:
         if (count) std::memmove(static_cast<void*>(to), static_cast<const void*>(from), count * sizeof(T));
     }
 
-    /// Elements are plain, so that all changes of place are a memmove. (Not Boost's vector, whose growth would free the
-    /// old block under those who have it; here it is an object of its own, which its leases keep.)
+    /// Elements are plain, so that all changes of place are a memmove. (Not Boost's vector, whose
+    /// growth would free the old block under those who have it; here it is an object of its own,
+    /// which its leases keep.)
     void move_to(std::size_t capacity) {
         const std::size_t size = this->size();
         detail::leases().collect(); // what others no longer need makes room

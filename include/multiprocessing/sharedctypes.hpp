@@ -49,14 +49,15 @@ struct SharedOptions {
 
 namespace detail {
 
-/// What Value and Array have in common: an object with a lock at its beginning, or one with a lock of somebody else's.
+/// What Value and Array have in common: an object with a lock at its beginning, or one with a lock
+/// of somebody else's.
 template <class Derived, class Head>
 class HandleWithLock : public HandleBase<Derived, Head>, public Lockable<Derived> {
     using Base = HandleBase<Derived, Head>;
 
 public:
-    /// The lock that `+=` and its like take. If it was made with a Lock of the user's own, this refers to that, and cannot be
-    /// acquired twice. Python: `get_lock()`.
+    /// The lock that `+=` and its like take. If it was made with a Lock of the user's own, this
+    /// refers to that, and cannot be acquired twice. Python: `get_lock()`.
     RLock& get_lock() const noexcept { return lock_; }
 
     void release() const { lock_.release(); }
@@ -86,8 +87,9 @@ private:
 
 } // namespace detail
 
-/// One T that processes share, and a lock for it. `v += 1` and its like are atomic, under the lock; `v.value()` is the T
-/// itself, read and written as any memory. A cheap handle: copies refer to the same T; copy() gives its content.
+/// One T that processes share, and a lock for it. `v += 1` and its like are atomic, under the lock;
+/// `v.value()` is the T itself, read and written as any memory. A cheap handle: copies refer to the
+/// same T; copy() gives its content.
 ///
 /// T is trivially copyable and holds no pointers, or is a lock-free `std::atomic`.
 ///
@@ -123,7 +125,8 @@ public:
         return "<Synchronized wrapper for " + this->known([&] { return detail::shown_content(value()); }) + ">";
     }
 
-    /// What it holds at the moment, read under the lock. Python: `multiprocessing.sharedctypes.copy(v)`.
+    /// What it holds at the moment, read under the lock. Python:
+    /// `multiprocessing.sharedctypes.copy(v)`.
     auto copy() const {
         std::scoped_lock guard{this->get_lock()};
         return detail::content_of(value());
@@ -187,9 +190,10 @@ private:
     explicit Value(detail::Received received) : Base(std::move(received)) {}
 };
 
-/// So many T that processes share, and a lock for them: a contiguous range with the interface of a std::vector that does not
-/// grow. Elements are read and written as any memory, without the lock; for loops, take begin(), data() or span() once.
-/// A cheap handle: copies refer to the same elements; copy() gives their content. Elements of a const Array are const.
+/// So many T that processes share, and a lock for them: a contiguous range with the interface of a
+/// std::vector that does not grow. Elements are read and written as any memory, without the lock;
+/// for loops, take begin(), data() or span() once. A cheap handle: copies refer to the same
+/// elements; copy() gives their content. Elements of a const Array are const.
 ///
 /// Memory is taken when it is first touched.
 ///
@@ -214,7 +218,8 @@ public:
     Array(std::initializer_list<Element> elements)
         requires(!std::convertible_to<const Array&, Element>)
         : Array(std::vector<Element>(elements), SharedOptions{}) {}
-    /// The same of a T that an Array converts to: `Array b{a}` is another handle of `a`, and no element.
+    /// The same of a T that an Array converts to: `Array b{a}` is another handle of `a`, and no
+    /// element.
     template <std::same_as<Element> X>
         requires std::convertible_to<const Array&, X>
     Array(std::initializer_list<X> elements) : Array(std::vector<X>(elements), SharedOptions{}) {}
@@ -228,7 +233,8 @@ public:
 
     std::size_t size() const { return static_cast<std::size_t>(this->body().size); }
 
-    /// `<SynchronizedArray wrapper for <multiprocessing.sharedctypes.c_int_Array_3 object at 0x7f1798d20ef0>>`. Python: `repr(arr)`.
+    /// `<SynchronizedArray wrapper for <multiprocessing.sharedctypes.c_int_Array_3 object at 0x7f1798d20ef0>>`.
+    /// Python: `repr(arr)`.
     std::string repr() const {
         return std::string(std::is_same_v<T, char> ? "<SynchronizedString" : "<SynchronizedArray") +
                " wrapper for " + this->known([&] { return this->shown_elements(); }) + ">";
@@ -250,8 +256,8 @@ private:
     T* first() const { return detail::elements_behind<Head, T>(this->body()); }
 };
 
-/// One T that processes share, and nothing else: what guards it, if anything must, is the user's affair. Else as Value.
-/// Python: `multiprocessing.RawValue`.
+/// One T that processes share, and nothing else: what guards it, if anything must, is the user's
+/// affair. Else as Value. Python: `multiprocessing.RawValue`.
 template <class T>
 class RawValue : public detail::HandleBase<RawValue<T>, detail::RawValueHead> {
     static_assert(detail::require_sharing<T>());
@@ -283,7 +289,8 @@ private:
     explicit RawValue(detail::Received received) : Base(std::move(received)) {}
 };
 
-/// So many T that processes share, and nothing else. Else as Array. Python: `multiprocessing.RawArray`.
+/// So many T that processes share, and nothing else. Else as Array. Python:
+/// `multiprocessing.RawArray`.
 template <class T>
 class RawArray : public detail::HandleBase<RawArray<T>, detail::RawArrayHead>,
                  public detail::Elements<RawArray<T>, T> {
@@ -313,7 +320,8 @@ public:
         : RawArray(detail::collected<T>(std::forward<Range>(range)), Collected{}) {}
 
     std::size_t size() const { return static_cast<std::size_t>(this->body().size); }
-    /// `<multiprocessing.sharedctypes.c_double_Array_3 object at 0x7f1798d21490>`. Python: `repr(arr)`.
+    /// `<multiprocessing.sharedctypes.c_double_Array_3 object at 0x7f1798d21490>`. Python:
+    /// `repr(arr)`.
     std::string repr() const {
         return this->known([&] { return this->shown_elements(); });
     }

@@ -33,7 +33,8 @@ constexpr std::string_view to_string(StartMethod method) noexcept {
     return "?";
 }
 
-/// The start method of that name; nullopt if there is none. Python: the strings that `set_start_method` takes.
+/// The start method of that name; nullopt if there is none. Python: the strings that
+/// `set_start_method` takes.
 constexpr std::optional<StartMethod> start_method_from(std::string_view name) noexcept {
     for (const StartMethod method : {StartMethod::fork, StartMethod::spawn, StartMethod::forkserver}) {
         if (name == to_string(method)) return method;
@@ -41,7 +42,8 @@ constexpr std::optional<StartMethod> start_method_from(std::string_view name) no
     return std::nullopt;
 }
 
-/// The start methods of this platform, the default first. Python: `multiprocessing.get_all_start_methods()`.
+/// The start methods of this platform, the default first. Python:
+/// `multiprocessing.get_all_start_methods()`.
 inline std::vector<StartMethod> get_all_start_methods() {
     if constexpr (detail::platform::can_fork) {
         return {StartMethod::forkserver, StartMethod::fork, StartMethod::spawn};
@@ -84,10 +86,11 @@ inline StartMethod start_method_of_environment() {
 
 } // namespace detail
 
-/// The start method of processes for which none is named: what set_start_method() has chosen; else what the environment
-/// variable MULTIPROCESSING_START_METHOD says; else the first of get_all_start_methods(). As in Python, asking fixes it.
-/// In a child, the method that the child was started by. Throws `std::invalid_argument` if the variable names none of this
-/// platform's. Python: `multiprocessing.get_start_method()`.
+/// The start method of processes for which none is named: what set_start_method() has chosen; else
+/// what the environment variable MULTIPROCESSING_START_METHOD says; else the first of
+/// get_all_start_methods(). As in Python, asking fixes it. In a child, the method that the child
+/// was started by. Throws `std::invalid_argument` if the variable names none of this platform's.
+/// Python: `multiprocessing.get_start_method()`.
 inline StartMethod get_start_method() {
     auto& chosen = detail::process_wide<detail::ChosenStartMethod>();
     std::lock_guard lock{chosen.mutex};
@@ -95,9 +98,9 @@ inline StartMethod get_start_method() {
     return *chosen.method;
 }
 
-/// Chooses the default start method, once per program; with `force` again.
-/// Throws `std::runtime_error` if it was chosen (or asked for) before, `std::invalid_argument` if this platform
-/// does not have it. Python: `multiprocessing.set_start_method(method, force=False)`.
+/// Chooses the default start method, once per program; with `force` again. Throws
+/// `std::runtime_error` if it was chosen (or asked for) before, `std::invalid_argument` if this
+/// platform does not have it. Python: `multiprocessing.set_start_method(method, force=False)`.
 inline void set_start_method(StartMethod method, bool force = false) {
     detail::require_available(method);
     auto& chosen = detail::process_wide<detail::ChosenStartMethod>();

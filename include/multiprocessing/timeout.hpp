@@ -13,8 +13,9 @@ namespace multiprocessing::inline v1 {
 
 /// How long a blocking call may wait.
 ///
-/// Implicit from any `std::chrono::duration` (negative counts as 0) and from `std::nullopt`, which means
-/// "for ever". Not from bare numbers, which would not say their unit. Time is the steady clock's.
+/// Implicit from any `std::chrono::duration` (negative counts as 0) and from `std::nullopt`, which
+/// means "for ever". Not from bare numbers, which would not say their unit. Time is the steady
+/// clock's.
 ///
 /// Python: the `timeout` argument of every blocking call.
 class Timeout {

@@ -24,8 +24,9 @@ enum class LogLevel { debug, info, warning, error };
 
 namespace detail {
 
-/// While one lives, what its thread logs is kept, and it is written when the last of them goes. Stands before the guard of
-/// a mutex under which something may be logged: a line is written when the mutex has been released.
+/// While one lives, what its thread logs is kept, and it is written when the last of them goes.
+/// Stands before the guard of a mutex under which something may be logged: a line is written when
+/// the mutex has been released.
 class DeferredLog {
 public:
     DeferredLog() noexcept : outer_(std::exchange(current(), this)) {}
@@ -35,8 +36,8 @@ public:
 
     void add(LogLevel level, std::string_view line) { lines_.push_back({level, std::string(line)}); }
 
-    /// Of this thread. Null if its lines are written at once, as they are in a forked child: the frames of its parent do
-    /// not end there.
+    /// Of this thread. Null if its lines are written at once, as they are in a forked child: the
+    /// frames of its parent do not end there.
     MULTIPROCESSING_VISIBLE static DeferredLog*& current() noexcept {
         static constinit thread_local DeferredLog* innermost = nullptr;
         return innermost;
@@ -54,10 +55,11 @@ private:
 
 } // namespace detail
 
-/// The log of this library in this process. Until a sink is added, warnings and errors go to standard error, as those
-/// of an unconfigured Python logger do. Every thread that logs calls the sinks itself: two threads may be in one at once,
-/// and a sink may log in its turn, or start a process. What sinks throw is ignored. The thread may also be one of the
-/// library's own, as that of a Pool, which replaces no worker while it is in a sink. No lock of the library is held then.
+/// The log of this library in this process. Until a sink is added, warnings and errors go to
+/// standard error, as those of an unconfigured Python logger do. Every thread that logs calls the
+/// sinks itself: two threads may be in one at once, and a sink may log in its turn, or start a
+/// process. What sinks throw is ignored. The thread may also be one of the library's own, as that
+/// of a Pool, which replaces no worker while it is in a sink. No lock of the library is held then.
 ///
 /// Python: the object that `multiprocessing.get_logger()` returns.
 class Logger : public detail::ForkSafe {
@@ -83,7 +85,8 @@ public:
         return level_;
     }
 
-    /// From now on `sink(level, line)` gets every line that is not dropped; the line has no line feed.
+    /// From now on `sink(level, line)` gets every line that is not dropped; the line has no line
+    /// feed.
     void add_sink(Sink sink) {
         auto* const node = new Node{std::move(sink), nullptr};
         std::lock_guard lock{mutex};
@@ -169,8 +172,9 @@ concept Representable = requires(const T& object) {
 };
 } // namespace detail
 
-/// The text form of a Process, lock, queue, result and their like: `<RLock(owner=MainProcess, count=1)>`. What cannot be known
-/// in this process is `unknown`. For people: it may be another in another version. Python: `repr(object)`.
+/// The text form of a Process, lock, queue, result and their like:
+/// `<RLock(owner=MainProcess, count=1)>`. What cannot be known in this process is `unknown`. For
+/// people: it may be another in another version. Python: `repr(object)`.
 template <detail::Representable T>
 std::string to_string(const T& object) {
     return object.repr();

@@ -4,8 +4,8 @@
 
 #include <multiprocessing/version.hpp>
 
-// Of an older compiler, or with options that cannot do, this is all that is said: what follows each #error does not exist,
-// so that the compiler stops there and not some thousands of errors later.
+// Of an older compiler, or with options that cannot do, this is all that is said: what follows each
+// #error does not exist, so that the compiler stops there and not some thousands of errors later.
 #if defined(__clang__) && __clang_major__ < 16
 #error "multiprocessing needs clang 16 or newer (or g++ 12 or newer): try clang++-16 or g++"
 #include <multiprocessing/see_the_error_above>

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file of_this_copy.hpp  State that a process has for itself, and that the copies a fork makes of it begin without.
+/// @file of_this_copy.hpp  State that a process has for itself, and that the copies a fork makes of
+/// it begin without.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
@@ -9,9 +10,9 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// A `T` of the calling process. In a copy that a fork made, a fresh `T` takes its place at the first use; the inherited
-/// one is the other process's, so it is neither looked at nor destroyed, and stays where a leak checker finds it.
-/// The owner's mutex guards it.
+/// A `T` of the calling process. In a copy that a fork made, a fresh `T` takes its place at the
+/// first use; the inherited one is the other process's, so it is neither looked at nor destroyed,
+/// and stays where a leak checker finds it. The owner's mutex guards it.
 template <class T>
 class OfThisCopy {
 public:

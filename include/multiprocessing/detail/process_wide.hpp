@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process_wide.hpp  What exists once per process, whichever image of it (program, plugin) asks first.
+/// @file process_wide.hpp  What exists once per process, whichever image of
+/// it (program, plugin) asks first.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -20,8 +21,9 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// The places of process-wide objects. Their order is the order of locking: who holds the mutex of one may
-/// take only the mutexes of later ones; that is also the order in which a fork takes them all.
+/// The places of process-wide objects. Their order is the order of locking: who holds the mutex of
+/// one may take only the mutexes of later ones; that is also the order in which a fork takes them
+/// all.
 enum class StateSlot : unsigned {
     launching,    // lifeline, fork server; held while a child is started
     children,     // who was started and not yet reaped
@@ -38,13 +40,13 @@ enum class StateSlot : unsigned {
     count
 };
 
-/// A type of which there is one object per process. It **must** be default-constructible and name its
-/// `static constexpr StateSlot slot`. The object is made on first use and never destroyed: other threads
-/// and exit handlers may still use it at the very end.
+/// A type of which there is one object per process. It **must** be default-constructible and name
+/// its `static constexpr StateSlot slot`. The object is made on first use and never destroyed:
+/// other threads and exit handlers may still use it at the very end.
 ///
-/// Around a fork, whoever forks: `before_fork()` takes the object's mutex, so that the child finds it
-/// whole; `after_fork(in_child)` gives it back and, in the child, forgets what was the parent's alone. It destroys and
-/// frees nothing: that is the parent's to do.
+/// Around a fork, whoever forks: `before_fork()` takes the object's mutex, so that the child finds
+/// it whole; `after_fork(in_child)` gives it back and, in the child, forgets what was the parent's
+/// alone. It destroys and frees nothing: that is the parent's to do.
 template <class T>
 concept ProcessWide = requires(T object, bool in_child) {
     { T::slot } -> std::same_as<const StateSlot&>;
@@ -52,7 +54,8 @@ concept ProcessWide = requires(T object, bool in_child) {
     object.after_fork(in_child);
 };
 
-/// The objects themselves. Its layout is shared by all images of the process: a change is a new abi_version.
+/// The objects themselves. Its layout is shared by all images of the process: a change is a new
+/// abi_version.
 struct StateRoot {
     struct Entry {
         std::atomic<void*> object{nullptr};
@@ -86,7 +89,8 @@ inline void announce(StateRoot& root) {
                   static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(&root)), root.abi);
 }
 
-/// In a forked child only the pid differs; by hand, as what a child is the first to call costs it pages to copy.
+/// In a forked child only the pid differs; by hand, as what a child is the first to call costs it
+/// pages to copy.
 inline void announce_pid(StateRoot& root) {
     auto pid = static_cast<unsigned>(platform::current_pid());
     for (char* at = root.word + state_word_pid + state_word_pid_digits; at != root.word + state_word_pid;
@@ -150,8 +154,9 @@ inline void before_fork() {
             entry.before_fork(entry.object.load(std::memory_order_relaxed));
             entry.held = true;
         }
-        // `making` comes last, as it is taken beneath any of the others. An object that was made since the
-        // loop passed its place would be copied in whatever state another thread has it: begin again.
+        // `making` comes last, as it is taken beneath any of the others. An object that was made
+        // since the loop passed its place would be copied in whatever state another thread has it:
+        // begin again.
         root.making.lock();
         if (std::none_of(std::begin(root.entries), std::end(root.entries), unheld)) {
             root.copies_before_fork = count_copies(root);
@@ -166,9 +171,10 @@ inline void after_fork(bool in_child) {
     StateRoot& root = state_root();
     root.making.unlock();
     if (in_child) {
-        // Before anything that may destroy: an object tells by this count whether it is the other process's. A handler of
-        // the program's may have made the copy count itself already. Written before it is read, as the first reading of
-        // wiped memory costs a page, and the writing then another.
+        // Before anything that may destroy: an object tells by this count whether it is the other
+        // process's. A handler of the program's may have made the copy count itself already.
+        // Written before it is read, as the first reading of wiped memory costs a page, and the
+        // writing then another.
         const std::uint32_t next = root.copies_before_fork + 1;
         root.copies.store(next, std::memory_order_relaxed);
         root.witness->store(next, std::memory_order_relaxed);
@@ -190,14 +196,16 @@ inline StateRoot& make_state_root() {
     return *root;
 }
 
-/// One per image; all images of a process refer to the same object, as the later ones adopt the first one's.
+/// One per image; all images of a process refer to the same object, as the later ones adopt the
+/// first one's.
 MULTIPROCESSING_VISIBLE inline StateRoot& state_root() {
     static StateRoot& root = make_state_root();
     return root;
 }
 
-/// Counts the forks between the first process and this one, the program's own among them. It differs in a copy from the
-/// copy's first instruction on, whichever handlers of the program run before ours, and where none run (`_Fork()`).
+/// Counts the forks between the first process and this one, the program's own among them. It
+/// differs in a copy from the copy's first instruction on, whichever handlers of the program run
+/// before ours, and where none run (`_Fork()`).
 inline std::uint32_t count_copies() noexcept {
     // Each image remembers where the count is: every use of a lock asks for it.
     static constinit std::atomic<std::atomic<std::uint32_t>*> known{nullptr};
@@ -225,7 +233,8 @@ T& find_process_wide() {
     return *object;
 }
 
-/// The process's one T. It is never destroyed, so each image remembers where it is: each use of a shared object asks for it.
+/// The process's one T. It is never destroyed, so each image remembers where it is: each use of a
+/// shared object asks for it.
 template <ProcessWide T>
 T& process_wide() {
     static constinit std::atomic<T*> known{nullptr};

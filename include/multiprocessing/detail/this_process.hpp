@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file this_process.hpp  Who this process is: its name, its rank among its kin, and how far its start has come.
+/// @file this_process.hpp  Who this process is: its name, its rank among its kin, and how far its
+/// start has come.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
@@ -59,11 +60,13 @@ public:
         0};                                 // of the tree that this process is in; 0 as long as it is in none
     std::atomic<int> janitor{0};            // pid of the tree's, if this process has started it
     std::atomic<bool> ends_children{false}; // nobody replaces what ends from here on
-    /// The fork that is being made starts a child of ours, which joins the tree by itself. Under launching's mutex.
+    /// The fork that is being made starts a child of ours, which joins the tree by itself. Under
+    /// launching's mutex.
     bool starts_child_by_fork = false;
 
-    /// Counts the processes between the main one and this. An object remembers the life in which it was made; in
-    /// another one it is somebody else's. Life 0 in a spawned child is its initialisation.
+    /// Counts the processes between the main one and this. An object remembers the life in which it
+    /// was made; in another one it is somebody else's. Life 0 in a spawned child is its
+    /// initialisation.
     std::uint32_t life() const noexcept { return life_.load(std::memory_order_relaxed); }
     void begin_life() noexcept { life_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -74,12 +77,13 @@ public:
     bool is_prepared() const noexcept { return prepared_.load(std::memory_order_relaxed); }
     void prepare() noexcept { prepared_.store(true, std::memory_order_relaxed); }
 
-    /// Threads of the library, which never hold a lock of the program's: a fork beside them is harmless.
+    /// Threads of the library, which never hold a lock of the program's: a fork beside them is
+    /// harmless.
     std::atomic<int> own_threads{0};
     std::atomic<bool> warned_of_threads{false};
 
-    /// Whether some fork on the way to this process lost the stacks of other threads: what only they pointed to looks
-    /// like a leak from then on.
+    /// Whether some fork on the way to this process lost the stacks of other threads: what only
+    /// they pointed to looks like a leak from then on.
     bool has_lost_stacks() const noexcept { return lost_stacks_; }
 
     /// The key that authenticates kin to each other. Holding `mutex`.

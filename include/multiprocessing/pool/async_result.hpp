@@ -18,21 +18,22 @@
 
 namespace multiprocessing::inline v1 {
 
-/// What came, or is to come, of work in a pool. A cheap handle: copies refer to the same result. Dropping all of them leaves
-/// the work running; an error of it is then logged. No destructor of theirs blocks. Several threads may use copies of one
-/// at once.
+/// What came, or is to come, of work in a pool. A cheap handle: copies refer to the same result.
+/// Dropping all of them leaves the work running; an error of it is then logged. No destructor of
+/// theirs blocks. Several threads may use copies of one at once.
 ///
 /// Python: `multiprocessing.pool.AsyncResult`.
 template <class R>
 class AsyncResult {
 public:
-    /// Waits for the result. Throws what the task threw, there as here; WorkerLostError if its worker died;
-    /// CancelledError if its pool was terminated.
+    /// Waits for the result. Throws what the task threw, there as here; WorkerLostError if its
+    /// worker died; CancelledError if its pool was terminated.
     R get() const& { return get_until(detail::Deadline{}); }
     /// The same; throws TimeoutError when the time is over.
     R get(Timeout timeout) const& { return get_until(detail::Deadline::after(timeout)); }
-    /// Moved out of the handle, which is of no use any more: for a result that is large, or cannot be copied. Throws
-    /// `std::logic_error` if it was moved out before, by way of a copy of the handle.
+    /// Moved out of the handle, which is of no use any more: for a result that is large, or cannot
+    /// be copied. Throws `std::logic_error` if it was moved out before, by way of a copy of the
+    /// handle.
     R get() && { return give(); }
 
     /// Waits; false when the time is over.

@@ -25,10 +25,12 @@ struct BarrierOptions {
     Timeout timeout = no_timeout; ///< Of every wait() that has none of its own.
 };
 
-/// Holds back whoever comes until `parties` have. The last to come may run an action before all go on; if that throws, or
-/// a wait takes too long, the barrier is broken, and all who wait or come get BrokenBarrierError until reset(). One who is
-/// killed while it waits has come; one who is killed in the action breaks the barrier. A waiter that was stopped (SIGSTOP, a
-/// debugger) until twelve more generations have passed no longer learns how its own ended, and gets BrokenBarrierError.
+/// Holds back whoever comes until `parties` have. The last to come may run an action before all go
+/// on; if that throws, or a wait takes too long, the barrier is broken, and all who wait or come
+/// get BrokenBarrierError until reset(). One who is killed while it waits has come; one who is
+/// killed in the action breaks the barrier. A waiter that was stopped (SIGSTOP, a debugger) until
+/// twelve more generations have passed no longer learns how its own ended, and gets
+/// BrokenBarrierError.
 ///
 /// Python: `multiprocessing.Barrier(parties, action, timeout)`.
 class Barrier : public detail::HandleBase<Barrier, detail::BarrierBody> {
@@ -43,7 +45,8 @@ public:
               body.parties = parties;
               body.set_timeout(options.timeout);
           }) {}
-    /// `action` is a function or functor that is Spawnable, so may hold shared handles; it runs in the process that comes last.
+    /// `action` is a function or functor that is Spawnable, so may hold shared handles; it runs in
+    /// the process that comes last.
     template <class Action>
     Barrier(Count parties, Action action, Timeout timeout = no_timeout)
         : Barrier(BarrierOptions{timeout}, parties, std::move(action)) {}
@@ -51,8 +54,8 @@ public:
     Barrier(BarrierOptions options, Count parties, Action action)
         : Barrier(checked(parties), options.timeout, detail::BarrierAction::of(action)) {}
 
-    /// Waits for the others; returns which this one was to come, from 0. Throws BrokenBarrierError; what the action
-    /// throws, where it was run.
+    /// Waits for the others; returns which this one was to come, from 0. Throws BrokenBarrierError;
+    /// what the action throws, where it was run.
     int wait(std::optional<Timeout> timeout = {}) const {
         detail::BarrierBody& body = this->body();
         if (body.parties == 0)
@@ -89,7 +92,8 @@ public:
     }
     bool broken() const { return body().barrier.state().phase == detail::SharedBarrier::Phase::broken; }
 
-    /// `<multiprocessing.synchronize.Barrier at 0x7f1798d1e290: waiters=0/2>`. Python: `repr(barrier)`.
+    /// `<multiprocessing.synchronize.Barrier at 0x7f1798d1e290: waiters=0/2>`. Python:
+    /// `repr(barrier)`.
     std::string repr() const {
         return "<multiprocessing.synchronize.Barrier at " + identity() + ": " + known([&]() -> std::string {
                    if (broken()) return "broken";

@@ -16,11 +16,13 @@
 
 namespace multiprocessing::inline v1 {
 
-/// Lets processes wait until another says that something changed. Its lock must be held to wait and to notify.
+/// Lets processes wait until another says that something changed. Its lock must be held to wait and
+/// to notify.
 ///
-/// notify() waits for nobody; in Python it waits for each sleeper to answer, and for a dead one for ever. For each waiter that
-/// was killed, every later notify may let one more waiter go on than it is for, as nobody tells the dead from those who
-/// sleep: `wait_for` looks whether what is waited for is there.
+/// notify() waits for nobody; in Python it waits for each sleeper to answer, and for a dead one for
+/// ever. For each waiter that was killed, every later notify may let one more waiter go on than it
+/// is for, as nobody tells the dead from those who sleep: `wait_for` looks whether what is waited
+/// for is there.
 ///
 /// Python: `multiprocessing.Condition(lock)`.
 class Condition : public detail::HandleBase<Condition, detail::ConditionBody>,
@@ -35,12 +37,14 @@ public:
     explicit Condition(const Lock& lock)
         : lock_(detail::RLockAccess::of(detail::RLockAccess::object_of(lock))) {}
 
-    /// Gives up the lock, however often it is held, waits to be notified, and takes it back. False when the time is over.
-    /// The timeout does not count for taking it back: that waits as long as another process has the lock, stopped or not.
-    /// Throws `std::logic_error` if the calling thread does not hold the lock.
+    /// Gives up the lock, however often it is held, waits to be notified, and takes it back. False
+    /// when the time is over. The timeout does not count for taking it back: that waits as long as
+    /// another process has the lock, stopped or not. Throws `std::logic_error` if the calling
+    /// thread does not hold the lock.
     bool wait(Timeout timeout = no_timeout) const { return wait_until(detail::Deadline::after(timeout)); }
 
-    /// Waits until `predicate()`, which is called holding the lock; returns what it said last. Python: `wait_for(...)`.
+    /// Waits until `predicate()`, which is called holding the lock; returns what it said last.
+    /// Python: `wait_for(...)`.
     template <class Predicate>
     bool wait_for(Predicate predicate, Timeout timeout = no_timeout) const {
         const detail::Deadline deadline = detail::Deadline::after(timeout);
@@ -50,7 +54,8 @@ public:
         }
     }
 
-    /// Lets `n` waiters go on, the first to come first, when the lock is free. Throws as wait() does.
+    /// Lets `n` waiters go on, the first to come first, when the lock is free. Throws as wait()
+    /// does.
     void notify(Count n = 1) const {
         detail::LockBody& held = this->held("notify");
         constexpr std::size_t all = 0xFFFF'FFFF;
@@ -62,7 +67,8 @@ public:
     void notify_one() const { notify(1); }
     void notify_all() const { notify(0xFFFF'FFFFu); }
 
-    /// `<Condition(<RLock(owner=None, count=0)>, 0)>`: its lock, and how many wait. Python: `repr(condition)`.
+    /// `<Condition(<RLock(owner=None, count=0)>, 0)>`: its lock, and how many wait. Python:
+    /// `repr(condition)`.
     std::string repr() const {
         return "<Condition(" + lock_.repr() + ", " + known([&] { return std::to_string(body().waiting()); }) +
                ")>";

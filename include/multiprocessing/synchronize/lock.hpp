@@ -25,8 +25,9 @@ struct RLockAccess;
 template <class Derived>
 class LockHandle : public HandleBase<Derived, LockBody>, public Lockable<Derived> {
 public:
-    /// Gives it up. Throws `std::logic_error` if another thread holds it, `std::invalid_argument` if nobody does.
-    /// Python: `release()`, which there any process may call on a Lock; here that takes a Semaphore{1}.
+    /// Gives it up. Throws `std::logic_error` if another thread holds it, `std::invalid_argument`
+    /// if nobody does. Python: `release()`, which there any process may call on a Lock; here that
+    /// takes a Semaphore{1}.
     void release() const {
         LockBody& held = this->body();
         held.release(this->parking());
@@ -35,8 +36,9 @@ public:
     /// Whether somebody holds it. Python 3.14: `locked()`.
     bool locked() const { return this->body().lock.holder() != 0; }
 
-    /// Whether its holder took it from a thread or process that had ended without releasing it: what it protects may be
-    /// half changed. Until it is released. Python has no such thing: there everybody waits for ever.
+    /// Whether its holder took it from a thread or process that had ended without releasing it:
+    /// what it protects may be half changed. Until it is released. Python has no such thing: there
+    /// everybody waits for ever.
     bool recovered() const { return this->body().lock.recovered(); }
 
     /// `<RLock(owner=MainProcess, count=1)>`. Python: `repr(lock)`.
@@ -64,8 +66,9 @@ protected:
 
 } // namespace detail
 
-/// A lock that one thread of one process holds at a time. Who holds it and takes it again would wait for itself: that is
-/// `std::logic_error`. When its holder dies, or ends without releasing it, the next taker gets it: see recovered().
+/// A lock that one thread of one process holds at a time. Who holds it and takes it again would
+/// wait for itself: that is `std::logic_error`. When its holder dies, or ends without releasing it,
+/// the next taker gets it: see recovered().
 ///
 /// Python: `multiprocessing.Lock`, but for its owner.
 class Lock : public detail::LockHandle<Lock> {
@@ -80,7 +83,8 @@ private:
     explicit Lock(detail::Received received) : LockHandle(std::move(received)) {}
 };
 
-/// A lock that its holder may take again, and must release as often. Else as Lock. Python: `multiprocessing.RLock`.
+/// A lock that its holder may take again, and must release as often. Else as Lock. Python:
+/// `multiprocessing.RLock`.
 class RLock : public detail::LockHandle<RLock> {
 public:
     static constexpr char kind[] = "RLock";

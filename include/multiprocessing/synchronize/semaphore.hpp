@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file semaphore.hpp  Semaphore and BoundedSemaphore: handles of a number that processes take from.
+/// @file semaphore.hpp  Semaphore and BoundedSemaphore: handles of a number that processes take
+/// from.
 
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -64,8 +65,9 @@ private:
 
 } // namespace detail
 
-/// A number that is taken from, and waited for when it is 0. Nobody owns what was taken: any thread of any process may
-/// release, so `Semaphore{1}` hands work over where a Lock cannot; and what a process that dies had taken is gone.
+/// A number that is taken from, and waited for when it is 0. Nobody owns what was taken: any thread
+/// of any process may release, so `Semaphore{1}` hands work over where a Lock cannot; and what a
+/// process that dies had taken is gone.
 ///
 /// Python: `multiprocessing.Semaphore(value)`.
 class Semaphore : public detail::SemaphoreHandle<Semaphore> {

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file archives.hpp  What a hook gets as its archive: `ar(a, b)`, `ar & a & b`, `ar << a`, `ar >> a`.
+/// @file archives.hpp  What a hook gets as its archive: `ar(a, b)`, `ar & a & b`, `ar << a`,
+/// `ar >> a`.
 
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
@@ -17,8 +18,8 @@ void encode(Writer& writer, const T& value);
 template <class T>
 void decode_into(Reader& reader, T& value);
 
-/// The archive of a hook that saves. The hook's class may cross anywhere as far as the compiler knows, so
-/// shared handles in it are refused when it is encoded, not before.
+/// The archive of a hook that saves. The hook's class may cross anywhere as far as the compiler
+/// knows, so shared handles in it are refused when it is encoded, not before.
 class SaveArchive {
 public:
     using is_saving = std::true_type;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file bitwise.hpp  How a type lies in memory and in a message: may it be copied whole, how few bytes can it take.
+/// @file bitwise.hpp  How a type lies in memory and in a message: may it be copied whole, how few
+/// bytes can it take.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -46,8 +47,8 @@ constexpr bool bitwise() {
     return false;
 }
 
-/// Free of pointers, padding and values that are not valid: its bytes are the T, and one memcpy carries it
-/// across.
+/// Free of pointers, padding and values that are not valid: its bytes are the T, and one memcpy
+/// carries it across.
 template <class T>
 inline constexpr bool is_bitwise = bitwise<T>();
 

@@ -13,9 +13,9 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// How a T of that kind is written and read. It has `write(Writer&, const T&)`, and `read(Reader&)` that
-/// returns a new T, or `read_into(Reader&, T&)` that overwrites one, or both; `make()` where a T to be
-/// overwritten is not `T{}`.
+/// How a T of that kind is written and read. It has `write(Writer&, const T&)`, and `read(Reader&)`
+/// that returns a new T, or `read_into(Reader&, T&)` that overwrites one, or both; `make()` where a
+/// T to be overwritten is not `T{}`.
 template <class T, Kind K = kind_of<T>>
 struct Codec;
 

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file codec_container.hpp  Any number of values: strings, the standard's containers, a user's, flags.
+/// @file codec_container.hpp  Any number of values: strings, the standard's containers, a user's,
+/// flags.
 
 #include <multiprocessing/detail/archive/codec.hpp>
 #include <multiprocessing/detail/archive/nesting.hpp>
@@ -32,10 +33,10 @@ concept BulkContainer =
         { constant.size() } -> std::convertible_to<std::size_t>;
     };
 
-/// Appends elements that do not lie in `bytes` as their alignment wants it: through a window that stays in the
-/// cache nearest to the processor, as no container can be told to leave room that is not filled with zeros
-/// first. Large enough that compilers call memcpy; not inlined, as callers are recursive and would all have the
-/// window on their stack.
+/// Appends elements that do not lie in `bytes` as their alignment wants it: through a window that
+/// stays in the cache nearest to the processor, as no container can be told to leave room that is
+/// not filled with zeros first. Large enough that compilers call memcpy; not inlined, as callers
+/// are recursive and would all have the window on their stack.
 template <BulkContainer T>
 __attribute__((noinline)) void append_through_window(T& value, std::span<const std::byte> bytes) {
     using Element = typename T::value_type;
@@ -104,8 +105,8 @@ struct Codec<T, Kind::container> {
         } else {
             const Level level{reader};
             const std::size_t count = reader.length(smallest_element);
-            // An honest message may have large elements of few bytes, but a forged one shall not take much at
-            // once.
+            // An honest message may have large elements of few bytes, but a forged one shall not
+            // take much at once.
             if constexpr (requires { value.reserve(std::size_t{}); }) {
                 value.reserve((std::min)(count, 16 * reader.left() / sizeof(Element) + 1));
             }

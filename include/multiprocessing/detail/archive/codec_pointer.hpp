@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file codec_pointer.hpp  Objects behind pointers: owned by one, owned by several, shared with other processes.
+/// @file codec_pointer.hpp  Objects behind pointers: owned by one, owned by several, shared with
+/// other processes.
 
 #include <multiprocessing/detail/archive/codec.hpp>
 #include <multiprocessing/detail/archive/nesting.hpp>

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file codec_scalar.hpp  Single values: numbers, enumerations, durations, functions, and what has no state.
+/// @file codec_scalar.hpp  Single values: numbers, enumerations, durations, functions, and what has
+/// no state.
 
 #include <multiprocessing/detail/archive/codec.hpp>
 #include <multiprocessing/detail/code/code_address.hpp>
@@ -72,8 +73,8 @@ struct Codec<T, Kind::complex_number> {
     }
 };
 
-/// A function pointer: where in which image its code lies, and of which type it is. Anything else there would
-/// be called with the wrong arguments.
+/// A function pointer: where in which image its code lies, and of which type it is. Anything else
+/// there would be called with the wrong arguments.
 template <class T>
 struct Codec<T, Kind::function> {
     static void write(Writer& writer, T value) {

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file codec_tuple.hpp  A number of values that the type knows: arrays, pairs, tuples, optional, variant.
+/// @file codec_tuple.hpp  A number of values that the type knows: arrays, pairs, tuples, optional,
+/// variant.
 
 #include <multiprocessing/detail/archive/codec.hpp>
 #include <multiprocessing/detail/config.hpp>

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file message_context.hpp  What surrounds a message: who gives handles away with it, and where big blocks of it lie.
+/// @file message_context.hpp  What surrounds a message: who gives handles away with it, and where
+/// big blocks of it lie.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
@@ -20,8 +21,8 @@ inline constexpr std::size_t bulk_threshold = 32 * 1024;
 class SharedObject;
 struct LeaseEntry;
 
-/// Receives the shared objects of a message that is being written, in order: `handle.give(giver)`; and the system's handles
-/// that go with it.
+/// Receives the shared objects of a message that is being written, in order: `handle.give(giver)`;
+/// and the system's handles that go with it.
 class HandleSink {
 public:
     virtual ~HandleSink() = default;
@@ -36,19 +37,22 @@ public:
     }
 };
 
-/// Yields the shared objects of a message that is being read, in the same order: `Handle::take(taker)`.
+/// Yields the shared objects of a message that is being read, in the same order:
+/// `Handle::take(taker)`.
 class HandleSource {
 public:
     virtual ~HandleSource() = default;
     virtual LeaseEntry take() = 0;
-    /// The object itself, where this process has it already: then there is no lease to be taken. Else null.
+    /// The object itself, where this process has it already: then there is no lease to be taken.
+    /// Else null.
     virtual std::shared_ptr<SharedObject> take_known() { return nullptr; }
     virtual platform::Handle take_handle(std::uint64_t) {
         throw SerializationError("multiprocessing: a message names a handle that did not come with it");
     }
 };
 
-/// Of a message that is being written. This one offers nothing: all is in the message, handles are refused.
+/// Of a message that is being written. This one offers nothing: all is in the message, handles are
+/// refused.
 class WriteContext {
 public:
     static constexpr std::uint64_t keep_inline = ~std::uint64_t{0};
@@ -57,7 +61,8 @@ public:
 
     /// Who takes shared handles; null where the message may not hold any.
     virtual HandleSink* handle_sink() { return nullptr; }
-    /// Copies the bytes to where the reader finds them, and returns their position; or `keep_inline`.
+    /// Copies the bytes to where the reader finds them, and returns their position; or
+    /// `keep_inline`.
     virtual std::uint64_t place(std::span<const std::byte>) { return keep_inline; }
 };
 
@@ -67,7 +72,8 @@ public:
     virtual ~ReadContext() = default;
 
     virtual HandleSource* handle_source() { return nullptr; }
-    /// What `place()` copied to `position`. Throws SerializationError unless `size` bytes lie there.
+    /// What `place()` copied to `position`. Throws SerializationError unless `size` bytes lie
+    /// there.
     virtual std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) {
         static_cast<void>(position);
         static_cast<void>(size);

@@ -6,8 +6,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// The deepest that values may lie within containers, pointers and hooks. Encoding and decoding are recursive:
-/// beyond this the stack would be in danger.
+/// The deepest that values may lie within containers, pointers and hooks. Encoding and decoding are
+/// recursive: beyond this the stack would be in danger.
 inline constexpr unsigned deepest_level = 1000;
 
 /// One level of nesting, of a Writer or a Reader.

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file pointer_memo.hpp  Objects with several owners in one message stay one object: Python's pickle memo.
+/// @file pointer_memo.hpp  Objects with several owners in one message stay one object: Python's
+/// pickle memo.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -23,7 +24,8 @@ public:
         std::uint64_t number; ///< Of a known one.
     };
 
-    /// Whether the object is in the message already. If not, it has to be written now, and then done() called.
+    /// Whether the object is in the message already. If not, it has to be written now, and then
+    /// done() called.
     Found find_or_add(std::shared_ptr<const void> object, std::uint64_t type) {
         if (2 * entries_.size() >= slots_.size()) grow();
         std::uint32_t& slot = slot_of(object.get());
@@ -49,7 +51,8 @@ private:
 
     static constexpr std::uint32_t empty = 0xffff'ffff;
 
-    // The slot that holds the number of this object, or the empty one where it belongs. There always is one.
+    // The slot that holds the number of this object, or the empty one where it belongs. There
+    // always is one.
     std::uint32_t& slot_of(const void* address) {
         const std::uint64_t spread = reinterpret_cast<std::uintptr_t>(address) * 0x9e37'79b9'7f4a'7c15U;
         for (std::size_t at = static_cast<std::size_t>(spread >> 32);; ++at) {
@@ -65,7 +68,8 @@ private:
         }
     }
 
-    // A table of our own: what the standard's costs every program to compile is more than this is long.
+    // A table of our own: what the standard's costs every program to compile is more than this is
+    // long.
     std::vector<Entry> entries_;       // by number
     std::vector<std::uint32_t> slots_; // numbers by address, open addressing; a power of two of them
 };

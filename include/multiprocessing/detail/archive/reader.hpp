@@ -21,8 +21,8 @@ namespace multiprocessing::inline v1::detail {
 
 /// A message that is being read. Of one thread; the bytes must outlive it.
 ///
-/// They may be anything: truncated, forged, of another type. All functions throw SerializationError then,
-/// before memory is taken for what is not there.
+/// They may be anything: truncated, forged, of another type. All functions throw SerializationError
+/// then, before memory is taken for what is not there.
 class Reader {
 public:
     explicit Reader(std::span<const std::byte> bytes, ReadContext* context = nullptr) noexcept
@@ -56,7 +56,8 @@ public:
         return count;
     }
 
-    /// A number of elements that take at least `smallest` bytes each; there are enough bytes for them.
+    /// A number of elements that take at least `smallest` bytes each; there are enough bytes for
+    /// them.
     std::size_t length(std::size_t smallest) {
         const std::uint64_t count = unchecked_length();
         if (count > left_ / smallest) fail("more elements are claimed than there are bytes for");

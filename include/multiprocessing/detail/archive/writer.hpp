@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file writer.hpp  Where the bytes of a value go: small ones into a stage, big ones straight into the message.
+/// @file writer.hpp  Where the bytes of a value go: small ones into a stage, big ones straight into
+/// the message.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/archive/nesting.hpp>
@@ -23,8 +24,8 @@ namespace multiprocessing::inline v1::detail {
 
 /// A message in the making. Of one thread, for one message.
 ///
-/// Nothing is ever filled with zeros first. A message of up to `stage_size` bytes costs no allocation if it is
-/// looked at by view().
+/// Nothing is ever filled with zeros first. A message of up to `stage_size` bytes costs no
+/// allocation if it is looked at by view().
 class Writer {
 public:
     explicit Writer(WriteContext* context = nullptr) noexcept : context_(context) {}
@@ -55,7 +56,8 @@ public:
         if (!letters.empty()) bytes(letters.data(), letters.size());
     }
 
-    /// Bytes whose number the reader knows beforehand. Many of them may go to where the context places them.
+    /// Bytes whose number the reader knows beforehand. Many of them may go to where the context
+    /// places them.
     void block(const void* data, std::size_t size) {
         if (size == 0) return; // `data` may be null
         if (size < bulk_threshold) return bytes(data, size);
@@ -70,13 +72,13 @@ public:
         }
     }
 
-    /// What is written is a container whose elements are one block, and nothing behind it: if that is big it is not copied, but
-    /// to be had from last(), as long as the container is.
+    /// What is written is a container whose elements are one block, and nothing behind it: if that
+    /// is big it is not copied, but to be had from last(), as long as the container is.
     void keep_last_block() noexcept { keeps_last_ = true; }
     std::span<const std::byte> last() const noexcept { return last_; }
 
-    /// So many bytes are likely in the end: makes room for them at once, where growing would move them time and again.
-    /// A guess: no more than 64 MiB are taken on its word.
+    /// So many bytes are likely in the end: makes room for them at once, where growing would move
+    /// them time and again. A guess: no more than 64 MiB are taken on its word.
     void expect(std::size_t size) {
         if (size > stage_size) message_.reserve((std::min)(size, std::size_t{64} << 20));
     }
@@ -132,7 +134,8 @@ private:
     void spill(const void* data, std::size_t size) {
         if (size >= stage_size) {
             if (message_.capacity() - message_.size() < staged_ + size) {
-                // Room for what will be in the stage at the end, too: else that would move all of it once more.
+                // Room for what will be in the stage at the end, too: else that would move all of
+                // it once more.
                 message_.reserve((std::max)(message_.size() + size + 2 * stage_size, 2 * message_.size()));
             }
             flush();

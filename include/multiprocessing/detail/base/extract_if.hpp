@@ -10,10 +10,11 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Moves the elements for which `wanted(element)` holds into a vector of their own; the others close ranks.
+/// Moves the elements for which `wanted(element)` holds into a vector of their own; the others
+/// close ranks.
 ///
-/// One loop, in place of std::partition, std::move and erase: those make 60 functions of each type that every program
-/// compiles.
+/// One loop, in place of std::partition, std::move and erase: those make 60 functions of each type
+/// that every program compiles.
 template <class T, class Wanted>
 std::vector<T> take_if(std::vector<T>& elements, Wanted wanted) {
     std::vector<T> taken;

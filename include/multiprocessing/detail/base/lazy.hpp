@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file lazy.hpp  A value that is made on first use, in a program whose other threads may fork meanwhile.
+/// @file lazy.hpp  A value that is made on first use, in a program whose other threads may fork
+/// meanwhile.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -9,11 +10,13 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Holds what the first `get` made; never destroyed, as exit handlers may still use it. For static storage.
+/// Holds what the first `get` made; never destroyed, as exit handlers may still use it. For static
+/// storage.
 ///
-/// A local static would do but for this: its guard, held by one thread while another forks, stays taken in the child for
-/// ever. (A worker that the supervisor forked while its caller went to wait hung at its own first wait.) Here two threads
-/// may make the value at once, and one of the two is thrown away.
+/// A local static would do but for this: its guard, held by one thread while another forks, stays
+/// taken in the child for ever. (A worker that the supervisor forked while its caller went to wait
+/// hung at its own first wait.) Here two threads may make the value at once, and one of the two is
+/// thrown away.
 template <class T>
 class Lazy {
 public:

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file mutex.hpp  The mutexes of this library, and the rule that nothing of the program's runs under one of them.
+/// @file mutex.hpp  The mutexes of this library, and the rule that nothing of the program's runs
+/// under one of them.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -56,17 +57,18 @@ using Mutex = std::conditional_t<checked_build, CountedMutex<std::mutex>, std::m
 using RecursiveMutex =
     std::conditional_t<checked_build, CountedMutex<std::recursive_mutex>, std::recursive_mutex>;
 
-/// In a forked child: a mutex that this thread held in the parent is free. (A recursive one bears the id of the parent's
-/// thread, and cannot be unlocked.)
+/// In a forked child: a mutex that this thread held in the parent is free. (A recursive one bears
+/// the id of the parent's thread, and cannot be unlocked.)
 template <class AnyMutex>
 void remake_in_child(AnyMutex& mutex) {
     if constexpr (checked_build) mutex.forget();
     new (&mutex) AnyMutex;
 }
 
-/// Stands where code of the program's is called, or something is written: a sink of the log, a type's deserialization, a
-/// progress function. That may take long, use this library in its turn, or wait for another thread that does; under a
-/// mutex of ours it would stop them all. A checked build ends here if this thread holds one.
+/// Stands where code of the program's is called, or something is written: a sink of the log, a
+/// type's deserialization, a progress function. That may take long, use this library in its turn,
+/// or wait for another thread that does; under a mutex of ours it would stop them all. A checked
+/// build ends here if this thread holds one.
 inline void require_no_mutex() noexcept {
     if constexpr (checked_build) {
         if (held_mutexes() == 0) return;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file poison.hpp  In the checked build of the tests, free memory bears a pattern, and nobody may have written to it.
+/// @file poison.hpp  In the checked build of the tests, free memory bears a pattern, and nobody may
+/// have written to it.
 ///
 /// No sanitizer sees that: the one who writes may be another process.
 

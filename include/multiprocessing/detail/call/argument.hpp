@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file argument.hpp  One argument of a call in another process: as what it travels, what becomes of the original, how it is passed on.
+/// @file argument.hpp  One argument of a call in another process: as what it travels, what becomes
+/// of the original, how it is passed on.
 
 #include <multiprocessing/detail/archive/codec.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -66,7 +67,8 @@ using Parameter = typename ParameterAt<Parameters<F>, Index>::Type;
 
 // ---- As what an argument travels ----
 
-/// A pair or tuple, as that of a map's elements, with elements that can be set: neither const nor references.
+/// A pair or tuple, as that of a map's elements, with elements that can be set: neither const nor
+/// references.
 template <class T>
 struct WithOwnElements {
     using Type = T;
@@ -111,13 +113,15 @@ constexpr auto carried_type() {
     }
 }
 
-/// As what an argument for a parameter travels: converted where the call is written, if the parameter's type can cross.
+/// As what an argument for a parameter travels: converted where the call is written, if the
+/// parameter's type can cross.
 template <class Declared, class Argument>
 using CarriedType = typename decltype(carried_type<Declared, Argument>())::type;
 
 // ---- How it is passed on there ----
 
-/// A class whose objects cross by a name, so that what arrives refers to the same thing: SharedMemory.
+/// A class whose objects cross by a name, so that what arrives refers to the same thing:
+/// SharedMemory.
 template <class T>
 concept Reference = requires { typename T::multiprocessing_reference; };
 
@@ -147,7 +151,8 @@ constexpr bool find_handle() {
         return !can_cross<T, Crossing::anywhere>() || holds_reference<T>();
     }
 }
-/// A shared handle, or something that holds one: may be bound to an lvalue reference, as it refers to the same object.
+/// A shared handle, or something that holds one: may be bound to an lvalue reference, as it refers
+/// to the same object.
 template <class T>
 inline constexpr bool holds_handle = find_handle<T>();
 
@@ -155,11 +160,12 @@ inline constexpr bool holds_handle = find_handle<T>();
 template <class T>
 inline constexpr bool holds_owned = can_cross<T, Crossing::spawning>() && !can_cross<T, Crossing::copying>();
 
-/// Whether what was given as an Argument may go there as a T: not if that would leave the giver without something that he
-/// did not move.
+/// Whether what was given as an Argument may go there as a T: not if that would leave the giver
+/// without something that he did not move.
 template <class T, class Argument>
 constexpr bool is_given_away() {
-    // Of another type, it is made of the argument, which is moved into it or does not go there at all.
+    // Of another type, it is made of the argument, which is moved into it or does not go there at
+    // all.
     constexpr bool of_another_type = !is_written_as<T, Argument>;
     constexpr bool is_moved =
         !std::is_lvalue_reference_v<Argument> && !std::is_const_v<std::remove_reference_t<Argument>>;
@@ -170,8 +176,8 @@ constexpr bool is_given_away() {
     }
 }
 
-/// Consumes what was given as an rvalue and has been written: it is as after a move. What it refers to may be the
-/// receiver's alone from then on.
+/// Consumes what was given as an rvalue and has been written: it is as after a move. What it refers
+/// to may be the receiver's alone from then on.
 template <class Given>
 void give_away([[maybe_unused]] Given&& given) {
     if constexpr (!std::is_reference_v<Given> && !std::is_const_v<Given> &&
@@ -180,7 +186,8 @@ void give_away([[maybe_unused]] Given&& given) {
     }
 }
 
-/// Passes a value that has arrived: moved, if the parameter takes it so; else, if it is a handle, as an lvalue.
+/// Passes a value that has arrived: moved, if the parameter takes it so; else, if it is a handle,
+/// as an lvalue.
 template <class Declared, class Carried>
 decltype(auto) pass_on(Carried& value) {
     if constexpr (std::is_same_v<Declared, const char*> && std::is_same_v<Carried, std::string>) {

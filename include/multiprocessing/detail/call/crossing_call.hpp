@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file crossing_call.hpp  A call that is written here and carried out in another process: its checks, its arguments.
+/// @file crossing_call.hpp  A call that is written here and carried out in another process: its
+/// checks, its arguments.
 
 #include <multiprocessing/detail/call/argument.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -32,7 +33,8 @@ constexpr void say_arguments(TextBuilder& text, ParameterList<Type...>) {
     }
 }
 
-/// Writes a function to be called, as F. Throws `std::invalid_argument` for a null pointer, on which the child would crash.
+/// Writes a function to be called, as F. Throws `std::invalid_argument` for a null pointer, on
+/// which the child would crash.
 template <class F, class Function>
 void encode_function(Writer& writer, const Function& function) {
     if constexpr (std::is_pointer_v<F>) {
@@ -59,7 +61,8 @@ class CrossingCall {
         static constexpr bool all_given =
             (is_given_away<std::tuple_element_t<Index, Carried>, Argument>() && ...);
         static constexpr bool invocable = std::is_invocable_v<F&, Passed<Index>...>;
-        /// A parameter `T&` that would be bound to the copy of an argument, where what is written is lost.
+        /// A parameter `T&` that would be bound to the copy of an argument, where what is written
+        /// is lost.
         static constexpr bool writes_to_copy =
             ((std::is_lvalue_reference_v<Parameter<F, Index>> &&
               !std::is_const_v<std::remove_reference_t<Parameter<F, Index>>> &&
@@ -182,7 +185,8 @@ public:
     /// Calls F there.
     static decltype(auto) invoke(F& function, Carried& arguments) { return All::invoke(function, arguments); }
 
-    /// Writes function and arguments, as they are now. Throws `std::invalid_argument` for a null pointer to a function.
+    /// Writes function and arguments, as they are now. Throws `std::invalid_argument` for a null
+    /// pointer to a function.
     template <class Function>
     static void write(Writer& writer, const Function& function, Argument&&... arguments) {
         encode_function<F>(writer, function);

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file refused.hpp  What a call gives that the compiler refuses, so that the reason stays its only error.
+/// @file refused.hpp  What a call gives that the compiler refuses, so that the reason stays its
+/// only error.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -13,8 +14,9 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Goes wherever the result of the call would have gone: it converts to anything and is made of anything, is a range, prints,
-/// and has the members of the results of a pool. No program that compiles has such an object.
+/// Goes wherever the result of the call would have gone: it converts to anything and is made of
+/// anything, is a range, prints, and has the members of the results of a pool. No program that
+/// compiles has such an object.
 class Refused {
 public:
     using multiprocessing_no_type = void; // does not cross, as it stands for a type that was not given
@@ -116,7 +118,8 @@ private:
     bool nothing_ = true; // with a state it is no class that crosses
 };
 
-/// A keyword argument as in Python that has no default, so that an aggregate with one is not made without it.
+/// A keyword argument as in Python that has no default, so that an aggregate with one is not made
+/// without it.
 class Keyword {
 public:
     template <class T>
@@ -124,7 +127,8 @@ public:
     Keyword(T&&) noexcept {} // NOLINT: converts
 };
 
-/// Gives a T of the call that was refused, where the compiler knows what the call would have given. Never runs.
+/// Gives a T of the call that was refused, where the compiler knows what the call would have given.
+/// Never runs.
 template <class T>
 [[noreturn]] T refused_result() {
     std::terminate();

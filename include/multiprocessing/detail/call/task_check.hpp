@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file task_check.hpp  Whether a call, a map or a starmap can be carried out in a worker, and why not if it cannot.
+/// @file task_check.hpp  Whether a call, a map or a starmap can be carried out in a worker, and why
+/// not if it cannot.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/refused.hpp>
@@ -19,8 +20,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Whether the call can be carried out in a worker. If not, task_refusal says why; each public function asks first, so that
-/// no other error follows.
+/// Whether the call can be carried out in a worker. If not, task_refusal says why; each public
+/// function asks first, so that no other error follows.
 template <class Function, class... Arguments>
 constexpr bool is_task() {
     using Call = CrossingCall<std::decay_t<Function>, Arguments...>;
@@ -187,8 +188,8 @@ struct ParameterTupleOf<ParameterList<P...>> {
 template <class F>
 using ParameterTuple = typename ParameterTupleOf<Parameters<std::decay_t<F>>>::Type;
 
-/// What braces in a braced list stand for in a map: the function's only parameter. Its parameters as a tuple where it has
-/// several, which is refused with words about starmap.
+/// What braces in a braced list stand for in a map: the function's only parameter. Its parameters
+/// as a tuple where it has several, which is refused with words about starmap.
 template <class List>
 struct BracedItemOf {};
 template <class P>

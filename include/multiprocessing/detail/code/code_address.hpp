@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file code_address.hpp  A place in the program or in a shared library, as every process with the same build knows it.
+/// @file code_address.hpp  A place in the program or in a shared library, as every process with the
+/// same build knows it.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
@@ -18,13 +19,15 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// An address as (build, offset): address space randomisation moves images, but not what is in them.
+/// An address as (build, offset): address space randomisation moves images, but not what is in
+/// them.
 struct CodeAddress {
     platform::ImageId image;
     std::uint64_t offset = 0;
 };
 
-/// The images that were asked for so far. Describing one takes microseconds, so it is done once per image.
+/// The images that were asked for so far. Describing one takes microseconds, so it is done once per
+/// image.
 class Images : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::images;
@@ -38,7 +41,8 @@ public:
         return keep(platform::image_at(address));
     }
 
-    /// The loaded image of that build; null if it is not loaded. Holding `mutex`, and good for as long.
+    /// The loaded image of that build; null if it is not loaded. Holding `mutex`, and good for as
+    /// long.
     const platform::Image* with(const platform::ImageId& id) {
         forget_if_changed();
         for (const platform::Image& image : known_) {
@@ -78,8 +82,9 @@ inline CodeAddress code_address_of(const void* address) {
     return {image->id, reinterpret_cast<std::uintptr_t>(address) - image->base};
 }
 
-/// What the address means in this process: `bytes` readable bytes of data, or, if `bytes` is 0, code. Throws
-/// SerializationError if the image (`file`, where that is known) is not loaded here, or nothing of that kind lies there.
+/// What the address means in this process: `bytes` readable bytes of data, or, if `bytes` is 0,
+/// code. Throws SerializationError if the image (`file`, where that is known) is not loaded here,
+/// or nothing of that kind lies there.
 inline const void* resolve(const CodeAddress& address, std::size_t bytes, std::string_view file = {}) {
     Images& images = process_wide<Images>();
     std::lock_guard lock{images.mutex};

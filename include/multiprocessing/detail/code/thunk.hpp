@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file thunk.hpp  The identity of a callable: constant data that every process with the same build has at the same place.
+/// @file thunk.hpp  The identity of a callable: constant data that every process with the same
+/// build has at the same place.
 
 #include <multiprocessing/detail/base/lazy.hpp>
 #include <multiprocessing/detail/code/code_address.hpp>
@@ -14,9 +15,9 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// What crosses in place of code. One constant per `Entry`, a type with `static void run(Frame&)`, so there is no
-/// table to fill, no registration, and nothing that runs before main. Linkers that fold equal code do no harm: what
-/// is folded does the same.
+/// What crosses in place of code. One constant per `Entry`, a type with `static void run(Frame&)`,
+/// so there is no table to fill, no registration, and nothing that runs before main. Linkers that
+/// fold equal code do no harm: what is folded does the same.
 struct Thunk {
     static constexpr std::uint64_t magic_words[2] = {0x6D70'7468'756E'6B31, 0xC0DE'5AFE'0BAD'F00D};
 
@@ -44,7 +45,8 @@ struct ThunkAddress {
     std::uint64_t fingerprint = 0;
 };
 
-/// The address of `Entry`'s thunk; looked up once, as the image that this very code stands in stays loaded.
+/// The address of `Entry`'s thunk; looked up once, as the image that this very code stands in stays
+/// loaded.
 template <class Entry, class Frame>
 const ThunkAddress& thunk_address() {
     static constinit Lazy<ThunkAddress> address;
@@ -54,8 +56,9 @@ const ThunkAddress& thunk_address() {
     });
 }
 
-/// The thunk that another process meant. Only with the same build loaded, inside its image, aligned, and with the
-/// right content, so that nothing else can be called by a wrong or forged address. Throws SerializationError.
+/// The thunk that another process meant. Only with the same build loaded, inside its image,
+/// aligned, and with the right content, so that nothing else can be called by a wrong or forged
+/// address. Throws SerializationError.
 inline const Thunk& resolve(const ThunkAddress& address, std::string_view file = {}) {
     const void* const place = resolve(address.place, sizeof(Thunk), file);
     const auto* const thunk = static_cast<const Thunk*>(place);

@@ -29,8 +29,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// A stream over which a handshake is under way. Its own messages are short, and fit into what the system holds: only
-/// reading takes time.
+/// A stream over which a handshake is under way. Its own messages are short, and fit into what the
+/// system holds: only reading takes time.
 class Greeting {
 public:
     Greeting(platform::Handle handle, Handshake::Side side, const std::string& key, bool allow_md5,
@@ -50,8 +50,8 @@ public:
     /// Of its stream.
     platform::NativeHandle handle() const noexcept { return stream_.handle().native(); }
 
-    /// A handle that is ready when step() may be called; until unwatch(), however often it is asked for: to begin and to end a
-    /// watch may cost as much as a message.
+    /// A handle that is ready when step() may be called; until unwatch(), however often it is asked
+    /// for: to begin and to end a watch may cost as much as a message.
     platform::NativeHandle watch() {
         if (!watched_) watched_ = stream_.watch(inbox_);
         return *watched_;
@@ -62,7 +62,8 @@ public:
     }
     bool has_read_ahead() const noexcept { return inbox_.ready(); }
 
-    /// Takes what is there, at most one message. True when the handshake is done. Throws AuthenticationError when it failed.
+    /// Takes what is there, at most one message. True when the handshake is done. Throws
+    /// AuthenticationError when it failed.
     bool step(Deadline until) {
         std::array<std::byte, 4 + Handshake::longest> buffer;
         const std::span<std::byte> wanted = std::span{buffer}.first(frames_.wanted());
@@ -139,13 +140,15 @@ public:
         bell_.ring();
     }
 
-    /// The next connection whose other side has shown that it knows the key. Throws AuthenticationError for one that has not:
-    /// the others are not affected. nullopt when the deadline passed, or at interrupt().
+    /// The next connection whose other side has shown that it knows the key. Throws
+    /// AuthenticationError for one that has not: the others are not affected. nullopt when the
+    /// deadline passed, or at interrupt().
     std::optional<Accepted> accept(Deadline deadline) {
         for (;;) {
             const auto ready = wait(deadline);
             if (interrupted_.load()) return std::nullopt;
-            // First those that are there, then those whose time is over: nobody may have called for longer than that.
+            // First those that are there, then those whose time is over: nobody may have called for
+            // longer than that.
             for (std::size_t i = 0; i < guests_.size(); ++i) {
                 if (!ready.at(i + before_guests)) continue;
                 if (auto accepted = advance(i)) return accepted;
@@ -168,7 +171,8 @@ private:
         platform::Endpoint peer;
     };
 
-    // Whoever has been here for longest goes, if there are more: an honest client needs a moment only.
+    // Whoever has been here for longest goes, if there are more: an honest client needs a moment
+    // only.
     static constexpr std::size_t most_guests = 256;
     static constexpr std::size_t before_guests = 2;
 

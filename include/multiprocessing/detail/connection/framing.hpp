@@ -54,10 +54,11 @@ inline std::uint64_t number_of(std::span<const std::byte> bytes) {
     return number;
 }
 
-/// The size of the body that comes next, nullopt if the stream has ended. `read(bytes)` fills them, or as many as there are
-/// before the end, and returns how many. Throws `std::system_error`: `connection_aborted` if the stream ends within
-/// the head, `protocol_error` if this is no head. At a mark it calls `marked()`, which reads what belongs to it, or returns
-/// false: then this is no head.
+/// The size of the body that comes next, nullopt if the stream has ended. `read(bytes)` fills them,
+/// or as many as there are before the end, and returns how many. Throws `std::system_error`:
+/// `connection_aborted` if the stream ends within the head, `protocol_error` if this is no head. At
+/// a mark it calls `marked()`, which reads what belongs to it, or returns false: then this is no
+/// head.
 template <class Read, class Marked>
 std::optional<std::uint64_t> read_frame_head(Read&& read, Marked&& marked) {
     std::array<std::byte, FrameHead::long_size> bytes;
@@ -81,8 +82,9 @@ std::optional<std::uint64_t> read_frame_head(Read&& read, Marked&& marked) {
     return number_of(bytes);
 }
 
-/// Reads the body of a frame. Whatever the head claims, no more than twice the memory is taken of what has arrived, and a
-/// megabyte. Throws `std::system_error`, `connection_aborted`, if the stream ends within it.
+/// Reads the body of a frame. Whatever the head claims, no more than twice the memory is taken of
+/// what has arrived, and a megabyte. Throws `std::system_error`, `connection_aborted`, if the
+/// stream ends within it.
 template <class Read>
 std::vector<std::byte> read_frame_body(std::uint64_t size, Read&& read) {
     constexpr std::size_t at_first = std::size_t{1} << 20;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file handshake.hpp  Two sides prove to each other that they know a key, without showing it: CPython's handshake.
+/// @file handshake.hpp  Two sides prove to each other that they know a key, without showing it:
+/// CPython's handshake.
 ///
 ///     listener                          client
 ///     #CHALLENGE# M              ->
@@ -10,13 +11,14 @@
 ///     response(key, M')          ->
 ///                                <-     #WELCOME# or #FAILURE#
 ///
-/// M is "{sha256}" and 40 random bytes, the response "{digest}" and the HMAC of all of M. A Python before 3.12 sends 20 random
-/// bytes, and answers any M by the 16 bytes of HMAC-MD5.
+/// M is "{sha256}" and 40 random bytes, the response "{digest}" and the HMAC of all of M. A Python
+/// before 3.12 sends 20 random bytes, and answers any M by the 16 bytes of HMAC-MD5.
 ///
-/// Both sides answer by the same digest; so somebody without the key, to whom two clients connect, could ask the second what the
-/// first has asked, and hand on the answer. Therefore the last 8 of our 40 bytes are not random, but say which side asks,
-/// and who is asked what its own side asks does not answer. Whoever hands a challenge on cannot change that: the answer is to
-/// all of it. CPython takes them for random, and its own say nothing: then it is as it was.
+/// Both sides answer by the same digest; so somebody without the key, to whom two clients connect,
+/// could ask the second what the first has asked, and hand on the answer. Therefore the last 8 of
+/// our 40 bytes are not random, but say which side asks, and who is asked what its own side asks
+/// does not answer. Whoever hands a challenge on cannot change that: the answer is to all of it.
+/// CPython takes them for random, and its own say nothing: then it is as it was.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
@@ -33,7 +35,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// One side of a handshake. It is given the messages that arrive, and says what to send; both know nothing of frames.
+/// One side of a handshake. It is given the messages that arrive, and says what to send; both know
+/// nothing of frames.
 class Handshake {
 public:
     enum class Side { listener, client };
@@ -50,8 +53,8 @@ public:
         return {challenge()};
     }
 
-    /// What to send in answer. Throws AuthenticationError if the other side does not know the key, or what it sent is none of
-    /// these messages; `farewell()` is to be sent then.
+    /// What to send in answer. Throws AuthenticationError if the other side does not know the key,
+    /// or what it sent is none of these messages; `farewell()` is to be sent then.
     std::vector<std::string> receive(std::string_view message) {
         switch (next_) {
         case Next::challenge: next_ = Next::welcome; return {respond(message)};
@@ -105,7 +108,8 @@ private:
         return std::string(challenge_mark) + challenge_;
     }
 
-    /// The digest's name in braces, which is taken off `text`; empty if there is none, or none that may be used.
+    /// The digest's name in braces, which is taken off `text`; empty if there is none, or none that
+    /// may be used.
     std::string_view take_name(std::string_view& text) const {
         for (const std::string_view name : {"sha256", "sha384", "sha3_256", "sha3_384", "md5"}) {
             if (text.size() < name.size() + 2 || text.front() != '{' || text.substr(1, name.size()) != name ||
@@ -185,7 +189,8 @@ private:
     bool rejects_ = false;
 };
 
-/// Puts the frames of a handshake together, out of whatever pieces they arrive in, in bounded memory.
+/// Puts the frames of a handshake together, out of whatever pieces they arrive in, in bounded
+/// memory.
 class HandshakeFrames {
 public:
     /// How many bytes are wanted next, at least 1; not one of what comes after the frame.
@@ -193,8 +198,8 @@ public:
         return (head_done() ? size_of_head + size_ : size_of_head) - bytes_.size();
     }
 
-    /// Takes some of the bytes that are wanted. True if that completes a message. Throws AuthenticationError for one that
-    /// is too long.
+    /// Takes some of the bytes that are wanted. True if that completes a message. Throws
+    /// AuthenticationError for one that is too long.
     bool add(std::span<const std::byte> bytes) {
         const bool had_head = head_done();
         bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file message_contexts.hpp  The surroundings of a message over a Connection: handles go beside it.
+/// @file message_contexts.hpp  The surroundings of a message over a Connection: handles go beside
+/// it.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>

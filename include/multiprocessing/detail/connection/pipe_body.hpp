@@ -17,7 +17,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Lies in the Space. Each way goes over to the stream for good when its ring is shut down: then what follows is found there.
+/// Lies in the Space. Each way goes over to the stream for good when its ring is shut down: then
+/// what follows is found there.
 struct PipeBody {
     /// What one end sends and the other receives.
     struct alignas(64) Way {
@@ -49,7 +50,8 @@ private:
     explicit PipeRings(Received received) : HandleBase(std::move(received)) {}
 
     struct Opening {
-        // A few of the ring's segments, or large messages; beyond it a faster sender only cools the caches.
+        // A few of the ring's segments, or large messages; beyond it a faster sender only cools the
+        // caches.
         static constexpr std::uint64_t most_unread = std::uint64_t{4} << 20;
 
         void operator()(PipeBody& pipe) const {

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file ring_transport.hpp  Messages of a Pipe: through rings in shared memory, with a stream beside them.
+/// @file ring_transport.hpp  Messages of a Pipe: through rings in shared memory, with a stream
+/// beside them.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
@@ -31,12 +32,14 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// One end of a Pipe. The messages of each way lie in a ring, as a Queue's do. The stream has what a ring cannot tell:
-/// that the other side is gone, however it died; and "look", for who waits for several things at once.
+/// One end of a Pipe. The messages of each way lie in a ring, as a Queue's do. The stream has what
+/// a ring cannot tell: that the other side is gone, however it died; and "look", for who waits for
+/// several things at once.
 ///
-/// Where a ring does not reach, a way goes over to the stream, for good: the ring is shut down, what was put before is
-/// taken first, and all that follows are frames. It does so for a message that hands over handles, for an end that
-/// is sent to a process that may be of another tree, and for who asks for the descriptor, to watch it himself.
+/// Where a ring does not reach, a way goes over to the stream, for good: the ring is shut down,
+/// what was put before is taken first, and all that follows are frames. It does so for a message
+/// that hands over handles, for an end that is sent to a process that may be of another tree, and
+/// for who asks for the descriptor, to watch it himself.
 class RingTransport final : public Transport {
 public:
     /// End 0 or 1.
@@ -46,7 +49,8 @@ public:
     ~RingTransport() override {
         stream_.reset();
         if (!rings_.is_made()) return;
-        // After the stream: who is stirred asks that. Killed before: who waits looks there now and then.
+        // After the stream: who is stirred asks that. Killed before: who waits looks there now and
+        // then.
         PipeBody& pipe = *rings_;
         pipe.closings.fetch_add(1, std::memory_order_seq_cst);
         for (PipeBody::Way& way : pipe.ways) way.ring.stir(rings_.parking());
@@ -140,8 +144,8 @@ public:
 private:
     enum class Found { record, stream, nothing };
 
-    /// While it lives, the other side may put more than there is room for: else two that both send would wait for each other.
-    /// What a dead one has left set costs memory, no more.
+    /// While it lives, the other side may put more than there is room for: else two that both send
+    /// would wait for each other. What a dead one has left set costs memory, no more.
     class Blocked {
     public:
         Blocked(PipeBody& pipe, unsigned side, const platform::Parking& parking)
@@ -197,15 +201,16 @@ private:
         }
         if (result == RingResult::shut_down) return false;
         const bool is_heard = ring_if_watched(pipe.ways[side_]) && result == RingResult::done;
-        // It may have been received, and the other side be gone since: that is no error of this message. Once it is gone nobody
-        // receives any more, so that is asked first.
+        // It may have been received, and the other side be gone since: that is no error of this
+        // message. Once it is gone nobody receives any more, so that is asked first.
         if (!is_heard && stream_->is_closed() && ring.size() > 0) refuse_if_closed(pipe, true);
         return true;
     }
 
-    /// Of a side that was killed nothing is heard, so it is asked for: when it does not wake from its sleep, see put(); and
-    /// when many messages were put while it took none. And before the first one: an end that was closed while the ring was not
-    /// yet made could not be counted in it.
+    /// Of a side that was killed nothing is heard, so it is asked for: when it does not wake from
+    /// its sleep, see put(); and when many messages were put while it took none. And before the
+    /// first one: an end that was closed while the ring was not yet made could not be counted in
+    /// it.
     bool is_in_doubt(const Ring& ring) {
         const std::uint32_t sent = sent_.load(std::memory_order_relaxed) + 1;
         sent_.store(sent, std::memory_order_relaxed);
@@ -227,7 +232,8 @@ private:
         } catch (const std::system_error&) { return false; }
     }
 
-    /// Throws if nobody will receive any more; asks for that if an end was closed since the last time, or if `anyway`.
+    /// Throws if nobody will receive any more; asks for that if an end was closed since the last
+    /// time, or if `anyway`.
     void refuse_if_closed(PipeBody& pipe, bool anyway) {
         const std::uint32_t closings = pipe.closings.load(std::memory_order_acquire);
         if (!anyway && closings == closings_.load(std::memory_order_relaxed)) return;
@@ -239,7 +245,8 @@ private:
         closings_.store(closings, std::memory_order_relaxed);
     }
 
-    /// Waits until there is a record, in `taking`; or something to receive, or the end, in the stream.
+    /// Waits until there is a record, in `taking`; or something to receive, or the end, in the
+    /// stream.
     Found await(Ring::Taking& taking, const Deadline& deadline) {
         PipeBody& pipe = *rings_;
         Ring& ring = pipe.ways[1 - side_].ring;
@@ -283,10 +290,12 @@ private:
     const PipeRings rings_;
     const unsigned side_;
     std::unique_ptr<StreamTransport> stream_;
-    // How many ends had been closed when it was last asked whether the other side is gone: for sending, for receiving.
+    // How many ends had been closed when it was last asked whether the other side is gone: for
+    // sending, for receiving.
     std::atomic<std::uint32_t> closings_{0};
     std::atomic<std::uint32_t> heard_{0};
-    // For is_in_doubt(): messages that were sent by this; and what had been taken when 64 of them were.
+    // For is_in_doubt(): messages that were sent by this; and what had been taken when 64 of them
+    // were.
     std::atomic<std::uint32_t> sent_{0};
     std::atomic<std::uint64_t> taken_{0};
     std::atomic<bool> has_left_{false};

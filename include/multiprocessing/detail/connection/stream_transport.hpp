@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file stream_transport.hpp  Messages as frames in a byte stream, as CPython's Connection has them.
+/// @file stream_transport.hpp  Messages as frames in a byte stream, as CPython's Connection has
+/// them.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
@@ -153,7 +154,8 @@ public:
         return shared_->inbox.ended && shared_->inbox.empty();
     }
     bool is_closed() const { return stream_.is_closed(); }
-    /// The messages that `frames()` yields, when nobody receives, come before all that is to be read here.
+    /// The messages that `frames()` yields, when nobody receives, come before all that is to be
+    /// read here.
     template <class Frames>
     void add_before(Frames frames) {
         std::lock_guard lock{shared_->receiving};
@@ -174,7 +176,8 @@ public:
         writer.raw(std::uint8_t{0}); // no ring
         give_stream(giver, writer);
     }
-    /// What was read ahead goes along, with the handles that came with it: the receiver has to see it first.
+    /// What was read ahead goes along, with the handles that came with it: the receiver has to see
+    /// it first.
     void give_stream(HandleSink& giver, Writer& writer) {
         std::lock_guard lock{shared_->receiving};
         platform::Inbox& inbox = shared_->inbox;
@@ -239,7 +242,8 @@ private:
             std::find_if(bytes.begin(), bytes.end(), [](std::byte b) { return b != bell; }) - bytes.begin());
     }
 
-    /// By who receives, between two messages: what is there of the next one, or the end, is in the inbox then; bells are not.
+    /// By who receives, between two messages: what is there of the next one, or the end, is in the
+    /// inbox then; bells are not.
     void look() {
         platform::Inbox& inbox = shared_->inbox;
         std::array<std::byte, 64> some;
@@ -266,7 +270,8 @@ private:
         }
     }
 
-    /// Where handles go as words, these stand before the head: a mark, how many there are, and they.
+    /// Where handles go as words, these stand before the head: a mark, how many there are, and
+    /// they.
     static std::vector<std::byte> words_of(std::vector<platform::Handle>& handles) {
         std::vector<std::byte> bytes(FrameHead::short_size, std::byte{0xff});
         bytes.back() = std::byte{FrameHead::mark & 0xff};

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file cause.hpp  What can be told of the exception that is being handled: its type, its text, where it was thrown.
+/// @file cause.hpp  What can be told of the exception that is being handled: its type, its text,
+/// where it was thrown.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
@@ -17,7 +18,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Beside the type itself, what an exception is that came from another process: found again by remote_cause().
+/// Beside the type itself, what an exception is that came from another process: found again by
+/// remote_cause().
 struct MULTIPROCESSING_VISIBLE CarriesCause {
     RemoteCause cause;
 };
@@ -32,8 +34,8 @@ struct MULTIPROCESSING_VISIBLE Traced : E, CarriesTrace {
     Traced(E original, std::string stack) : E(std::move(original)), CarriesTrace{std::move(stack)} {}
 };
 
-/// What people call the type of the exception that is being handled: without what std::throw_with_nested and this
-/// library wrap around it.
+/// What people call the type of the exception that is being handled: without what
+/// std::throw_with_nested and this library wrap around it.
 inline std::string current_exception_type() {
     std::string name = readable(platform::current_exception_name());
     for (const std::string_view wrapper :
@@ -45,8 +47,8 @@ inline std::string current_exception_type() {
     return name;
 }
 
-/// All but the trace of the exception that is being handled. One that came from a process further down is told of as that
-/// process did, trace and all.
+/// All but the trace of the exception that is being handled. One that came from a process further
+/// down is told of as that process did, trace and all.
 inline RemoteCause current_cause() {
     RemoteCause cause;
     try {
@@ -64,7 +66,8 @@ inline RemoteCause current_cause() {
     return cause;
 }
 
-/// Who called whom when the exception that is being handled was thrown, if that is known; else up to here.
+/// Who called whom when the exception that is being handled was thrown, if that is known; else up
+/// to here.
 inline std::string current_trace() {
     std::string thrown = platform::thrown_trace(); // asked first: throwing again is throwing
     try {
@@ -74,8 +77,8 @@ inline std::string current_trace() {
     }
 }
 
-/// Calls `handle()` as the handler of the exception that std::throw_with_nested put inside the one that is being handled,
-/// if there is one.
+/// Calls `handle()` as the handler of the exception that std::throw_with_nested put inside the one
+/// that is being handled, if there is one.
 template <class Handle>
 void handle_nested_exception(Handle handle) {
     try {

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file remote_exception.hpp  Exceptions that cross processes: taken apart where they were thrown, thrown again here.
+/// @file remote_exception.hpp  Exceptions that cross processes: taken apart where they were thrown,
+/// thrown again here.
 
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
@@ -72,14 +73,16 @@ inline RemoteFailure failure_of(std::span<const std::byte> bytes) {
 
 } // namespace detail
 
-/// What an exception of type E is here that another process has thrown: an E, to be caught as such, whose name says, where
-/// nobody catches it, that a worker threw it. remote_cause() tells which one, at which item, and where.
+/// What an exception of type E is here that another process has thrown: an E, to be caught as such,
+/// whose name says, where nobody catches it, that a worker threw it. remote_cause() tells which
+/// one, at which item, and where.
 template <class E>
 struct MULTIPROCESSING_VISIBLE FromWorker : E, detail::CarriesCause {
     FromWorker(E original, RemoteCause from) : E(std::move(original)), CarriesCause{std::move(from)} {}
 };
 
-/// The same for a standard exception; its text is what it was, also where the type cannot be given one.
+/// The same for a standard exception; its text is what it was, also where the type cannot be given
+/// one.
 template <std::derived_from<std::exception> E>
     requires(!std::same_as<E, RemoteError>) // which has its own
 struct MULTIPROCESSING_VISIBLE FromWorker<E> : E, detail::CarriesCause {
@@ -87,7 +90,8 @@ struct MULTIPROCESSING_VISIBLE FromWorker<E> : E, detail::CarriesCause {
     const char* what() const noexcept override { return cause.text.c_str(); }
 };
 
-/// One with the exception inside that is being handled when it is made, as std::throw_with_nested would make it.
+/// One with the exception inside that is being handled when it is made, as std::throw_with_nested
+/// would make it.
 template <class E>
 struct MULTIPROCESSING_VISIBLE FromWorkerNested : FromWorker<E>, std::nested_exception {
     using FromWorker<E>::FromWorker;
@@ -157,7 +161,8 @@ struct RebuildStandard {
 inline constexpr auto& standard_exceptions =
     StandardExceptions::table<void (*)(const RemoteFailure&, bool), RebuildStandard>;
 
-/// As what the exception that is being handled is to arrive. An exact type before those that are bases of it.
+/// As what the exception that is being handled is to arrive. An exact type before those that are
+/// bases of it.
 inline void save_current_exception(RemoteFailure& failure) {
     const std::string exact = current_exception_type();
     const auto types = process_wide<ExceptionTypes>().all();
@@ -204,8 +209,8 @@ inline RemoteFailure capture_current_exception(std::optional<std::size_t> item =
     return failure;
 }
 
-/// Throws what `failure` describes, as the nearest type that can be rebuilt here; inside it, if `nested`, the exception
-/// that is being handled.
+/// Throws what `failure` describes, as the nearest type that can be rebuilt here; inside it, if
+/// `nested`, the exception that is being handled.
 [[noreturn]] inline void throw_as_itself(const RemoteFailure& failure, bool nested) {
     for (const auto& type : process_wide<ExceptionTypes>().all()) {
         if (type.type->name() == failure.codec) type.rethrow(failure, nested);

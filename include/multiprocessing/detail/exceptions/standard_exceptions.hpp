@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file standard_exceptions.hpp  The exception types that cross as themselves without being registered.
+/// @file standard_exceptions.hpp  The exception types that cross as themselves without being
+/// registered.
 
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
@@ -25,10 +26,11 @@
 
 namespace multiprocessing::inline v1::detail {
 
-// Written by hand, not by codecs of records: there are 25 types, and every program that has a pool compiles them all.
+// Written by hand, not by codecs of records: there are 25 types, and every program that has a pool
+// compiles them all.
 
-/// How an exception type crosses. `save` is false if this exception cannot be rebuilt, but perhaps as one of its
-/// bases. Here: by its text.
+/// How an exception type crosses. `save` is false if this exception cannot be rebuilt, but perhaps
+/// as one of its bases. Here: by its text.
 template <class E>
 struct ExceptionCodec {
     static bool save(Writer& writer, const E& exception) {
@@ -56,7 +58,8 @@ inline const std::error_category* standard_category(std::uint8_t number) noexcep
     }
 }
 
-/// The code, and the text that was given to the exception: its constructor appended the code's message, and will again.
+/// The code, and the text that was given to the exception: its constructor appended the code's
+/// message, and will again.
 inline bool save_system_error(Writer& writer, const std::system_error& error) {
     std::uint8_t category = 0;
     while (const auto* known = standard_category(category)) {

@@ -30,14 +30,16 @@ inline void warn_of_threads(StartNotes& notes) {
                              "ever; use the start method 'forkserver' or 'spawn'");
 }
 
-/// The child's side of a fork; does not return, and lets nothing unwind into the frames that it shares with its parent.
+/// The child's side of a fork; does not return, and lets nothing unwind into the frames that it
+/// shares with its parent.
 [[noreturn]] inline void live_as_fork(PendingChild& birth, const LaunchRequest& request, TreeMember& parent,
                                       const Thunk& target) noexcept {
     try {
         ChildRecord& record = parent.space.at<ChildRecord>(birth.start.record);
         process_wide<Tree>().join(parent.owner, birth.start.name, &record.touched);
         become_child(birth.start, std::move(birth.strand.child), std::move(birth.alive.writer));
-        // From here on they are this process's own: a child of its will not have them. The request is never destroyed here.
+        // From here on they are this process's own: a child of its will not have them. The request
+        // is never destroyed here.
         for (const platform::Handle& handle : handles_of(request))
             this_process().given.emplace_back(handle.native());
         platform::take_null_input();
@@ -62,11 +64,13 @@ inline platform::Child start_by_fork(PendingChild& birth, const LaunchRequest& r
     const Thunk& target = resolve(request.target, request.target_file);
     this_process().starts_child_by_fork = true;
     const ScopeExit started{[] { this_process().starts_child_by_fork = false; }};
-    // A signal handler that calls std::exit() in the middle of the fork would find every lock taken, by its own thread.
+    // A signal handler that calls std::exit() in the middle of the fork would find every lock
+    // taken, by its own thread.
     const platform::AllSignalsBlocked in_one_piece;
     const int pid = platform::fork_process();
     if (pid == 0) live_as_fork(birth, request, parent, target);
-    // Not tied to the lifeline from here: the child does that before anything else, and looks whether we still live.
+    // Not tied to the lifeline from here: the child does that before anything else, and looks
+    // whether we still live.
     return platform::Child{pid};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file by_forkserver.hpp  Start method forkserver: the child is a copy of a small server, and still a child of ours.
+/// @file by_forkserver.hpp  Start method forkserver: the child is a copy of a small server, and
+/// still a child of ours.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launch/by_spawn.hpp>
@@ -48,8 +49,9 @@ inline std::shared_ptr<ForkServer> make_server(LaunchState& launching, platform:
     return server;
 }
 
-/// The next message of the server; nullopt if it has ended, or has stood still for as long as `patience`: it was stopped,
-/// or waits for something that may never come. It is not hurried as long as it computes.
+/// The next message of the server; nullopt if it has ended, or has stood still for as long as
+/// `patience`: it was stopped, or waits for something that may never come. It is not hurried as
+/// long as it computes.
 inline std::optional<platform::Message> answer_of(const ForkServer& server, std::chrono::seconds patience) {
     std::optional<std::chrono::microseconds> used; // asked for when there is a wait at all
     for (bool waits = false;; waits = true) {
@@ -79,7 +81,8 @@ inline void send_handles(const platform::Handle& channel, std::span<const platfo
     }
 }
 
-/// One start by the fork server. In the order of its members' calls; nothing of it is held by a fork meanwhile.
+/// One start by the fork server. In the order of its members' calls; nothing of it is held by a
+/// fork meanwhile.
 class ForkServerStart {
 public:
     ForkServerStart(const LaunchRequest& request, LaunchState& launching, StartNotes& notes)
@@ -92,17 +95,20 @@ public:
         for (int misfits = 0;;) {
             prepare();
             const std::optional<ForkReply> reply = ask();
-            // The kernel has noted the pid, also of a copy whose server ended before it could answer.
+            // The kernel has noted the pid, also of a copy whose server ended before it could
+            // answer.
             const int pid = reply ? reply->pid : end_server();
             if (!fits_) {
-                // It was made with other rights than this thread has now: neither the copy nor another one may run.
+                // It was made with other rights than this thread has now: neither the copy nor
+                // another one may run.
                 if (pid != 0) {
                     platform::Child copy{pid};
                     platform::wait_one(copy.sentinel().native(), Deadline::after(std::chrono::seconds{1}));
                     copy.discard();
                 }
                 replace_server();
-                // A server that was just made does not fit either: the system does not say enough to compare.
+                // A server that was just made does not fit either: the system does not say enough
+                // to compare.
                 if (++misfits < most_misfits) continue;
                 prepare();
                 return spawn_instead(ForkReply{});
@@ -219,8 +225,8 @@ private:
         } catch (const std::exception&) { static_cast<void>(birth_.release()); } // it may refer to it yet
     }
 
-    /// Ends a server that is of no use any more. Returns the pid of the copy that it made in answer to the last request, 0 if
-    /// there is none.
+    /// Ends a server that is of no use any more. Returns the pid of the copy that it made in answer
+    /// to the last request, 0 if there is none.
     int end_server() {
         {
             std::lock_guard lock{launching_.mutex};
@@ -240,8 +246,8 @@ private:
         return pid;
     }
 
-    /// The server was killed by somebody, refused to begin, or stood still. A fresh one gets one chance, if this process lives
-    /// on, and if it would not stand still for the same reason.
+    /// The server was killed by somebody, refused to begin, or stood still. A fresh one gets one
+    /// chance, if this process lives on, and if it would not stand still for the same reason.
     void throw_unless_worth_another(bool again) const {
         ChildProcess& ended = *server_->process;
         const std::string what =
@@ -265,7 +271,8 @@ private:
                            std::to_string(ending ? ending->exitcode.value_or(-1) : -1) + ")");
     }
 
-    /// The copy may run, or not. It waits for that at the end of its own preparations, if it gets there first.
+    /// The copy may run, or not. It waits for that at the end of its own preparations, if it gets
+    /// there first.
     void decide(Approval approval) const {
         ChildRecord& record = birth_->record();
         record.approved.store(approval, std::memory_order_release);
@@ -281,7 +288,8 @@ private:
                 "or use the start method spawn");
     }
 
-    /// Where the kernel (or its seccomp filter) refuses to make siblings, or the server is no process of one thread.
+    /// Where the kernel (or its seccomp filter) refuses to make siblings, or the server is no
+    /// process of one thread.
     std::shared_ptr<ChildProcess> spawn_instead(const ForkReply& reply) {
         if (reply.threads != 0 && !std::exchange(launching_.warned_of_server_threads, true)) {
             const std::string number =

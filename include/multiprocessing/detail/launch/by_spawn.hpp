@@ -21,12 +21,13 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// First argument of a child's command line. What follows: the Space, the strand of the lifeline ("-": none), the
-/// message's position, a channel for a server ("-": none), the number of handles among the target's arguments, these, and
-/// one or more ends that say the subtree is alive.
+/// First argument of a child's command line. What follows: the Space, the strand of the lifeline
+/// ("-": none), the message's position, a channel for a server ("-": none), the number of handles
+/// among the target's arguments, these, and one or more ends that say the subtree is alive.
 inline constexpr char child_marker[] = "--multiprocessing-child";
 
-/// Starts the program anew as the child that the birth's message is for. `channel`, if valid, is passed as well.
+/// Starts the program anew as the child that the birth's message is for. `channel`, if valid, is
+/// passed as well.
 inline platform::Child start_by_spawn(PendingChild& birth, const LaunchRequest& request, LaunchState& launching,
                                       const platform::Handle& channel = {}) {
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
@@ -49,7 +50,8 @@ inline platform::Child start_by_spawn(PendingChild& birth, const LaunchRequest& 
     platform::flush_standard_streams(); // so that lines come out in order
     platform::Child child = platform::spawn(spawn);
     ScopeExit end_it{[&] { child.discard(); }};
-    // From here on the system ends it with us; it cannot have got past its own look at the lifeline before.
+    // From here on the system ends it with us; it cannot have got past its own look at the lifeline
+    // before.
     launching.lifeline().tie(birth.strand.child, child);
     end_it.release();
     return child;

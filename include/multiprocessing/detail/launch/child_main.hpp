@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file child_main.hpp  The life of a child, from its first step to its last: the same under every start method.
+/// @file child_main.hpp  The life of a child, from its first step to its last: the same under every
+/// start method.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/cause.hpp>
@@ -30,12 +31,14 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// The last step of a child, whether its target returned, threw, or called std::exit: nothing of the program's own
-/// exit handlers and static destructors runs. A full pipe behind stdout can hold it here until it is ended. May be called
-/// again inside of itself, by std::exit(): the last code is the child's.
+/// The last step of a child, whether its target returned, threw, or called std::exit: nothing of
+/// the program's own exit handlers and static destructors runs. A full pipe behind stdout can hold
+/// it here until it is ended. May be called again inside of itself, by std::exit(): the last code
+/// is the child's.
 [[noreturn]] inline void finish_child(int code) {
     ExitHooks& hooks = process_wide<ExitHooks>();
-    // std::exit() forgets a handler before it calls it: the next one would go on to the program's own.
+    // std::exit() forgets a handler before it calls it: the next one would go on to the program's
+    // own.
     if (hooks.any()) platform::exit_interception(finish_child);
     hooks.take_over();
     hooks.begins(EndStep::functions);
@@ -53,8 +56,9 @@ namespace multiprocessing::inline v1::detail {
     platform::exit_now(code);
 }
 
-/// First step: this process is the child that `start` describes. The tree has been joined. `strand` and `alive` are
-/// the ends that its parent prepared for it. Of `start`, what nobody else needs is taken.
+/// First step: this process is the child that `start` describes. The tree has been joined. `strand`
+/// and `alive` are the ends that its parent prepared for it. Of `start`, what nobody else needs is
+/// taken.
 inline void become_child(ChildStart& start, platform::Handle strand, platform::Handle alive) {
     platform::hold(strand); // before all else: from here on it ends with its parent
     ThisProcess& me = this_process();
@@ -108,8 +112,8 @@ inline void enter_own_surroundings(const ChildStart& start) {
         enter_own_surroundings(start);
     } catch (const std::exception& error) { refuse_child(start, error); }
     if (platform::exit_interception(finish_child)) {
-        // finish_child ends the children, after the functions of at_child_exit(). An exit handler for it, being later,
-        // would come before them.
+        // finish_child ends the children, after the functions of at_child_exit(). An exit handler
+        // for it, being later, would come before them.
         LaunchState& launching = process_wide<LaunchState>();
         std::lock_guard lock{launching.mutex};
         launching.ends_children = true;
@@ -118,13 +122,14 @@ inline void enter_own_surroundings(const ChildStart& start) {
     int code = 0;
     try {
         if (start.has_preload) run_preload(start.preload);
-        // Not converted from the vector: the constructor for ranges costs each program 15 ms to compile.
+        // Not converted from the vector: the constructor for ranges costs each program 15 ms to
+        // compile.
         std::vector<platform::Handle> handles = std::move(this_process().given);
         TargetFrame frame{payload, {start.given.data(), start.given.size()}, {handles.data(), handles.size()}};
         target.entry(&frame);
     } catch (...) {
-        // pthread_exit() of the thread that runs the target ends the child: its unwinding may not pass through here,
-        // as a forked child would unwind its parent's frames.
+        // pthread_exit() of the thread that runs the target ends the child: its unwinding may not
+        // pass through here, as a forked child would unwind its parent's frames.
         if (platform::is_thread_exit()) finish_child(0);
         code = 1;
         platform::write_error("Process " + start.identity.name + " (pid " +

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file child_message.hpp  The message for a child that is no copy of its parent, in a block of the Space.
+/// @file child_message.hpp  The message for a child that is no copy of its parent, in a block of
+/// the Space.
 
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
@@ -17,7 +18,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Start, payload, and what has changed of the surroundings since the child's model was made (fork server only).
+/// Start, payload, and what has changed of the surroundings since the child's model was made (fork
+/// server only).
 struct ChildMessage {
     ChildStart start;
     std::span<const std::byte> payload;

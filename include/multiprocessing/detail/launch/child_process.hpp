@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file child_process.hpp  A running child, whichever way it was started: five verbs and a sentinel.
+/// @file child_process.hpp  A running child, whichever way it was started: five verbs and a
+/// sentinel.
 
 #include <multiprocessing/detail/base/extract_if.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>
@@ -33,7 +34,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// What a child leaves, until its descendants are gone as well: they may still write to what it was given.
+/// What a child leaves, until its descendants are gone as well: they may still write to what it was
+/// given.
 struct Remains {
     Incarnation name;
     platform::Handle alive; ///< At its end when nobody of the subtree lives.
@@ -45,7 +47,8 @@ struct Remains {
 /// One child. Poll, wait, interrupt, terminate and kill may be called by several threads.
 class ChildProcess {
 public:
-    /// Made before its process: from the instant when that runs, nothing may be missing that could be refused.
+    /// Made before its process: from the instant when that runs, nothing may be missing that could
+    /// be refused.
     ChildProcess(ProcessIdentity identity, Incarnation name, bool supervised)
         : identity_(std::move(identity)), name_(name), supervised_(supervised) {}
     ChildProcess(const ChildProcess&) = delete;
@@ -66,8 +69,8 @@ public:
     const ProcessIdentity& identity() const noexcept { return identity_; }
     Incarnation name() const noexcept { return name_; }
 
-    /// How it ended, or nullopt while it runs. Whoever first sees the end has what the child leaves dealt with, unless the
-    /// child is supervised: then its supervisor calls settle().
+    /// How it ended, or nullopt while it runs. Whoever first sees the end has what the child leaves
+    /// dealt with, unless the child is supervised: then its supervisor calls settle().
     std::optional<platform::Ending> poll() {
         std::optional<platform::Ending> ending = look();
         if (ending && !supervised_) settle();
@@ -101,19 +104,22 @@ public:
         process_.kill();
     }
 
-    /// Blocks of its heap that nobody will claim: to be freed with the rest of it. Before poll() sees its end.
+    /// Blocks of its heap that nobody will claim: to be freed with the rest of it. Before poll()
+    /// sees its end.
     void set_unclaimed(std::vector<Position> blocks) {
         std::lock_guard lock{mutex_};
         unclaimed_ = std::move(blocks);
     }
 
-    /// What its subtree may use: it is let go of when the last of it has gone. Before poll() sees its end.
+    /// What its subtree may use: it is let go of when the last of it has gone. Before poll() sees
+    /// its end.
     void keep(std::shared_ptr<const void> kept) {
         std::lock_guard lock{mutex_};
         kept_ = std::move(kept);
     }
 
-    /// Its supervisor cannot end it, and leaves it: whoever first sees its end from here on calls settle().
+    /// Its supervisor cannot end it, and leaves it: whoever first sees its end from here on calls
+    /// settle().
     void leave_unsupervised() { supervised_ = false; }
 
     /// Why it refused to run; empty if it did not, or runs still.
@@ -122,7 +128,8 @@ public:
         return refusal_;
     }
 
-    /// Ends it for certain: SIGTERM, and SIGKILL after a second. Throws `std::system_error` if the system refuses both.
+    /// Ends it for certain: SIGTERM, and SIGKILL after a second. Throws `std::system_error` if the
+    /// system refuses both.
     void end() {
         if (!try_to(&ChildProcess::terminate) || !wait(Deadline::after(std::chrono::seconds{1}))) {
             kill();
@@ -130,7 +137,8 @@ public:
         }
     }
 
-    /// terminate() or kill(); false if that was refused: it runs with rights that this process does not have, say.
+    /// terminate() or kill(); false if that was refused: it runs with rights that this process does
+    /// not have, say.
     bool try_to(void (ChildProcess::*ending)()) noexcept {
         try {
             (this->*ending)();
@@ -158,7 +166,8 @@ private:
     std::shared_ptr<const void> kept_;
 };
 
-/// The children that this process has started and not yet seen end, and what is left of those that have.
+/// The children that this process has started and not yet seen end, and what is left of those that
+/// have.
 class Children : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::children;
@@ -169,7 +178,8 @@ public:
         std::lock_guard lock{mutex};
         const std::size_t needed = running_.size() + expected_ + 1;
         if (running_.capacity() < needed) running_.reserve(2 * needed);
-        // Room for what it will leave, too: that is noted where its end is seen, which must not fail.
+        // Room for what it will leave, too: that is noted where its end is seen, which must not
+        // fail.
         if (remains_.capacity() < remains_.size() + needed) remains_.reserve(2 * (remains_.size() + needed));
         ++expected_;
     }
@@ -193,8 +203,8 @@ public:
         remains_.push_back(std::move(remains));
     }
 
-    /// Notices which have ended, at each start: as many at a time as take no longer than that, in turn, so that starting
-    /// n children does not take n*n looks.
+    /// Notices which have ended, at each start: as many at a time as take no longer than that, in
+    /// turn, so that starting n children does not take n*n looks.
     void reap() {
         std::vector<std::shared_ptr<ChildProcess>> children;
         {
@@ -234,8 +244,8 @@ public:
         bury(most_at_a_start);
     }
 
-    /// Takes back the memory of the dead whose descendants are gone too, and ends the leases that they held. Looks at the
-    /// latest, and at `most` of them in turn.
+    /// Takes back the memory of the dead whose descendants are gone too, and ends the leases that
+    /// they held. Looks at the latest, and at `most` of them in turn.
     void bury(std::size_t most = ~std::size_t{0}) {
         const NotToEndIn part;
         std::unique_lock lock{mutex};
@@ -246,8 +256,8 @@ public:
         }
     }
 
-    /// At the end of this process: the daemonic ones are ended, all together, the others waited for, as in Python. One that
-    /// may not be ended is left.
+    /// At the end of this process: the daemonic ones are ended, all together, the others waited
+    /// for, as in Python. One that may not be ended is left.
     void end_all() {
         const auto children = running();
         if (children.empty()) return; // without even asking for the time: see bound_early
@@ -340,7 +350,8 @@ inline std::optional<platform::Ending> ChildProcess::look() {
     if (!ending_) return std::nullopt;
     const ChildRecord& record = tree().space.at<ChildRecord>(record_.position());
     const ChildStage stage = record.stage.load(std::memory_order_acquire);
-    // Somebody else waited for our child, or SIGCHLD is ignored: what it said itself is then all that is known.
+    // Somebody else waited for our child, or SIGCHLD is ignored: what it said itself is then all
+    // that is known.
     if (!ending_->exitcode && stage == ChildStage::ended)
         ending_->exitcode = record.exitcode.load(std::memory_order_relaxed);
     if (stage == ChildStage::refused) refusal_ = record.refusal;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file child_record.hpp  What a child leaves in shared memory about itself, so that its parent knows even if it did not see.
+/// @file child_record.hpp  What a child leaves in shared memory about itself, so that its parent
+/// knows even if it did not see.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>

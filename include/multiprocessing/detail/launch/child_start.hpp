@@ -56,7 +56,8 @@ struct TargetFrame {
     std::span<platform::Handle> handles;
 };
 
-/// What a child is told. Crosses as bytes in a block of the parent's heap, unless the child is a copy of its parent.
+/// What a child is told. Crosses as bytes in a block of the parent's heap, unless the child is a
+/// copy of its parent.
 struct ChildStart {
     ProcessIdentity identity;
     ProcessIdentity parent;
@@ -71,8 +72,8 @@ struct ChildStart {
     Environment env;
     std::string cwd; ///< Absolute; empty: where it finds itself.
     bool serves;
-    /// Runs before the target: the function of set_forkserver_preload(), in the server, and in a child that is started by spawn
-    /// in its place. `has_preload` says whether there is one.
+    /// Runs before the target: the function of set_forkserver_preload(), in the server, and in a
+    /// child that is started by spawn in its place. `has_preload` says whether there is one.
     CodeAddress preload;
     bool has_preload;
 };

@@ -20,8 +20,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// While one lives, this thread may hold mutexes that the end of the process needs. A signal handler that calls std::exit()
-/// then finds them held by the very thread it runs in.
+/// While one lives, this thread may hold mutexes that the end of the process needs. A signal
+/// handler that calls std::exit() then finds them held by the very thread it runs in.
 class [[nodiscard("an unnamed guard ends at once")]] NotToEndIn {
 public:
     NotToEndIn() noexcept { depth().fetch_add(1, std::memory_order_relaxed); }
@@ -29,7 +29,8 @@ public:
     NotToEndIn& operator=(const NotToEndIn&) = delete;
     ~NotToEndIn() { depth().fetch_sub(1, std::memory_order_relaxed); }
 
-    /// Tells this thread from others: without a function of the system, which each child would have to look up anew.
+    /// Tells this thread from others: without a function of the system, which each child would have
+    /// to look up anew.
     static const void* thread() noexcept { return &depth(); }
 
     static bool any() noexcept { return depth().load(std::memory_order_relaxed) != 0; }
@@ -50,9 +51,9 @@ enum class EndStep { none, functions, children, streams, last };
 
 /// What a child does last: the functions of at_child_exit(), and which thread takes the last steps.
 ///
-/// Any thread may end the child, by std::exit(), and so may one that takes the last steps already: a function of
-/// at_child_exit() that calls std::exit(), or a signal handler that does. Then the inner call goes on where the outer one
-/// was interrupted, with the next step.
+/// Any thread may end the child, by std::exit(), and so may one that takes the last steps already:
+/// a function of at_child_exit() that calls std::exit(), or a signal handler that does. Then the
+/// inner call goes on where the outer one was interrupted, with the next step.
 class ExitHooks : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::exit_hooks;
@@ -67,8 +68,9 @@ public:
         return !hooks_.empty();
     }
 
-    /// This thread ends the child. If another one is at it, waits for that, for ever if need be: unless it makes no progress,
-    /// as it may be waiting for this thread. Then this one goes on in its place.
+    /// This thread ends the child. If another one is at it, waits for that, for ever if need be:
+    /// unless it makes no progress, as it may be waiting for this thread. Then this one goes on in
+    /// its place.
     void take_over() {
         const void* const me = NotToEndIn::thread();
         const void* before = nullptr;
@@ -79,7 +81,8 @@ public:
         }
     }
 
-    /// Whether this step is to be taken, by this thread; waits for ever in a thread that another one has taken the place of.
+    /// Whether this step is to be taken, by this thread; waits for ever in a thread that another
+    /// one has taken the place of.
     bool begins(EndStep step) {
         while (ending_.load() != NotToEndIn::thread()) platform::wait_any({}, Deadline{});
         ++progress_;
@@ -88,8 +91,9 @@ public:
         return true;
     }
 
-    /// Runs them, last added first; also those that are added meanwhile. What they throw is logged. One that ends its thread
-    /// (pthread_exit) does not come back: `instead` is called, and does not return.
+    /// Runs them, last added first; also those that are added meanwhile. What they throw is logged.
+    /// One that ends its thread (pthread_exit) does not come back: `instead` is called, and does
+    /// not return.
     void run(void (*instead)(int), int code) noexcept {
         while (step_.load() <= EndStep::functions) {
             std::function<void()> hook;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file forkserver.hpp  The server of the start method forkserver: what it is asked, and how it copies itself.
+/// @file forkserver.hpp  The server of the start method forkserver: what it is asked, and how it
+/// copies itself.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launch/child_main.hpp>
@@ -23,8 +24,9 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Asks the server for a copy of itself. With it travel the strand, the end that says the subtree is alive, and, as far
-/// as the flags say so, standard output, standard error and the working directory, in this order.
+/// Asks the server for a copy of itself. With it travel the strand, the end that says the subtree
+/// is alive, and, as far as the flags say so, standard output, standard error and the working
+/// directory, in this order.
 struct ForkRequest {
     Position message;
     Position record; ///< Of its ChildRecord, where the kernel notes its pid.
@@ -50,8 +52,9 @@ std::span<const std::byte> bytes_of(const T& value) {
     return {reinterpret_cast<const std::byte*>(&value), sizeof value};
 }
 
-/// Its parent looks at its own rights while the copy is made. A copy that has other rights than it should have ends here,
-/// before anything of the program's runs in it: its parent may have given up the right to end it.
+/// Its parent looks at its own rights while the copy is made. A copy that has other rights than it
+/// should have ends here, before anything of the program's runs in it: its parent may have given up
+/// the right to end it.
 inline void await_approval(Space& space, ChildRecord& record) {
     wait(space.parking(), record.approval, Deadline{},
          [&] { return record.approved.load(std::memory_order_acquire) != Approval::asked; });
@@ -95,12 +98,14 @@ inline void await_approval(Space& space, ChildRecord& record) {
     run_child(message.start, message.payload);
 }
 
-/// Target of the server process: it says that it is ready, and copies itself on demand, until its parent closes the channel.
-/// It should have one thread, and a copy costs the same however large the parent is, as the server was made anew.
+/// Target of the server process: it says that it is ready, and copies itself on demand, until its
+/// parent closes the channel. It should have one thread, and a copy costs the same however large
+/// the parent is, as the server was made anew.
 struct ServeForks {
     static void run(TargetFrame&) {
         const platform::Handle channel = std::move(this_process().channel);
-        // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every copy anew.
+        // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every
+        // copy anew.
         platform::take_standard_outputs(platform::standard_outputs());
         const platform::HandleLimit limit =
             platform::HandleLimit::raise(); // its parent may have raised its own since
@@ -133,7 +138,8 @@ private:
             for (platform::Handle& handle : more->handles) message.handles.push_back(std::move(handle));
         }
         if (lost > 0) return {0, EMFILE, 0, 0, message.handles.size()};
-        // Of a process with other threads the copy is not whole: it may have malloc's locks in a state that only they end.
+        // Of a process with other threads the copy is not whole: it may have malloc's locks in a
+        // state that only they end.
         const std::optional<int> threads = platform::foreign_threads(0);
         if (threads != 0) return {0, 0, threads.value_or(-1)};
         for (const auto& handle : message.handles)

@@ -1,10 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file janitor.hpp  A small process that outlives its tree, to take away the names of those who were killed.
+/// @file janitor.hpp  A small process that outlives its tree, to take away the names of those who
+/// were killed.
 ///
-/// The first process of a tree that makes memory with a name starts it: the program anew, which has nothing but the Space
-/// and the reading end of a pipe that every process of the tree holds. At its end of file the last of them has gone. What
-/// is noted in the Space then was made by processes that were killed.
+/// The first process of a tree that makes memory with a name starts it: the program anew, which has
+/// nothing but the Space and the reading end of a pipe that every process of the tree holds. At its
+/// end of file the last of them has gone. What is noted in the Space then was made by processes
+/// that were killed.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
@@ -40,7 +42,8 @@ inline void start_janitor() {
     launching.hold_tree();
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
                                                               : launching.executable};
-    // The main process's, of all that we hold. It has the reading end itself, which nobody can refuse.
+    // The main process's, of all that we hold. It has the reading end itself, which nobody can
+    // refuse.
     const platform::Handle end = this_process().tree_end.valid()
                                      ? this_process().tree_end.duplicate()
                                      : platform::reading_end(this_process().alive.front());
@@ -61,7 +64,8 @@ inline void enter_if_janitor() {
         std::vector<std::uint64_t> left;
         {
             platform::Handle memory = platform::adopt_handle(arguments[2]);
-            // It takes names away, of whatever it is told: only of kin. The process that started it may have ended.
+            // It takes names away, of whatever it is told: only of kin. The process that started it
+            // may have ended.
             if (!platform::stranger(memory, false).empty()) platform::exit_now(1);
             Space space{std::move(memory)};
             platform::join_id_space(space.ids());

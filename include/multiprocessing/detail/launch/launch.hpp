@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file launch.hpp  Starts a child by whichever start method, and ends them all when this process does.
+/// @file launch.hpp  Starts a child by whichever start method, and ends them all when this process
+/// does.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launch/by_fork.hpp>

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file launch_state.hpp  What this process has for starting children: its lifeline, and one start at a time.
+/// @file launch_state.hpp  What this process has for starting children: its lifeline, and one start
+/// at a time.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
@@ -52,17 +53,18 @@ inline void end_server(ForkServer& server) {
     if (process.look()) process.settle();
 }
 
-/// Starts are made one after the other: a fork beside another start would copy that one's handles, and a stray copy of
-/// the end of a pipe is a child that never seems to end.
+/// Starts are made one after the other: a fork beside another start would copy that one's handles,
+/// and a stray copy of the end of a pipe is a child that never seems to end.
 class LaunchState {
 public:
     static constexpr StateSlot slot = StateSlot::launching;
 
-    // Recursive, as the fork inside a start finds it held by its own thread. Never held while this process waits for another.
+    // Recursive, as the fork inside a start finds it held by its own thread. Never held while this
+    // process waits for another.
     RecursiveMutex mutex;
 
-    /// Of the threads that talk with the fork server, one at a time: held while they wait for it. A fork does not take it,
-    /// and a thread that holds `mutex` does not either.
+    /// Of the threads that talk with the fork server, one at a time: held while they wait for it. A
+    /// fork does not take it, and a thread that holds `mutex` does not either.
     Mutex turn;
 
     /// Made at the first start.
@@ -111,7 +113,8 @@ private:
     std::shared_ptr<ForkServer> forgotten_;
 };
 
-/// The function of set_forkserver_preload(), if there is one, is run by that child first. Holding `mutex`.
+/// The function of set_forkserver_preload(), if there is one, is run by that child first. Holding
+/// `mutex`.
 inline void set_preload(ChildStart& start, const LaunchState& launching) {
     start.has_preload = launching.preload != nullptr;
     if (start.has_preload) start.preload = code_address_of(reinterpret_cast<const void*>(launching.preload));
@@ -136,8 +139,8 @@ public:
     }
 };
 
-/// The folder that a child is to work in, for it to enter; empty if that is its parent's. Throws `std::system_error` if it is
-/// none.
+/// The folder that a child is to work in, for it to enter; empty if that is its parent's. Throws
+/// `std::system_error` if it is none.
 inline std::string folder_for(const LaunchRequest& request) {
     if (request.cwd.empty()) return {};
     const std::filesystem::path folder = std::filesystem::absolute(request.cwd);
@@ -194,7 +197,8 @@ public:
         leases().end(start.name);
     }
 
-    /// The child runs: from here on it is looked after by a ChildProcess. `listed`: among this process's children.
+    /// The child runs: from here on it is looked after by a ChildProcess. `listed`: among this
+    /// process's children.
     std::shared_ptr<ChildProcess> into_child(platform::Child process, bool listed = true) noexcept {
         strand.child.close();
         alive.writer.close();
@@ -224,7 +228,8 @@ private:
 /// At the end of this process: its children end, and its fork server.
 inline void end_children() {
     this_process().ends_children.store(true);
-    // A signal handler ends the process in the middle of a start, say. The children end with it, by the lifeline.
+    // A signal handler ends the process in the middle of a start, say. The children end with it, by
+    // the lifeline.
     if (NotToEndIn::any()) return;
     children().end_all();
     process_wide<LaunchState>().stop_server();

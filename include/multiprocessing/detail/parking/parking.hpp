@@ -23,17 +23,19 @@ inline constexpr int any_number = (std::numeric_limits<int>::max)();
 
 /// A place to wait at. All zero is a valid one; lives in the Space, and is not copied.
 ///
-/// What is waited for stands elsewhere: the word only says "look again". Wake-ups are meant for all who wait here; where
-/// one of several is to be woken, each has a place of its own (a wake meant for one is lost with it when it is killed).
+/// What is waited for stands elsewhere: the word only says "look again". Wake-ups are meant for all
+/// who wait here; where one of several is to be woken, each has a place of its own (a wake meant
+/// for one is lost with it when it is killed).
 struct ParkingPlace {
     platform::Word changes{0};  ///< Counts posts.
     platform::Word sleepers{0}; ///< A flag, not a count: what a dead sleeper leaves is one spare wake.
     platform::Word poster{0};   ///< Processor that the last post came from, plus 1.
 };
 
-/// How long to spin before a sleep: 20 us, about what a wake across cores costs, so that at worst twice the best
-/// choice is paid. Never on a single processor, nor where a quota grants no more. (An affinity to one does not count: who
-/// spins does so for a peer on another.) Two running cores exchange a word in 0.06 us; sleeping takes 45.
+/// How long to spin before a sleep: 20 us, about what a wake across cores costs, so that at worst
+/// twice the best choice is paid. Never on a single processor, nor where a quota grants no more.
+/// (An affinity to one does not count: who spins does so for a peer on another.) Two running cores
+/// exchange a word in 0.06 us; sleeping takes 45.
 inline std::chrono::microseconds spin_budget() {
     static constinit std::atomic<int> budget{-1}; // not asked yet; no guard, see lazy.hpp
     int microseconds = budget.load(std::memory_order_relaxed);
@@ -44,21 +46,23 @@ inline std::chrono::microseconds spin_budget() {
     return std::chrono::microseconds{microseconds};
 }
 
-/// Says that something changed. The change itself has been stored before. Costs one locked instruction when
-/// nobody sleeps. Not to be called while holding a lock.
+/// Says that something changed. The change itself has been stored before. Costs one locked
+/// instruction when nobody sleeps. Not to be called while holding a lock.
 inline void post(const platform::Parking& parking, ParkingPlace& place) noexcept {
     place.poster.store(platform::current_processor() + 1, std::memory_order_relaxed);
-    // Sequentially consistent, as is the sleeper's flag: either the sleeper sees this change, or we see its flag.
+    // Sequentially consistent, as is the sleeper's flag: either the sleeper sees this change, or we
+    // see its flag.
     place.changes.fetch_add(1, std::memory_order_seq_cst);
     if (place.sleepers.load(std::memory_order_seq_cst) == 0) return;
     // Killed here: the flag is down and nobody was woken; the sleepers look again within a slice.
     if (place.sleepers.exchange(0, std::memory_order_relaxed)) parking.wake_all(place.changes);
 }
 
-/// As post(), for words that are changed under a lock, and cheaper: it costs no locked instruction when nobody sleeps.
-/// Returns false if somebody has said that he sleeps here and nobody does: he has just woken, is about to sleep, or is dead.
-/// `touch` of the waiter, see wait(), and the caller's step between the change and this call **must** be
-/// read-modify-writes of one word, so that either the waiter sees the change or this call its flag.
+/// As post(), for words that are changed under a lock, and cheaper: it costs no locked instruction
+/// when nobody sleeps. Returns false if somebody has said that he sleeps here and nobody does: he
+/// has just woken, is about to sleep, or is dead. `touch` of the waiter, see wait(), and the
+/// caller's step between the change and this call **must** be read-modify-writes of one word, so
+/// that either the waiter sees the change or this call its flag.
 inline bool post_if_waited(const platform::Parking& parking, ParkingPlace& place) noexcept {
     if (const std::uint32_t here = platform::current_processor() + 1;
         place.poster.load(std::memory_order_relaxed) != here) {
@@ -71,14 +75,15 @@ inline bool post_if_waited(const platform::Parking& parking, ParkingPlace& place
     return parking.wake_all(place.changes);
 }
 
-/// Waits until `ready()` or the deadline; returns whether it was ready. `ready` is called often and must be cheap.
+/// Waits until `ready()` or the deadline; returns whether it was ready. `ready` is called often and
+/// must be cheap.
 ///
-/// Spins only when the last post came from another core: against a peer on the same core a spin of 20 us costs 45,
-/// as it keeps the peer from running. Nor again after a slice in which nobody posted, or an idle pool would spin for
-/// most of the CPU time that it takes.
+/// Spins only when the last post came from another core: against a peer on the same core a spin of
+/// 20 us costs 45, as it keeps the peer from running. Nor again after a slice in which nobody
+/// posted, or an idle pool would spin for most of the CPU time that it takes.
 ///
-/// `touch()` is called before the last look at `ready()` ahead of a sleep; see post_if_waited(). After `most_idle` slices
-/// in a row in which nobody posted it ends as if the deadline had passed.
+/// `touch()` is called before the last look at `ready()` ahead of a sleep; see post_if_waited().
+/// After `most_idle` slices in a row in which nobody posted it ends as if the deadline had passed.
 template <class Ready, class Touch>
 bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline& deadline, Ready ready,
           Touch touch, int most_idle = any_number) {
@@ -90,7 +95,8 @@ bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline&
         const std::uint32_t poster = place.poster.load(std::memory_order_relaxed);
         if (stirred && poster != 0 && poster != platform::current_processor() + 1 &&
             spin_budget().count() > 0) {
-            // Polling at every pause takes the line away from the poster: after the first microsecond, at every 40th.
+            // Polling at every pause takes the line away from the poster: after the first
+            // microsecond, at every 40th.
             const auto begin = Clock::now();
             for (int pauses = 1;;) {
                 for (int i = 0; i < pauses; ++i) platform::pause();

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file recovering_lock.hpp  A lock between processes that goes on to the next taker when its holder has died, and its guard.
+/// @file recovering_lock.hpp  A lock between processes that goes on to the next taker when its
+/// holder has died, and its guard.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
@@ -67,17 +68,18 @@ struct ThisThread {
     }
 };
 
-/// The name of this thread. Asked for once in its life, and in each copy that any kind of fork makes; where the system did
-/// not say when the thread began, again at later uses, while it holds nothing. Throws `std::logic_error` in another id
-/// space than the tree's.
+/// The name of this thread. Asked for once in its life, and in each copy that any kind of fork
+/// makes; where the system did not say when the thread began, again at later uses, while it holds
+/// nothing. Throws `std::logic_error` in another id space than the tree's.
 inline platform::ThreadName this_thread() {
     ThisThread& known = ThisThread::get();
     return known.copy_of_complete == count_copies() ? known.name : known.ask();
 }
 
-/// Lies in the Space; all zero is a free one. One word says which thread holds it, written by the instruction that takes it:
-/// whoever finds it taken can ask the system whether the holder lives. (A pthread robust mutex does not do: when a waiter is killed
-/// it may lose the wake of another, 8 times in 3,000 rounds. Nor does it work between processes on every platform.)
+/// Lies in the Space; all zero is a free one. One word says which thread holds it, written by the
+/// instruction that takes it: whoever finds it taken can ask the system whether the holder lives.
+/// (A pthread robust mutex does not do: when a waiter is killed it may lose the wake of another, 8
+/// times in 3,000 rounds. Nor does it work between processes on every platform.)
 ///
 /// Uncontended it costs one locked instruction each way, as a std::mutex in a threaded program.
 class RecoveringLock {
@@ -90,8 +92,8 @@ public:
     /// Whether the holder took it from one who had died with it.
     bool recovered() const noexcept { return recovered_.load(std::memory_order_relaxed) != 0; }
 
-    /// Takes it for `self`, who does not hold it; false when the deadline passed. After a death: by the first who asks, or
-    /// by one who waits, within 100 ms at most.
+    /// Takes it for `self`, who does not hold it; false when the deadline passed. After a death: by
+    /// the first who asks, or by one who waits, within 100 ms at most.
     bool acquire(const platform::Parking& parking, Thread self, const Deadline& deadline) {
         std::uint64_t free = 0;
         if (!word_.compare_exchange_strong(free, self, std::memory_order_acquire, std::memory_order_relaxed) &&
@@ -116,8 +118,8 @@ public:
     /// By the holder only.
     void release(const platform::Parking& parking) noexcept {
         if (recovered()) recovered_.store(0, std::memory_order_relaxed);
-        // Sequentially consistent: a waiter reads `changes`, then finds the word taken and marked, and sleeps; so the mark
-        // is seen here, and the change comes after what it read.
+        // Sequentially consistent: a waiter reads `changes`, then finds the word taken and marked,
+        // and sleeps; so the mark is seen here, and the change comes after what it read.
         const std::uint64_t was = word_.exchange(0, std::memory_order_seq_cst);
         if (!platform::is_complete(was & ~contended)) [[unlikely]]
             ThisThread::has_released();
@@ -127,11 +129,12 @@ public:
         parking.wake_one(changes_); // who takes it marks it again, for those who sleep on
     }
 
-    /// Takes part in the order of its acquires and releases without taking it: who released it before is seen with all it
-    /// did, and who acquires it afterwards sees what the caller did.
+    /// Takes part in the order of its acquires and releases without taking it: who released it
+    /// before is seen with all it did, and who acquires it afterwards sees what the caller did.
     void touch() noexcept { word_.fetch_add(0, std::memory_order_seq_cst); }
 
-    /// How often the holder has taken it, if it may do so again. Belongs to the holder; set anew after each acquire().
+    /// How often the holder has taken it, if it may do so again. Belongs to the holder; set anew
+    /// after each acquire().
     std::uint32_t depth = 0;
 
 private:
@@ -156,7 +159,8 @@ private:
             parking.sleep(changes_, seen, deadline.left(patience));
             last_look = deadline.passed();
             if (changes_.load(std::memory_order_relaxed) != seen) continue;
-            // Nobody let go of it. The wait may also have ended for no reason: then this costs a few microseconds.
+            // Nobody let go of it. The wait may also have ended for no reason: then this costs a
+            // few microseconds.
             if (take_over(now, self)) return true;
             patience = std::min<std::chrono::nanoseconds>(2 * patience, slice);
         }
@@ -165,7 +169,8 @@ private:
     /// Takes it from the holder that `now` names, if that has died.
     bool take_over(std::uint64_t now, Thread self) {
         if (now == 0) return false;
-        // By a name that is not complete another thread may have held it, which had our id before us: it is dead.
+        // By a name that is not complete another thread may have held it, which had our id before
+        // us: it is dead.
         if ((now & ~contended) != self && platform::lives(now & ~contended)) return false;
         // Of several who find it dead one succeeds: no thread is named like another that has lived.
         if (!word_.compare_exchange_strong(now, self | contended, std::memory_order_acq_rel)) return false;
@@ -194,7 +199,8 @@ public:
         return *this;
     }
     ~RecoveringLockGuard() { end(); }
-    /// There is something to do, and the deadline was perhaps 0: whoever is at it only copies a record, which is there.
+    /// There is something to do, and the deadline was perhaps 0: whoever is at it only copies a
+    /// record, which is there.
     bool try_longer() {
         mine_ = lock_->acquire(*parking_, this_thread(), Deadline::after(slice));
         return mine_;

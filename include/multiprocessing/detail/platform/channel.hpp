@@ -3,13 +3,16 @@
 /// @file channel.hpp  Contract: whole messages between two processes, with handles in them.
 ///
 /// * `make_channel()`: both ends.
-/// * `send(end, bytes, handles, deadline)`: one message, at most 64 KiB, and up to 64 handles, which stay open here. Throws
-///   `std::system_error` with `std::errc::broken_pipe` if the other end is closed (never a signal), with
-///   `std::errc::timed_out` if the other side takes nothing until the deadline.
-/// * `receive(end, deadline)`: waits for one; nullopt when the other end is closed and all was read. The handles in it
-///   are ours. Where this process has no room for all of them, the first ones arrive, and `lost` says how many did not.
-///   Throws `std::system_error` with `std::errc::timed_out` at the deadline.
-/// * `shut(end)`: both sides see the end of the channel, also a thread of this process that waits in receive().
+/// * `send(end, bytes, handles, deadline)`: one message, at most 64 KiB, and up to 64 handles,
+///   which stay open here. Throws `std::system_error` with `std::errc::broken_pipe` if the other
+///   end is closed (never a signal), with `std::errc::timed_out` if the other side takes nothing
+///   until the deadline.
+/// * `receive(end, deadline)`: waits for one; nullopt when the other end is closed and all was
+///   read. The handles in it are ours. Where this process has no room for all of them, the first
+///   ones arrive, and `lost` says how many did not. Throws `std::system_error` with
+///   `std::errc::timed_out` at the deadline.
+/// * `shut(end)`: both sides see the end of the channel, also a thread of this process that waits
+///   in receive().
 /// Only where `can_fork`; elsewhere nobody calls it.
 
 #include <multiprocessing/detail/config.hpp>

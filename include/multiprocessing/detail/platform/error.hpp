@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file error.hpp  Contract: the last error of the operating system, as an exception.
 ///
-/// Called right after a system call that failed. The text names the call and, where it helps, the remedy.
+/// Called right after a system call that failed. The text names the call and, where it helps, the
+/// remedy.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -18,7 +19,8 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// Throws `std::system_error` for the calling thread's last error; `what` names the call that failed.
+/// Throws `std::system_error` for the calling thread's last error; `what` names the call that
+/// failed.
 [[noreturn]] inline void throw_last_error(const std::string& what) {
     throw std::system_error(last_error(), "multiprocessing: " + what);
 }

@@ -1,15 +1,19 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file executable.hpp  Contract: the program that runs here, and the images (program, libraries) that are loaded.
+/// @file executable.hpp  Contract: the program that runs here, and the loaded images
+/// (program, libraries).
 ///
-/// An `Image` is known by its `id`: equal in two processes if, and as good as only if, they loaded the same build. An
-/// address in it is known by its offset from `base`.
-/// * `image_at(address)`: the loaded image that holds it; nullopt if none does (memory of a just-in-time compiler).
+/// An `Image` is known by its `id`: equal in two processes if, and as good as only if, they loaded
+/// the same build. An address in it is known by its offset from `base`.
+/// * `image_at(address)`: the loaded image that holds it; nullopt if none does (memory of a
+///   just-in-time compiler).
 /// * `image_with(id)`: the loaded image of that build; nullopt if it is not loaded.
 /// * `image_changes()`: a number that changes when an image is loaded or unloaded; cheap.
-/// * `program_path()`: file of the running program, for people. `program_to_spawn()`: what starts the same program
-///   again, even if the file was replaced meanwhile. Throws `std::system_error` if the system does not say what that is.
-/// * `remember_program()`: notes which file it is, for a time when the system does not say any more (POSIX: after chroot).
+/// * `program_path()`: file of the running program, for people. `program_to_spawn()`: what starts
+///   the same program again, even if the file was replaced meanwhile. Throws `std::system_error` if
+///   the system does not say what that is.
+/// * `remember_program()`: notes which file it is, for a time when the system does not say any more
+///   (POSIX: after chroot).
 /// * `command_line()`: the program's arguments, its name first.
 
 #include <multiprocessing/detail/config.hpp>
@@ -25,7 +29,8 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// The build of an image: the linker's build-id; without one, what tells builds apart on the platform.
+/// The build of an image: the linker's build-id; without one, what tells builds apart on the
+/// platform.
 struct ImageId {
     std::array<std::uint8_t, 32> bytes{};
 

@@ -4,11 +4,12 @@
 ///
 /// A twin gives, as static members of `HandleTraits`:
 /// * `Native`: the operating system's type, and `Native invalid()`.
-/// * `own(Native&)`: from now on ours: no program that this process starts inherits it, and a forked child closes
-///   it. May put another handle of the same object in its place. Returns a stamp for `disown`.
+/// * `own(Native&)`: from now on ours: no program that this process starts inherits it, and a
+///   forked child closes it. May put another handle of the same object in its place. Returns a
+///   stamp for `disown`.
 /// * `keep_in_forked_child(Native, keep)`: except that it stays open there, until `keep` is false.
-/// * `disown(Native, stamp)`: false if the handle is not ours (any more): this process is a fork of the one that
-///   owned it, and has it closed already.
+/// * `disown(Native, stamp)`: false if the handle is not ours (any more): this process is a fork of
+///   the one that owned it, and has it closed already.
 /// * `close(Native)`: gives it back to the system.
 /// * `duplicate(Native)`: another handle of the same object; throws `std::system_error`.
 

@@ -1,19 +1,22 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file named_memory.hpp  Contract: memory with a name, by which strangers find it too: those of CPython and any others.
+/// @file named_memory.hpp  Contract: memory with a name, by which strangers find it too: those of
+/// CPython and any others.
 ///
 /// * `named_memory_prefix`: what automatic names begin with, as CPython's do on this system.
-/// * `make_named_memory(name, bytes, made)`: makes it, all zero and for this user alone, with nothing in it but the
-///   bytes asked for. They are had when it returns: no later touch fails. Calls `made(object)` before it has its name, so
-///   before there is anything that would stay if this process were killed. (Linux without /proc: just after.)
+/// * `make_named_memory(name, bytes, made)`: makes it, all zero and for this user alone, with
+///   nothing in it but the bytes asked for. They are had when it returns: no later touch fails.
+///   Calls `made(object)` before it has its name, so before there is anything that would stay if
+///   this process were killed. (Linux without /proc: just after.)
 /// * `open_named_memory(name)`: finds it.
-/// * `unlink_named_memory(name)`: takes the name away; who has the memory mapped keeps it. Windows: does nothing,
-///   name and memory go with the last handle or mapping there.
+/// * `unlink_named_memory(name)`: takes the name away; who has the memory mapped keeps it. Windows:
+///   does nothing, name and memory go with the last handle or mapping there.
 ///
-/// `mapped_region` maps what the two return, whole where it is told no size; the object is not needed any more
-/// then. Linux: that is exactly the bytes asked for; Windows: whole pages. All throw `std::system_error` that names
-/// the memory: `std::errc::file_exists`, `no_such_file_or_directory`, `not_enough_memory` (with what was asked for
-/// and what is left), or what the system says of the name.
+/// `mapped_region` maps what the two return, whole where it is told no size; the object is not
+/// needed any more then. Linux: that is exactly the bytes asked for; Windows: whole pages. All
+/// throw `std::system_error` that names the memory: `std::errc::file_exists`,
+/// `no_such_file_or_directory`, `not_enough_memory` (with what was asked for and what is left), or
+/// what the system says of the name.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/error.hpp>

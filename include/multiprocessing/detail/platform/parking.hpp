@@ -2,14 +2,16 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file parking.hpp  Contract: sleep until a word in shared memory changes, and wake who sleeps.
 ///
-/// One `Parking` per mapping of shared memory. `base` is where the mapping lies here; `key` is a random number
-/// that all processes which map it know, and nobody else.
-/// * `sleep(word, expected, at_most)`: returns at once if `word` is not `expected`; else sleeps until woken, until
-///   `at_most` passed, or for no reason at all. It returns nothing: whoever sleeps looks at the state again.
-/// * `wake_one(word)`, `wake_all(word)`: after the word was changed. A wake that nobody sleeps for is lost, or is
-///   kept for one later sleeper, who then looks again in vain. (Windows: both wake all whose word has changed, and in
-///   a crowd of sleepers who expect different values one may, rarely, be overlooked. So no sleep may be long.)
-///   Returns whether somebody was asleep there; Windows: may have been.
+/// One `Parking` per mapping of shared memory. `base` is where the mapping lies here; `key` is a
+/// random number that all processes which map it know, and nobody else.
+/// * `sleep(word, expected, at_most)`: returns at once if `word` is not `expected`; else sleeps
+///   until woken, until `at_most` passed, or for no reason at all. It returns nothing: whoever
+///   sleeps looks at the state again.
+/// * `wake_one(word)`, `wake_all(word)`: after the word was changed. A wake that nobody sleeps for
+///   is lost, or is kept for one later sleeper, who then looks again in vain. (Windows: both wake
+///   all whose word has changed, and in a crowd of sleepers who expect different values one may,
+///   rarely, be overlooked. So no sleep may be long.) Returns whether somebody was asleep there;
+///   Windows: may have been.
 /// * `current_processor()`: where this thread runs, as a hint for spinning; costs a nanosecond.
 /// * `pause()`: one beat of a spinning loop.
 

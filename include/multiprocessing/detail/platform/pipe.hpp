@@ -3,10 +3,10 @@
 /// @file pipe.hpp  Contract: a byte stream from one process to another.
 ///
 /// * `make_pipe()`: both ends ours, not inherited by other programs.
-/// * `read_some(end, bytes)`: blocks until at least one byte is there; 0 at end of file, that is when every write
-///   end is closed and all was read.
-/// * `write_some(end, bytes)`: blocks until at least one byte is taken. Throws `std::system_error` with
-///   `std::errc::broken_pipe` when no read end is left: never a signal.
+/// * `read_some(end, bytes)`: blocks until at least one byte is there; 0 at end of file, that is
+///   when every write end is closed and all was read.
+/// * `write_some(end, bytes)`: blocks until at least one byte is taken. Throws `std::system_error`
+///   with `std::errc::broken_pipe` when no read end is left: never a signal.
 /// * `at_end(end)`: true if every write end is closed and nothing is left to read; does not block.
 
 #include <multiprocessing/detail/config.hpp>

@@ -1,22 +1,29 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process_attributes.hpp  Contract: what a child takes over from the process that asked for it.
+/// @file process_attributes.hpp  Contract: what a child takes over from the process that asked for
+/// it.
 ///
-/// A child of fork or spawn has its parent's environment, working directory, umask, resource limits and affinity by
-/// itself, and is as privileged, and as confined, as the thread that starts it. A child of the fork server is a copy of the
-/// server, which was made earlier: what has changed since then is brought along.
+/// A child of fork or spawn has its parent's environment, working directory, umask, resource limits
+/// and affinity by itself, and is as privileged, and as confined, as the thread that starts it. A
+/// child of the fork server is a copy of the server, which was made earlier: what has changed since
+/// then is brought along.
 /// * `Surroundings::here()`: those of the calling thread, as they are now.
 /// * `can_be_taken_on(since)`: whether a process that has `since` may take these on.
-/// * `changes(since)`: what has to be applied in a process that has `since`, as bytes (empty if nothing has changed), and
-///   `folder()`: the working directory, to be passed beside them (invalid if it is still the same).
-/// * `set_variable(name, value)`: in the environment of this process, whose only thread calls it; null removes it. Throws
-///   `std::system_error`.
-/// * `apply_surroundings(bytes, folder)`: takes them on. Throws `std::system_error` naming what could not be had.
-/// * `Rights::here(files)`: what the calling thread may do, and what keeps it in. `now.equal(then)`: whether a process that has the
-///   one may stand for one that has the other. `files` is a RightsFiles of ours, which makes asking again cheaper. False where ids, groups, capabilities, filters of system calls, namespaces,
-///   the root directory, the control group, the session, ignored signals or the like differ, or may differ, as the system
-///   does not say: then only a process that is made now has them.
-/// * `HandleLimit::raise()`: from now on this process may have as many handles as it ever may; `restore()`: as before.
+/// * `changes(since)`: what has to be applied in a process that has `since`, as bytes (empty if
+///   nothing has changed), and `folder()`: the working directory, to be passed beside them (invalid
+///   if it is still the same).
+/// * `set_variable(name, value)`: in the environment of this process, whose only thread calls it;
+///   null removes it. Throws `std::system_error`.
+/// * `apply_surroundings(bytes, folder)`: takes them on. Throws `std::system_error` naming what
+///   could not be had.
+/// * `Rights::here(files)`: what the calling thread may do, and what keeps it in.
+///   `now.equal(then)`: whether a process that has the one may stand for one that has the other.
+///   `files` is a RightsFiles of ours, which makes asking again cheaper. False where ids, groups,
+///   capabilities, filters of system calls, namespaces, the root directory, the control group, the
+///   session, ignored signals or the like differ, or may differ, as the system does not say: then
+///   only a process that is made now has them.
+/// * `HandleLimit::raise()`: from now on this process may have as many handles as it ever may;
+///   `restore()`: as before.
 /// Only where `can_fork`; elsewhere nobody calls it.
 
 #include <multiprocessing/detail/config.hpp>

@@ -2,14 +2,16 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file signals.hpp  Contract: what the library does about signals, which is as little as it can.
 ///
-/// * `AllSignalsBlocked`: a guard; threads that start while it lives have every signal blocked for good, so that
-///   the program's handlers run in the program's own threads. Windows: nothing.
-/// * `BrokenPipeSignalHeld`: a guard; a write to a closed pipe is an error of the call and not a signal, whatever
-///   the program does about SIGPIPE, and nothing of it stays pending. Windows: nothing.
-/// * `SignalMask::of_caller()`: which signals the calling thread blocks, as a value; `apply()` sets it. A child begins
-///   with the mask of the thread that asked for it, also when another thread of ours does the starting.
-/// * `ignore_interrupt(ignore)`: this process no longer reacts to Ctrl-C (for workers and servers, at their start), or
-///   does by the system's default. Returns whether it was ignored before.
+/// * `AllSignalsBlocked`: a guard; threads that start while it lives have every signal blocked for
+///   good, so that the program's handlers run in the program's own threads. Windows: nothing.
+/// * `BrokenPipeSignalHeld`: a guard; a write to a closed pipe is an error of the call and not a
+///   signal, whatever the program does about SIGPIPE, and nothing of it stays pending. Windows:
+///   nothing.
+/// * `SignalMask::of_caller()`: which signals the calling thread blocks, as a value; `apply()` sets
+///   it. A child begins with the mask of the thread that asked for it, also when another thread of
+///   ours does the starting.
+/// * `ignore_interrupt(ignore)`: this process no longer reacts to Ctrl-C (for workers and servers,
+///   at their start), or does by the system's default. Returns whether it was ignored before.
 /// * `signal_name(number)`: "SIGKILL"; a number as text if it has no name.
 
 #include <multiprocessing/detail/config.hpp>

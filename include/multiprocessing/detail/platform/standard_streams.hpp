@@ -1,18 +1,24 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file standard_streams.hpp  Contract: the standard streams of the program, around the start and the end of a process.
+/// @file standard_streams.hpp  Contract: the standard streams of the program, around the start and
+/// the end of a process.
 ///
-/// * `flush_standard_streams()`: what was written to stdout, stderr and their C++ streams goes out. Skips a stream
-///   that another thread holds, as that thread may sit in it for ever; so it waits for nobody but the far
-///   end of a full pipe. (Windows: does not skip, as a lock cannot be tried there; so it waits for a thread that is
-///   writing, too.) Other FILEs are the program's own business.
-/// * `flush_what_was_printed()`: the same if they hold anything, which costs 3 ns to ask. (Windows: cannot ask the C streams.)
-/// * `take_null_input()`: from now on standard input is the null device, and nothing that was read ahead is left.
-/// * `standard_outputs()`: the handles of standard output and error, for a message to another process, and
-///   `take_standard_outputs(handles)`, which makes them this process's. One that is closed is invalid, and is closed there.
-///   Only where `can_fork`.
-/// * `is_terminal_error()`: whether a person watches standard error. `terminal_width()`: its columns, 80 if unknown.
-/// * `write_error(text)`: at once and in one piece to standard error, around all buffers; errors are ignored.
+/// * `flush_standard_streams()`: what was written to stdout, stderr and their C++ streams goes out.
+///   Skips a stream that another thread holds, as that thread may sit in it for ever; so it waits
+///   for nobody but the far end of a full pipe. (Windows: does not skip, as a lock cannot be tried
+///   there; so it waits for a thread that is writing, too.) Other FILEs are the program's own
+///   business.
+/// * `flush_what_was_printed()`: the same if they hold anything, which costs 3 ns to ask. (Windows:
+///   cannot ask the C streams.)
+/// * `take_null_input()`: from now on standard input is the null device, and nothing that was read
+///   ahead is left.
+/// * `standard_outputs()`: the handles of standard output and error, for a message to another
+///   process, and `take_standard_outputs(handles)`, which makes them this process's. One that is
+///   closed is invalid, and is closed there. Only where `can_fork`.
+/// * `is_terminal_error()`: whether a person watches standard error. `terminal_width()`: its
+///   columns, 80 if unknown.
+/// * `write_error(text)`: at once and in one piece to standard error, around all buffers; errors
+///   are ignored.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>

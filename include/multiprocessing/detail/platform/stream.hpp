@@ -4,18 +4,24 @@
 ///
 /// `make_stream_pair()`: both ends of a new one. Its handles carry handles.
 ///
-/// `Stream` owns one end. One thread may read while another one writes; neither is done by two at once.
-/// * `read_some(bytes, deadline, arrived)`: waits until something is there; how many bytes it was, 0 at end of file, nullopt
-///   when the deadline passed. What came with the *last* byte that was read is put into `arrived`.
-/// * `write_all(head, body, handles, drain)`: waits until all is taken. The handles (at most `most_handles`) arrive with
-///   bytes of the head, which **must** have four or more. Throws `std::system_error` with `std::errc::broken_pipe`
-///   when the other end is closed: never a signal. While it has to wait, what arrives is put into the inbox of
-///   `drain`, unless that is null or full, or somebody reads: so two ends that both write at once do not wait for each other.
-/// * `watch(inbox)`: a handle for wait_any() that is ready when a read would not wait; `unwatch(inbox)` ends that. If
-///   `watch_reads_ahead`, into the inbox, and between the two nobody else reads.
-/// * `carries_handles()`: false where the other end may be on another machine. If `handles_are_words`, handles do not go beside
-///   the bytes but as words among them, which somebody else writes before the head: `offer(handle)` makes the word, and
-///   leaves the handle open here for the receiver, whose `accept(word)` takes it; empty if that does not work.
+/// `Stream` owns one end. One thread may read while another one writes; neither is done by two at
+/// once.
+/// * `read_some(bytes, deadline, arrived)`: waits until something is there; how many bytes it was,
+///   0 at end of file, nullopt when the deadline passed. What came with the *last* byte that was
+///   read is put into `arrived`.
+/// * `write_all(head, body, handles, drain)`: waits until all is taken. The handles (at most
+///   `most_handles`) arrive with bytes of the head, which **must** have four or more. Throws
+///   `std::system_error` with `std::errc::broken_pipe` when the other end is closed: never a
+///   signal. While it has to wait, what arrives is put into the inbox of `drain`, unless that is
+///   null or full, or somebody reads: so two ends that both write at once do not wait for each
+///   other.
+/// * `watch(inbox)`: a handle for wait_any() that is ready when a read would not wait;
+///   `unwatch(inbox)` ends that. If `watch_reads_ahead`, into the inbox, and between the two nobody
+///   else reads.
+/// * `carries_handles()`: false where the other end may be on another machine. If
+///   `handles_are_words`, handles do not go beside the bytes but as words among them, which
+///   somebody else writes before the head: `offer(handle)` makes the word, and leaves the handle
+///   open here for the receiver, whose `accept(word)` takes it; empty if that does not work.
 /// * `is_closed()`: whether the other end is, and so a write in vain.
 /// * `shut(handle, reading, writing)`: nothing comes or goes this way any more, at neither end.
 
@@ -45,7 +51,8 @@ struct Arrived {
     bool lost = false; ///< There were more; this process has no room for them.
 };
 
-/// What was read before anybody asked for it. Counts the bytes of the stream, so that handles are known to belong to one.
+/// What was read before anybody asked for it. Counts the bytes of the stream, so that handles are
+/// known to belong to one.
 class Inbox {
 public:
     /// Where to put what is read; then added().
@@ -78,7 +85,8 @@ public:
     }
 
     bool empty() const noexcept { return begin_ == end_; }
-    /// So much is in it that who only writes shall not add to it: the other side could fill all memory.
+    /// So much is in it that who only writes shall not add to it: the other side could fill all
+    /// memory.
     bool is_full() const noexcept { return end_ - begin_ >= std::size_t{256} << 20; }
     /// Ready to be read, without waiting: bytes, or the end.
     bool ready() const noexcept { return !empty() || ended; }
@@ -113,7 +121,8 @@ public:
         return all;
     }
 
-    /// Calls `look(ahead, arrived)` for the handles of bytes that have not been taken: `ahead` of them end with theirs.
+    /// Calls `look(ahead, arrived)` for the handles of bytes that have not been taken: `ahead` of
+    /// them end with theirs.
     template <class Look>
     void for_each_arrived(Look look) const {
         for (const Arrival& arrival : arrivals_) {
@@ -144,8 +153,8 @@ private:
     std::vector<Arrival> arrivals_;
 };
 
-/// Where a writer puts what arrives while it waits. Whoever holds the mutex reads; while there are watchers, a writer does not:
-/// they wait for what it would take away.
+/// Where a writer puts what arrives while it waits. Whoever holds the mutex reads; while there are
+/// watchers, a writer does not: they wait for what it would take away.
 struct Drain {
     Mutex& reading;
     const std::atomic<int>& watchers;

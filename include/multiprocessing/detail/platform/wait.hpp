@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file wait.hpp  Contract: wait for any of many handles, until a deadline.
 ///
-/// `wait_any(handles, deadline)` returns the positions of all handles that are ready, ascending; empty when the
-/// deadline passed. What can be waited for: sentinels of processes (ready once the process ended) and doorbells;
-/// POSIX: anything that poll takes (ready when readable or at its end). Any number of handles: past the 64 of
-/// Windows, too. Without handles it waits for the deadline. A doorbell that is reported stays rung.
+/// `wait_any(handles, deadline)` returns the positions of all handles that are ready, ascending;
+/// empty when the deadline passed. What can be waited for: sentinels of processes (ready once the
+/// process ended) and doorbells; POSIX: anything that poll takes (ready when readable or at its
+/// end). Any number of handles: past the 64 of Windows, too. Without handles it waits for the
+/// deadline. A doorbell that is reported stays rung.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/error.hpp>

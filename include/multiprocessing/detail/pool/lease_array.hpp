@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file lease_array.hpp  Leases for the shared objects of a task or map, in an array that its workers read.
+/// @file lease_array.hpp  Leases for the shared objects of a task or map, in an array that its
+/// workers read.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
@@ -41,14 +42,16 @@ public:
         return {array_.position() + copy * bytes_each(), bytes_each()};
     }
 
-    /// The receiver of a copy has died: its leases are over when its descendants are gone, and the next one gets others.
+    /// The receiver of a copy has died: its leases are over when its descendants are gone, and the
+    /// next one gets others.
     void renew(std::size_t copy, Incarnation dead) {
         if (objects_.empty()) return;
         leases().transfer(holders_[copy], dead);
         give(copy);
     }
 
-    /// The receiver of a copy has ended the work: nobody takes anything by these leases any more. What it kept is `receiver`'s.
+    /// The receiver of a copy has ended the work: nobody takes anything by these leases any more.
+    /// What it kept is `receiver`'s.
     void pass_on(std::size_t copy, std::uint64_t receiver) {
         if (objects_.empty() || !holders_[copy] || !origin_.is_here()) return;
         leases().transfer(std::exchange(holders_[copy], 0), receiver);

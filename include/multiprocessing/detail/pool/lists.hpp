@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file lists.hpp  What a pool keeps in lists beside its slots: announcements, works to be discarded or ended, leases.
+/// @file lists.hpp  What a pool keeps in lists beside its slots: announcements, works to be
+/// discarded or ended, leases.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -19,7 +20,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Announcements that wait for room in the ring, in order. A push fails only for want of memory, and reserve() says so before.
+/// Announcements that wait for room in the ring, in order. A push fails only for want of memory,
+/// and reserve() says so before.
 class Backlog {
 public:
     bool empty() const noexcept { return first_ == tickets_.size(); }
@@ -48,8 +50,8 @@ private:
     std::size_t first_ = 0;
 };
 
-/// Works that have ended and that nobody will read: found under the core's mutex, discarded without it, as that calls
-/// sinks of the log and makes exceptions of the program's types.
+/// Works that have ended and that nobody will read: found under the core's mutex, discarded without
+/// it, as that calls sinks of the log and makes exceptions of the program's types.
 class DroppedWorks {
 public:
     bool empty() const noexcept { return !first_; }
@@ -67,7 +69,8 @@ private:
     Work* first_ = nullptr;
 };
 
-/// Ends works at the end of a scope that holds no mutex: with them end exceptions and objects of the program's types.
+/// Ends works at the end of a scope that holds no mutex: with them end exceptions and objects of
+/// the program's types.
 class EndingWorks {
 public:
     EndingWorks() = default;
@@ -86,8 +89,8 @@ private:
     std::shared_ptr<Work> first_;
 };
 
-/// Names the holder of the leases of what workers kept beyond their tasks, for the pool and all that its workers leave:
-/// the leases end when the last of these has gone.
+/// Names the holder of the leases of what workers kept beyond their tasks, for the pool and all
+/// that its workers leave: the leases end when the last of these has gone.
 class KeptLeases {
 public:
     KeptLeases() = default;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file map_input.hpp  A map before it is announced: its input in the Space, its chunks cut, room for its results.
+/// @file map_input.hpp  A map before it is announced: its input in the Space, its chunks cut, room
+/// for its results.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -33,9 +34,10 @@ inline Block copy_to_space(std::span<const std::byte> bytes) {
     return block;
 }
 
-/// The sizes of chunks: as told, or guided: what is left / (2 x workers), down to one item. A million items on two workers
-/// are some 50 chunks, and no worker waits for another at the end for longer than one item takes. A worker that is to be
-/// replaced after so many tasks gets no larger chunk than that.
+/// The sizes of chunks: as told, or guided: what is left / (2 x workers), down to one item. A
+/// million items on two workers are some 50 chunks, and no worker waits for another at the end for
+/// longer than one item takes. A worker that is to be replaced after so many tasks gets no larger
+/// chunk than that.
 inline std::vector<std::uint64_t> cut(std::uint64_t items, std::uint64_t chunksize, std::uint32_t workers,
                                       std::uint64_t most) {
     std::vector<std::uint64_t> sizes;
@@ -175,7 +177,8 @@ private:
         }
     }
 
-    /// Where the elements are. They stay there as long as the map's work lasts, whatever becomes of the vector.
+    /// Where the elements are. They stay there as long as the map's work lasts, whatever becomes of
+    /// the vector.
     template <class Vector>
     Parcel in_place(const Vector& vector) {
         ArgumentContext<> giving;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file map_shapes.hpp  Calls of a map with something else than a function, a range and options, and what is said of them.
+/// @file map_shapes.hpp  Calls of a map with something else than a function, a range and options,
+/// and what is said of them.
 
 #include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
@@ -107,7 +108,8 @@ inline constexpr auto shape_refusal = detail::fixed_text_of([] {
     return text;
 });
 
-/// Calls of a map that cannot be; each is one error of the compiler that says why. A pool inherits them beside its own.
+/// Calls of a map that cannot be; each is one error of the compiler that says why. A pool inherits
+/// them beside its own.
 class MapShapes {
 protected:
     template <class Function, class... Given>

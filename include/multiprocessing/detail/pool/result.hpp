@@ -32,8 +32,8 @@ namespace multiprocessing::inline v1::detail {
 
 /// The state that all copies of an AsyncResult share; any number of threads may use it at once.
 ///
-/// The outcome is read once, by the first thread that asks for it when it is there; the others wait for that one. Under the
-/// mutex nothing is read, copied or moved: all that is the program's code.
+/// The outcome is read once, by the first thread that asks for it when it is there; the others wait
+/// for that one. Under the mutex nothing is read, copied or moved: all that is the program's code.
 template <class R>
 class ResultState {
 public:
@@ -86,7 +86,8 @@ public:
         require_success();
         if constexpr (!std::is_trivially_copyable_v<Value>) {
             copier_.store([](const Value& value) { return Value(value); }, std::memory_order_relaxed);
-            // Sequentially consistent, as in take(): either this sees that it is moved, or that one that it is copied.
+            // Sequentially consistent, as in take(): either this sees that it is moved, or that one
+            // that it is copied.
             copying_.fetch_add(1, std::memory_order_seq_cst);
             const ScopeExit copied{[this] { copying_.fetch_sub(1, std::memory_order_release); }};
             if (moved_.load(std::memory_order_seq_cst)) throw_moved();
@@ -101,8 +102,8 @@ public:
     Value take() {
         require_success();
         if (moved_.exchange(true, std::memory_order_seq_cst)) throw_moved();
-        // Another thread copies it just now. (Whether it can be copied is known where it is: a vector of what cannot claims
-        // that it could.)
+        // Another thread copies it just now. (Whether it can be copied is known where it is: a
+        // vector of what cannot claims that it could.)
         if (copying_.load(std::memory_order_seq_cst) != 0)
             return copier_.load(std::memory_order_relaxed)(*value_);
         return std::move(*value_);
@@ -135,8 +136,8 @@ private:
             "multiprocessing: this result was moved out by an earlier get(): keep what that returned");
     }
 
-    /// Reads the outcome, if it is there and nobody has begun to; false if it is not, or another thread reads it, or has.
-    /// `work` is what to wait for then. `at_once`: if it is there already.
+    /// Reads the outcome, if it is there and nobody has begun to; false if it is not, or another
+    /// thread reads it, or has. `work` is what to wait for then. `at_once`: if it is there already.
     bool try_to_read(std::shared_ptr<Work>& work, bool at_once) {
         if (is_read()) return false;
         {

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file result_block.hpp  What came of a task or chunk, in a block that its worker writes and its parent reads and frees.
+/// @file result_block.hpp  What came of a task or chunk, in a block that its worker writes and its
+/// parent reads and frees.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
@@ -19,8 +20,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// What stands before the message of an outcome that lies in a block: the Positions of what it refers to, so that the
-/// parent can free them whether or not it can read the message.
+/// What stands before the message of an outcome that lies in a block: the Positions of what it
+/// refers to, so that the parent can free them whether or not it can read the message.
 struct OutcomeHead {
     std::uint64_t blocks;  ///< So many Positions follow. 0 among them: somebody else's by now.
     std::uint64_t objects; ///< The last of them, so many, are shared objects that the message hands over.
@@ -29,7 +30,8 @@ struct OutcomeHead {
     std::byte* message() noexcept { return reinterpret_cast<std::byte*>(list() + blocks); }
 };
 
-/// The bytes of an outcome in the worker's heap. Of `placed` the last are `objects` that are handed over.
+/// The bytes of an outcome in the worker's heap. Of `placed` the last are `objects` that are handed
+/// over.
 inline Block write_outcome(std::span<const std::byte> message, const std::vector<Block>& placed,
                            std::uint64_t objects = 0) {
     TreeMember& self = tree();
@@ -42,8 +44,9 @@ inline Block write_outcome(std::span<const std::byte> message, const std::vector
     return block;
 }
 
-/// Frees an outcome that a worker wrote (write_outcome) and this process owns by now. Once: the parcel stays as it is, as
-/// another thread may be asking whether it refers to a block of a worker that died.
+/// Frees an outcome that a worker wrote (write_outcome) and this process owns by now. Once: the
+/// parcel stays as it is, as another thread may be asking whether it refers to a block of a worker
+/// that died.
 inline void free_outcome(const Parcel& outcome) {
     if (!outcome.block) return;
     TreeMember& member = tree();
@@ -59,8 +62,8 @@ inline std::span<const std::byte> outcome_message(const Parcel& outcome) {
     return {tree().space.at<OutcomeHead>(outcome.block).message(), static_cast<std::size_t>(outcome.bytes)};
 }
 
-/// Finds what a message of an outcome refers to, and takes over, in their order, the objects that it hands over. They live on
-/// when the outcome is freed.
+/// Finds what a message of an outcome refers to, and takes over, in their order, the objects that
+/// it hands over. They live on when the outcome is freed.
 class ReceivedResult final : public SpaceReadContext, public HandleSource {
 public:
     explicit ReceivedResult(const Parcel& outcome) {

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shared_table.hpp  What a pool and its workers share: slots of tasks, chunks of maps, a line per worker.
+/// @file shared_table.hpp  What a pool and its workers share: slots of tasks, chunks of maps, a
+/// line per worker.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
@@ -15,8 +16,9 @@
 
 namespace multiprocessing::inline v1::detail {
 
-// All of it lies in blocks of the parent's heap, all zero is a valid beginning, and nothing in it is ever locked: what
-// is not atomic is written by one side before a task's cell hands it over to the other.
+// All of it lies in blocks of the parent's heap, all zero is a valid beginning, and nothing in it
+// is ever locked: what is not atomic is written by one side before a task's cell hands it over to
+// the other.
 
 /// Bytes in the Space; none if `block` is 0.
 struct Parcel {
@@ -24,7 +26,8 @@ struct Parcel {
     std::uint64_t bytes = 0;
 };
 
-/// A thunk, its image by its place in the pool's list: shorter than a ThunkAddress, and looked up once per worker.
+/// A thunk, its image by its place in the pool's list: shorter than a ThunkAddress, and looked up
+/// once per worker.
 struct TaskTarget {
     std::uint32_t image = 0;
     std::uint64_t offset = 0;
@@ -52,8 +55,9 @@ struct alignas(64) TaskSlot {
 };
 static_assert(sizeof(TaskSlot) == 256);
 
-/// Slots, and which of them were dropped and have ended: a hint, set by the worker that ended one, for the parent, which is
-/// to free it. (Nothing links slots to each other: a worker that was stopped for long can set a bit too many, no more.)
+/// Slots, and which of them were dropped and have ended: a hint, set by the worker that ended one,
+/// for the parent, which is to free it. (Nothing links slots to each other: a worker that was
+/// stopped for long can set a bit too many, no more.)
 struct SlotSegment {
     static constexpr std::uint32_t count = 1024;
     static constexpr std::uint32_t words = count / 64;
@@ -69,7 +73,8 @@ struct alignas(64) MapChunk {
     std::uint64_t end;
     Parcel result;  ///< Results as an archive, in a block of the worker's; unused for plain ones.
     Parcel failure; ///< The exception of the first item that threw one.
-    /// Which that is; `no_item` if none. Written behind `failure` when it happens: it outlives its worker.
+    /// Which that is; `no_item` if none. Written behind `failure` when it happens: it outlives its
+    /// worker.
     std::atomic<std::uint64_t> failed_item;
 };
 inline constexpr std::uint64_t no_item = ~std::uint64_t{0};
@@ -96,20 +101,24 @@ struct MapJob {
     std::atomic<std::uint32_t> wake_always;            ///< A worker has died, perhaps before it could count.
 };
 
-/// What a worker is doing, for its parent to read after its death. Written by the worker alone, plain stores, one
-/// processor cache line: the parent reads it when the process is gone, or for progress, when any mixture will do.
+/// What a worker is doing, for its parent to read after its death. Written by the worker alone,
+/// plain stores, one processor cache line: the parent reads it when the process is gone, or for
+/// progress, when any mixture will do.
 struct alignas(64) WorkerLine {
     enum State : std::uint32_t { starting, serving, retired, broken };
-    /// Set in `item` if it stands for the first of 64: items so quick that a note for each would cost more than they do.
+    /// Set in `item` if it stands for the first of 64: items so quick that a note for each would
+    /// cost more than they do.
     static constexpr std::uint64_t block_of_items = std::uint64_t{1} << 63;
     static constexpr std::uint64_t block_size = 64;
 
     ParkingPlace park; ///< Where the worker sleeps.
     std::atomic<std::uint32_t> state;
-    /// The slot, plus 1, of the announcement that it is about to see to, or did last. Written before it takes the task or
-    /// moves the announcement out of the way: killed at any instant, the parent knows which one to look at.
+    /// The slot, plus 1, of the announcement that it is about to see to, or did last. Written
+    /// before it takes the task or moves the announcement out of the way: killed at any instant,
+    /// the parent knows which one to look at.
     std::atomic<std::uint64_t> claiming;
-    /// A promise not to let go: while a map's slot and generation stand here, its memory is not freed.
+    /// A promise not to let go: while a map's slot and generation stand here, its memory is not
+    /// freed.
     std::atomic<std::uint64_t> helping;
     std::atomic<std::uint64_t> chunk;   ///< Of that map, plus 1. Or 0.
     std::atomic<std::uint64_t> item;    ///< The item it is at.
@@ -181,8 +190,9 @@ public:
         return space_.at<SlotSegment>(shared_.segment[index].load(std::memory_order_acquire));
     }
 
-    /// By the worker that has ended what is in that slot. Sequentially consistent: either this sees that it was dropped,
-    /// or whoever drops it sees that it has ended. Killed before: the parent looks at what the dead one was at.
+    /// By the worker that has ended what is in that slot. Sequentially consistent: either this sees
+    /// that it was dropped, or whoever drops it sees that it has ended. Killed before: the parent
+    /// looks at what the dead one was at.
     void tell_if_dropped(std::uint32_t index) const noexcept {
         if (slot(index).dropped.load(std::memory_order_seq_cst) == 0) return;
         tell_of(index);

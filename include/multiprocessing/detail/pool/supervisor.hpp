@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file supervisor.hpp  The one thread of a pool in its parent: it starts workers, sees them end, and replaces them.
+/// @file supervisor.hpp  The one thread of a pool in its parent: it starts workers, sees them end,
+/// and replaces them.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
@@ -32,12 +33,14 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Keeps a pool's workers running. It sleeps until a worker ends, a deadline comes, or its bell is rung; no lock is held
-/// while it waits, and nothing that a worker does can hold it up. (A sink of the log can: the errors of results that were
-/// dropped are logged in this thread.) What the system refuses it is tried again; the pool goes on meanwhile.
+/// Keeps a pool's workers running. It sleeps until a worker ends, a deadline comes, or its bell is
+/// rung; no lock is held while it waits, and nothing that a worker does can hold it up. (A sink of
+/// the log can: the errors of results that were dropped are logged in this thread.) What the system
+/// refuses it is tried again; the pool goes on meanwhile.
 class Supervisor {
 public:
-    /// Starts the workers by `plan`, and the thread. If one of them cannot be started, those that were are ended.
+    /// Starts the workers by `plan`, and the thread. If one of them cannot be started, those that
+    /// were are ended.
     Supervisor(std::shared_ptr<PoolTable> core, LaunchRequest plan, std::uint64_t most_tasks)
         : core_(std::move(core)), plan_(std::move(plan)), most_tasks_(most_tasks), workers_(core_->workers()) {
         ScopeExit end_started{[this] {
@@ -69,8 +72,9 @@ public:
 
     bool is_terminated() const noexcept { return terminated_.load(); }
 
-    /// Waits for the thread, which ends when all workers have. After PoolTable::close() or terminate(). Throws
-    /// `std::logic_error` in a sink of the log that this thread itself has called.
+    /// Waits for the thread, which ends when all workers have. After PoolTable::close() or
+    /// terminate(). Throws `std::logic_error` in a sink of the log that this thread itself has
+    /// called.
     void join() {
         if (std::this_thread::get_id() == thread_id_.load(std::memory_order_acquire)) {
             throw std::logic_error("multiprocessing: Pool::join() in a sink of the log: the sink runs in the "
@@ -126,7 +130,8 @@ private:
                 if (!step()) break;
                 failures = 0;
             } catch (const std::exception& error) {
-                // Out of descriptors or memory in the middle of it, say: each part of a round can be done again.
+                // Out of descriptors or memory in the middle of it, say: each part of a round can
+                // be done again.
                 if (failures++ == 0) warn("the supervisor of a pool goes on after an error: ", error);
                 if (failures == most_failures) {
                     warn("the supervisor of a pool failed: ", error);
@@ -172,7 +177,8 @@ private:
         }
         const bool chores = core_->tick();
         const bool closed = core_->close_shared();
-        // While the pool is open every worker is replaced; later only if there is something that nobody has taken.
+        // While the pool is open every worker is replaced; later only if there is something that
+        // nobody has taken.
         const bool needed = !core_->broken() && (!closed || core_->has_waiting());
         Deadline wake_up;
         bool any = false;
@@ -191,7 +197,8 @@ private:
         return true;
     }
 
-    /// The system may be out of processes for a while: then the others carry on, and it is tried again.
+    /// The system may be out of processes for a while: then the others carry on, and it is tried
+    /// again.
     void try_to_start(std::uint32_t index) {
         Slot& slot = workers_[index];
         try {
@@ -208,7 +215,8 @@ private:
         }
     }
 
-    /// Who ends before it has served will probably do so again: the next attempts wait longer and longer.
+    /// Who ends before it has served will probably do so again: the next attempts wait longer and
+    /// longer.
     static void put_off(Slot& slot) {
         const unsigned milliseconds = (std::min)(1000u, 1u << (std::min)(slot.early_deaths, 10u));
         slot.start_at = Clock::now() + std::chrono::milliseconds{slot.early_deaths ? milliseconds : 0};
@@ -277,7 +285,8 @@ private:
         } catch (...) { return std::current_exception(); }
     }
 
-    /// No worker serves, and they go on ending before they do: refused, killed, or out of something.
+    /// No worker serves, and they go on ending before they do: refused, killed, or out of
+    /// something.
     void break_if_hopeless(ChildProcess& process, const platform::Ending& ending) {
         unsigned deaths = 0;
         for (std::uint32_t i = 0; i < workers_.size(); ++i) {
@@ -296,8 +305,8 @@ private:
 
     void break_pool(const std::exception_ptr& error) { end_pool(error, true); }
 
-    /// Ends all workers. Those that are idle leave in order, those that are busy are asked by a signal; a second later
-    /// nobody is asked any more.
+    /// Ends all workers. Those that are idle leave in order, those that are busy are asked by a
+    /// signal; a second later nobody is asked any more.
     void end_all() noexcept {
         // Nothing is left to be taken, so a worker that is idle now stays so.
         core_->end_shared();
@@ -313,8 +322,8 @@ private:
         if (all_ended) core_->workers_are_gone();
     }
 
-    /// Notes which workers are in their initializer, or at a task or chunk in one of these states. One that has committed
-    /// and not yet said so is as good as idle.
+    /// Notes which workers are in their initializer, or at a task or chunk in one of these states.
+    /// One that has committed and not yet said so is as good as idle.
     void note_busy(TaskState first, TaskState second) noexcept {
         for (std::uint32_t i = 0; i < workers_.size(); ++i) {
             const WorkerLine& line = core_->view().line(i);
@@ -332,8 +341,9 @@ private:
         end_all();
     }
 
-    /// False if it lives on: the system does not let this process end it, as when its task has become a program of another
-    /// user, or not yet. Then the pool's memory stays as long as it does.
+    /// False if it lives on: the system does not let this process end it, as when its task has
+    /// become a program of another user, or not yet. Then the pool's memory stays as long as it
+    /// does.
     bool end(ChildProcess& process, std::uint32_t index, const Deadline& patience) noexcept {
         bool ended = false;
         attempt([&] { ended = process.wait(patience); });

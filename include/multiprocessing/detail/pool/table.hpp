@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file table.hpp  The parent's side of a pool's table: giving out slots, announcing work, dealing with deaths.
+/// @file table.hpp  The parent's side of a pool's table: giving out slots, announcing work, dealing
+/// with deaths.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
@@ -31,11 +32,11 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// The table of a pool. Shared by the pool, its supervisor and the results that have not been read; belongs to the process
-/// that made it.
+/// The table of a pool. Shared by the pool, its supervisor and the results that have not been read;
+/// belongs to the process that made it.
 ///
-/// Under its mutex no code of the program's runs, nothing is written, and nothing is searched for: what a result, a task or
-/// a death concerns is found by its slot.
+/// Under its mutex no code of the program's runs, nothing is written, and nothing is searched for:
+/// what a result, a task or a death concerns is found by its slot.
 class PoolTable {
 public:
     explicit PoolTable(std::uint32_t workers)
@@ -74,8 +75,8 @@ public:
 
     // ---- For who submits ----
 
-    /// A slot for `make(slot)`, which returns a Work. Throws if the pool takes no more: `std::invalid_argument` when it
-    /// was closed, or what broke it.
+    /// A slot for `make(slot)`, which returns a Work. Throws if the pool takes no more:
+    /// `std::invalid_argument` when it was closed, or what broke it.
     template <class Make>
     auto enter(Make make) {
         for (bool swept = false;; swept = true) {
@@ -119,8 +120,8 @@ public:
         return {index, address.place.offset, address.fingerprint};
     }
 
-    /// The slot has been filled: any worker may take it, or, if `helpers` is not 0, so many are called to help. If it
-    /// throws, nothing has been announced.
+    /// The slot has been filled: any worker may take it, or, if `helpers` is not 0, so many are
+    /// called to help. If it throws, nothing has been announced.
     void announce(Work& work, std::uint32_t helpers) {
         const std::uint32_t tickets = (std::max)(1u, helpers);
         TaskSlot& slot = view_.slot(work.slot);
@@ -149,27 +150,31 @@ public:
         ending.add(std::move(works_[work.slot]));
     }
 
-    /// Waits until the work has ended, or another thread `has_read` it; false when the deadline passed.
+    /// Waits until the work has ended, or another thread `has_read` it; false when the deadline
+    /// passed.
     template <class HasRead>
     bool wait_for(const Work& work, const Deadline& deadline, HasRead has_read) {
         return wait(view_.space().parking(), view_.slot(work.slot).place, deadline,
                     [&] { return has_read() || work.ended(); });
     }
-    /// Waits where the work was waited for, until another thread `has_read` it and calls tell_readers().
+    /// Waits where the work was waited for, until another thread `has_read` it and calls
+    /// tell_readers().
     template <class HasRead>
     bool wait_for_reader(std::uint32_t slot, const Deadline& deadline, HasRead has_read) {
         return wait(view_.space().parking(), view_.slot(slot).place, deadline, has_read);
     }
     void tell_readers(std::uint32_t slot) noexcept { post(view_.space().parking(), view_.slot(slot).place); }
 
-    /// The work has been read, or nobody will: its slot is free again, as soon as no worker can be looking at it.
+    /// The work has been read, or nobody will: its slot is free again, as soon as no worker can be
+    /// looking at it.
     void release(const std::shared_ptr<Work>& work) noexcept {
         EndingWorks ending;
         {
             std::lock_guard lock{mutex_};
             if (works_[work->slot] != work || work->leaving) return;
             if (work->is_read()) return free_slot(*work, ending);
-            // Sequentially consistent, before the look: either the worker that ends it sees this, or its end is seen here.
+            // Sequentially consistent, before the look: either the worker that ends it sees this,
+            // or its end is seen here.
             view_.slot(work->slot).dropped.store(1, std::memory_order_seq_cst);
             if (!work->ended()) { // it goes on, and nobody waits for it
                 work->dropped = true;
@@ -221,7 +226,8 @@ public:
         for (std::uint32_t i = 0; i < workers(); ++i) post(view_.space().parking(), view_.line(i).park);
     }
 
-    /// Nothing more will come of any work that has not ended; none is taken any more. Who waits gets `error`.
+    /// Nothing more will come of any work that has not ended; none is taken any more. Who waits
+    /// gets `error`.
     void give_up(const std::exception_ptr& error, bool broken) noexcept {
         std::size_t slot_count = 0;
         {
@@ -254,10 +260,11 @@ public:
         return broken_;
     }
 
-    /// A worker is dead. Its task is lost or announced again, its line is clean for the next. If it throws, it can be called
-    /// again with the same.
+    /// A worker is dead. Its task is lost or announced again, its line is clean for the next. If it
+    /// throws, it can be called again with the same.
     void on_death(std::uint32_t worker, const WorkerDeath& death) {
-        // What it may have had, and not have told anybody of: the task that it had claimed, or a map.
+        // What it may have had, and not have told anybody of: the task that it had claimed, or a
+        // map.
         const std::array<std::uint64_t, 3> concerned{death.claiming,
                                                      death.helping ? slot_of_map(death.helping) + 1 : 0,
                                                      death.left ? slot_of_map(death.left) + 1 : 0};
@@ -297,8 +304,9 @@ public:
         }
     }
 
-    /// Whether the worker, as far as its line says, is at a task or chunk in one of these states. The worker goes on
-    /// meanwhile, and what the line names may be over and freed: the works say what is there, and stay while this looks.
+    /// Whether the worker, as far as its line says, is at a task or chunk in one of these states.
+    /// The worker goes on meanwhile, and what the line names may be over and freed: the works say
+    /// what is there, and stay while this looks.
     bool is_at_one_of(const WorkerLine& line, TaskState first, TaskState second) const noexcept {
         const std::uint64_t task = line.task.load(std::memory_order_acquire);
         const std::uint64_t map = line.helping.load(std::memory_order_seq_cst);
@@ -412,7 +420,8 @@ private:
         }
     }
 
-    /// It is to look again within a slice, until there is no reason any more: it is woken at most once in a while.
+    /// It is to look again within a slice, until there is no reason any more: it is woken at most
+    /// once in a while.
     void call_supervisor() noexcept {
         was_needed_ = true;
         if (!std::exchange(is_watched_, true)) bell_.ring();
@@ -443,7 +452,8 @@ private:
     /// Ends maps that are over, but for those whose memory a late helper may still be looking at.
     void drain_limbo(EndingWorks& ending) noexcept {
         if (limbo_.empty()) return;
-        // The slot was recycled first; who promises to hold on to this map after that finds it over, and lets go.
+        // The slot was recycled first; who promises to hold on to this map after that finds it
+        // over, and lets go.
         promises_.clear();
         for (std::uint32_t i = 0; i < workers(); ++i) {
             const std::uint64_t name = view_.line(i).helping.load(std::memory_order_seq_cst);

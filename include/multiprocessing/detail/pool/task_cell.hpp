@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file task_cell.hpp  Who has which task: one word per task, which claims and records in the same instruction.
+/// @file task_cell.hpp  Who has which task: one word per task, which claims and records in the same
+/// instruction.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
@@ -26,9 +27,10 @@ enum class TaskState : std::uint8_t {
 
 /// The value of a task's word: generation 16 | attempt 8 | owner 32 | state 8.
 ///
-/// Claim and record are one compare-and-swap: there is no instant at which a task is taken and its taker unknown. (Kills
-/// prefer such instants: interrupts are taken when a slow locked instruction retires. With a cursor and a record
-/// in two instructions, 11 of 3,000 kills left a chunk of 25 us claimed by nobody.)
+/// Claim and record are one compare-and-swap: there is no instant at which a task is taken and its
+/// taker unknown. (Kills prefer such instants: interrupts are taken when a slow locked instruction
+/// retires. With a cursor and a record in two instructions, 11 of 3,000 kills left a chunk of 25 us
+/// claimed by nobody.)
 struct TaskWord {
     std::uint16_t generation = 0; ///< Counts uses of the slot.
     std::uint8_t attempt = 0;     ///< Counts the times that this task was made ready.
@@ -53,35 +55,41 @@ struct TaskWord {
 /// The word itself, in the Space. All zero is a free one.
 class TaskCell {
 public:
-    /// Sequentially consistent, which acquire would not do for: help() stores a promise and then looks here, recycle()
-    /// stores here and the parent then looks for promises; and a dropped result is found by one of two that do the like. An
-    /// acquire load may overtake a store before it (AArch64's LDAPR, RISC-V without a fence): both would see the old.
+    /// Sequentially consistent, which acquire would not do for: help() stores a promise and then
+    /// looks here, recycle() stores here and the parent then looks for promises; and a dropped
+    /// result is found by one of two that do the like. An acquire load may overtake a store before
+    /// it (AArch64's LDAPR, RISC-V without a fence): both would see the old.
     TaskWord load() const noexcept { return TaskWord::unpacked(word_.load(std::memory_order_seq_cst)); }
 
-    /// Parent: what the task needs has been written. Returns what a claimant must expect. `as`: ready, or the head of a map.
+    /// Parent: what the task needs has been written. Returns what a claimant must expect. `as`:
+    /// ready, or the head of a map.
     TaskWord publish(TaskWord now, TaskState as = TaskState::ready) noexcept {
         store(now.with(as));
         return now.with(as);
     }
 
-    /// Worker: takes the task if it is still the one that was published. From here on the word says who has it.
+    /// Worker: takes the task if it is still the one that was published. From here on the word says
+    /// who has it.
     bool claim(TaskWord published, Incarnation self) noexcept {
         return exchange(published, published.with(TaskState::run, self));
     }
 
-    /// Worker: the outcome has been written. False if the task was doomed meanwhile: then it must touch nothing more.
-    /// Killed before: the task is lost. Killed after: the outcome counts, and the supervisor wakes who waits for it.
+    /// Worker: the outcome has been written. False if the task was doomed meanwhile: then it must
+    /// touch nothing more. Killed before: the task is lost. Killed after: the outcome counts, and
+    /// the supervisor wakes who waits for it.
     bool commit(TaskWord published, Incarnation self) noexcept {
         return exchange(published.with(TaskState::run, self), published.with(TaskState::done, self));
     }
 
-    /// Parent: takes the task from the worker that has it. Only if this succeeds may the worker be killed for it: a task
-    /// that has just ended, and the next that its worker has begun, are innocent.
+    /// Parent: takes the task from the worker that has it. Only if this succeeds may the worker be
+    /// killed for it: a task that has just ended, and the next that its worker has begun, are
+    /// innocent.
     bool doom(TaskWord running) noexcept {
         return exchange(running, running.with(TaskState::doom, running.owner));
     }
 
-    /// Parent, once the owner is dead: makes the task ready again, as another attempt; nullopt if it was not that one's.
+    /// Parent, once the owner is dead: makes the task ready again, as another attempt; nullopt if
+    /// it was not that one's.
     std::optional<TaskWord> publish_again(TaskWord running) noexcept {
         TaskWord next = running.with(TaskState::ready);
         ++next.attempt;
@@ -100,8 +108,9 @@ public:
     }
 
 private:
-    // Release and acquire hand over what was written for the task, and what it wrote. Sequential consistency orders a
-    // commit before the look at who sleeps (parking.hpp), and a recycling before the look at who helps (pool).
+    // Release and acquire hand over what was written for the task, and what it wrote. Sequential
+    // consistency orders a commit before the look at who sleeps (parking.hpp), and a recycling
+    // before the look at who helps (pool).
     void store(TaskWord word) noexcept { word_.store(word.packed(), std::memory_order_seq_cst); }
     bool exchange(TaskWord from, TaskWord to) noexcept {
         std::uint64_t expected = from.packed();
@@ -112,9 +121,10 @@ private:
 };
 static_assert(sizeof(TaskCell) == 8);
 
-/// An announcement of work: task `slot` as it was published, or a map that wants helpers. Of which kind it is stands in the
-/// word as well: an announcement that was read 65,536 uses of the slot ago can be taken for one of its own kind at most,
-/// and a task that is ready may be claimed by whoever comes.
+/// An announcement of work: task `slot` as it was published, or a map that wants helpers. Of which
+/// kind it is stands in the word as well: an announcement that was read 65,536 uses of the slot ago
+/// can be taken for one of its own kind at most, and a task that is ready may be claimed by whoever
+/// comes.
 struct TaskTicket {
     std::uint32_t slot = 0;
     std::uint16_t generation = 0;
@@ -127,14 +137,16 @@ struct TaskTicket {
 };
 static_assert(sizeof(TaskTicket) == 8 && std::atomic<TaskTicket>::is_always_lock_free);
 
-/// Announcements in order, in the Space: one process writes, all workers read. Nothing depends on it but the order and
-/// the speed: whether a task may be taken is decided by its cell, so whoever reads an announcement helps to move the
-/// head past it, and one who is killed in between holds up nobody.
+/// Announcements in order, in the Space: one process writes, all workers read. Nothing depends on
+/// it but the order and the speed: whether a task may be taken is decided by its cell, so whoever
+/// reads an announcement helps to move the head past it, and one who is killed in between holds up
+/// nobody.
 class TaskRing {
 public:
     static constexpr std::uint64_t capacity = std::uint64_t{1} << 20; // 8 MiB, touched as far as used
 
-    /// Of a block that held something else. The tickets themselves are not touched: that would make 8 MiB of pages real.
+    /// Of a block that held something else. The tickets themselves are not touched: that would make
+    /// 8 MiB of pages real.
     void reset() noexcept {
         head_.store(0, std::memory_order_relaxed);
         tail_.store(0, std::memory_order_relaxed);
@@ -145,7 +157,8 @@ public:
         const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
         if (tail - head_.load(std::memory_order_acquire) >= capacity) return false;
         tickets_[tail % capacity].store(ticket, std::memory_order_relaxed);
-        // Sequentially consistent: either a worker that goes idle sees it, or its sign of being idle is seen.
+        // Sequentially consistent: either a worker that goes idle sees it, or its sign of being
+        // idle is seen.
         tail_.store(tail + 1, std::memory_order_seq_cst);
         return true;
     }
@@ -157,7 +170,8 @@ public:
     /// How far the head is, for pass().
     std::uint64_t head() const noexcept { return head_.load(std::memory_order_acquire); }
 
-    /// The announcement at `head`; nullopt if there is none. A slow reader may get a later one: it decides nothing.
+    /// The announcement at `head`; nullopt if there is none. A slow reader may get a later one: it
+    /// decides nothing.
     std::optional<TaskTicket> peek(std::uint64_t head) const noexcept {
         if (head == tail_.load(std::memory_order_acquire)) return std::nullopt;
         return tickets_[head % capacity].load(std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file task_run.hpp  The code that a worker enters by a thunk: of a single task, of a map, of a worker itself.
+/// @file task_run.hpp  The code that a worker enters by a thunk: of a single task, of a map, of a
+/// worker itself.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -41,7 +42,8 @@ struct TaskCode {
     }
 };
 
-/// How a map calls its function with one element. `Element` is as it travels; for starmap it is a tuple of arguments.
+/// How a map calls its function with one element. `Element` is as it travels; for starmap it is a
+/// tuple of arguments.
 template <class F, class Element>
 struct MapCall {
     using Call = CrossingCall<F, Element>;
@@ -66,7 +68,8 @@ struct MapCall<F, std::tuple<Argument...>*> { // starmap, marked by the pointer
     }
 };
 
-/// All that a helper does for a map. Plain elements and results lie in the Space as they are, others in archives.
+/// All that a helper does for a map. Plain elements and results lie in the Space as they are,
+/// others in archives.
 template <class F, class Element, class Called, bool PlainInput, bool PlainOutput>
 struct MapCode {
     using Returned = typename Called::Returned;
@@ -105,7 +108,8 @@ struct MapCode {
                         measured = true;
                     } else if (quick) {
                         frame.note_block(item);
-                        // The loop that the compiler can unroll and vectorize: nothing but the function is in it.
+                        // The loop that the compiler can unroll and vectorize: nothing but the
+                        // function is in it.
                         for (const std::uint64_t stop = std::min<std::uint64_t>(end, item + 64); item < stop;
                              ++item) {
                             one(frame, *function, results, item);
@@ -185,7 +189,8 @@ struct WorkerCode<F, Argument...> {
         Worker worker{WorkerCode<>::setup(frame)};
         ReceivedArguments taking{frame.given, frame.handles};
         Reader reader{frame.payload.subspan(sizeof(WorkerSetup)), &taking};
-        // What it was given lives as long as the worker: an initializer keeps such things for the tasks to come.
+        // What it was given lives as long as the worker: an initializer keeps such things for the
+        // tasks to come.
         std::optional<ReceivedCall<F, typename Call::Carried>> call;
         try {
             call.emplace(ReceivedCall<F, typename Call::Carried>::read(reader));

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file work.hpp  A task or a map in its parent: what it occupies, whether it has ended, what a death did to it.
+/// @file work.hpp  A task or a map in its parent: what it occupies, whether it has ended, what a
+/// death did to it.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
@@ -46,7 +47,8 @@ struct WorkerDeath {
     std::function<std::exception_ptr(std::optional<std::uint64_t> first, std::uint64_t count)> error;
 };
 
-/// Logs what `find()` gives, if anything. That makes exceptions of the program's own types, and calls sinks.
+/// Logs what `find()` gives, if anything. That makes exceptions of the program's own types, and
+/// calls sinks.
 template <class Find>
 void log_unread_error(Find find) noexcept {
     require_no_mutex();
@@ -68,10 +70,12 @@ inline std::exception_ptr unknown_loss() {
         ProcessError("multiprocessing: a task of a pool was lost, for a reason that was not recorded"));
 }
 
-/// A task or a map. The pool's core keeps it while it occupies a slot; results keep it until they have been read.
+/// A task or a map. The pool's core keeps it while it occupies a slot; results keep it until they
+/// have been read.
 ///
-/// It has no mutex. The core's is held where it changes, and why something was lost is written before a cell says that it
-/// was; one that has ended does not change any more, and whoever waits for it reads nothing else before.
+/// It has no mutex. The core's is held where it changes, and why something was lost is written
+/// before a cell says that it was; one that has ended does not change any more, and whoever waits
+/// for it reads nothing else before.
 class Work {
 public:
     Work() = default;
@@ -85,7 +89,8 @@ public:
     virtual void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) = 0;
     /// Worker `line` is being replaced by a fresh one. The core's mutex is held.
     virtual void on_replacement(std::uint32_t line, Incarnation dead) = 0;
-    /// Nothing more is to come of it: whatever has not ended is lost with `error`. The core's mutex is held.
+    /// Nothing more is to come of it: whatever has not ended is lost with `error`. The core's mutex
+    /// is held.
     virtual void give_up(const std::exception_ptr& error) noexcept = 0;
     /// Whether an outcome lies in that block.
     virtual bool refers_to(Position block) const = 0;
@@ -149,7 +154,8 @@ public:
             const TaskWord word = slot_.cell.load();
             if (word.state == TaskState::done || word.state == TaskState::lost) return;
             loss = error;
-            // A worker may be about to commit: then that counts. (The worker itself is killed next, or gone.)
+            // A worker may be about to commit: then that counts. (The worker itself is killed next,
+            // or gone.)
             if (slot_.cell.lose(word)) return;
         }
     }
@@ -205,7 +211,8 @@ class MapWork final : public Work {
 public:
     MapWork(PoolView view, std::uint64_t items) : items_(items), view_(view) {}
     ~MapWork() override {
-        // No worker looks at it any more. What one had told of a chunk that was lost afterwards is nobody's.
+        // No worker looks at it any more. What one had told of a chunk that was lost afterwards is
+        // nobody's.
         if (!job_ || !origin_.is_here()) return;
         for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
             if (chunk(i).cell.load().state != TaskState::done) free_failure(chunk(i));
@@ -219,8 +226,8 @@ public:
     void set_job(MapJob& job) noexcept { job_ = &job; }
 
     bool ended() const override {
-        // Chunks end about in order, so each is looked at about once. Release and acquire: what another thread has seen of
-        // a chunk is seen here.
+        // Chunks end about in order, so each is looked at about once. Release and acquire: what
+        // another thread has seen of a chunk is seen here.
         std::uint64_t at = ended_before_.load(std::memory_order_acquire);
         while (at < job_->chunk_count && is_over(chunk(at).cell.load())) ++at;
         ended_before_.store(at, std::memory_order_release);
@@ -287,7 +294,8 @@ public:
         free_outcomes();
     }
 
-    /// What is first in the order of the input, whether thrown or lost; null if all went well. After its end.
+    /// What is first in the order of the input, whether thrown or lost; null if all went well.
+    /// After its end.
     std::exception_ptr first_error() const {
         std::uint64_t first = no_item;
         const MapChunk* thrown = nullptr;
@@ -297,7 +305,8 @@ public:
             const MapChunk& at = chunk(i);
             if (at.cell.load().state == TaskState::lost) {
                 lost = true;
-                // A death leaves nothing of a chunk that it makes a lost one, and has noted each item.
+                // A death leaves nothing of a chunk that it makes a lost one, and has noted each
+                // item.
                 given_up = given_up || begin_of(at) != at.end;
             }
             const std::uint64_t failed = at.failed_item.load(std::memory_order_acquire);
@@ -312,7 +321,8 @@ public:
         return lost ? unknown_loss() : nullptr;
     }
 
-    /// Reads the results, once: calls `read(reader, count)` for each chunk in order. Throws the first error instead.
+    /// Reads the results, once: calls `read(reader, count)` for each chunk in order. Throws the
+    /// first error instead.
     template <class Read>
     void read(Read read_chunk) {
         const ScopeExit done{[&] {
@@ -354,8 +364,8 @@ private:
         return std::nullopt;
     }
 
-    /// If it died with an item, or with a block of quick ones, those are lost, and not run again, as nobody knows how far
-    /// they had come. What comes after them is not concerned.
+    /// If it died with an item, or with a block of quick ones, those are lost, and not run again,
+    /// as nobody knows how far they had come. What comes after them is not concerned.
     void take_back(std::uint64_t index, const WorkerDeath& death) {
         MapChunk& at = chunk(index);
         const TaskWord word = at.cell.load();

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file worker.hpp  A worker's side of a pool: it finds work, says what it is at, runs it, and leaves the outcome.
+/// @file worker.hpp  A worker's side of a pool: it finds work, says what it is at, runs it, and
+/// leaves the outcome.
 
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -65,7 +66,8 @@ public:
             if (ticket->wants_helpers) {
                 if (ring.pass(head)) help(*ticket);
             } else {
-                // Won or lost, the announcement has been seen to: whoever comes by moves the head past it.
+                // Won or lost, the announcement has been seen to: whoever comes by moves the head
+                // past it.
                 const bool mine = view_.slot(ticket->slot).cell.claim(ticket->published(), self_.self);
                 ring.pass(head);
                 if (mine) run_task(*ticket);
@@ -74,17 +76,20 @@ public:
         line_.state.store(WorkerLine::retired, std::memory_order_release);
     }
 
-    /// The initializer has thrown what is being handled: the parent reads it when this process has ended.
+    /// The initializer has thrown what is being handled: the parent reads it when this process has
+    /// ended.
     void break_down() {
         const std::vector<std::byte> message = bytes_of_failure(capture_current_exception());
-        // No task will tell of the block: it stays in `handing_over`, so that the parent frees it when it has read it.
+        // No task will tell of the block: it stays in `handing_over`, so that the parent frees it
+        // when it has read it.
         line_.failure = hand_over(write_outcome(message, {}), message.size(), {});
         line_.state.store(WorkerLine::broken, std::memory_order_release);
     }
 
     /// Whether a chunk of so many tasks may still be taken on; if not, this worker retires.
     bool may_take(std::uint64_t tasks) {
-        // A fresh worker takes whatever it is given: a chunk that is larger than its share must be done by somebody.
+        // A fresh worker takes whatever it is given: a chunk that is larger than its share must be
+        // done by somebody.
         if (setup_.most_tasks == 0 || tasks_ == 0 || tasks_ + tasks <= setup_.most_tasks) return true;
         retires_ = true;
         return false;
@@ -94,8 +99,9 @@ public:
         if (setup_.most_tasks != 0 && tasks_ >= setup_.most_tasks) retires_ = true;
     }
 
-    /// Says that `block`, and those that it lists, are about to be told of in a task or chunk; then hands them over.
-    /// Killed after this and before the commit, the parent finds them here and frees them.
+    /// Says that `block`, and those that it lists, are about to be told of in a task or chunk; then
+    /// hands them over. Killed after this and before the commit, the parent finds them here and
+    /// frees them.
     Parcel hand_over(std::span<const std::byte> message, ResultContext returning) {
         const std::uint64_t objects = returning.objects.size();
         std::vector<Block> placed = std::move(returning.blocks);
@@ -113,8 +119,9 @@ public:
     /// What was handed over has been told of.
     void has_told() noexcept { line_.handing_over.store(0, std::memory_order_release); }
 
-    /// Commits a task or chunk. If it was doomed, the parent is about to kill this process, and nothing may be touched.
-    /// What it has printed goes out first: a task that is done may be the last that is seen of this process.
+    /// Commits a task or chunk. If it was doomed, the parent is about to kill this process, and
+    /// nothing may be touched. What it has printed goes out first: a task that is done may be the
+    /// last that is seen of this process.
     void commit(TaskCell& cell, TaskWord published) {
         platform::flush_what_was_printed();
         if (!cell.commit(published, self_.self)) {
@@ -143,9 +150,9 @@ private:
         TaskRing& ring = view_.ring();
         std::atomic<std::uint64_t>& idle = view_.idle_bits(setup_.worker);
         const std::uint64_t bit = std::uint64_t{1} << setup_.worker % 64;
-        // Either this is seen by who announces work, or the work is seen below. One who announces takes the bit away
-        // and posts to this line: each picks the worker that it wakes. Killed while the bit stands: the supervisor
-        // takes it away and wakes another.
+        // Either this is seen by who announces work, or the work is seen below. One who announces
+        // takes the bit away and posts to this line: each picks the worker that it wakes. Killed
+        // while the bit stands: the supervisor takes it away and wakes another.
         idle.fetch_or(bit, std::memory_order_seq_cst);
         wait(view_.space().parking(), line_.park, Deadline{}, [&] {
             return (idle.load(std::memory_order_relaxed) & bit) == 0 || !ring.empty() ||
@@ -183,13 +190,15 @@ public:
     /// Takes the next chunk, if there is one for this worker.
     bool claim() {
         const std::uint64_t from = (std::min)(job_.cursor.load(std::memory_order_relaxed), job_.chunk_count);
-        // The cursor may be ahead of a chunk that was made ready again: the last look is at all of them.
+        // The cursor may be ahead of a chunk that was made ready again: the last look is at all of
+        // them.
         return claim_in(from, job_.chunk_count) || claim_in(0, from);
     }
 
     std::uint64_t begin() const noexcept { return chunk_->begin.load(std::memory_order_relaxed); }
     std::uint64_t end() const noexcept { return chunk_->end; }
-    /// Says which item is next. After a death, the item that is noted is the one that died with its worker.
+    /// Says which item is next. After a death, the item that is noted is the one that died with its
+    /// worker.
     void note(std::uint64_t item) noexcept { worker_.line().item.store(item, std::memory_order_relaxed); }
     /// The same for a block of quick ones.
     void note_block(std::uint64_t item) noexcept { note(item | WorkerLine::block_of_items); }
@@ -221,14 +230,16 @@ public:
                 static_cast<std::size_t>(item[1].first_lease - item[0].first_lease)};
     }
 
-    /// The item threw what is being handled. Only the first of a chunk counts. It is told of at once: if this worker dies
-    /// with a later item, the earlier one's error still is the one that the caller gets.
+    /// The item threw what is being handled. Only the first of a chunk counts. It is told of at
+    /// once: if this worker dies with a later item, the earlier one's error still is the one that
+    /// the caller gets.
     void fail(std::uint64_t item) {
         if (has_failed()) return;
         const std::vector<std::byte> message =
             bytes_of_failure(capture_current_exception(static_cast<std::size_t>(item)));
         chunk_->failure = worker_.hand_over(write_outcome(message, {}), message.size(), {});
-        // Killed before this: the parent finds the block in the line, told of nowhere, and the item is lost.
+        // Killed before this: the parent finds the block in the line, told of nowhere, and the item
+        // is lost.
         chunk_->failed_item.store(item, std::memory_order_release);
         worker_.has_told();
     }
@@ -253,7 +264,8 @@ public:
         }
     }
 
-    /// What is being handled concerns the map as a whole: every chunk that this worker can get, and one that it has, fails.
+    /// What is being handled concerns the map as a whole: every chunk that this worker can get, and
+    /// one that it has, fails.
     void fail_rest() {
         for (bool has_chunk = chunk_ || claim(); has_chunk; has_chunk = claim()) {
             fail(begin());
@@ -278,8 +290,8 @@ private:
             job_.cursor.store(i + 1, std::memory_order_relaxed);
             chunk_ = &chunk;
             published_ = word;
-            // The item first: while the line names another chunk, it says nothing about this one. Killed in between, none
-            // of its items was begun.
+            // The item first: while the line names another chunk, it says nothing about this one.
+            // Killed in between, none of its items was begun.
             note(begin());
             worker_.line().chunk.store(i + 1, std::memory_order_release);
             chunk.result = {}; // a failure stays: of an earlier item, whose worker died with a later one
@@ -343,8 +355,9 @@ inline void Worker::run_task(const TaskTicket& ticket) {
 inline void Worker::help(const TaskTicket& ticket) {
     TaskSlot& slot = view_.slot(ticket.slot);
     line_.chunk.store(0, std::memory_order_relaxed);
-    // The promise first, then the look, both sequentially consistent: either the parent, which first recycles the slot and
-    // then looks for promises, waits for us, or we see that the map is over.
+    // The promise first, then the look, both sequentially consistent: either the parent, which
+    // first recycles the slot and then looks for promises, waits for us, or we see that the map is
+    // over.
     line_.helping.store(map_name(ticket.slot, ticket.generation), std::memory_order_seq_cst);
     if (slot.cell.load() == ticket.published()) {
         MapFrame frame{*this, ticket.slot};

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file backtrace.hpp  POSIX twin: the unwinder that exceptions need anyway, dladdr, __cxa_demangle: nothing to link.
+/// @file backtrace.hpp  POSIX twin: the unwinder that exceptions need anyway, dladdr,
+/// __cxa_demangle: nothing to link.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
@@ -57,7 +58,8 @@ private:
     const std::uintptr_t before_;
 };
 
-/// Return addresses, innermost first. Takes no memory and no lock: a handler of a crash may fill it.
+/// Return addresses, innermost first. Takes no memory and no lock: a handler of a crash may fill
+/// it.
 struct Frames {
     static constexpr int most = 64;
     void* at[most];
@@ -94,7 +96,8 @@ struct Place {
         Dl_info info{};
         void* extra = nullptr;
         const auto number = reinterpret_cast<std::uintptr_t>(address);
-        // An address is where a call returns to: that may be behind the function, if the call was its last word.
+        // An address is where a call returns to: that may be behind the function, if the call was
+        // its last word.
         if (::dladdr1(reinterpret_cast<const void*>(number - 1), &info, &extra, RTLD_DL_LINKMAP) == 0 ||
             !info.dli_fname) {
             place.find_image(number);
@@ -131,7 +134,8 @@ struct Place {
     /// Whether it is in a library whose names and lines nobody here can have.
     bool is_of_system() const { return image.starts_with("/lib") || image.starts_with("/usr/lib"); }
 
-    /// Whether the code is that of this library: the name begins with its namespace, whatever is around it.
+    /// Whether the code is that of this library: the name begins with its namespace, whatever is
+    /// around it.
     bool is_ours() const {
         std::string_view name = symbol;
         if (!name.starts_with("_Z")) return false;
@@ -149,8 +153,8 @@ struct Place {
     }
 };
 
-/// The frames as text, without those of this library unless there are no others; then, where names are wanting, how to get
-/// them. `Places`: any range of Place.
+/// The frames as text, without those of this library unless there are no others; then, where names
+/// are wanting, how to get them. `Places`: any range of Place.
 template <class Places>
 std::string text_of_places(const Places& places) {
     bool all = true;
@@ -191,8 +195,9 @@ __attribute__((noinline)) inline std::string backtrace(int skip) {
     return text_of_frames(frames, skip + 2); // fill() and this
 }
 
-/// Nothing is ever of this class. A catch clause of it asks the runtime, while it looks for who handles an exception, whether
-/// that is of this class, and the answer is ours to give: by then it is thrown, and its stack is still there.
+/// Nothing is ever of this class. A catch clause of it asks the runtime, while it looks for who
+/// handles an exception, whether that is of this class, and the answer is ours to give: by then it
+/// is thrown, and its stack is still there.
 class MULTIPROCESSING_VISIBLE ThrowProbe {
 public:
     virtual ~ThrowProbe(); // not defined: so the compiler takes the typeinfo from elsewhere
@@ -207,8 +212,9 @@ struct Thrown {
 };
 inline thread_local Thrown last_thrown MULTIPROCESSING_VISIBLE;
 
-/// A std::type_info as the runtime sees one, in the layout of the Itanium ABI, as libstdc++ and libc++abi agree on it: made
-/// by hand, as the compiler's has no answer of its own, and as nothing of ours may run before main().
+/// A std::type_info as the runtime sees one, in the layout of the Itanium ABI, as libstdc++ and
+/// libc++abi agree on it: made by hand, as the compiler's has no answer of its own, and as nothing
+/// of ours may run before main().
 struct ProbeTable {
     std::ptrdiff_t offset;
     const void* type;
@@ -249,7 +255,8 @@ inline bool throws(const void* frame) {
            symbol == "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE";
 }
 
-/// How many frames are those of the probe, of the runtime's search, and of what was called to throw.
+/// How many frames are those of the probe, of the runtime's search, and of what was called to
+/// throw.
 inline int frames_of_throwing(const Frames& frames) {
     int own = 5; // where no image exports names
     for (int i = 0; i < 8 && i < frames.count; ++i) {

@@ -53,8 +53,8 @@ inline void await_channel(const Handle& end, short event, const Deadline& deadli
     }
 }
 
-/// The number of handles stands before the bytes: the kernel cuts off what the receiver has no room for, and says no more
-/// than that it did.
+/// The number of handles stands before the bytes: the kernel cuts off what the receiver has no room
+/// for, and says no more than that it did.
 inline void send(const Handle& end, std::span<const std::byte> bytes, std::span<const NativeHandle> handles,
                  const Deadline& deadline) {
     constexpr const char* what = "sending a message between processes";

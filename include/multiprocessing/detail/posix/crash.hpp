@@ -108,8 +108,9 @@ inline void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept {
     }
 }
 
-/// Ends the process as it would have ended without us: the default action is in force again. An instruction that failed fails
-/// again, with all that a core dump wants to see still in place; a signal that was sent is sent again.
+/// Ends the process as it would have ended without us: the default action is in force again. An
+/// instruction that failed fails again, with all that a core dump wants to see still in place; a
+/// signal that was sent is sent again.
 inline void on_crash(int signal, siginfo_t* info, void* context) noexcept {
     ::signal(signal, SIG_DFL); // it may not be so, if another handler has called this one
     // What a task has forked writes nothing: it is not this process that crashed.
@@ -165,7 +166,8 @@ inline void record_crashes(std::span<char> text) {
     }
 }
 
-/// The symbol that an image exports for what lies there; empty if there is none, or no such image here.
+/// The symbol that an image exports for what lies there; empty if there is none, or no such image
+/// here.
 inline std::string exported_symbol(const std::string& path, std::uintptr_t offset) {
     struct Search {
         const std::string& path;

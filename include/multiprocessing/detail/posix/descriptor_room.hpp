@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file descriptor_room.hpp  Descriptors that go beside the bytes of a socket's message: SCM_RIGHTS.
+/// @file descriptor_room.hpp  Descriptors that go beside the bytes of a socket's message:
+/// SCM_RIGHTS.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>

@@ -34,7 +34,8 @@ extern "C" void* __libc_stack_end; // of the dynamic linker: the number of argum
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// The file that a link of /proc names, read by hand: std::filesystem reports a deleted file as an error.
+/// The file that a link of /proc names, read by hand: std::filesystem reports a deleted file as an
+/// error.
 inline std::string link_target(const char* link) {
     char buffer[4096];
     const ssize_t size = ::readlink(link, buffer, sizeof buffer);
@@ -71,8 +72,9 @@ inline std::string file_mapped_at(std::uintptr_t address) {
     return path;
 }
 
-/// A program that its dynamic linker was told to run: `/lib64/ld-linux-x86-64.so.2 --library-path DIR ./program ...`. The
-/// system knows of the linker only.
+/// A program that its dynamic linker was told to run:
+/// `/lib64/ld-linux-x86-64.so.2 --library-path DIR ./program ...`. The system knows of the linker
+/// only.
 struct LinkerStart {
     std::vector<std::string> words; ///< The linker and its options; none if the program was started by itself.
     std::string program;            ///< The program's file.
@@ -80,7 +82,8 @@ struct LinkerStart {
 
 inline LinkerStart find_linker_start() {
     LinkerStart start;
-    // The system tells a program that it started where it put the linker, and tells the linker nothing.
+    // The system tells a program that it started where it put the linker, and tells the linker
+    // nothing.
     if (::getauxval(AT_BASE) != 0) return start;
     std::uintptr_t first = 0; // an address in the program
     ::dl_iterate_phdr(
@@ -123,7 +126,8 @@ inline std::filesystem::path program_path() {
     return program.empty() ? link_target("/proc/self/exe") : program;
 }
 
-/// Whether a process has mapped the file of that device and number; nullopt if it may not be looked at.
+/// Whether a process has mapped the file of that device and number; nullopt if it may not be looked
+/// at.
 inline std::optional<bool> has_mapped(const std::string& process, const struct stat& file) {
     std::FILE* const maps = std::fopen((process + "/maps").c_str(), "re");
     if (!maps) return std::nullopt;
@@ -150,8 +154,9 @@ inline bool same_file(const struct stat& one, const struct stat& other) noexcept
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-/// The program file as it was when the program began. What the system calls the running program is another one where the
-/// dynamic linker was started by hand, with the program as its argument; or an emulator runs it (valgrind).
+/// The program file as it was when the program began. What the system calls the running program is
+/// another one where the dynamic linker was started by hand, with the program as its argument; or
+/// an emulator runs it (valgrind).
 struct KnownProgram {
     std::string path;
     struct stat file {};
@@ -188,7 +193,8 @@ inline std::filesystem::path program_to_spawn() {
     // It was moved or replaced since, or another root directory is in force.
     const std::string path = link_target("/proc/self/exe");
     if (known.is_at(path)) return path;
-    // By way of /proc it is the very file that runs here, but it shows as "exe" in lists of processes.
+    // By way of /proc it is the very file that runs here, but it shows as "exe" in lists of
+    // processes.
     for (const char* link :
          {"/proc/self/exe", "/proc/thread-self/exe"}) { // the second one if the main thread has ended
         struct stat there;
@@ -272,7 +278,8 @@ inline Image describe(const dl_phdr_info& info) {
         begin = std::min<std::uint64_t>(begin, header.p_vaddr);
         end = std::max<std::uint64_t>(end, header.p_vaddr + header.p_memsz);
     }
-    // A program at a fixed address has load address 0 and begins elsewhere: offsets count from its beginning.
+    // A program at a fixed address has load address 0 and begins elsewhere: offsets count from its
+    // beginning.
     image.base += begin;
     image.size = end - begin;
     for (std::size_t i = 0; i < info.dlpi_phnum; ++i) {

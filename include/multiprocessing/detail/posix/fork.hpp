@@ -34,9 +34,10 @@ inline int fork_process() {
 }
 
 inline std::optional<int> fork_sibling(int& pid_place) {
-    // The flags that fork() of glibc passes, plus CLONE_PARENT, and the pid as soon as there is one. Without the address of the thread id, a recursive
-    // mutex of the child has the wrong owner; without the robust list, a robust one that dies with it hangs.
-    // The old clone, as clone3 is refused by the seccomp filters of containers.
+    // The flags that fork() of glibc passes, plus CLONE_PARENT, and the pid as soon as there is
+    // one. Without the address of the thread id, a recursive mutex of the child has the wrong
+    // owner; without the robust list, a robust one that dies with it hangs. The old clone, as
+    // clone3 is refused by the seccomp filters of containers.
     int* tid_address = nullptr;
     void* robust_list = nullptr;
     std::size_t robust_size = 0;
@@ -55,8 +56,8 @@ inline std::optional<int> fork_sibling(int& pid_place) {
     return static_cast<int>(pid);
 }
 
-/// Threads that watch children where the system has no pidfds (WatchedChild): they hold no lock while they wait. With the
-/// pid in its upper half, as a forked child has none of them.
+/// Threads that watch children where the system has no pidfds (WatchedChild): they hold no lock
+/// while they wait. With the pid in its upper half, as a forked child has none of them.
 inline std::atomic<std::uint64_t> watching_threads{0};
 
 inline std::uint64_t watching_threads_of_this_process() noexcept {
@@ -77,7 +78,8 @@ inline std::optional<int> foreign_threads(int own) {
     if (__libc_single_threaded) return 0;
 #endif
     struct stat tasks;
-    // A folder has a link for itself, one in its parent, and one per thread: 0.6 us, against 4 to read a status.
+    // A folder has a link for itself, one in its parent, and one per thread: 0.6 us, against 4 to
+    // read a status.
     if (::stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink < 3) return std::nullopt;
     return (std::max)(0, static_cast<int>(tasks.st_nlink) - 3 - own -
                              static_cast<int>(watching_threads_of_this_process() & 0xffff'ffff));

@@ -17,8 +17,9 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// Which descriptors of this process are the library's. Close-on-exec keeps them from other programs, but a
-/// fork copies them all: a stray write end of a lifeline in a sibling would keep orphans alive.
+/// Which descriptors of this process are the library's. Close-on-exec keeps them from other
+/// programs, but a fork copies them all: a stray write end of a lifeline in a sibling would keep
+/// orphans alive.
 class OwnedDescriptors : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::handles;
@@ -71,8 +72,8 @@ struct HandleTraits {
 
     static constexpr Native invalid() noexcept { return -1; }
     static std::uint32_t own(Native& descriptor) {
-        // In a program that has closed a standard stream, its number is given to the next descriptor: ours would be
-        // taken for standard output.
+        // In a program that has closed a standard stream, its number is given to the next
+        // descriptor: ours would be taken for standard output.
         if (descriptor <= STDERR_FILENO) {
             const int above = duplicate(descriptor);
             ::close(descriptor);

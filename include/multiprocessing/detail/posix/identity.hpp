@@ -24,8 +24,8 @@ namespace multiprocessing::inline v1::detail::platform {
 inline int current_pid() noexcept { return static_cast<int>(::getpid()); }
 
 inline std::uint64_t program_token() noexcept {
-    // The kernel gives every image 16 random bytes. They also seed the stack protector, so they may not be
-    // shown: 128 bits are folded into 32, from which nobody comes back.
+    // The kernel gives every image 16 random bytes. They also seed the stack protector, so they may
+    // not be shown: 128 bits are folded into 32, from which nobody comes back.
     std::uint64_t random[2] = {};
     if (const auto* bytes = reinterpret_cast<const void*>(::getauxval(AT_RANDOM))) {
         std::memcpy(random, bytes, sizeof random);
@@ -41,7 +41,8 @@ inline std::string word(const char* name) {
     return text ? text : "";
 }
 
-/// `text` is "NAME=value": putenv keeps the pointer, which is what lets a forked child correct it in place.
+/// `text` is "NAME=value": putenv keeps the pointer, which is what lets a forked child correct it
+/// in place.
 inline void leave_word(const char*, char* text) { ::putenv(text); }
 
 // <random> would have a random_device, and a tenth of what it takes to compile a program.

@@ -77,7 +77,8 @@ inline bool child_has_ended(int pid) noexcept {
            (answer < 0 && errno == ECHILD); // somebody else took its end, or SIGCHLD is ignored
 }
 
-/// Calls `look(folder, name)` for each entry of an open folder, which it closes; false if it cannot be read.
+/// Calls `look(folder, name)` for each entry of an open folder, which it closes; false if it cannot
+/// be read.
 template <class Look>
 bool for_each_entry(int folder, Look look) {
     ::DIR* const open = folder < 0 ? nullptr : ::fdopendir(folder);
@@ -106,7 +107,8 @@ inline std::string folder_of_temporary_files() {
     return wanted && *wanted ? wanted : "/tmp";
 }
 
-/// Of a folder that a Listener makes, before it is there. Its name is random, so there is no other one of that name.
+/// Of a folder that a Listener makes, before it is there. Its name is random, so there is no other
+/// one of that name.
 inline std::uint64_t identity_of_folder(const std::string& path) noexcept {
     std::uint64_t hash = path.size();
     for (const char letter : path) hash = mixed(hash, static_cast<unsigned char>(letter));

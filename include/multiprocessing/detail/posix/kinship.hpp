@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file kinship.hpp  POSIX twin: the owner of a sealed memfd, AT_SECURE, and what /proc says about the parent.
+/// @file kinship.hpp  POSIX twin: the owner of a sealed memfd, AT_SECURE, and what /proc says about
+/// the parent.
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -22,8 +23,9 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// Whether the memory can only have been made by a process with the ids of this one, or by root. Any file that somebody
-/// may write to can be passed: sealed memory alone has its maker for its owner.
+/// Whether the memory can only have been made by a process with the ids of this one, or by root.
+/// Any file that somebody may write to can be passed: sealed memory alone has its maker for its
+/// owner.
 inline bool made_with_our_rights(const Handle& memory) noexcept {
     struct stat status;
     const int seals = ::fcntl(memory.native(), F_GET_SEALS);
@@ -73,8 +75,9 @@ inline ImageId id_in_file(const std::string& path) {
     return id;
 }
 
-/// Whether the parent runs this program: from the same file, by way of something that has mapped it (a dynamic linker that
-/// was started by hand, valgrind), or from another copy of the same build. nullopt if it may not be looked at.
+/// Whether the parent runs this program: from the same file, by way of something that has mapped it
+/// (a dynamic linker that was started by hand, valgrind), or from another copy of the same build.
+/// nullopt if it may not be looked at.
 inline std::optional<bool> parent_runs_this_program(const std::string& parent) {
     struct stat here;
     struct stat there;
@@ -91,7 +94,8 @@ inline std::string stranger(const Handle& memory, bool has_parent) {
     const bool raised = ::getauxval(AT_SECURE) != 0;
     const bool ours = made_with_our_rights(memory);
     if (!has_parent) {
-        // Nobody to look at. With file capabilities the maker of the memory has our ids and still not our rights.
+        // Nobody to look at. With file capabilities the maker of the memory has our ids and still
+        // not our rights.
         if (ours && (!raised || ::getuid() != ::geteuid() || ::getgid() != ::getegid())) return {};
         return "its memory was made by another user";
     }
@@ -102,7 +106,8 @@ inline std::string stranger(const Handle& memory, bool has_parent) {
                link_target((parent + "/exe").c_str()) +
                ", which is another program or another build of this one";
     if (raised) {
-        // Its own child is as privileged as it is, and so is trusted; nobody else can map memory in such a program.
+        // Its own child is as privileged as it is, and so is trusted; nobody else can map memory in
+        // such a program.
         struct stat status;
         if (runs_this && ours && ::fstat(memory.native(), &status) == 0 &&
             has_mapped(parent, status).value_or(false))

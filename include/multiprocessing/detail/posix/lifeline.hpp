@@ -16,17 +16,18 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// Asks the kernel to send the strand's signal to `pid` when the last write end of its pipe is closed. Belongs to
-/// the open file, so it survives exec. (PR_SET_PDEATHSIG follows the parent's *thread*, and is no use here.)
+/// Asks the kernel to send the strand's signal to `pid` when the last write end of its pipe is
+/// closed. Belongs to the open file, so it survives exec. (PR_SET_PDEATHSIG follows the parent's
+/// *thread*, and is no use here.)
 inline bool arm(int strand, int pid) noexcept {
     return ::fcntl(strand, F_SETOWN, pid) == 0 && ::fcntl(strand, F_SETFL, O_ASYNC | O_NONBLOCK) == 0;
 }
 
 class Lifeline {
 public:
-    /// Each child needs an open file of its own, as the signal's receiver belongs to that: the reading end is opened anew.
-    /// Its write end stays one. Where /proc is not there, or this process has given up the rights by which it made the pipe,
-    /// the child gets a pipe of its own.
+    /// Each child needs an open file of its own, as the signal's receiver belongs to that: the
+    /// reading end is opened anew. Its write end stays one. Where /proc is not there, or this
+    /// process has given up the rights by which it made the pipe, the child gets a pipe of its own.
     Strand strand() {
         char path[32];
         std::snprintf(path, sizeof path, "/proc/self/fd/%d", pipe_.reader.native());
@@ -53,7 +54,8 @@ private:
 inline bool is_gone(const Handle& strand) { return at_end(strand); }
 
 inline void hold(const Handle& strand) {
-    // Armed first, looked at second: the other way round a parent that dies in between goes unnoticed.
+    // Armed first, looked at second: the other way round a parent that dies in between goes
+    // unnoticed.
     arm(strand.native(), static_cast<int>(::getpid()));
     if (is_gone(strand)) exit_now(128 + SIGKILL);
 }

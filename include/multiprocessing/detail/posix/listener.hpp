@@ -68,7 +68,8 @@ inline SocketAddress address_of_path(const std::string& path) {
     return address;
 }
 
-/// By the resolver of the system. CPython takes the addresses of IPv4 only; we take others if there are no such.
+/// By the resolver of the system. CPython takes the addresses of IPv4 only; we take others if there
+/// are no such.
 inline SocketAddress address_of_host(const Endpoint& endpoint, bool to_listen) {
     addrinfo hints{};
     hints.ai_family = endpoint.host.find(':') == std::string::npos ? AF_INET : AF_INET6;
@@ -138,8 +139,8 @@ inline std::string random_hex(std::size_t digits) {
     return text;
 }
 
-/// A folder that only this user may enter, for a socket in it. The janitor knows where they are, and their names. Calls
-/// `note(identity)` before it is made.
+/// A folder that only this user may enter, for a socket in it. The janitor knows where they are,
+/// and their names. Calls `note(identity)` before it is made.
 template <class Note>
 std::string make_private_folder(Note& note) {
     constexpr std::size_t most = sizeof(sockaddr_un::sun_path) - sizeof "/sock-0123456789ab";

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file memory.hpp  POSIX twin: memfd, which neither has a name nor is bounded by the size of /dev/shm.
+/// @file memory.hpp  POSIX twin: memfd, which neither has a name nor is bounded by the size of
+/// /dev/shm.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -35,7 +36,8 @@ public:
         if (::ftruncate(handle_.native(), static_cast<off_t>(bytes)) != 0) {
             throw_last_error("reserving " + std::to_string(bytes) + " bytes of shared memory");
         }
-        // Nobody who gets hold of the descriptor can end our processes by SIGBUS; and see kinship.hpp.
+        // Nobody who gets hold of the descriptor can end our processes by SIGBUS; and see
+        // kinship.hpp.
         if (::fcntl(handle_.native(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
             throw_last_error("sealing the size of shared memory");
     }
@@ -83,7 +85,8 @@ inline void* place_to_grow(std::uint64_t bytes) noexcept {
             return nullptr;
         return reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));
     };
-    // The kernel places mappings from the top down. So far below that nothing but a larger mapping gets there.
+    // The kernel places mappings from the top down. So far below that nothing but a larger mapping
+    // gets there.
     const std::uint64_t top = probe(0);
 #if !defined(__SANITIZE_THREAD__) // which leaves a program 1.5 TiB up there
     constexpr std::uint64_t distance = 4096 * gibibyte;

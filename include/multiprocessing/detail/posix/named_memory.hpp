@@ -1,9 +1,10 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file named_memory.hpp  POSIX twin: files in /dev/shm, as shm_open makes them, which is what CPython uses.
+/// @file named_memory.hpp  POSIX twin: files in /dev/shm, as shm_open makes them, which is what
+/// CPython uses.
 ///
-/// Boost's shared_memory_object calls the same function; called here, it leaves errno to us and a descriptor that a
-/// forked child closes.
+/// Boost's shared_memory_object calls the same function; called here, it leaves errno to us and a
+/// descriptor that a forked child closes.
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -39,8 +40,8 @@ inline constexpr char named_memory_prefix[] = "psm_";
 
 /// Takes the memory of the pages now: else the first touch that finds none left is a SIGBUS.
 inline void reserve_named_memory(const std::string& name, const Handle& handle, std::uint64_t bytes) {
-    // Asked before: a control group that is over its limit would be answered by its killer. And the figures in the error are
-    // of before our own attempt, which takes all that there is.
+    // Asked before: a control group that is over its limit would be answered by its killer. And the
+    // figures in the error are of before our own attempt, which takes all that there is.
     const MemoryRoom room = memory_room();
     struct statvfs folder;
     const bool limited = ::fstatvfs(handle.native(), &folder) == 0 && folder.f_blocks != 0;
@@ -74,8 +75,8 @@ inline void unlink_named_memory(const std::string& name) {
     throw_bad_memory_name(name);
 }
 
-/// Makes it without a name, which it is given last: so nobody finds it half made, and nothing has a name that `made()` has
-/// not heard of. nullopt if that does not work here.
+/// Makes it without a name, which it is given last: so nobody finds it half made, and nothing has a
+/// name that `made()` has not heard of. nullopt if that does not work here.
 template <class Made>
 std::optional<MemoryObject> make_named_memory_in_advance(const std::string& name, std::uint64_t bytes,
                                                          Made made) {
@@ -96,7 +97,8 @@ std::optional<MemoryObject> make_named_memory_in_advance(const std::string& name
         throw_bad_memory_name(name);
     }
     ScopeExit unlinked{[&] { ::unlink(path.c_str()); }};
-    // Opened anew, for who looks into /proc/PID/maps: what is mapped bears its name there, and not "(deleted)".
+    // Opened anew, for who looks into /proc/PID/maps: what is mapped bears its name there, and not
+    // "(deleted)".
     MemoryObject named{Handle{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)}};
     if (identity_of(named) == identity_of(object)) object = std::move(named);
     unlinked.release();

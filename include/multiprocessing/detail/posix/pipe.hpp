@@ -55,7 +55,8 @@ inline std::size_t write_some(const Handle& end, std::span<const std::byte> byte
 inline bool at_end(const Handle& end) {
     pollfd waited{end.native(), POLLIN, 0};
     const timespec at_once{};
-    // As in wait_any(): a function that the parent of a forked child has called before need not be looked up in it.
+    // As in wait_any(): a function that the parent of a forked child has called before need not be
+    // looked up in it.
     while (::ppoll(&waited, 1, &at_once, nullptr) < 0) {
         if (errno == EINVAL) return false; // no descriptors are allowed at all just now: unknown
         if (errno != EINTR) throw_last_error("looking at a pipe");

@@ -33,7 +33,8 @@
 
 extern "C" {
 [[gnu::weak]] int __lsan_do_recoverable_leak_check(void); // there only with LeakSanitizer
-// In programs that count coverage or profiles. (Not __gcov_dump: that lies in a part of libgcov which nothing pulls in.)
+// In programs that count coverage or profiles. (Not __gcov_dump: that lies in a part of libgcov
+// which nothing pulls in.)
 [[gnu::weak]] void __gcov_exit(void);
 [[gnu::weak]] int __llvm_profile_write_file(void);
 }
@@ -44,7 +45,8 @@ class Child {
 public:
     Child() noexcept = default;
 
-    /// Watches a process that was forked just now. If it cannot be watched it is killed, and that is thrown.
+    /// Watches a process that was forked just now. If it cannot be watched it is killed, and that
+    /// is thrown.
     explicit Child(int pid) : pid_(pid) {
         try {
             watch();
@@ -87,7 +89,8 @@ public:
         if (watched_) {
             watched_->send(SIGKILL); // its thread waits for it
         } else {
-            // One that may not be ended is not waited for: it has other rights than this process, by now.
+            // One that may not be ended is not waited for: it has other rights than this process,
+            // by now.
             const int how = ::kill(pid_, SIGKILL) == 0 ? 0 : no_waiting;
             while (::syscall(SYS_wait4, pid_, nullptr, how, nullptr) < 0 && errno == EINTR) {}
         }
@@ -113,7 +116,8 @@ private:
         if (!no_pidfds.load(std::memory_order_relaxed))
             sentinel = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)); // close-on-exec by itself
         if (sentinel < 0 && errno == ESRCH) {
-            // It has ended, and nobody knows how: SIGCHLD is ignored, or somebody waits for all children.
+            // It has ended, and nobody knows how: SIGCHLD is ignored, or somebody waits for all
+            // children.
             ending_ = Ending{};
             sentinel = ::eventfd(1, EFD_CLOEXEC); // ready for ever
         }
@@ -138,8 +142,8 @@ private:
         return ending_;
     }
 
-    /// Somebody else waits for all children, SIGCHLD is ignored, or every call is refused: the pidfd still knows whether it
-    /// has ended.
+    /// Somebody else waits for all children, SIGCHLD is ignored, or every call is refused: the
+    /// pidfd still knows whether it has ended.
     std::optional<Ending> poll_by_sentinel() {
         if (wait_one(sentinel_.native(), Deadline::after(std::chrono::seconds{0}))) ending_ = Ending{};
         return ending_;
@@ -153,7 +157,8 @@ private:
             // By pidfd: the number may belong to another process by now.
             if (::syscall(SYS_pidfd_send_signal, sentinel_.native(), signal, nullptr, 0) == 0 || errno == ESRCH)
                 return;
-            // Is the signal refused, or the call, by a filter? As long as it runs the number is its own.
+            // Is the signal refused, or the call, by a filter? As long as it runs the number is its
+            // own.
             if (wait_one(sentinel_.native(), Deadline::after(std::chrono::seconds{0}))) return;
             if (::kill(pid_, signal) == 0 || errno == ESRCH) return;
         }
@@ -281,8 +286,9 @@ inline bool report_before_exit(bool leaks) noexcept {
 
 inline bool is_thread_exit() noexcept { return abi::__cxa_current_exception_type() == nullptr; }
 
-/// The dynamic linker binds a function at its first call. What only forked children call it would have to look up in each
-/// of them, at the price of a dozen pages; a pointer is bound when the program is loaded.
+/// The dynamic linker binds a function at its first call. What only forked children call it would
+/// have to look up in each of them, at the price of a dozen pages; a pointer is bound when the
+/// program is loaded.
 namespace bound_early {
 inline void (*const volatile exit)(int) = &::_exit;
 #if defined(__GLIBC__)

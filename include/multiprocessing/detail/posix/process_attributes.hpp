@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process_attributes.hpp  POSIX twin: environ, stat of ".", /proc/thread-self, getrlimit, sched_getaffinity.
+/// @file process_attributes.hpp  POSIX twin: environ, stat of ".", /proc/thread-self, getrlimit,
+/// sched_getaffinity.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/posix/rights.hpp>
@@ -108,8 +109,8 @@ private:
         return line ? static_cast<mode_t>(std::strtoul(line + 7, nullptr, 8)) : asked_umask();
     }
 
-    /// It cannot be asked without being set: strictly, as a file may be made just then by another thread or a signal handler.
-    /// That file is less open than wanted for once, never more.
+    /// It cannot be asked without being set: strictly, as a file may be made just then by another
+    /// thread or a signal handler. That file is less open than wanted for once, never more.
     static mode_t asked_umask() noexcept {
         const mode_t mask = ::umask(S_IRWXG | S_IRWXO);
         ::umask(mask);
@@ -174,7 +175,8 @@ inline void apply_surroundings(std::span<const std::byte> bytes, const Handle& f
     bytes = bytes.subspan(1);
     ::clearenv();
     if (bytes.empty()) return;
-    // One block for all entries: the environment keeps it for good, and an entry that is replaced later leaks nothing.
+    // One block for all entries: the environment keeps it for good, and an entry that is replaced
+    // later leaks nothing.
     char* entry = new char[bytes.size()];
     std::memcpy(entry, bytes.data(), bytes.size());
     for (std::size_t left = bytes.size(); left > 0;) {

@@ -43,8 +43,8 @@ inline bool lists(std::string_view names, std::string_view item) {
     return true;
 }
 
-/// The folders of the control group of this process that `controller` belongs to, and of its parents. `controller` is empty
-/// for version 2.
+/// The folders of the control group of this process that `controller` belongs to, and of its
+/// parents. `controller` is empty for version 2.
 inline std::vector<std::string> control_groups(std::string_view controller) {
     std::vector<std::string> folders;
     const std::string groups = small_file("/proc/self/cgroup");
@@ -59,7 +59,8 @@ inline std::vector<std::string> control_groups(std::string_view controller) {
         if (!lists(line.substr(first + 1, second - first - 1), controller)) continue;
         std::string folder = "/sys/fs/cgroup";
         if (!controller.empty()) folder.append("/").append(controller);
-        // In a container the path may be the host's and not exist here; the root then is the container's own.
+        // In a container the path may be the host's and not exist here; the root then is the
+        // container's own.
         const std::size_t root = folder.size();
         folder.append(line.substr(second + 1));
         for (;;) {

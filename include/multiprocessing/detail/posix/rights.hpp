@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file rights.hpp  What the calling thread may do, and what keeps it in: as far as another process cannot take it on.
+/// @file rights.hpp  What the calling thread may do, and what keeps it in: as far as another
+/// process cannot take it on.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
@@ -30,7 +31,8 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// What the kernel says about one thread, kept open: a file that is opened each time takes twice as long.
+/// What the kernel says about one thread, kept open: a file that is opened each time takes twice as
+/// long.
 class RightsFiles {
 public:
     /// As they are of the calling thread.
@@ -60,7 +62,8 @@ public:
             if (got <= 0) return got == 0;
             text.append(buffer, static_cast<std::size_t>(got));
             at += got;
-            // A file of the kernel's is given out line by line: what is shorter than this was the rest.
+            // A file of the kernel's is given out line by line: what is shorter than this was the
+            // rest.
             if (static_cast<std::size_t>(got) < sizeof buffer / 2) return true;
         }
     }
@@ -76,10 +79,11 @@ private:
     std::array<Handle, names.size()> files_;
 };
 
-/// Of the calling thread, as those of Linux are of threads, and a process that it starts inherits its own.
+/// Of the calling thread, as those of Linux are of threads, and a process that it starts inherits
+/// its own.
 ///
-/// What the kernel does not show is not seen: Landlock rules, for one. What could have changed though it cannot be read
-/// just now (no /proc, no descriptor left) counts as changed.
+/// What the kernel does not show is not seen: Landlock rules, for one. What could have changed
+/// though it cannot be read just now (no /proc, no descriptor left) counts as changed.
 class Rights {
 public:
     static Rights here(RightsFiles& files) {
@@ -128,13 +132,15 @@ private:
 
     Rights() { std::memset(&fixed_, 0, sizeof fixed_); }
 
-    /// Whether it is a status, and that thread's. (In another namespace of processes it has another number there.)
+    /// Whether it is a status, and that thread's. (In another namespace of processes it has another
+    /// number there.)
     static bool is_of(const std::string& status, long thread) {
         const std::size_t at = status.find("\nPid:\t");
         return at != std::string::npos && std::strtol(status.c_str() + at + 6, nullptr, 10) == thread;
     }
 
-    /// From the line that begins with `first` up to one that begins with `next`; nothing if either is missing.
+    /// From the line that begins with `first` up to one that begins with `next`; nothing if either
+    /// is missing.
     static std::string_view lines(std::string_view status, std::string_view first, std::string_view next) {
         const std::size_t begin = status.find(first);
         const std::size_t end = begin == status.npos ? status.npos : status.find(next, begin + 1);
@@ -145,7 +151,8 @@ private:
         return at == text.npos ? 0 : std::strtoull(text.data() + at + name.size(), nullptr, base);
     }
 
-    /// False if it is not as Linux writes it. Pieces, found by how they begin: line by line this took 9 us.
+    /// False if it is not as Linux writes it. Pieces, found by how they begin: line by line this
+    /// took 9 us.
     bool read_status(std::string_view status) {
         const std::string_view ids = lines(status, "\nUid:", "\nFDSize:");
         const std::string_view rights = lines(status, "\nCapInh:", "\nCpus_allowed:");
@@ -155,7 +162,8 @@ private:
             texts_ += piece;
         const bool can_add_filters = (number(rights, "\nCapPrm:", 16) >> CAP_SYS_ADMIN & 1) != 0;
         const bool is_root = ids.find("\t0\t") != ids.npos || ids.find("\t0\n") != ids.npos;
-        // Root's rights can be put down and taken up again. Whoever has neither can make a new namespace of users alone.
+        // Root's rights can be put down and taken up again. Whoever has neither can make a new
+        // namespace of users alone.
         can_change_namespaces_ = can_add_filters || is_root;
         // Before Linux 5.9 filters are not counted.
         if (number(rights, "\nSeccomp:", 10) != 0 && rights.find("\nSeccomp_filters:") == rights.npos &&
@@ -164,7 +172,8 @@ private:
         return true;
     }
 
-    /// The same without /proc: seven times as many calls, and the filters of system calls are not counted.
+    /// The same without /proc: seven times as many calls, and the filters of system calls are not
+    /// counted.
     void ask_for_status() {
         const auto add = [&](long value) { texts_ += std::to_string(value) + ' '; };
         uid_t users[3] = {};

@@ -29,7 +29,8 @@ namespace bound_early { // see exit (process.hpp)
 inline void (*const volatile fpurge)(std::FILE*) = &::__fpurge;
 }
 
-/// Whether a stream is one with stdio, and so has no buffer of its own: as long as nobody calls sync_with_stdio(false).
+/// Whether a stream is one with stdio, and so has no buffer of its own: as long as nobody calls
+/// sync_with_stdio(false).
 inline bool is_synchronised([[maybe_unused]] const std::ostream& stream) noexcept {
 #if defined(__GLIBCXX__)
     const std::streambuf* const buffer = stream.rdbuf();
@@ -42,12 +43,14 @@ inline bool is_synchronised([[maybe_unused]] const std::ostream& stream) noexcep
 inline void flush_standard_streams() noexcept {
     const auto flush = [](std::FILE* file, std::ostream& first, std::ostream* second) {
         // fflush(NULL) would wait for any FILE that another thread sits in: a reader of stdin, say.
-        // In a child that prints nothing this is all: what it calls beyond are pages that it would be the first to touch.
+        // In a child that prints nothing this is all: what it calls beyond are pages that it would
+        // be the first to touch.
         if (is_synchronised(first) && (!second || is_synchronised(*second)) && ::__fpending(file) == 0) return;
         if (::ftrylockfile(file) != 0) return;
         const BrokenPipeSignalHeld no_signal; // a reader that has gone is no reason to end a worker
         try {
-            // The buffers, not the streams: cerr is tied to cout, so cerr.flush() would wait for a stdout that is held.
+            // The buffers, not the streams: cerr is tied to cout, so cerr.flush() would wait for a
+            // stdout that is held.
             first.rdbuf()->pubsync();
             if (second) second->rdbuf()->pubsync();
         } catch (...) { // a buffer of the program's own: what it cannot write is not ours to report

@@ -64,8 +64,8 @@ public:
 
     void write_all(std::span<const std::byte> head, std::span<const std::byte> body,
                    const std::vector<Handle>& handles, Drain* drain) {
-        // A read ends behind the bytes that bring handles, so these tell to which head they belong; the body must not be
-        // sent along with them.
+        // A read ends behind the bytes that bring handles, so these tell to which head they belong;
+        // the body must not be sent along with them.
         for (std::size_t sent = 0; sent < handles.size(); sent += most_per_byte) {
             const std::size_t count = (std::min)(most_per_byte, handles.size() - sent);
             const bool last = sent + count == handles.size();

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file thread.hpp  POSIX twin: thread ids, and /proc for when a thread began and whether it is a zombie.
+/// @file thread.hpp  POSIX twin: thread ids, and /proc for when a thread began and whether it is a
+/// zombie.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
@@ -73,14 +74,16 @@ inline std::uint32_t number_in_link(const char* name) noexcept {
     return static_cast<std::uint32_t>(std::strtoul(slash ? slash + 1 : text, nullptr, 10));
 }
 
-/// Reads all of it anew: a process may be moved to another time namespace, and may mount another /proc.
+/// Reads all of it anew: a process may be moved to another time namespace, and may mount another
+/// /proc.
 inline IdView look_at_ids() noexcept {
     KnownIdSpace& known = known_id_space;
     const std::uint64_t last = known.copy_and_space.load(std::memory_order_acquire);
     const bool is_of_this_copy = last >> 32 == count_copies();
     std::uint32_t ids = hash_of_link("/proc/self/ns/pid");
     if (ids == 0) {
-        // No /proc. A copy whose parent has, seen from here, the pid that it had for itself is in the same pid namespace.
+        // No /proc. A copy whose parent has, seen from here, the pid that it had for itself is in
+        // the same pid namespace.
         if (!is_of_this_copy && (last == 0 || ::getppid() != known.pid.load(std::memory_order_relaxed)))
             return {0, IdView::Proc::none};
         const auto space = static_cast<IdSpace>(last);
@@ -97,7 +100,8 @@ inline IdView look_at_ids() noexcept {
             known.proc_device.store(device, std::memory_order_release);
         }
     } else if (device != 0 && device == known.proc_device.load(std::memory_order_acquire)) {
-        // In a pid namespace of its own, with the /proc of the one before: there are the ids that the others know.
+        // In a pid namespace of its own, with the /proc of the one before: there are the ids that
+        // the others know.
         view.proc = IdView::Proc::ancestor;
         ids = known.proc_ids.load(std::memory_order_relaxed);
     }
@@ -166,8 +170,8 @@ inline std::optional<ThreadStatus> status_of_thread(std::uint32_t id) noexcept {
     ::close(file);
     if (got <= 0) return std::nullopt;
     text[got] = '\0';
-    // "12 (name) S 1 2 ...": the name may hold anything, so count from its end: state is the first field, start time the
-    // twentieth.
+    // "12 (name) S 1 2 ...": the name may hold anything, so count from its end: state is the first
+    // field, start time the twentieth.
     const char* at = std::strrchr(text, ')');
     if (!at || at[1] != ' ') return std::nullopt;
     ThreadStatus status{at[2], 0};
@@ -181,7 +185,8 @@ inline std::optional<ThreadStatus> status_of_thread(std::uint32_t id) noexcept {
     return status;
 }
 
-// A name: id, id space, and when it began: 0 is unknown, else the ticks, which come again after 46 hours.
+// A name: id, id space, and when it began: 0 is unknown, else the ticks, which come again after 46
+// hours.
 inline constexpr unsigned bits_of_id = 22; // the kernel's PID_MAX_LIMIT
 inline constexpr unsigned bits_of_id_space = 17;
 inline constexpr unsigned bits_of_beginning = 24;
@@ -222,7 +227,8 @@ inline ThreadName name_of_this_thread() noexcept {
 
 inline bool lives(ThreadName name) noexcept {
     const IdView view = look_at_ids();
-    // Here its id means another thread, or none, and so does the time at which it began; or nobody knows.
+    // Here its id means another thread, or none, and so does the time at which it began; or nobody
+    // knows.
     if (view.space == 0 || id_space_of(name) != view.space) return true;
     const std::uint32_t id = id_of(name);
     if (view.proc != IdView::Proc::none) {
@@ -230,7 +236,8 @@ inline bool lives(ThreadName name) noexcept {
             return status->state != 'Z' && status->state != 'X' &&
                    (!is_complete(name) || beginning_of(*status) == beginning_of(name));
         }
-        // By these ids only /proc can be asked. Of a thread that has been reaped it says that there is none.
+        // By these ids only /proc can be asked. Of a thread that has been reaped it says that there
+        // is none.
         if (view.proc == IdView::Proc::ancestor) {
             char text[32];
             std::snprintf(text, sizeof text, "/proc/%u/stat", id);

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file wait.hpp  POSIX twin: ppoll, and pselect where the limit of descriptors was lowered beneath what is waited for.
+/// @file wait.hpp  POSIX twin: ppoll, and pselect where the limit of descriptors was lowered
+/// beneath what is waited for.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -20,8 +21,9 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// As ppoll() for POLLIN, of which the system demands that there be no more handles than the process may have descriptors.
-/// A program that lowers that limit keeps those that it has. Counts those that are ready.
+/// As ppoll() for POLLIN, of which the system demands that there be no more handles than the
+/// process may have descriptors. A program that lowers that limit keeps those that it has. Counts
+/// those that are ready.
 inline int select_instead(std::span<pollfd> waited, const timespec* left) {
     constexpr std::size_t word_bits = sizeof(unsigned long) * CHAR_BIT;
     const int most = std::max_element(waited.begin(), waited.end(), [](const pollfd& a, const pollfd& b) {

@@ -36,9 +36,9 @@ inline Ending ending_of(int status, const rusage& used) {
             duration(used.ru_utime), duration(used.ru_stime)};
 }
 
-/// A child that is watched by a thread, as the system has no pidfds: an old kernel, a container whose seccomp filter
-/// refuses them, valgrind. A pipe that the child holds would say less: its own children may hold that as well, and it is
-/// closed by exec.
+/// A child that is watched by a thread, as the system has no pidfds: an old kernel, a container
+/// whose seccomp filter refuses them, valgrind. A pipe that the child holds would say less: its own
+/// children may hold that as well, and it is closed by exec.
 class WatchedChild {
 public:
     explicit WatchedChild(int pid) : pid_(pid), sentinel_(::eventfd(0, EFD_CLOEXEC)) {
@@ -66,7 +66,8 @@ public:
         return ending_;
     }
 
-    /// False if there is no such process any more. The pid is its own, as it is waited for under the mutex.
+    /// False if there is no such process any more. The pid is its own, as it is waited for under
+    /// the mutex.
     bool send(int signal) {
         std::lock_guard lock{mutex_};
         return !ending_ && ::kill(pid_, signal) == 0;
@@ -89,7 +90,8 @@ private:
         long got;
         while ((got = ::syscall(SYS_wait4, pid_, &status, 0, &used)) < 0 && errno == EINTR) {}
         if (!lock.owns_lock()) lock.lock();
-        // Somebody else may have waited for it, or SIGCHLD is ignored: then nobody knows how it ended.
+        // Somebody else may have waited for it, or SIGCHLD is ignored: then nobody knows how it
+        // ended.
         ending_ = got == pid_ ? ending_of(status, used) : Ending{};
         lock.unlock();
         const std::uint64_t one = 1;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file ends.hpp  What the two ends of a ring have in shared memory, each on cache lines of its own.
+/// @file ends.hpp  What the two ends of a ring have in shared memory, each on cache lines of its
+/// own.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>

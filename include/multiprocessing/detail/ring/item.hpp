@@ -89,15 +89,16 @@ private:
 template <class T>
 inline constexpr bool is_copied_whole = is_bitwise<T> && std::is_default_constructible_v<T>;
 
-/// Puts the value. Where one memcpy carries it, that goes straight into the ring; else it is made bytes of first, as code of
-/// the user's may not run under the lock.
+/// Puts the value. Where one memcpy carries it, that goes straight into the ring; else it is made
+/// bytes of first, as code of the user's may not run under the lock.
 template <class T>
 RingResult put_item(Ring& ring, Space& space, const T& value, const Deadline& deadline) {
     const auto put = [&](const void* data, std::size_t size) {
         return ring.put(
             space, size,
             [&](std::byte* to, std::uint64_t from, std::size_t count) {
-                // Of a memcpy of a known size g++ makes `rep movs`, which takes twice the time of a call for 1 KiB.
+                // Of a memcpy of a known size g++ makes `rep movs`, which takes twice the time of a
+                // call for 1 KiB.
                 if (count) std::memmove(to, static_cast<const std::byte*>(data) + from, count);
             },
             deadline);
@@ -115,8 +116,8 @@ RingResult put_item(Ring& ring, Space& space, const T& value, const Deadline& de
     }
 }
 
-/// Takes one into `place`, a T that is written over or an empty optional, which is set if the result is `done`. What the bytes
-/// become is made without the lock, unless that is one memcpy.
+/// Takes one into `place`, a T that is written over or an empty optional, which is set if the
+/// result is `done`. What the bytes become is made without the lock, unless that is one memcpy.
 template <class T, class Place>
 RingResult take_item(Ring& ring, Space& space, Place& place, const Deadline& deadline) {
     constexpr bool fresh = !std::is_same_v<Place, T>;

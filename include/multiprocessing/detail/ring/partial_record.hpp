@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file partial_record.hpp  How much there is of a large record that is still being put: who takes it begins to copy meanwhile.
+/// @file partial_record.hpp  How much there is of a large record that is still being put: who takes
+/// it begins to copy meanwhile.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -9,12 +10,14 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Lies in the Space; all zero is none. So a large record crosses in the time of one copy and not of two.
+/// Lies in the Space; all zero is none. So a large record crosses in the time of one copy and not
+/// of two.
 ///
-/// Each attempt to put one has a number, the stamp, which also stands in the record's head. **What a kill can do.** A draft
-/// whose writer died stays as it is. Whoever follows it waits, as he would wait for any record; and when one comes he sees by
-/// the stamp whether it is the one he has copied from. If not, he throws away what he has, and begins anew. Whoever sweeps up
-/// behind the dead one drops the draft first.
+/// Each attempt to put one has a number, the stamp, which also stands in the record's head. **What
+/// a kill can do.** A draft whose writer died stays as it is. Whoever follows it waits, as he would
+/// wait for any record; and when one comes he sees by the stamp whether it is the one he has copied
+/// from. If not, he throws away what he has, and begins anew. Whoever sweeps up behind the dead one
+/// drops the draft first.
 class Draft {
 public:
     /// Smaller records are put at once.
@@ -27,15 +30,17 @@ public:
         std::uint64_t bytes; ///< Written so far, and not 0 where there is a draft.
     };
 
-    /// By the holder of the putting end: record number `record` is about to be written. Returns its stamp.
+    /// By the holder of the putting end: record number `record` is about to be written. Returns its
+    /// stamp.
     std::uint64_t begin(std::uint64_t record) noexcept {
         const std::uint64_t stamp = next_stamp();
         written_.store(stamped(stamp, 0), std::memory_order_relaxed);
         record_.store(record + 1, std::memory_order_release); // who sees it sees the new stamp
         return stamp;
     }
-    /// By who has found the writer dead, before anything that it had taken is given to others: nobody follows it any more. Who
-    /// has read a head since, and then still sees the draft, has read the right one.
+    /// By who has found the writer dead, before anything that it had taken is given to others:
+    /// nobody follows it any more. Who has read a head since, and then still sees the draft, has
+    /// read the right one.
     void drop() noexcept { written_.exchange(stamped(next_stamp(), 0), std::memory_order_seq_cst); }
     /// So many bytes are there.
     void grow(std::uint64_t stamp, std::uint64_t bytes) noexcept {
@@ -51,7 +56,8 @@ public:
         return is_same ? Seen{stamp_of(written), bytes_of(written)} : Seen{0, 0};
     }
 
-    /// A record's head: how many bytes it has, and the stamp of the attempt that put it, 0 for those put at once.
+    /// A record's head: how many bytes it has, and the stamp of the attempt that put it, 0 for
+    /// those put at once.
     static constexpr std::uint64_t stamped(std::uint64_t stamp, std::uint64_t bytes) noexcept {
         return stamp << shift | bytes;
     }

@@ -15,8 +15,9 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Lies in the Space, on lines that the putting end writes, and only when it goes to another place. A record is its head and
-/// its bytes; behind the last one of a segment stands a sentinel that says where it goes on.
+/// Lies in the Space, on lines that the putting end writes, and only when it goes to another place.
+/// A record is its head and its bytes; behind the last one of a segment stands a sentinel that says
+/// where it goes on.
 ///
 /// All of this is for the holder of the putting end, but for what says otherwise.
 class alignas(64) RecordStore {
@@ -34,8 +35,9 @@ public:
     static constexpr std::uint64_t length_of(std::uint64_t bytes) {
         return head_bytes + (bytes + head_bytes - 1) / head_bytes * head_bytes;
     }
-    /// What stands before the bytes of a record: how many they are, stamped. By anybody who knows that there is one.
-    /// Acquire: what is looked at afterwards, the draft, is no older than the head, whoever has written that.
+    /// What stands before the bytes of a record: how many they are, stamped. By anybody who knows
+    /// that there is one. Acquire: what is looked at afterwards, the draft, is no older than the
+    /// head, whoever has written that.
     static std::uint64_t head_at(Space& space, const RingCursor& at) {
         return std::atomic_ref(space.known<std::uint64_t>(at.segment + at.offset))
             .load(std::memory_order_acquire);
@@ -56,7 +58,8 @@ public:
         return at.segment && at.offset + length <= end_of(space, at, taken);
     }
 
-    /// Where record number `produced`, of `length`, is to be written; `at` is where the last one ends. Nothing is published yet.
+    /// Where record number `produced`, of `length`, is to be written; `at` is where the last one
+    /// ends. Nothing is published yet.
     RingCursor place_for(Space& space, const RingCursor& at, std::uint64_t produced, std::uint64_t length,
                          const Count& taken) {
         space.catch_up();
@@ -64,10 +67,12 @@ public:
         if (fits(space, at, length, taken)) return at;
         const std::uint64_t consumed = taken.load(std::memory_order_acquire);
         RingCursor next{at.segment, SegmentChain::first_record};
-        // Where all was taken it begins anew in the same segment, which is the warmest memory there is. The next record is
-        // found by the marker, so nothing may be written over that until it has been read.
+        // Where all was taken it begins anew in the same segment, which is the warmest memory there
+        // is. The next record is found by the marker, so nothing may be written over that until it
+        // has been read.
         if (at.segment && consumed == produced && next.offset + length <= at.offset) {
-            // Killed before it is complete: it is no marker, and nobody has begun anew. Any older one was read long ago.
+            // Killed before it is complete: it is no marker, and nobody has begun anew. Any older
+            // one was read long ago.
             marker_.segment = 0;
             in_this_order();
             marker_.offset = at.offset;
@@ -77,8 +82,9 @@ public:
             set_head(space, at, rewind);
         } else {
             next.segment = chain_.extend(space, maker_, at.segment, produced, length + head_bytes, consumed);
-            // At an unread marker it has to stay; who comes there a second time takes it for a jump.
-            // (One whose record was never put was left by a writer that died: nobody looks for it.)
+            // At an unread marker it has to stay; who comes there a second time takes it for a
+            // jump. (One whose record was never put was left by a writer that died: nobody looks
+            // for it.)
             const bool at_marker =
                 marker_.segment == at.segment && marker_.offset == at.offset && marker_.count != produced;
             if (at.segment && !at_marker) set_head(space, at, jump);
@@ -86,8 +92,8 @@ public:
         return next;
     }
 
-    /// By the holder of the taking end: whether the next record, number `consumed`, is in another place than `at`, behind the
-    /// last one; sets that.
+    /// By the holder of the taking end: whether the next record, number `consumed`, is in another
+    /// place than `at`, behind the last one; sets that.
     bool find(Space& space, RingCursor& at, std::uint64_t consumed) const {
         space.catch_up();
         if (!at.segment) at = {chain_.oldest(), SegmentChain::first_record};

@@ -19,7 +19,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// `unheard`, of put() alone: it is done, but who has said that he sleeps at the other end does not. He may be dead.
+/// `unheard`, of put() alone: it is done, but who has said that he sleeps at the other end does
+/// not. He may be dead.
 enum class RingResult { done, unheard, timed_out, shut_down };
 
 /// Nothing but the deadline ends a wait.
@@ -27,23 +28,26 @@ struct Never {
     bool operator()() const noexcept { return false; }
 };
 
-/// Lies in the Space; all zero is an empty one without limit. One recovering lock per end; in between, one writer and one
-/// reader at a time, who share nothing but two counts; and of a large record, how much of it is there (see Draft).
+/// Lies in the Space; all zero is an empty one without limit. One recovering lock per end; in
+/// between, one writer and one reader at a time, who share nothing but two counts; and of a large
+/// record, how much of it is there (see Draft).
 ///
-/// **What a kill can do.** An end's cursor is kept twice, and the count says which of the two is valid: the one for count n
-/// is at n % 2. So a record is put by one store of `produced`, when it and the cursor behind it have been written; taken
-/// by one store of `consumed`, when it has been copied out. Killed before the store: nothing happened, and the next at that
-/// end writes over it or takes the same record. Killed after it: it is put, or gone with who took it. There is nothing to
-/// repair but memory (see SegmentChain), and the number of records can never be wrong.
+/// **What a kill can do.** An end's cursor is kept twice, and the count says which of the two is
+/// valid: the one for count n is at n % 2. So a record is put by one store of `produced`, when it
+/// and the cursor behind it have been written; taken by one store of `consumed`, when it has been
+/// copied out. Killed before the store: nothing happened, and the next at that end writes over it
+/// or takes the same record. Killed after it: it is put, or gone with who took it. There is nothing
+/// to repair but memory (see SegmentChain), and the number of records can never be wrong.
 class Ring {
 public:
-    /// Once, when it is made, by `maker`. `limit`: the most records at a time; 0 for any number. `name`: what an earlier ring
-    /// of the same maker has left by end(); or 0.
+    /// Once, when it is made, by `maker`. `limit`: the most records at a time; 0 for any number.
+    /// `name`: what an earlier ring of the same maker has left by end(); or 0.
     void open(Incarnation maker, std::uint64_t limit, Incarnation name = 0) noexcept {
         limit_ = limit;
         store_.open(maker, name);
     }
-    /// Once, when it is made: who puts waits while so many bytes of memory, or more, hold what has not been taken.
+    /// Once, when it is made: who puts waits while so many bytes of memory, or more, hold what has
+    /// not been taken.
     void limit_bytes(std::uint64_t most) noexcept { most_bytes_ = most; }
     /// Nobody uses it any more. Returns the name that its memory had; 0 if it had none.
     Incarnation end(Space& space) noexcept {
@@ -67,7 +71,8 @@ public:
     bool full() const noexcept { return limit_ && size() >= limit_; }
     bool is_shut_down() const noexcept { return shut_down_.load(std::memory_order_seq_cst) != 0; }
 
-    /// For who waits elsewhere than here: what is put before this is in size(), who puts afterwards sees what the caller wrote.
+    /// For who waits elsewhere than here: what is put before this is in size(), who puts afterwards
+    /// sees what the caller wrote.
     void meet_producers() noexcept { producers_.lock.touch(); }
     /// Whoever waits asks `is_over()` again.
     void stir(const platform::Parking& parking) noexcept {
@@ -75,17 +80,19 @@ public:
         post(parking, output_.place);
     }
 
-    /// Puts a record of `bytes`: calls `fill(std::byte* to, from, count)` under the lock, once or for each part, which writes
-    /// `count` bytes of it, from number `from` on, and **must not** throw. Waits while it is full, but no longer than until
-    /// `is_over()`, then it has timed out; `beyond`: as if it had no limit of bytes.
-    /// Throws `std::system_error` if there is no memory; then nothing was put.
+    /// Puts a record of `bytes`: calls `fill(std::byte* to, from, count)` under the lock, once or
+    /// for each part, which writes `count` bytes of it, from number `from` on, and **must not**
+    /// throw. Waits while it is full, but no longer than until `is_over()`, then it has timed out;
+    /// `beyond`: as if it had no limit of bytes. Throws `std::system_error` if there is no memory;
+    /// then nothing was put.
     template <class Fill, class IsOver = Never>
     RingResult put(Space& space, std::uint64_t bytes, Fill&& fill, const Deadline& deadline,
                    const IsOver& is_over = {}, bool beyond = false) {
         const platform::Parking& parking = space.parking();
         bool is_heard = true;
         {
-            // A process may be stopped while it holds the lock: then nothing but the deadline ends the wait.
+            // A process may be stopped while it holds the lock: then nothing but the deadline ends
+            // the wait.
             RecoveringLockGuard turn{producers_.lock, parking, deadline};
             if (!turn.is_mine() && ((full() && !is_shut_down()) || !turn.try_longer()))
                 return is_shut_down() ? RingResult::shut_down : RingResult::timed_out;
@@ -106,10 +113,12 @@ public:
         return is_heard ? RingResult::done : RingResult::unheard;
     }
 
-    /// Takes a record: calls `sink.begin(bytes)` under the lock, and `sink.add(std::span<const std::byte>)`, once or for each
-    /// part; a part is a multiple of `sink.grain` bytes, but for the last. It may be one in the making that never comes, so
-    /// begin() may be called again, and only the result says that there is a record. If the sink throws the record stays.
-    /// Waits while it is empty. What was put before a shutdown is taken first.
+    /// Takes a record: calls `sink.begin(bytes)` under the lock, and
+    /// `sink.add(std::span<const std::byte>)`, once or for each part; a part is a multiple of
+    /// `sink.grain` bytes, but for the last. It may be one in the making that never comes, so
+    /// begin() may be called again, and only the result says that there is a record. If the sink
+    /// throws the record stays. Waits while it is empty. What was put before a shutdown is taken
+    /// first.
     template <class Sink>
     RingResult take(Space& space, Sink&& sink, const Deadline& deadline) {
         RecoveringLockGuard turn{consumers_.lock, space.parking(), deadline};
@@ -118,7 +127,8 @@ public:
         for (std::uint64_t stamp = 0; consumers_.seen == consumed;) {
             const std::uint64_t given_up = std::exchange(stamp, 0);
             const auto is_drafted = [&] {
-                // Who has a deadline follows nothing: he would copy the same again each time, and be late.
+                // Who has a deadline follows nothing: he would copy the same again each time, and
+                // be late.
                 stamp = deadline.never() ? input_.draft.look(consumed).stamp : 0;
                 return stamp != 0 && stamp != given_up;
             };
@@ -139,8 +149,9 @@ public:
 
     class Taking;
 
-    /// Takes one in two steps: the record is in `taking`, which is an empty one before. Waits no longer than until `is_over()`,
-    /// nor longer than `most_idle` slices in which nobody put anything.
+    /// Takes one in two steps: the record is in `taking`, which is an empty one before. Waits no
+    /// longer than until `is_over()`, nor longer than `most_idle` slices in which nobody put
+    /// anything.
     template <class IsOver = Never>
     RingResult begin_take(Space& space, Taking& taking, const Deadline& deadline, const IsOver& is_over = {},
                           int most_idle = any_number) {
@@ -182,7 +193,8 @@ public:
         return wait(parking, all_done_, deadline, [this] { return all_done(); });
     }
 
-    /// A record that is being taken, by who holds the lock of the taking end. If it is not committed, it stays.
+    /// A record that is being taken, by who holds the lock of the taking end. If it is not
+    /// committed, it stays.
     class Taking {
     public:
         /// Where it lies, until it is committed.
@@ -216,7 +228,8 @@ public:
 private:
     bool is_limited() const noexcept { return limit_ != 0 || most_bytes_ != 0; }
 
-    /// There is something to take for one who did not get the taking end in time: whether he has it after all.
+    /// There is something to take for one who did not get the taking end in time: whether he has it
+    /// after all.
     bool insists(RecoveringLockGuard& turn) { return (size() > 0 || is_shut_down()) && turn.try_longer(); }
     /// What has become of one who does not have it.
     RingResult missed() const {
@@ -254,7 +267,8 @@ private:
         for (std::uint64_t done = 0; done < bytes;) {
             const std::uint64_t part = (std::min)(Draft::part_bytes, bytes - done);
             fill(to + done, done, static_cast<std::size_t>(part));
-            // Killed here, or after: who follows waits, until a head with another stamp shows that this is void.
+            // Killed here, or after: who follows waits, until a head with another stamp shows that
+            // this is void.
             input_.draft.grow(stamp, done += part);
             producers_.lock.touch(); // see post_if_waited(); who is woken does not want the lock
             is_heard = post_if_waited(space.parking(), input_.place) && is_heard;
@@ -273,8 +287,8 @@ private:
         if (is_limited()) post_if_waited(space.parking(), output_.place);
     }
 
-    /// Takes the record that is being put, part by part as it comes, in the attempt of that stamp. False if that was not to be:
-    /// its writer died, or the ring was shut down.
+    /// Takes the record that is being put, part by part as it comes, in the attempt of that stamp.
+    /// False if that was not to be: its writer died, or the ring was shut down.
     template <class Sink>
     __attribute__((noinline)) bool follow(Space& space, RecoveringLockGuard& turn, std::uint64_t consumed,
                                           std::uint64_t stamp, Sink& sink) {
@@ -307,7 +321,8 @@ private:
             wait(space.parking(), input_.place, Deadline{}, ready, [&] { producers_.lock.touch(); });
             if (is_shut_down()) return false;
         }
-        // Now it cannot change any more. The one that was begun may have died, and this be another in its place.
+        // Now it cannot change any more. The one that was begun may have died, and this be another
+        // in its place.
         RingCursor there = consumers_.at[consumed % 2];
         store_.find(space, there, consumed);
         if (there != at || RecordStore::head_at(space, there) != head) return false;
@@ -333,8 +348,8 @@ private:
         store_.sweep(space, producers_.at[input_.count.load(std::memory_order_relaxed) % 2].segment);
     }
 
-    /// By the holder of the putting end: whether another segment is needed for a record of `length`, and those in use hold
-    /// too much that has not been taken.
+    /// By the holder of the putting end: whether another segment is needed for a record of
+    /// `length`, and those in use hold too much that has not been taken.
     bool is_too_much(Space& space, std::uint64_t produced, std::uint64_t length) {
         const RingCursor at = producers_.at[produced % 2];
         if (!at.segment || producers_.seen == produced || store_.fits(space, at, length, output_.count))
@@ -377,7 +392,8 @@ private:
         return after_shutdown(space, consumed, deadline);
     }
 
-    /// A process that was putting when the ring was shut down has finished when the lock has been ours; or is stopped there.
+    /// A process that was putting when the ring was shut down has finished when the lock has been
+    /// ours; or is stopped there.
     __attribute__((noinline)) RingResult after_shutdown(Space& space, std::uint64_t consumed,
                                                         const Deadline& deadline) {
         {
@@ -399,8 +415,8 @@ private:
     RingEnd consumers_;
     RingCount output_;  // by consumers, for producers
     RecordStore store_; // of the putting end
-    // Read at each record by both, and hardly ever written. A line of these together with one that an end writes at each
-    // record made a message cost 75 ns instead of 22.
+    // Read at each record by both, and hardly ever written. A line of these together with one that
+    // an end writes at each record made a message cost 75 ns instead of 22.
     alignas(64) std::uint64_t limit_ = 0;
     std::uint64_t most_bytes_ = 0;
     std::atomic<std::uint32_t> shut_down_{0};

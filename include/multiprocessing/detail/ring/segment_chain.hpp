@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file segment_chain.hpp  The memory of a ring: segments in a row, filled once, used again when they are drained.
+/// @file segment_chain.hpp  The memory of a ring: segments in a row, filled once, used again when
+/// they are drained.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/space/memory_check.hpp>
@@ -15,7 +16,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// A kill finds the steps of a process done in the order in which they are written: so they have to be by the compiler, too.
+/// A kill finds the steps of a process done in the order in which they are written: so they have to
+/// be by the compiler, too.
 inline void in_this_order() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
 /// The head of a segment; records follow.
@@ -25,14 +27,17 @@ struct Segment {
     std::uint64_t last;  ///< Number of the last record in it, as soon as there is a next.
 };
 
-/// Lies in the Space; all zero is one without memory. Only for whoever holds the lock of the ring's putting end.
+/// Lies in the Space; all zero is one without memory. Only for whoever holds the lock of the ring's
+/// putting end.
 ///
-/// The extents bear a name of the ring's own as their owner, never that of a process: whoever dies, its items stay. The name
-/// counts as a descendant of the process that made the ring; so what is left when that has died with all its descendants, who
-/// alone can have a handle, goes the way of their memory.
+/// The extents bear a name of the ring's own as their owner, never that of a process: whoever dies,
+/// its items stay. The name counts as a descendant of the process that made the ring; so what is
+/// left when that has died with all its descendants, who alone can have a handle, goes the way of
+/// their memory.
 ///
-/// What is reachable from the oldest segment is in use. A kill between taking memory and linking it, or between unlinking it
-/// and giving it back, leaves extents that are not: sweep() finds them, after each death of a holder of the lock.
+/// What is reachable from the oldest segment is in use. A kill between taking memory and linking
+/// it, or between unlinking it and giving it back, leaves extents that are not: sweep() finds them,
+/// after each death of a holder of the lock.
 class SegmentChain {
 public:
     /// Where the first record of a segment is. Its payload then begins at a cache line.
@@ -55,8 +60,9 @@ public:
         return all - (std::min)(all, drained);
     }
 
-    /// Appends a segment with room for `needed` bytes of records behind `tail` (0: as the first), whose last record is number
-    /// `last`. Of the records `consumed` have been taken. Throws `std::system_error` if there is no memory.
+    /// Appends a segment with room for `needed` bytes of records behind `tail` (0: as the first),
+    /// whose last record is number `last`. Of the records `consumed` have been taken. Throws
+    /// `std::system_error` if there is no memory.
     Position extend(Space& space, Incarnation maker, Position tail, std::uint64_t last, std::uint64_t needed,
                     std::uint64_t consumed) {
         const std::uint64_t bytes = length_for(first_record + needed);
@@ -66,7 +72,8 @@ public:
         segment.next = 0;
         segment.last = 0;
         in_this_order();
-        // Killed before it is linked: it is swept up. After: whoever puts next goes on in the tail, and sweeps, too.
+        // Killed before it is linked: it is swept up. After: whoever puts next goes on in the tail,
+        // and sweeps, too.
         if (tail) {
             space.at<Segment>(tail).last = last;
             space.at<Segment>(tail).next = fresh;
@@ -77,7 +84,8 @@ public:
         return fresh;
     }
 
-    /// Gives back drained segments, but for a few that stay warm: a fresh page costs a hundred times its copy.
+    /// Gives back drained segments, but for a few that stay warm: a fresh page costs a hundred
+    /// times its copy.
     void trim(Space& space, Position tail, std::uint64_t consumed) {
         std::uint64_t spare = 0;
         std::uint64_t bytes = 0;
@@ -95,7 +103,8 @@ public:
         }
     }
 
-    /// All records have been taken: large memory that is kept for the next ones goes back, but for the extents themselves.
+    /// All records have been taken: large memory that is kept for the next ones goes back, but for
+    /// the extents themselves.
     void discard_content(Space& space, Position tail) noexcept {
         const std::uint64_t bytes = space.at<Segment>(tail).bytes;
         if (bytes <= most_bytes_kept || discarded_) return;
@@ -107,15 +116,16 @@ public:
         if (discarded_) discarded_ = false;
     }
 
-    /// Gives back what is not reachable: somebody has died with the lock. The records end in `tail`. Takes no memory, as whoever
-    /// finds the dead one may have none.
+    /// Gives back what is not reachable: somebody has died with the lock. The records end in
+    /// `tail`. Takes no memory, as whoever finds the dead one may have none.
     void sweep(Space& space, Position tail) noexcept {
         if (tail) {
             space.at<Segment>(tail).next = 0;
         } else {
             oldest_ = 0;
         }
-        // Marks differ from those of earlier sweeps: killed anywhere in here, the next one begins anew.
+        // Marks differ from those of earlier sweeps: killed anywhere in here, the next one begins
+        // anew.
         const std::uint32_t mark = ++sweeps_;
         std::uint32_t count = 0;
         std::uint64_t bytes = 0;
@@ -133,9 +143,9 @@ public:
 
     /// Once, when the ring is made: the name that its extents will bear, if there is one already.
     void open(Incarnation name) noexcept { name_ = name; }
-    /// Nobody uses the ring any more. `is_whole`: all that it has is in the chain, as nobody died with the lock; else all
-    /// extents there are have to be looked at, and that for each of many rings. Returns the name, which is free to be used
-    /// again.
+    /// Nobody uses the ring any more. `is_whole`: all that it has is in the chain, as nobody died
+    /// with the lock; else all extents there are have to be looked at, and that for each of many
+    /// rings. Returns the name, which is free to be used again.
     Incarnation end(Space& space, bool is_whole) noexcept {
         if (is_whole) {
             for (Position at = std::exchange(oldest_, 0); at;) {
@@ -162,7 +172,8 @@ private:
         return (bytes + grain - 1) / grain * grain;
     }
 
-    /// Calls `look(segment)` for those, from the oldest on, that nobody will look into again: a later one has been read from.
+    /// Calls `look(segment)` for those, from the oldest on, that nobody will look into again: a
+    /// later one has been read from.
     template <class Look>
     void for_each_drained(Space& space, Position tail, std::uint64_t consumed, Look look) const {
         for (Position at = oldest_; at && at != tail;) {
@@ -173,7 +184,8 @@ private:
         }
     }
 
-    /// Takes the drained segment of about that size that was in use last out of the chain; 0 if there is none.
+    /// Takes the drained segment of about that size that was in use last out of the chain; 0 if
+    /// there is none.
     Position reuse(Space& space, Position tail, std::uint64_t bytes, std::uint64_t consumed) {
         Position* link = &oldest_;
         Position* found = nullptr;

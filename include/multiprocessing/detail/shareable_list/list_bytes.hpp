@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file list_bytes.hpp  The bytes of a ShareableList, as CPython lays them out; read with suspicion.
+/// @file list_bytes.hpp  The bytes of a ShareableList, as CPython lays them out; read with
+/// suspicion.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/shareable_value.hpp>
@@ -29,8 +30,9 @@ namespace multiprocessing::inline v1::detail {
 ///     8(N+2) + data   N formats of 8 bytes: what Python's `struct` calls the value's type
 ///     ... + 8N        N codes of 1 byte: what becomes of what `struct` reads
 ///
-/// Whoever has the memory can write anything there at any time. So the number of values and the size of the data are
-/// kept here once they were checked, and whatever else is read is checked before it is used.
+/// Whoever has the memory can write anything there at any time. So the number of values and the
+/// size of the data are kept here once they were checked, and whatever else is read is checked
+/// before it is used.
 class ShareableLayout {
 public:
     using Value = shared_memory::ShareableValue;
@@ -58,8 +60,8 @@ public:
         data_bytes_ = static_cast<std::size_t>(before);
     }
 
-    /// How many bytes a list of these values takes. Throws `std::invalid_argument` if a text or bytes are too large, or end in
-    /// a zero byte.
+    /// How many bytes a list of these values takes. Throws `std::invalid_argument` if a text or
+    /// bytes are too large, or end in a zero byte.
     static std::size_t bytes_for(const std::vector<Value>& values) {
         std::size_t bytes = 2 * word;
         for (const Value& value : values) bytes += slot_bytes_for(value) + 2 * word + 1;
@@ -117,8 +119,8 @@ public:
                 format + "' and code " + std::to_string(code));
     }
 
-    /// Replaces value `i`, which exists. Throws `std::invalid_argument` if it has more bytes than there are for it, or ends
-    /// in a zero byte.
+    /// Replaces value `i`, which exists. Throws `std::invalid_argument` if it has more bytes than
+    /// there are for it, or ends in a zero byte.
     void write(std::size_t i, const Value& value) const {
         const std::span<std::byte> slot = this->slot(i);
         if (const auto* integer = std::get_if<std::int64_t>(&value)) {
@@ -157,8 +159,8 @@ private:
             "multiprocessing: this shared memory holds no ShareableList, or a damaged one: " + why);
     }
 
-    /// The size of a text or of bytes that come back as they are: the layout knows no length, and all zeros at the end are
-    /// taken for what fills the slot up.
+    /// The size of a text or of bytes that come back as they are: the layout knows no length, and
+    /// all zeros at the end are taken for what fills the slot up.
     static std::size_t checked(std::span<const std::byte> bytes) {
         if (bytes.empty() || bytes.back() != std::byte{0}) return bytes.size();
         throw std::invalid_argument(
@@ -167,8 +169,8 @@ private:
             "CPython fills its values up with zeros: append another byte, or use a SharedMemory");
     }
 
-    /// At least one byte more than is needed, as CPython has it; but for text CPython counts characters, and cuts it
-    /// where they have several bytes.
+    /// At least one byte more than is needed, as CPython has it; but for text CPython counts
+    /// characters, and cuts it where they have several bytes.
     static std::size_t slot_bytes_for(const Value& value) {
         std::size_t size = 0;
         if (const auto* text = std::get_if<std::string>(&value))

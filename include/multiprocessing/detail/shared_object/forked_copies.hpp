@@ -1,11 +1,13 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file forked_copies.hpp  The copies of this process that the program's own fork() makes, and what is kept for them.
+/// @file forked_copies.hpp  The copies of this process that the program's own fork() makes, and
+/// what is kept for them.
 ///
-/// Such a copy goes on using the locks, queues and values that were made before it, and may pass them on. It joins the
-/// tree under a name of its own, which its original draws for it. What its original lets go of afterwards stays in memory
-/// until the copy and all that descends from it have gone, which a pipe tells. A handle that was not used yet is given
-/// its object before the fork, so that both sides have the same one.
+/// Such a copy goes on using the locks, queues and values that were made before it, and may pass
+/// them on. It joins the tree under a name of its own, which its original draws for it. What its
+/// original lets go of afterwards stays in memory until the copy and all that descends from it have
+/// gone, which a pipe tells. A handle that was not used yet is given its object before the fork, so
+/// that both sides have the same one.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/of_this_copy.hpp>
@@ -27,8 +29,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Before the first child or copy, in the main process: opens what all its descendants hold, so that the janitor knows when
-/// the last of them has gone. Holding ThisProcess's mutex.
+/// Before the first child or copy, in the main process: opens what all its descendants hold, so
+/// that the janitor knows when the last of them has gone. Holding ThisProcess's mutex.
 inline void hold_tree(ThisProcess& me) {
     if constexpr (platform::names_outlive_processes) {
         if (me.parent || !me.alive.empty()) return;
@@ -89,7 +91,8 @@ public:
         delete object;
     }
 
-    /// Forgets the copies that have gone, and destroys what was kept for them alone. Looks at most every 10 ms.
+    /// Forgets the copies that have gone, and destroys what was kept for them alone. Looks at most
+    /// every 10 ms.
     void collect() noexcept {
         if (newest_living_.load(std::memory_order_relaxed) == 0) return;
         Copied* unneeded = nullptr;
@@ -189,7 +192,8 @@ private:
         return true;
     }
 
-    /// Before the fork, under the mutexes of all that comes earlier. Whatever existed until then is kept from now on.
+    /// Before the fork, under the mutexes of all that comes earlier. Whatever existed until then is
+    /// kept from now on.
     void prepare_copy(State& state, const TreeMember& member) noexcept {
         const std::uint32_t number = state.forks + 1;
         remove_gone(state); // each has a descriptor here

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file handle_base.hpp  What every handle of a shared object has in common: it is cheap to copy, and travels as an argument.
+/// @file handle_base.hpp  What every handle of a shared object has in common: it is cheap to copy,
+/// and travels as an argument.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -19,17 +20,19 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// An object that was given to this process, on its way into a handle. (A bare pointer would make `H{0}` ambiguous.)
+/// An object that was given to this process, on its way into a handle. (A bare pointer would make
+/// `H{0}` ambiguous.)
 struct Received {
     std::shared_ptr<SharedObject> object;
 };
 
-/// A handle of an object `Body` in the Space, as the base of the public types. Copies refer to the same object. Making a
-/// handle touches no shared memory; the object is made when it is first used or passed on.
+/// A handle of an object `Body` in the Space, as the base of the public types. Copies refer to the
+/// same object. Making a handle touches no shared memory; the object is made when it is first used
+/// or passed on.
 ///
-/// `Body` **must** be valid when all zero, or be made so by the `init` that is given to a constructor; it **must** hold
-/// no pointers, and needs no destructor. A public type `H : HandleBase<H, Body>` names itself by
-/// `static constexpr char kind[]`.
+/// `Body` **must** be valid when all zero, or be made so by the `init` that is given to a
+/// constructor; it **must** hold no pointers, and needs no destructor. A public type
+/// `H : HandleBase<H, Body>` names itself by `static constexpr char kind[]`.
 template <class Derived, class Body>
 class HandleBase {
     static_assert(std::is_trivially_destructible_v<Body>);
@@ -47,9 +50,9 @@ protected:
     HandleBase()
         : object_(SharedObject::make_unused(std::make_unique<SharedObject>(Derived::kind, sizeof(Body)))) {}
     explicit HandleBase(Received received) : object_(std::move(received.object)) {}
-    /// `init(body)` is called when the object is made, on zeroed memory, `further_bytes` of which lie behind the body;
-    /// `init.end(body, member)`, if there is such a function, when nobody can use it any more, by the process that made it if
-    /// it lives to see that.
+    /// `init(body)` is called when the object is made, on zeroed memory, `further_bytes` of which
+    /// lie behind the body; `init.end(body, member)`, if there is such a function, when nobody can
+    /// use it any more, by the process that made it if it lives to see that.
     template <std::invocable<Body&> Init>
     explicit HandleBase(Init init, std::uint64_t further_bytes = 0)
         : object_(SharedObject::make_unused(

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file leases.hpp  Promises of this process to keep shared objects for the processes that it gave them to.
+/// @file leases.hpp  Promises of this process to keep shared objects for the processes that it gave
+/// them to.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/of_this_copy.hpp>
@@ -27,8 +28,8 @@ struct LeaseEntry {
 
 /// The part of a lease that both sides see, in a block of the giver's heap.
 struct LeaseWord {
-    /// The promise itself, until its maker or its receiver knows that nobody will take the object any more by this entry,
-    /// plus the grips of the receiver. At 0 the lease is over.
+    /// The promise itself, until its maker or its receiver knows that nobody will take the object
+    /// any more by this entry, plus the grips of the receiver. At 0 the lease is over.
     std::atomic<std::uint32_t> grips;
     std::uint32_t index;        ///< Of the lease among its giver's.
     Position ended;             ///< Of the head of the list of the giver's leases that are over.
@@ -47,8 +48,8 @@ inline void let_go(TreeMember& member, Position grips) noexcept {
     } while (!head.compare_exchange_weak(first, grips, std::memory_order_release, std::memory_order_relaxed));
 }
 
-/// The leases that this process has given and that have not ended. Each operation costs as much as the leases that it
-/// concerns, however many others there are.
+/// The leases that this process has given and that have not ended. Each operation costs as much as
+/// the leases that it concerns, however many others there are.
 class Leases : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::objects;

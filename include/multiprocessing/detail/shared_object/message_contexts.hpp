@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file message_contexts.hpp  Shared objects and big blocks that travel with a message through the Space.
+/// @file message_contexts.hpp  Shared objects and big blocks that travel with a message through the
+/// Space.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -31,7 +32,8 @@ public:
     std::vector<Block> blocks;
 };
 
-/// Collects the shared objects of a message to a child or task. Leases are given later, when the receiver is known.
+/// Collects the shared objects of a message to a child or task. Leases are given later, when the
+/// receiver is known.
 template <class Base = WriteContext>
 class ArgumentContext : public Base, public HandleSink {
 public:
@@ -44,7 +46,8 @@ public:
     std::vector<std::shared_ptr<SharedObject>> objects;
 };
 
-/// The same of a message to a child that is yet to be made, which may have handles of the system as well.
+/// The same of a message to a child that is yet to be made, which may have handles of the system as
+/// well.
 class ChildArgumentContext final : public ArgumentContext<> {
 public:
     std::uint64_t give_handle(platform::Handle handle) override {
@@ -55,7 +58,8 @@ public:
     std::vector<platform::Handle> handles;
 };
 
-/// Collects what a result hands over: big blocks, and shared objects whose owner the caller will be.
+/// Collects what a result hands over: big blocks, and shared objects whose owner the caller will
+/// be.
 class ResultContext final : public SpaceWriteContext, public HandleSink {
 public:
     HandleSink* handle_sink() override { return this; }

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shared_object.hpp  An object in the Space that several processes have handles of: who keeps it, and how long.
+/// @file shared_object.hpp  An object in the Space that several processes have handles of: who
+/// keeps it, and how long.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
@@ -22,10 +23,11 @@ namespace multiprocessing::inline v1::detail {
 
 /// One process's grip on a shared object; its handles here share it through a `std::shared_ptr`.
 ///
-/// There is no counter of all users in shared memory, and so no count that a kill could make wrong. A process counts its
-/// own handles; objects travel only down the tree, each time under a lease that the giver records for the receiver. The
-/// giver keeps the object until the lease is over, or the receiver is dead with all its descendants. Only the receiver
-/// counts in a lease, so that its death makes the count void as a whole.
+/// There is no counter of all users in shared memory, and so no count that a kill could make wrong.
+/// A process counts its own handles; objects travel only down the tree, each time under a lease
+/// that the giver records for the receiver. The giver keeps the object until the lease is over, or
+/// the receiver is dead with all its descendants. Only the receiver counts in a lease, so that its
+/// death makes the count void as a whole.
 ///
 /// Made by a `make_...` function and owned through the pointer that it returns.
 class SharedObject : public Copied {
@@ -44,8 +46,8 @@ public:
         return own(std::unique_ptr<SharedObject>(new SharedObject(kind, tree(), lease)));
     }
 
-    /// An object that this process makes, in the Space of its tree, when it is first used or passed on. `kind` is its
-    /// public name, for errors; `bytes` its size.
+    /// An object that this process makes, in the Space of its tree, when it is first used or passed
+    /// on. `kind` is its public name, for errors; `bytes` its size.
     SharedObject(const char* kind, std::uint64_t bytes) : kind_(kind), bytes_(bytes) {}
 
     ~SharedObject() override {
@@ -60,7 +62,8 @@ public:
         }
     }
 
-    /// Where it is here; made if need be. Throws `std::logic_error` if this process has no right to it.
+    /// Where it is here; made if need be. Throws `std::logic_error` if this process has no right to
+    /// it.
     void* address() {
         if (life_ != this_process().life()) throw_foreign();
         if (void* const known = address_.load(std::memory_order_acquire)) return known;
@@ -77,8 +80,9 @@ public:
         return position_.load(std::memory_order_relaxed);
     }
 
-    /// Hands the object over for good, as a block of this process's heap that `self` refers to no longer; or a copy of it, if
-    /// others have it as well, who go on with what they have. `handles`: how many pointers the caller knows of.
+    /// Hands the object over for good, as a block of this process's heap that `self` refers to no
+    /// longer; or a copy of it, if others have it as well, who go on with what they have.
+    /// `handles`: how many pointers the caller knows of.
     static Block hand_over(const std::shared_ptr<SharedObject>& self, long handles);
 
     /// The process's place in the tree that the object is in; address() comes first.
@@ -185,7 +189,8 @@ inline void SharedObject::make_now() {
     const Position fresh = member.heap.allocate_zeroed(bytes_);
     construct(&member.space.at<std::byte>(fresh));
     member_.store(&member, std::memory_order_relaxed);
-    // Two threads may use a fresh handle at once, or one may fork meanwhile: the second to come throws its object away.
+    // Two threads may use a fresh handle at once, or one may fork meanwhile: the second to come
+    // throws its object away.
     Position none = 0;
     if (!position_.compare_exchange_strong(none, fresh, std::memory_order_acq_rel)) member.heap.free(fresh);
 }

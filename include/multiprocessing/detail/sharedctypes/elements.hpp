@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file elements.hpp  One or many T behind the head of a shared object: what may lie there, where, and how it is used.
+/// @file elements.hpp  One or many T behind the head of a shared object: what may lie there, where,
+/// and how it is used.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
@@ -24,7 +25,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Memory is mapped at the beginning of a page in every process: what is aligned within pages is so everywhere.
+/// Memory is mapped at the beginning of a page in every process: what is aligned within pages is so
+/// everywhere.
 inline constexpr std::size_t most_shared_alignment = 4096;
 
 template <class T>
@@ -54,8 +56,8 @@ constexpr bool require_sharing() {
     return true;
 }
 
-/// How many bytes lie at most between a head and the T behind it. Behind a head, as behind any block, T up to 64 are aligned
-/// by a constant distance; others wherever the head lies.
+/// How many bytes lie at most between a head and the T behind it. Behind a head, as behind any
+/// block, T up to 64 are aligned by a constant distance; others wherever the head lies.
 template <class Head, class T>
 inline constexpr std::size_t most_gap_behind =
     alignof(T) <= block_alignment ? (sizeof(Head) + alignof(T) - 1) / alignof(T) * alignof(T) - sizeof(Head)

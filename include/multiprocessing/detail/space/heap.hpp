@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file heap.hpp  Blocks of the Space for one process, recorded in its private memory and reused warm.
+/// @file heap.hpp  Blocks of the Space for one process, recorded in its private memory and reused
+/// warm.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/poison.hpp>
@@ -27,15 +28,18 @@ namespace multiprocessing::inline v1::detail {
 
 /// The heap of one process in the Space.
 ///
-/// It allocates only in extents that it owns, and what of them is in use stands in private memory: other processes,
-/// dying or gone wild, cannot damage it. A block may be given back by any process of the tree: one that is not
-/// its owner stores a word, and the owner collects it when it next allocates. When a process has died and all
-/// its descendants are gone, its parent adopts what it had committed and frees the rest.
+/// It allocates only in extents that it owns, and what of them is in use stands in private memory:
+/// other processes, dying or gone wild, cannot damage it. A block may be given back by any process
+/// of the tree: one that is not its owner stores a word, and the owner collects it when it next
+/// allocates. When a process has died and all its descendants are gone, its parent adopts what it
+/// had committed and frees the rest.
 ///
-/// Fresh pages cost a hundred times their copy, so freed memory is kept, within what was recently in use.
+/// Fresh pages cost a hundred times their copy, so freed memory is kept, within what was recently
+/// in use.
 class Heap {
 public:
-    /// `touched`, if any, is set to 1 before the first memory is taken: a process that never did leaves nothing to adopt.
+    /// `touched`, if any, is set to 1 before the first memory is taken: a process that never did
+    /// leaves nothing to adopt.
     Heap(Space& space, Incarnation self, std::atomic<std::uint32_t>* touched = nullptr)
         : space_(space), self_(self), touched_(touched) {}
     Heap(const Heap&) = delete;
@@ -52,8 +56,8 @@ public:
         });
     }
 
-    /// A block of at least `bytes`, aligned to 64; its content is arbitrary. Throws `std::system_error` with
-    /// `not_enough_memory` and the figures if there is no room for it.
+    /// A block of at least `bytes`, aligned to 64; its content is arbitrary. Throws
+    /// `std::system_error` with `not_enough_memory` and the figures if there is no room for it.
     Position allocate(std::uint64_t bytes) {
         std::lock_guard lock{mutex_};
         collect_if_notified();
@@ -82,11 +86,13 @@ public:
         return large.position;
     }
 
-    /// From now on the block survives this process: it belongs to the parent, which is told its position next.
-    /// Killed between: the parent finds the position in the record of what this process was about (WorkerLine).
+    /// From now on the block survives this process: it belongs to the parent, which is told its
+    /// position next. Killed between: the parent finds the position in the record of what this
+    /// process was about (WorkerLine).
     void hand_over(Position block) noexcept { state_of(block).store(handed, std::memory_order_release); }
 
-    /// Whether it lies in memory that bears this process's name, and so will be kept when it is handed over.
+    /// Whether it lies in memory that bears this process's name, and so will be kept when it is
+    /// handed over.
     bool is_own(Position block) const noexcept {
         return space_.extent(block / Space::extent_bytes).owner.load(std::memory_order_acquire) == self_;
     }
@@ -106,8 +112,9 @@ public:
         trim_to_recent();
     }
 
-    /// Takes over the memory of a child that has died and whose descendants are all gone: blocks that it handed over
-    /// go on living as this heap's; everything else of it and all of theirs is freed.
+    /// Takes over the memory of a child that has died and whose descendants are all gone: blocks
+    /// that it handed over go on living as this heap's; everything else of it and all of theirs is
+    /// freed.
     void adopt(Incarnation dead) {
         std::lock_guard lock{mutex_};
         const std::uint64_t end = space_.high_water();
@@ -123,7 +130,8 @@ public:
         collect(); // blocks that were given back while their extent still bore the dead one's name
     }
 
-    /// Frees a block that adopt() has kept because its owner was about to hand it over, but did not live to say so.
+    /// Frees a block that adopt() has kept because its owner was about to hand it over, but did not
+    /// live to say so.
     void free_adopted(Position block) {
         std::lock_guard lock{mutex_};
         if (owns(block) && state_of(block).load(std::memory_order_acquire) == handed) free_own(block);
@@ -136,15 +144,16 @@ public:
         trim_to(live_ + bytes);
     }
 
-    /// Frees what is kept warm beyond `least_kept` and was in use at no moment of the last second. True if some of that
-    /// may remain: then it is worth to call again in a second.
+    /// Frees what is kept warm beyond `least_kept` and was in use at no moment of the last second.
+    /// True if some of that may remain: then it is worth to call again in a second.
     bool trim_unused() noexcept {
         std::lock_guard lock{mutex_};
         trim_to_recent();
         return kept() > least_kept && warm_.extents() > 0;
     }
 
-    /// Bytes in use, and bytes kept warm. (What others gave back counts as in use until it is collected.)
+    /// Bytes in use, and bytes kept warm. (What others gave back counts as in use until it is
+    /// collected.)
     std::uint64_t live() const {
         std::lock_guard lock{mutex_};
         return live_;
@@ -209,7 +218,8 @@ private:
         owned_.reserve(owned_.size() + 1);
         slab->extent = take_fresh(1);
         const std::uint32_t count = Layout::blocks_in_slab(size_class);
-        // States before the shape: killed here, the sweep finds an extent without a shape and frees it as it is.
+        // States before the shape: killed here, the sweep finds an extent without a shape and frees
+        // it as it is.
         std::memset(static_cast<void*>(&block_state(slab->extent, 0)), 0, count * 4);
         space_.extent(slab->extent).shape.store(Layout::slab | size_class, std::memory_order_release);
         for (std::uint32_t i = count; i-- > 0;) add_free(*slab, i);
@@ -295,7 +305,8 @@ private:
         }
     }
 
-    /// A fresh page costs a hundred times its copy: what was in use a moment ago will probably be needed again.
+    /// A fresh page costs a hundred times its copy: what was in use a moment ago will probably be
+    /// needed again.
     void trim_to_recent() noexcept {
         if (kept() > least_kept) trim_to((std::max)(least_kept, peak_.most(live_)));
     }
@@ -332,9 +343,10 @@ private:
 
     void free_remote(Position block) noexcept {
         Extent& extent = space_.extent(block / Space::extent_bytes);
-        // Sequentially consistent, with the load of the owner below: either the one who adopts this extent just now
-        // sees the block returned, or we see that the extent is its own and tell it.
-        // Killed between these steps: the block is found before the owner next takes fresh memory.
+        // Sequentially consistent, with the load of the owner below: either the one who adopts this
+        // extent just now sees the block returned, or we see that the extent is its own and tell
+        // it. Killed between these steps: the block is found before the owner next takes fresh
+        // memory.
         state_of(block).store(returned, std::memory_order_seq_cst);
         extent.dirty.store(1, std::memory_order_seq_cst);
         space_.notify(extent.owner.load(std::memory_order_seq_cst));
@@ -386,8 +398,8 @@ private:
         }
     }
 
-    /// Returns how many extents were dealt with. What the dead one left may be half written, or wild: its shape is
-    /// believed only as far as all extents that it claims bear its name.
+    /// Returns how many extents were dealt with. What the dead one left may be half written, or
+    /// wild: its shape is believed only as far as all extents that it claims bear its name.
     std::uint64_t adopt_extent(std::uint64_t first, std::uint64_t end, Incarnation dead) {
         Extent& extent = space_.extent(first);
         const std::uint32_t shape = extent.shape.load(std::memory_order_acquire);
@@ -425,7 +437,8 @@ private:
         space_.extent(extent).owner.store(self_, std::memory_order_seq_cst);
         const std::uint32_t count = Layout::blocks_in_slab(size_class);
         const auto is_kept = [&](std::uint32_t index) {
-            // A block that is being returned right now counts as in use, and is collected like any other.
+            // A block that is being returned right now counts as in use, and is collected like any
+            // other.
             const std::uint32_t now = block_state(extent, index).load(std::memory_order_seq_cst);
             return now == handed || now == returned;
         };

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file heap_records.hpp  What a heap notes, in private memory, of the extents that it owns.
 ///
-/// A record is made before its extents are taken, and serves until they are given back: so freeing a block, which
-/// destructors do, takes no memory.
+/// A record is made before its extents are taken, and serves until they are given back: so freeing
+/// a block, which destructors do, takes no memory.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/space/size_classes.hpp>
@@ -126,8 +126,8 @@ public:
         extents_ -= run.length;
     }
 
-    /// The best fit for a rounded length, the latest among equals; a waste of a quarter is better than fresh pages. Null if
-    /// there is none.
+    /// The best fit for a rounded length, the latest among equals; a waste of a quarter is better
+    /// than fresh pages. Null if there is none.
     Run* find(std::uint64_t length) const noexcept {
         const std::size_t end = place_of(length + length / 4);
         for (std::size_t place = place_of(length); place <= end; ++place) {

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file layout.hpp  What lies where in the shared memory of a process tree: header, notes, tables, extents.
+/// @file layout.hpp  What lies where in the shared memory of a process tree: header, notes, tables,
+/// extents.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
@@ -19,7 +20,8 @@ using Position = std::uint64_t;
 /// Names a process in its tree; never used again, and never 0.
 using Incarnation = std::uint32_t;
 
-/// What is known of an extent. All of it is written by the owner alone, but for `state` and `dirty`.
+/// What is known of an extent. All of it is written by the owner alone, but for `state` and
+/// `dirty`.
 struct Extent {
     std::atomic<Incarnation> owner;   ///< Taken by compare-and-swap from 0, given back by a store of 0.
     std::atomic<std::uint32_t> shape; ///< See heap.hpp; 0 while the owner has not said.
@@ -40,13 +42,15 @@ struct SpaceHeader {
     platform::IdOrigin ids; ///< Of the process that made it: there the names of threads in it count.
     std::uint64_t first_extent;
     std::atomic<Incarnation> last_incarnation;
-    /// Extents from here on were never taken. Read at each access, so it has a cache line of its own.
+    /// Extents from here on were never taken. Read at each access, so it has a cache line of its
+    /// own.
     alignas(64) std::atomic<std::uint64_t> high_water;
     // Where to look for free extents; hints, which a kill may leave behind the truth.
     alignas(64) std::atomic<std::uint64_t> rover; ///< The search goes on here.
     std::atomic<std::uint64_t> given_back;        ///< Counts extents.
     std::atomic<std::uint64_t> searched_at; ///< What had been given back at the last search that was in vain.
-    /// Counts what was given back to the processes whose incarnation falls on each, as a hint to look.
+    /// Counts what was given back to the processes whose incarnation falls on each, as a hint to
+    /// look.
     std::atomic<std::uint32_t> returned[mailboxes];
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

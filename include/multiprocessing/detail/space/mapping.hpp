@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file mapping.hpp  How one process maps the Space: as far as it is in use, and more when it comes upon that.
+/// @file mapping.hpp  How one process maps the Space: as far as it is in use, and more when it
+/// comes upon that.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -22,9 +23,10 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Two mappings that grow, side by side as in the object: that of the tables and that of the extents. What is not mapped
-/// yet is not reserved either, where the platform can do without: address space may be limited at any time (RLIMIT_AS),
-/// or be filled when it is mapped (mlockall). What is mapped stays where it is.
+/// Two mappings that grow, side by side as in the object: that of the tables and that of the
+/// extents. What is not mapped yet is not reserved either, where the platform can do without:
+/// address space may be limited at any time (RLIMIT_AS), or be filled when it is mapped (mlockall).
+/// What is mapped stays where it is.
 class SpaceMapping {
 public:
     /// Maps the tables of an object of `bytes`; all of it, where a mapping cannot grow.
@@ -48,12 +50,14 @@ public:
     /// So many extents are mapped, and the tables that tell of them.
     std::uint64_t end() const noexcept { return mapped_.load(std::memory_order_acquire); }
 
-    /// Maps the first `needed` extents. Throws `std::system_error` if the process may not map that much.
+    /// Maps the first `needed` extents. Throws `std::system_error` if the process may not map that
+    /// much.
     void reach(const platform::MemoryObject& object, std::uint64_t needed) {
         std::lock_guard lock{mutex_};
         const std::uint64_t mapped = mapped_.load(std::memory_order_relaxed);
         if (needed <= mapped) return; // another thread was quicker
-        // Some more, as each piece costs a few microseconds; but where that may not be had, what is needed.
+        // Some more, as each piece costs a few microseconds; but where that may not be had, what is
+        // needed.
         constexpr std::uint64_t least = (std::uint64_t{4} << 20) / SpaceLayout::extent_bytes;
         const std::uint64_t generous = (std::min)(needed + (std::max)(least, mapped / 8), extents_);
         for (const std::uint64_t end : {generous, needed}) {

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file memory_check.hpp  Whether there is memory for what is wanted, and what is said when there is none.
+/// @file memory_check.hpp  Whether there is memory for what is wanted, and what is said when there
+/// is none.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
@@ -12,8 +13,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Refuses with the figures what the machine or the control group cannot give: memory is taken when it is touched, and
-/// nobody could be told then. Reads files: for large pieces only.
+/// Refuses with the figures what the machine or the control group cannot give: memory is taken when
+/// it is touched, and nobody could be told then. Reads files: for large pieces only.
 inline void require_memory(std::uint64_t bytes) {
     const platform::MemoryRoom room = platform::memory_room();
     if (bytes <= room.machine && bytes <= room.group) return;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file note_names.hpp  Notes what this process makes and unlinks, and starts the janitor that reads the notes.
+/// @file note_names.hpp  Notes what this process makes and unlinks, and starts the janitor that
+/// reads the notes.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
@@ -19,7 +20,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// At the normal end of this process: what it made and did not unlink is meant to stay; but for sockets.
+/// At the normal end of this process: what it made and did not unlink is meant to stay; but for
+/// sockets.
 inline void keep_names() noexcept {
     // In the copy that a fork of the program's made, the notes are the other process's.
     if (this_process().made_names.load() != platform::current_pid()) return;
@@ -30,8 +32,9 @@ inline void keep_names() noexcept {
     });
 }
 
-/// This process is about to give a name to the memory of that identity. Should it be killed, the name goes when the last
-/// process of the tree has gone. Nothing happens in a program that did not call freeze_support(): it cannot start a janitor.
+/// This process is about to give a name to the memory of that identity. Should it be killed, the
+/// name goes when the last process of the tree has gone. Nothing happens in a program that did not
+/// call freeze_support(): it cannot start a janitor.
 inline void note_name(std::uint64_t identity) {
     ThisProcess& me = this_process();
     void (*const start_janitor)() = me.start_janitor;
@@ -47,7 +50,8 @@ inline void note_name(std::uint64_t identity) {
         {
             std::lock_guard lock{me.mutex};
             if (const int ours = me.janitor.load()) {
-                // It may have been killed before it could say its name. Of several threads one is told.
+                // It may have been killed before it could say its name. Of several threads one is
+                // told.
                 if (!platform::child_has_ended(ours)) return false;
                 me.janitor = 0;
                 return true;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file number_table.hpp  Finds entries by their numbers, in private memory, and never throws where room was reserved.
+/// @file number_table.hpp  Finds entries by their numbers, in private memory, and never throws
+/// where room was reserved.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -10,9 +11,10 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// A hash table of `Entry`, a plain struct with `std::uint64_t number`, which is never `NumberTable::none` in the table.
-/// Open addressing, at most half full. Not a std::unordered_map: that costs every program more to compile than this is
-/// long, and its nodes are slower than the allocator that they would serve.
+/// A hash table of `Entry`, a plain struct with `std::uint64_t number`, which is never
+/// `NumberTable::none` in the table. Open addressing, at most half full. Not a std::unordered_map:
+/// that costs every program more to compile than this is long, and its nodes are slower than the
+/// allocator that they would serve.
 template <class Entry>
 class NumberTable {
 public:

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process_tree.hpp  This process's place in its tree: the Space that the tree shares, its own heap in it, its own name.
+/// @file process_tree.hpp  This process's place in its tree: the Space that the tree shares, its
+/// own heap in it, its own name.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -21,8 +22,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Names for memory that outlives processes (SegmentChain), which a process has used and may use again: names in a tree are
-/// few.
+/// Names for memory that outlives processes (SegmentChain), which a process has used and may use
+/// again: names in a tree are few.
 class SpareNames {
 public:
     /// 0 if there is none.
@@ -59,7 +60,8 @@ struct TreeMember {
     SpareNames spare_names;
 };
 
-/// The process's membership. The first use in a program that nobody started makes a new tree, with it as the root.
+/// The process's membership. The first use in a program that nobody started makes a new tree, with
+/// it as the root.
 class Tree : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::space;
@@ -76,8 +78,9 @@ public:
             return publish(new TreeMember(std::move(space), name, nullptr));
         }
         if (is_of_this_copy(*member)) return *member;
-        // A copy that the program's own fork() made: its heap is new, as that of its original would hand out the original's
-        // blocks; objects of the original stay where they are, in the same Space.
+        // A copy that the program's own fork() made: its heap is new, as that of its original would
+        // hand out the original's blocks; objects of the original stay where they are, in the same
+        // Space.
         const Incarnation name = std::exchange(name_of_copy_, 0);
         return publish(
             new TreeMember(member->owner, name ? name : member->space.new_incarnation(member->self), nullptr));
@@ -86,18 +89,19 @@ public:
     /// In the copy that a fork of the program's made: the name that its original has drawn for it.
     void set_name_of_copy(Incarnation name) noexcept { name_of_copy_ = name; }
 
-    /// Null as long as this process is in no tree. In a copy that has not joined yet, that of its original.
+    /// Null as long as this process is in no tree. In a copy that has not joined yet, that of its
+    /// original.
     TreeMember* member_if_any() noexcept { return member_.load(std::memory_order_acquire); }
 
-    /// Before a fork: makes room for what the child's join() will make, as the child's first allocation would cost it pages
-    /// to copy.
+    /// Before a fork: makes room for what the child's join() will make, as the child's first
+    /// allocation would cost it pages to copy.
     void prepare_join() {
         std::lock_guard lock{mutex};
         if (!room_) room_ = ::operator new(sizeof(TreeMember));
     }
 
-    /// In a child: it is `name` in the tree of `space` from now on. `touched` as for Heap. `shares_ids`: it is a copy of
-    /// a member, and platform::children_share_ids() held there.
+    /// In a child: it is `name` in the tree of `space` from now on. `touched` as for Heap.
+    /// `shares_ids`: it is a copy of a member, and platform::children_share_ids() held there.
     TreeMember& join(std::shared_ptr<Space> space, Incarnation name, std::atomic<std::uint32_t>* touched,
                      bool shares_ids = false) {
         std::lock_guard lock{mutex};
@@ -138,7 +142,8 @@ private:
 /// This process in its tree.
 inline TreeMember& tree() { return process_wide<Tree>().member(); }
 
-/// Owns a block of this process's heap. In a copy that a fork made, the block is the other process's.
+/// Owns a block of this process's heap. In a copy that a fork made, the block is the other
+/// process's.
 class Block {
 public:
     Block() noexcept = default;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file space.hpp  The one shared memory of a process tree: reserved large, mapped once, handed out in extents.
+/// @file space.hpp  The one shared memory of a process tree: reserved large, mapped once, handed
+/// out in extents.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
@@ -26,19 +27,21 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Shared memory for a process and all its descendants. The root of a tree makes it before its first child; every
-/// descendant maps the same object, each at its own address, so what is stored in it are Positions.
+/// Shared memory for a process and all its descendants. The root of a tree makes it before its
+/// first child; every descendant maps the same object, each at its own address, so what is stored
+/// in it are Positions.
 ///
-/// It is divided into extents of 64 KiB. There is no lock and no shared allocator in it, so there is nothing to
-/// repair after a kill: an extent belongs to the process whose incarnation stands in its owner word, and
-/// what of it is used is recorded by that process (heap.hpp).
+/// It is divided into extents of 64 KiB. There is no lock and no shared allocator in it, so there
+/// is nothing to repair after a kill: an extent belongs to the process whose incarnation stands in
+/// its owner word, and what of it is used is recorded by that process (heap.hpp).
 ///
 /// Each process maps what is in use of it, and more when it comes upon a position beyond.
 class Space {
 public:
     static constexpr std::uint64_t extent_bytes = SpaceLayout::extent_bytes;
 
-    /// Makes one, of at most `bytes`; halved until it fits the address space, where it is mapped at once.
+    /// Makes one, of at most `bytes`; halved until it fits the address space, where it is mapped at
+    /// once.
     explicit Space(std::uint64_t bytes = platform::reservation()) : object_(platform::Handle{}) {
         bytes = make(bytes);
         const SpaceLayout layout{bytes};
@@ -56,7 +59,8 @@ public:
         platform::HandleTraits::keep_in_forked_child(handle().native());
     }
 
-    /// Maps the one that a process up the tree made. Throws ProcessError if `handle` is something else.
+    /// Maps the one that a process up the tree made. Throws ProcessError if `handle` is something
+    /// else.
     explicit Space(platform::Handle handle) : object_(std::move(handle)) {
         std::uint64_t bytes = 0;
         {
@@ -93,8 +97,9 @@ public:
         return name;
     }
 
-    /// Whether `name` was started by `ancestor`, or by a process that was, and so on. After 262,144 more starts a long-lived
-    /// process may be forgotten: then false, and what it leaves is freed with the whole tree.
+    /// Whether `name` was started by `ancestor`, or by a process that was, and so on. After 262,144
+    /// more starts a long-lived process may be forgotten: then false, and what it leaves is freed
+    /// with the whole tree.
     bool descends_from(Incarnation name, Incarnation ancestor) const {
         while (name != 0) {
             const std::uint64_t entry = lineage(name).load(std::memory_order_acquire);
@@ -110,18 +115,20 @@ public:
         return *reinterpret_cast<NamedNotes*>(mapping_.base() + SpaceLayout::notes_start);
     }
 
-    /// The object at a position that this library wrote. No check: the Space is trusted memory (see README). Throws
-    /// `std::system_error` if the process may not map that much.
+    /// The object at a position that this library wrote. No check: the Space is trusted memory (see
+    /// README). Throws `std::system_error` if the process may not map that much.
     ///
-    /// All that was ever handed out is mapped first, not only what lies there: a block that begins in what is mapped may
-    /// end beyond. Whoever learned the position sees the high water mark that was set before its block was taken.
+    /// All that was ever handed out is mapped first, not only what lies there: a block that begins
+    /// in what is mapped may end beyond. Whoever learned the position sees the high water mark that
+    /// was set before its block was taken.
     template <class T>
     T& at(Position position) const {
         if (high_water() > mapping_.end()) [[unlikely]]
             reach(position / extent_bytes);
         return known<T>(position);
     }
-    /// The same for a position that was learned before the last catch_up(), and without looking: half a nanosecond each.
+    /// The same for a position that was learned before the last catch_up(), and without looking:
+    /// half a nanosecond each.
     template <class T>
     T& known(Position position) const noexcept {
         return *reinterpret_cast<T*>(mapping_.base() + position);
@@ -152,11 +159,13 @@ public:
     std::uint64_t first_extent() const noexcept { return header().first_extent; }
     std::uint64_t high_water() const noexcept { return header().high_water.load(std::memory_order_acquire); }
 
-    /// Takes `count` neighbouring extents for `owner` and returns the first; nullopt if the Space is full. They may hold old
-    /// content where their `state` is not 0, and are zero elsewhere; their shape is 0.
+    /// Takes `count` neighbouring extents for `owner` and returns the first; nullopt if the Space
+    /// is full. They may hold old content where their `state` is not 0, and are zero elsewhere;
+    /// their shape is 0.
     ///
-    /// The search goes round. When it comes to the end, it begins again only if an eighth of what is in use was given back
-    /// since that was last in vain, else the Space grows: so each take costs the same, however much is in use.
+    /// The search goes round. When it comes to the end, it begins again only if an eighth of what
+    /// is in use was given back since that was last in vain, else the Space grows: so each take
+    /// costs the same, however much is in use.
     std::optional<std::uint64_t> take(std::uint64_t count, Incarnation owner) {
         SpaceHeader& header = this->header();
         const std::uint64_t first = first_extent();
@@ -194,15 +203,17 @@ public:
         return search_all();
     }
 
-    /// Gives back extents that the caller owns. What was in them is gone; the next to take them finds shape 0.
+    /// Gives back extents that the caller owns. What was in them is gone; the next to take them
+    /// finds shape 0.
     void give_back(std::uint64_t first, std::uint64_t count) noexcept {
         const bool zero = platform::discard(object_, first * extent_bytes, count * extent_bytes);
-        // Before the owner words: killed here, it seems that there is more to be found than there is.
+        // Before the owner words: killed here, it seems that there is more to be found than there
+        // is.
         header().given_back.fetch_add(count, std::memory_order_relaxed);
         for (std::uint64_t i = first; i < first + count; ++i) {
             Extent& extent = this->extent(i);
-            // Before the owner word: killed here, the extent is still ours, and whoever sweeps up after us finds no
-            // shape in it. After it, the new owner's shape would be wiped out.
+            // Before the owner word: killed here, the extent is still ours, and whoever sweeps up
+            // after us finds no shape in it. After it, the new owner's shape would be wiped out.
             extent.shape.store(0, std::memory_order_relaxed);
             extent.state.store(zero ? 0 : 1, std::memory_order_relaxed);
             extent.dirty.store(0, std::memory_order_relaxed);
@@ -210,13 +221,14 @@ public:
         }
     }
 
-    /// What lies there is not needed any more; the extents stay the caller's. True if it reads as zero from now on, false if as
-    /// before.
+    /// What lies there is not needed any more; the extents stay the caller's. True if it reads as
+    /// zero from now on, false if as before.
     bool discard(Position position, std::uint64_t bytes) noexcept {
         return platform::discard(object_, position, bytes);
     }
 
-    /// Lets `owner` know that something of its extents was given back: a hint, which it looks for when it allocates.
+    /// Lets `owner` know that something of its extents was given back: a hint, which it looks for
+    /// when it allocates.
     void notify(Incarnation owner) noexcept { mailbox(owner).fetch_add(1, std::memory_order_release); }
     std::uint32_t notifications(Incarnation owner) const noexcept {
         return const_cast<Space*>(this)->mailbox(owner).load(std::memory_order_acquire);
@@ -252,7 +264,8 @@ private:
         }
     }
 
-    /// Maps what was handed out. If the process may not map all of it, what it has serves on, as it may need no more.
+    /// Maps what was handed out. If the process may not map all of it, what it has serves on, as it
+    /// may need no more.
     void reach(std::uint64_t extent) const {
         if (extent >= header().extents)
             throw ProcessError("multiprocessing: a position points outside the shared memory");
@@ -266,8 +279,8 @@ private:
         }
     }
 
-    /// The first run of `count` extents, from `at` on and ending by `limit`, whose owner words are 0; those past the
-    /// high water mark count as free.
+    /// The first run of `count` extents, from `at` on and ending by `limit`, whose owner words are
+    /// 0; those past the high water mark count as free.
     std::optional<std::uint64_t> free_run(std::uint64_t at, std::uint64_t count, std::uint64_t limit) const {
         const std::uint64_t used = (std::min)(limit, high_water());
         std::uint64_t begin = at;
@@ -280,8 +293,9 @@ private:
 
     bool claim(std::uint64_t first, std::uint64_t count, Incarnation owner) {
         if (std::uint64_t used = high_water(); first + count > used) {
-            // Mapped and committed before anybody can take them: so a failure leaves nothing behind, and all that lies
-            // below the mark can be read, whatever its owner had come to before it was killed.
+            // Mapped and committed before anybody can take them: so a failure leaves nothing
+            // behind, and all that lies below the mark can be read, whatever its owner had come to
+            // before it was killed.
             mapping_.reach(object_, first + count);
             platform::commit(&extent(used), (first + count - used) * sizeof(Extent));
             platform::commit(mapping_.base() + used * extent_bytes, (first + count - used) * extent_bytes);
@@ -291,7 +305,8 @@ private:
         }
         for (std::uint64_t i = first; i < first + count; ++i) {
             Incarnation nobody = 0;
-            // Killed here: the extents so far bear our name and no shape; the sweep after our death frees them.
+            // Killed here: the extents so far bear our name and no shape; the sweep after our death
+            // frees them.
             if (extent(i).owner.compare_exchange_strong(nobody, owner, std::memory_order_acq_rel)) continue;
             while (i-- > first) extent(i).owner.store(0, std::memory_order_release);
             return false;

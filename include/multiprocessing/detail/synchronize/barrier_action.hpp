@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file barrier_action.hpp  A barrier's shared body, and the function in it that whoever comes last runs.
+/// @file barrier_action.hpp  A barrier's shared body, and the function in it that whoever comes
+/// last runs.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
@@ -50,7 +51,8 @@ class BarrierAction {
         std::span<const std::byte> state;
         const ActionObjects& objects;
     };
-    /// Collects the objects while the state is written. They are made when they are used or passed on, not before.
+    /// Collects the objects while the state is written. They are made when they are used or passed
+    /// on, not before.
     struct Collecting final : WriteContext, HandleSink {
         HandleSink* handle_sink() override { return this; }
         void give(std::shared_ptr<SharedObject> object) override { objects.push_back(std::move(object)); }

@@ -18,10 +18,11 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Lies in the Space. All that must fit together is one word, so that a kill leaves it as it was or as it should be:
-/// generation 32 | arrived 16 | how the last 12 generations ended | phase 4. Where the phase is acting, the word also says
-/// in which of some slots the name of the actor stands, which was written there before: so the actor of a generation is
-/// known from the instant at which there is one, and no earlier actor is ever taken for it.
+/// Lies in the Space. All that must fit together is one word, so that a kill leaves it as it was or
+/// as it should be: generation 32 | arrived 16 | how the last 12 generations ended | phase 4. Where
+/// the phase is acting, the word also says in which of some slots the name of the actor stands,
+/// which was written there before: so the actor of a generation is known from the instant at which
+/// there is one, and no earlier actor is ever taken for it.
 class SharedBarrier {
 public:
     static constexpr std::uint32_t most_parties = 0xFFFF;
@@ -67,8 +68,8 @@ public:
             const bool last = next.arrived == parties;
             const bool acts = last && has_action;
             if (acts && !mine.take()) {
-                // All slots are taken by threads that are about to be the last to come, too: one of them will be, or all
-                // are stopped.
+                // All slots are taken by threads that are about to be the last to come, too: one of
+                // them will be, or all are stopped.
                 if (deadline.passed()) return {};
                 std::this_thread::sleep_for(deadline.left(std::chrono::milliseconds{1}));
                 continue;
@@ -79,7 +80,8 @@ public:
             } else if (last) {
                 next = ended(now, true);
             }
-            // Killed before this: the slot has the name of a dead thread, and is taken again. After: the actor is dead.
+            // Killed before this: the slot has the name of a dead thread, and is taken again.
+            // After: the actor is dead.
             if (!exchange(now, next)) continue;
             if (acts) mine.keep();
             if (last && !has_action) post(parking, place_);
@@ -102,7 +104,8 @@ public:
         actors_[arrival.slot].store(0, std::memory_order_release);
     }
 
-    /// One look of a waiter: whether the generation has ended, or is broken. Breaks the barrier if the actor is dead.
+    /// One look of a waiter: whether the generation has ended, or is broken. Breaks the barrier if
+    /// the actor is dead.
     bool is_over(const platform::Parking& parking, std::uint32_t generation) {
         const State now = state();
         if (now.generation != generation || now.phase == Phase::broken) return true;
@@ -114,7 +117,8 @@ public:
         return false;
     }
 
-    /// Waits until the generation has ended; true if all were there. A wait that takes too long breaks the barrier.
+    /// Waits until the generation has ended; true if all were there. A wait that takes too long
+    /// breaks the barrier.
     bool await(const platform::Parking& parking, std::uint32_t generation, const Deadline& deadline) {
         const auto over = [&] { return is_over(parking, generation); };
         if (!detail::wait(parking, place_, deadline, over)) {

@@ -13,13 +13,13 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Lies in the Space. No list of sleepers, in which the dead would have to be found: a waiter draws a number, and a notify
-/// grants passes to all numbers drawn so far. A pass is taken by whoever of these looks first, so one who was killed takes
-/// none with it, and a notify waits for nobody.
+/// Lies in the Space. No list of sleepers, in which the dead would have to be found: a waiter draws
+/// a number, and a notify grants passes to all numbers drawn so far. A pass is taken by whoever of
+/// these looks first, so one who was killed takes none with it, and a notify waits for nobody.
 ///
-/// The price: a waiter that was killed counts as waiting for ever. So each notify may leave a pass for it, which a later
-/// notify renews, and which lets another waiter go on without need. Whoever waits for something looks whether it is there
-/// (`wait_for`).
+/// The price: a waiter that was killed counts as waiting for ever. So each notify may leave a pass
+/// for it, which a later notify renews, and which lets another waiter go on without need. Whoever
+/// waits for something looks whether it is there (`wait_for`).
 class ConditionBody {
 public:
     using Number = std::uint32_t;
@@ -30,7 +30,8 @@ public:
     /// Whether notified or not: a waiter that ends must say so.
     void end_wait() noexcept { ended_.fetch_add(1, std::memory_order_relaxed); }
 
-    /// Lets up to `count` of those who wait go on, who are to be woken on the word that is returned; null if there are none.
+    /// Lets up to `count` of those who wait go on, who are to be woken on the word that is
+    /// returned; null if there are none.
     platform::Word* notify(std::uint32_t count) noexcept {
         const Number drawn = drawn_.load(std::memory_order_relaxed);
         const std::uint32_t waiting =

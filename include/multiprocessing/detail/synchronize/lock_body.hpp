@@ -66,16 +66,18 @@ struct LockBody {
         if (--lock.depth == 0) let_go(parking);
     }
 
-    /// Gives it up however often it was taken, and says how often; take_back() takes it as often again.
+    /// Gives it up however often it was taken, and says how often; take_back() takes it as often
+    /// again.
     std::uint32_t release_all(const platform::Parking& parking) {
         const std::uint32_t depth = lock.depth;
         let_go(parking);
         return depth;
     }
 
-    /// By the holder: whoever sleeps on `word`, which lies in the same memory, is woken when the lock has been released.
-    /// Woken now, he would want the lock at once, and go to sleep again for it: on one processor that takes 5 times as
-    /// long. Killed before the release: he looks again by himself, or is woken by the next holder.
+    /// By the holder: whoever sleeps on `word`, which lies in the same memory, is woken when the
+    /// lock has been released. Woken now, he would want the lock at once, and go to sleep again for
+    /// it: on one processor that takes 5 times as long. Killed before the release: he looks again
+    /// by himself, or is woken by the next holder.
     void wake_on_release(const platform::Parking& parking, platform::Word& word, bool all) noexcept {
         const auto distance = reinterpret_cast<std::intptr_t>(&word) - reinterpret_cast<std::intptr_t>(this);
         if (sleepers_ != 0 && sleepers_ != distance) wake_sleepers(parking, sleepers_, all_);
@@ -100,7 +102,8 @@ struct LockBody {
     }
 
 private:
-    /// `self` is this thread. Another that had the same id may have held it by the same name, if that is not complete.
+    /// `self` is this thread. Another that had the same id may have held it by the same name, if
+    /// that is not complete.
     bool is_held_by(platform::ThreadName self) const noexcept {
         return lock.holder() == self && (platform::is_complete(self) || ThisThread::get().held != 0);
     }
@@ -135,7 +138,8 @@ private:
         return false;
     }
 
-    // Of the holder: where those sleep who are to be woken when it releases the lock, from here; 0: nowhere.
+    // Of the holder: where those sleep who are to be woken when it releases the lock, from here; 0:
+    // nowhere.
     std::intptr_t sleepers_ = 0;
     bool all_ = false;
 };

@@ -12,7 +12,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Lies in the Space. What is taken is nobody's: one who dies with it takes it along, as everywhere.
+/// Lies in the Space. What is taken is nobody's: one who dies with it takes it along, as
+/// everywhere.
 class SemaphoreBody {
 public:
     static constexpr std::uint32_t most = 0x7FFF'FFFF; // SEM_VALUE_MAX
@@ -43,7 +44,8 @@ public:
             sleepers_.store(1, std::memory_order_seq_cst);
             // Either a release sees the flag, or this sees what it released.
             if (value_.load(std::memory_order_seq_cst) != 0 && try_acquire()) {
-                // Others may sleep on, whose wake was this one's, or fell together with it: the wake is passed on.
+                // Others may sleep on, whose wake was this one's, or fell together with it: the
+                // wake is passed on.
                 if (value() != 0) wake(parking);
                 return true;
             }

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file aggregate_probe.hpp  Fields of an aggregate that `{}` does not make, so that an error can name the one at fault.
+/// @file aggregate_probe.hpp  Fields of an aggregate that `{}` does not make, so that an error can
+/// name the one at fault.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/reflection.hpp>
@@ -9,14 +10,15 @@
 #include <type_traits>
 #include <utility>
 
-// Nothing of this is instantiated while all types cross: it converts, and so may make a compiler look into what
-// the fields' constructors do. It needs copyable fields, else it finds none.
+// Nothing of this is instantiated while all types cross: it converts, and so may make a compiler
+// look into what the fields' constructors do. It needs copyable fields, else it finds none.
 namespace multiprocessing::inline v1::detail {
 
 /// How many initialisers are tried at most.
 inline constexpr std::size_t most_probes = 24;
 
-/// Whether copies of a U compile. `std::is_copy_constructible` believes a container of what cannot be copied.
+/// Whether copies of a U compile. `std::is_copy_constructible` believes a container of what cannot
+/// be copied.
 template <class U>
 constexpr bool can_be_copied() {
     if constexpr (!std::is_copy_constructible_v<U>) {
@@ -49,7 +51,8 @@ constexpr bool takes_braces_between(std::index_sequence<Before...>, std::index_s
     return requires { T{std::declval<ProbeAt<Before>>()..., {}, std::declval<ProbeAt<Behind>>()...}; };
 }
 
-/// The most initialisers that T takes, an array one for each of its elements; 0 if that cannot be found.
+/// The most initialisers that T takes, an array one for each of its elements; 0 if that cannot be
+/// found.
 template <class T, std::size_t Count = most_probes>
 constexpr std::size_t initialiser_count() {
     if constexpr (Count == 0 || takes_probes<T>(std::make_index_sequence<Count>{})) {
@@ -59,8 +62,8 @@ constexpr std::size_t initialiser_count() {
     }
 }
 
-/// How many of the initialisers, from number `Before` on, one `{}` stands for: more than one for an array; one
-/// where `{}` does not do at all.
+/// How many of the initialisers, from number `Before` on, one `{}` stands for: more than one for an
+/// array; one where `{}` does not do at all.
 template <class T, std::size_t Before, std::size_t Behind>
 constexpr std::size_t initialisers_of_field() {
     if constexpr (takes_braces_between<T>(std::make_index_sequence<Before>{},

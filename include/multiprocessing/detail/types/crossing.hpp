@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file crossing.hpp  Which types may cross a process boundary: a truthful answer, for all that a type is made of.
+/// @file crossing.hpp  Which types may cross a process boundary: a truthful answer, for all that a
+/// type is made of.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/kind.hpp>

@@ -24,7 +24,8 @@ namespace multiprocessing::inline v1::detail {
 #pragma clang diagnostic ignored "-Wundefined-internal"
 #endif
 
-/// An object that exists only in the compiler's mind: the name of its field's address contains the field's name.
+/// An object that exists only in the compiler's mind: the name of its field's address contains the
+/// field's name.
 template <class T>
 struct GhostBox {
     T value;
@@ -64,8 +65,9 @@ constexpr auto signature_with_address() {
 #endif
 }
 
-/// The name of a field: what stands after the last '.' or ':' in "...{(& ghost_of<Job>.GhostBox<Job>::value.Job::at)}".
-/// Empty where the compiler has no address to name: of a reference.
+/// The name of a field: what stands after the last '.' or ':' in "...{(&
+/// ghost_of<Job>.GhostBox<Job>::value.Job::at)}". Empty where the compiler has no address to name:
+/// of a reference.
 template <class T, std::size_t Count, std::size_t Index>
 constexpr std::string_view field_name() {
     using All = Members<Count>;
@@ -85,7 +87,8 @@ constexpr std::string_view field_name() {
 #pragma clang diagnostic pop
 #endif
 
-/// "field 2 'at' of Job: " and its kin: how `Part` number `Index`, of a type of that many parts, belongs to T.
+/// "field 2 'at' of Job: " and its kin: how `Part` number `Index`, of a type of that many parts,
+/// belongs to T.
 template <class T, std::size_t Count, std::size_t Index>
 constexpr void say_step(TextBuilder& text) {
     constexpr Kind K = kind_of<T>;
@@ -193,9 +196,9 @@ template <FixedText Why>
 constexpr void refuse() {}
 #else
 // g++ prints it whole in "use of deleted function".
-/// A compile error that says `Why`. A caller does nothing else in that case, as a second error would bury the first:
-/// `if constexpr (!can_cross<T, C>()) refuse<why_not<T, C>>(); else ...`. The call stands in the body of the public
-/// function, so that the compiler shows the user's line next.
+/// A compile error that says `Why`. A caller does nothing else in that case, as a second error
+/// would bury the first: `if constexpr (!can_cross<T, C>()) refuse<why_not<T, C>>(); else ...`. The
+/// call stands in the body of the public function, so that the compiler shows the user's line next.
 template <FixedText Why>
 void refuse() = delete;
 #endif

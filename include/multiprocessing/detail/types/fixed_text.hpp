@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file fixed_text.hpp  Text that the compiler puts together: as a template argument it appears in its messages.
+/// @file fixed_text.hpp  Text that the compiler puts together: as a template argument it appears in
+/// its messages.
 
 #include <multiprocessing/detail/config.hpp>
 

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file hook.hpp  How a class of the user's says what of it crosses: serialize(), or save() and load().
+/// @file hook.hpp  How a class of the user's says what of it crosses: serialize(), or save() and
+/// load().
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -11,8 +12,8 @@ namespace multiprocessing::inline v1 {
 
 namespace detail {
 
-/// Stands for the archive while a class is asked for its hooks. It takes everything, as the body of a hook that
-/// returns `auto` is compiled by the question.
+/// Stands for the archive while a class is asked for its hooks. It takes everything, as the body of
+/// a hook that returns `auto` is compiled by the question.
 template <bool Saving>
 struct ProbeArchive {
     using is_saving = std::bool_constant<Saving>;
@@ -49,11 +50,13 @@ std::true_type is_const_member(void (Class::*)(Parameter...) const);
 template <class Class, class... Parameter>
 std::false_type is_const_member(void (Class::*)(Parameter...));
 
-/// How a function of the hook is called. Those with a version are Boost.Serialization's; it is always 0 here.
+/// How a function of the hook is called. Those with a version are Boost.Serialization's; it is
+/// always 0 here.
 enum class Form { none, member, member_with_version, free, free_with_version, static_member };
 
-/// Hooks that are functions beside the class. Calls of them stand here, where functions of the same names,
-/// which nobody can call, hide whatever a program declared in no namespace before it included this.
+/// Hooks that are functions beside the class. Calls of them stand here, where functions of the same
+/// names, which nobody can call, hide whatever a program declared in no namespace before it
+/// included this.
 namespace free_hooks {
 
 void serialize() = delete;
@@ -214,7 +217,8 @@ struct access {
         }
     }
 
-    /// The class that declares the member serialize() of T, or else save(); void if that is not one template.
+    /// The class that declares the member serialize() of T, or else save(); void if that is not one
+    /// template.
     template <class T>
     static constexpr auto declarer_of_hook() {
         // Not evaluated: that would compile the hook's body for the probe.
@@ -230,8 +234,8 @@ struct access {
 
 namespace detail {
 
-/// The hooks of T, all `none` if it has none. A pair of save and load goes before serialize: where there are
-/// all three, as under BOOST_SERIALIZATION_SPLIT_MEMBER, serialize only calls the others.
+/// The hooks of T, all `none` if it has none. A pair of save and load goes before serialize: where
+/// there are all three, as under BOOST_SERIALIZATION_SPLIT_MEMBER, serialize only calls the others.
 struct Hooks {
     Form serialize = Form::none;
     Form save = Form::none;
@@ -262,8 +266,8 @@ inline constexpr bool is_made_for = false;
 template <template <class...> class Base, class... Argument, class T>
 inline constexpr bool is_made_for<Base<Argument...>, T> = (std::is_same_v<Argument, T> || ...);
 
-/// Whether T inherits its member hook from a class that is smaller, and so cannot know of all of T's members. A
-/// base that has T as its argument may well know of them.
+/// Whether T inherits its member hook from a class that is smaller, and so cannot know of all of
+/// T's members. A base that has T as its argument may well know of them.
 template <class T>
 constexpr bool inherits_hook() {
     using Declarer = typename decltype(access::declarer_of_hook<T>())::type;

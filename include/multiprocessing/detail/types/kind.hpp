@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file kind.hpp  What a type is to the archive, by its structure: one answer for concept, fingerprint and codec.
+/// @file kind.hpp  What a type is to the archive, by its structure: one answer for concept,
+/// fingerprint and codec.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/hook.hpp>
@@ -62,8 +63,8 @@ inline constexpr Kind kind_of_template<std::shared_ptr<T>> = std::is_array_v<T> 
 template <class Allocator>
 inline constexpr Kind kind_of_template<std::vector<bool, Allocator>> = Kind::flags;
 
-// What follows is known by what it can do: <variant>, <complex>, <filesystem> and <bitset> are not included for
-// the sake of programs that do not use them.
+// What follows is known by what it can do: <variant>, <complex>, <filesystem> and <bitset> are not
+// included for the sake of programs that do not use them.
 template <template <class...> class Variant, class First, class... Others>
     requires requires(const Variant<First, Others...>& value) {
         { value.index() } -> std::same_as<std::size_t>;
@@ -81,13 +82,14 @@ template <template <std::size_t> class Bits, std::size_t Count>
     }
 inline constexpr Kind kind_of_template<Bits<Count>> = Kind::bitset;
 
-/// A class of the library whose objects, where they arrive, refer to what they were made of. It **must** have `void give(HandleSink&) const`
-/// and a static `take(HandleSource&)` that returns it.
+/// A class of the library whose objects, where they arrive, refer to what they were made of. It
+/// **must** have `void give(HandleSink&) const` and a static `take(HandleSource&)` that returns it.
 template <class T>
 concept SharedHandle = std::is_class_v<T> && requires { typename T::multiprocessing_handle; };
 
-/// A class of the library that owns what only one process may have at a time, so that it is moved there. It **must** have
-/// `void give(HandleSink&, Writer&) const`, which gives a duplicate, and a static `take(HandleSource&, Reader&)` that returns it.
+/// A class of the library that owns what only one process may have at a time, so that it is moved
+/// there. It **must** have `void give(HandleSink&, Writer&) const`, which gives a duplicate, and a
+/// static `take(HandleSource&, Reader&)` that returns it.
 template <class T>
 concept OwnedHandle = std::is_class_v<T> && requires { typename T::multiprocessing_owned_handle; };
 
@@ -120,8 +122,8 @@ concept Path = requires(const T& value) {
     T(typename T::string_type());
 };
 
-/// Its elements can be walked through and added. Near misses: a view (adds nothing), an iterator over proxies,
-/// a path or a JSON value (whose elements are of its own type).
+/// Its elements can be walked through and added. Near misses: a view (adds nothing), an iterator
+/// over proxies, a path or a JSON value (whose elements are of its own type).
 template <class T>
 concept Container =
     std::default_initializable<T> &&

@@ -14,11 +14,12 @@ namespace multiprocessing::inline v1::detail {
 inline constexpr std::size_t most_members = 64;
 
 /// What can be asked about an aggregate when its members are `Count`:
-/// * `fits<T>`: whether T has at least that many, counted by `{}`, which initialises exactly one, be it a
-///   number, an array or another aggregate; `fits_with<T, X>`: whether there is one more that an X initialises;
+/// * `fits<T>`: whether T has at least that many, counted by `{}`, which initialises exactly one,
+///   be it a number, an array or another aggregate; `fits_with<T, X>`: whether there is one more
+///   that an X initialises;
 /// * `apply(value, use)`: `use(member...)`;
-/// * `takes<Use>(value)`: whether that call is well-formed; with a bit-field and a Use that takes references it
-///   is not.
+/// * `takes<Use>(value)`: whether that call is well-formed; with a bit-field and a Use that takes
+///   references it is not.
 template <std::size_t Count>
 struct Members;
 
@@ -38,7 +39,8 @@ struct Members<0> {
     }
 };
 
-// C++20 can neither name the members as a pack nor repeat `{}`: the one place where a macro writes code.
+// C++20 can neither name the members as a pack nor repeat `{}`: the one place where a macro writes
+// code.
 #define MULTIPROCESSING_MEMBERS(count, braces, ...)                                                            \
     template <>                                                                                                \
     struct Members<count> {                                                                                    \

@@ -37,8 +37,9 @@ constexpr bool plain() {
     return false;
 }
 
-/// Trivially copyable and without pointers: may lie in memory that processes share, and be copied there as it is. Unlike
-/// is_bitwise it allows padding, which never leaves the tree, and bool, which nobody forges there.
+/// Trivially copyable and without pointers: may lie in memory that processes share, and be copied
+/// there as it is. Unlike is_bitwise it allows padding, which never leaves the tree, and bool,
+/// which nobody forges there.
 template <class T>
 inline constexpr bool is_plain = plain<T>();
 
@@ -73,8 +74,9 @@ struct FieldsByValue {
     }
 };
 
-/// Whether a T can be seen to hold an address: a pointer, a reference, or one of the standard's views. Private members
-/// cannot be seen; but a class that cannot be assigned most likely holds a reference.
+/// Whether a T can be seen to hold an address: a pointer, a reference, or one of the standard's
+/// views. Private members cannot be seen; but a class that cannot be assigned most likely holds a
+/// reference.
 template <class T>
 constexpr bool shows_address() {
     constexpr Kind K = kind_of<std::remove_cv_t<T>>;

@@ -10,7 +10,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Types without structure that tells what they are, known by name: only words depend on it, never the verdict.
+/// Types without structure that tells what they are, known by name: only words depend on it, never
+/// the verdict.
 struct KnownByName {
     std::string_view begin;
     std::string_view reason;

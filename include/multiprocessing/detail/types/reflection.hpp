@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file reflection.hpp  How many fields an aggregate has, of which types, and whether that can be known at all.
+/// @file reflection.hpp  How many fields an aggregate has, of which types, and whether that can be
+/// known at all.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/members.hpp>
@@ -19,8 +20,9 @@ struct Types {
     static constexpr std::size_t count = sizeof...(T);
 };
 
-/// Number of fields. Each `{}` initialises exactly one, so arrays and nested aggregates count as one, and
-/// nothing is converted: converting probes make clang instantiate copies of what cannot be copied.
+/// Number of fields. Each `{}` initialises exactly one, so arrays and nested aggregates count as
+/// one, and nothing is converted: converting probes make clang instantiate copies of what cannot be
+/// copied.
 template <class T, std::size_t Known = 0>
 constexpr std::size_t field_count() {
     if constexpr (Known == most_members) {
@@ -85,7 +87,8 @@ constexpr bool has_bit_field() {
     return !decltype(Members<Count>::template takes<FieldsByReference>(std::declval<T&>()))::value;
 }
 
-/// Whether a class has no name, or is that of an anonymous union or struct: g++ spells both in one way, clang in two.
+/// Whether a class has no name, or is that of an anonymous union or struct: g++ spells both in one
+/// way, clang in two.
 template <class U>
 constexpr bool is_unnamed() {
     if constexpr (std::is_class_v<U> || std::is_union_v<U>) {
@@ -114,8 +117,9 @@ concept Trivial = std::is_trivially_copyable_v<U>;
 template <class U>
 concept TrivialAnonymous = Trivial<U> && is_anonymous<U>();
 
-/// Initialises what can be copied as it lies in memory, as all members of anonymous unions and structs can: copies of other
-/// classes are not looked into. Where the compiler says that something is anonymous, the conversion is inaccessible.
+/// Initialises what can be copied as it lies in memory, as all members of anonymous unions and
+/// structs can: copies of other classes are not looked into. Where the compiler says that something
+/// is anonymous, the conversion is inaccessible.
 struct AnyTrivial {
     AnyTrivial(const AnyTrivial&) = delete;
     template <Trivial U>
@@ -144,10 +148,11 @@ private:
     operator U&&() const;
 };
 
-/// Whether the field behind `Before` others is an anonymous union or struct, which cannot be decomposed: an error of the
-/// compiler that no concept catches. Nothing can be converted to it: by its name, under clang, or as its constructors are
-/// inaccessible, under g++; but what cannot be converted to it initialises its first member. So it does that of a
-/// class that begins with such a thing, to which something can be converted.
+/// Whether the field behind `Before` others is an anonymous union or struct, which cannot be
+/// decomposed: an error of the compiler that no concept catches. Nothing can be converted to it: by
+/// its name, under clang, or as its constructors are inaccessible, under g++; but what cannot be
+/// converted to it initialises its first member. So it does that of a class that begins with such a
+/// thing, to which something can be converted.
 template <class T, std::size_t Before>
 constexpr bool is_anonymous_field() {
     using Fields = Members<Before>;
@@ -175,7 +180,8 @@ constexpr Obstacle obstacle() {
     } else {
         using All = Members<field_count<T>()>;
         if constexpr (All::template fits_with<T, AnyLvalue> || All::template fits_with<T, AnyRvalue>) {
-            // One more than the `{}` found: there is no name for it, or `{}` does not initialise it.
+            // One more than the `{}` found: there is no name for it, or `{}` does not initialise
+            // it.
             return field_count<T>() == most_members ? Obstacle::too_many : Obstacle::uncounted_field;
         } else if constexpr (has_anonymous_field<T>(std::make_index_sequence<field_count<T>()>{})) {
             return Obstacle::anonymous_field;
@@ -198,8 +204,8 @@ struct DeclaredFields<Types<Field...>, Types<FieldOfConst...>> {
     using type = Types<DeclaredField<Field, FieldOfConst>...>;
 };
 
-/// The fields' types as declared, const and references included. Requires that there is no obstacle, or that
-/// their number is known otherwise.
+/// The fields' types as declared, const and references included. Requires that there is no
+/// obstacle, or that their number is known otherwise.
 template <class T, std::size_t Count = field_count<T>()>
 using FieldTypes =
     typename DeclaredFields<decltype(Members<Count>::apply(std::declval<T&>(), FieldsByReference{})),

@@ -26,16 +26,17 @@ struct SignatureFrame {
     static constexpr std::size_t after = signature_with<double>().size() - before - 6;
 };
 
-/// The name as the compiler spells it: equal for equal types in one program, which is all that a fingerprint
-/// needs. Two lambdas of one function have the same name under g++.
+/// The name as the compiler spells it: equal for equal types in one program, which is all that a
+/// fingerprint needs. Two lambdas of one function have the same name under g++.
 template <class T>
 constexpr std::string_view spelled_name() {
     constexpr std::string_view all = signature_with<T>();
     return all.substr(SignatureFrame::before, all.size() - SignatureFrame::before - SignatureFrame::after);
 }
 
-/// Rewrites the compiler's spelling for people: without inline namespaces and arguments that are defaults, with
-/// `std::string` for what it is short for. Never longer than it was; returns the new length.
+/// Rewrites the compiler's spelling for people: without inline namespaces and arguments that are
+/// defaults, with `std::string` for what it is short for. Never longer than it was; returns the new
+/// length.
 class NameForPeople {
 public:
     constexpr NameForPeople(std::string_view spelled, char* out) : in_(spelled), out_(out) {
@@ -108,7 +109,8 @@ private:
     std::size_t size_ = 0;
 };
 
-/// `name` for people, at run time: only texts of errors need it, so the compiler is spared the work.
+/// `name` for people, at run time: only texts of errors need it, so the compiler is spared the
+/// work.
 inline std::string readable(std::string_view name) {
     std::string result(name);
     result.resize(NameForPeople{name, result.data()}.size());

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file api.hpp  What the twins need of the Win32 interface and Boost.WinAPI does not declare.
 ///
-/// The declarations are those of <windows.h>, with its tags for structures, so a program may include that
-/// before or after us. A structure that is needed whole has a copy here: the same layout under a name of ours.
+/// The declarations are those of <windows.h>, with its tags for structures, so a program may
+/// include that before or after us. A structure that is needed whole has a copy here: the same
+/// layout under a name of ours.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -124,8 +125,9 @@ struct ProcessMemory {
         peak_committed;
 };
 
-/// A function of a system library that this program has loaded, or null: for what not every Windows has, and
-/// for what takes an enumeration of <windows.h>, as that cannot be declared without defining it.
+/// A function of a system library that this program has loaded, or null: for what not every Windows
+/// has, and for what takes an enumeration of <windows.h>, as that cannot be declared without
+/// defining it.
 template <class Function>
 Function* system_function(const wchar_t* library, const char* name) noexcept {
     const winapi::HMODULE_ module = winapi::GetModuleHandleW(library);
@@ -133,8 +135,8 @@ Function* system_function(const wchar_t* library, const char* name) noexcept {
     return reinterpret_cast<Function*>(reinterpret_cast<void*>(winapi::GetProcAddress(module, name)));
 }
 
-/// One of our standard streams, or null: not INVALID_HANDLE_VALUE, which to other calls means this very
-/// process.
+/// One of our standard streams, or null: not INVALID_HANDLE_VALUE, which to other calls means this
+/// very process.
 inline winapi::HANDLE_ standard_handle(winapi::DWORD_ which) noexcept {
     const winapi::HANDLE_ handle = GetStdHandle(which);
     return handle == winapi::INVALID_HANDLE_VALUE_ ? nullptr : handle;

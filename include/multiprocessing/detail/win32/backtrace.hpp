@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file backtrace.hpp  Win32 twin: RtlCaptureStackBackTrace. No names: they are in debug information only.
+/// @file backtrace.hpp  Win32 twin: RtlCaptureStackBackTrace. No names: they are in debug
+/// information only.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file crash.hpp  Win32 twin: the filter for exceptions that nobody handles, and the signal that abort() raises.
+/// @file crash.hpp  Win32 twin: the filter for exceptions that nobody handles, and the signal that
+/// abort() raises.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/win32/api.hpp>

@@ -21,8 +21,8 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 // What <windows.h> calls IMAGE_FILE_HEADER (with the signature before it), IMAGE_SECTION_HEADER,
-// IMAGE_DATA_DIRECTORY and IMAGE_DEBUG_DIRECTORY. The optional header comes in two widths; what is asked of it
-// lies as in both.
+// IMAGE_DATA_DIRECTORY and IMAGE_DEBUG_DIRECTORY. The optional header comes in two widths; what is
+// asked of it lies as in both.
 struct PeFileHeader {
     std::uint32_t signature;
     std::uint16_t machine, sections;
@@ -63,8 +63,8 @@ inline std::string file_of(winapi::HMODULE_ module) {
 
 inline std::filesystem::path program_path() { return wide(file_of(nullptr)); }
 
-/// The file of a program that runs can be neither written nor deleted. It can be renamed, and another put in
-/// its place: that one is found out by its build.
+/// The file of a program that runs can be neither written nor deleted. It can be renamed, and
+/// another put in its place: that one is found out by its build.
 inline std::filesystem::path program_to_spawn() { return program_path(); }
 inline void remember_program() {}
 
@@ -75,8 +75,8 @@ inline std::vector<std::string> command_line() {
     return arguments;
 }
 
-/// The linker's build-id, which is where Microsoft's linker puts the id of the .pdb: 16 bytes and a count.
-/// False if there is none.
+/// The linker's build-id, which is where Microsoft's linker puts the id of the .pdb: 16 bytes and a
+/// count. False if there is none.
 inline bool find_build_id(std::uintptr_t base, std::uint64_t size, PeDirectory directory, ImageId& id) {
     constexpr std::uint32_t code_view = 2;
     constexpr std::size_t id_size = 20;
@@ -129,8 +129,8 @@ inline std::optional<Image> describe(std::uintptr_t base) {
         find_build_id(base, image.size, value_at<PeDirectory>(directories + debug * sizeof(PeDirectory)),
                       image.id);
     if (!found) {
-        // Linkers that make the same file from the same input leave out time and sum: then there is but the
-        // path.
+        // Linkers that make the same file from the same input leave out time and sum: then there is
+        // but the path.
         const std::uint64_t parts[4] = {file.time_stamp, image.size, checksum,
                                         file.time_stamp || checksum ? 0 : std::hash<std::string>{}(image.path)};
         std::memcpy(image.id.bytes.data(), parts, sizeof parts);
@@ -185,7 +185,8 @@ inline std::optional<Image> image_with(const ImageId& id) {
 class ImageWatch {
 public:
     ImageWatch() noexcept {
-        // Documented, but in no header. Should it be missing one day, unloaded images are not noticed.
+        // Documented, but in no header. Should it be missing one day, unloaded images are not
+        // noticed.
         using Register = long BOOST_WINAPI_NTAPI_CC(unsigned long, Notification*, void*, void**);
         if (auto* const watch = system_function<Register>(L"ntdll.dll", "LdrRegisterDllNotification"))
             watch(0, &count, nullptr, &cookie_);

@@ -29,7 +29,8 @@ inline std::uint64_t program_token() noexcept {
     return std::uint64_t{made.dwHighDateTime} << 32 | made.dwLowDateTime;
 }
 
-// The environment of the system: getenv() has a copy of its own in every C runtime, so maybe in every DLL.
+// The environment of the system: getenv() has a copy of its own in every C runtime, so maybe in
+// every DLL.
 inline std::string word(const char* name) {
     const std::wstring wide_name = wide(name);
     std::wstring text(128, L'\0');

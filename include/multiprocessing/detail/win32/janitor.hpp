@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file janitor.hpp  Win32 twin: named memory goes with its last handle, so there is nothing to do.
+/// @file janitor.hpp  Win32 twin: named memory goes with its last handle, so there is nothing to
+/// do.
 
 #include <multiprocessing/detail/config.hpp>
 

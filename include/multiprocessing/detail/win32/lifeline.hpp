@@ -12,14 +12,16 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// Children are born into the job: there is no instant at which one of them is outside of it. (To take them in
-/// after their start is too late, even if they wait for that: CreateProcess itself makes them suspended, and a
-/// parent that is killed inside of it leaves them so for ever. Seen once in some hundred random kills.)
+/// Children are born into the job: there is no instant at which one of them is outside of it. (To
+/// take them in after their start is too late, even if they wait for that: CreateProcess itself
+/// makes them suspended, and a parent that is killed inside of it leaves them so for ever. Seen
+/// once in some hundred random kills.)
 class Lifeline {
 public:
     Lifeline() : job_(std::make_shared<Handle>(winapi::CreateJobObjectW(nullptr, nullptr))) {
         if (!job_->valid()) throw_last_error("making a job");
-        // Breakaway is for programs that a child starts to outlive us: they have to ask for it by name.
+        // Breakaway is for programs that a child starts to outlive us: they have to ask for it by
+        // name.
         constexpr winapi::DWORD_ kill_on_job_close = 0x2000;
         constexpr winapi::DWORD_ breakaway_ok = 0x800;
         constexpr int extended_limits = 9;

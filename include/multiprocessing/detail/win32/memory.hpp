@@ -47,8 +47,8 @@ inline void* place_to_grow(std::uint64_t) noexcept { return nullptr; }
 
 inline void commit(void* address, std::uint64_t bytes) {
     constexpr winapi::DWORD_ mem_commit = 0x1000;
-    // What is committed already stays as it is, whoever did it: the pages belong to the section, not to the
-    // view.
+    // What is committed already stays as it is, whoever did it: the pages belong to the section,
+    // not to the view.
     if (!VirtualAlloc(address, static_cast<winapi::SIZE_T_>(bytes), mem_commit, winapi::PAGE_READWRITE_))
         throw_last_error("committing " + std::to_string(bytes) + " bytes of shared memory");
 }
@@ -56,7 +56,8 @@ inline void commit(void* address, std::uint64_t bytes) {
 // Pages of a section cannot be given back while it exists: VirtualFree refuses them.
 inline bool discard(const MemoryObject&, std::uint64_t, std::uint64_t) noexcept { return false; }
 
-// Nothing to do: a dump is written by a debugger or Error Reporting, and reserved pages are not in it.
+// Nothing to do: a dump is written by a debugger or Error Reporting, and reserved pages are not in
+// it.
 inline void exclude_from_dumps(void*, std::uint64_t) noexcept {}
 
 } // namespace multiprocessing::inline v1::detail::platform

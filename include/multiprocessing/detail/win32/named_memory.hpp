@@ -1,8 +1,10 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file named_memory.hpp  Win32 twin: a section of the page file with a name, which is what CPython uses.
+/// @file named_memory.hpp  Win32 twin: a section of the page file with a name, which is what
+/// CPython uses.
 ///
-/// Boost's windows_shared_memory makes the same, but by names in the system's code page: CPython's are UTF-16.
+/// Boost's windows_shared_memory makes the same, but by names in the system's code page: CPython's
+/// are UTF-16.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/win32/api.hpp>

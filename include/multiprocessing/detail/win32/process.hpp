@@ -110,8 +110,8 @@ public:
     explicit SpawnRequest(std::filesystem::path image) : image_(std::move(image)) {}
 
     void argument(const std::string& text) { arguments_.push_back(text); }
-    /// A handle has the same value in the child as here, so it is a copy whose value nobody else can use
-    /// meanwhile.
+    /// A handle has the same value in the child as here, so it is a copy whose value nobody else
+    /// can use meanwhile.
     std::string pass(const Handle& handle) {
         passed_.push_back(handle.duplicate());
         return std::to_string(reinterpret_cast<std::uintptr_t>(passed_.back().native()));
@@ -228,8 +228,8 @@ inline Child spawn(const SpawnRequest& request) {
     startup.lpAttributeList = attributes.native();
     winapi::PROCESS_INFORMATION_ started{};
 
-    // What is listed must be inheritable, too. It is so during the call only: a program that another thread
-    // starts without a list gets whatever is inheritable just then.
+    // What is listed must be inheritable, too. It is so during the call only: a program that
+    // another thread starts without a list gets whatever is inheritable just then.
     const auto make_inheritable = [&](bool on) {
         for (const NativeHandle handle : inherited)
             winapi::SetHandleInformation(handle, winapi::HANDLE_FLAG_INHERIT_,
@@ -251,7 +251,8 @@ inline Handle adopt_handle(std::string_view word) {
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
     const auto handle = reinterpret_cast<NativeHandle>(value);
     winapi::DWORD_ flags = 0;
-    // A child has its handles inheritable, as they were inherited; so nothing else of its own passes for one.
+    // A child has its handles inheritable, as they were inherited; so nothing else of its own
+    // passes for one.
     if (error != std::errc{} || end != word.data() + word.size() ||
         !winapi::GetHandleInformation(handle, &flags) || !(flags & winapi::HANDLE_FLAG_INHERIT_)) {
         throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),

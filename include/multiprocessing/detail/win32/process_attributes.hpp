@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process_attributes.hpp  Win32 twin: nothing to bring along, as every child starts from its own parent.
+/// @file process_attributes.hpp  Win32 twin: nothing to bring along, as every child starts from its
+/// own parent.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/win32/text.hpp>

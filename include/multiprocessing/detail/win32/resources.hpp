@@ -29,8 +29,8 @@ inline int allowed_processors() {
 }
 
 inline MemoryRoom memory_room() {
-    // Memory is refused here when it cannot be committed, be it to the page file, and never taken back by a
-    // killer.
+    // Memory is refused here when it cannot be committed, be it to the page file, and never taken
+    // back by a killer.
     MemoryStatus status{};
     status.size = sizeof status;
     GlobalMemoryStatusEx(reinterpret_cast<::_MEMORYSTATUSEX*>(&status));

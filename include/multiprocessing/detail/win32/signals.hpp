@@ -39,9 +39,9 @@ public:
 // Not by SetConsoleCtrlHandler(nullptr, true): programs that this one starts would inherit that.
 inline bool ignore_interrupt(bool ignore) { return std::signal(SIGINT, ignore ? SIG_IGN : SIG_DFL) == SIG_IGN; }
 
-/// The numbers are those of POSIX, which terminate() and kill() put into exit codes. What a crash leaves as
-/// exit code is the code of an exception, 0xC0000005 say: negative as an int, so it comes here as a huge
-/// "signal".
+/// The numbers are those of POSIX, which terminate() and kill() put into exit codes. What a crash
+/// leaves as exit code is the code of an exception, 0xC0000005 say: negative as an int, so it comes
+/// here as a huge "signal".
 inline std::string signal_name(int number) {
     switch (number) {
     case 2: return "SIGINT";

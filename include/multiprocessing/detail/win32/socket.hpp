@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file socket.hpp  What the twins need of Winsock: TCP. Loaded at the first use, so no program links what it does not need.
+/// @file socket.hpp  What the twins need of Winsock: TCP. Loaded at the first use, so no program
+/// links what it does not need.
 ///
 /// Its headers are not included: they clash with a <windows.h> of the user's that came before.
 
@@ -76,7 +77,8 @@ public:
         throw_error({last_error(), std::system_category()}, what);
     }
 
-    /// As an owned handle: what reads and writes files does so with sockets as well, and so does what closes them.
+    /// As an owned handle: what reads and writes files does so with sockets as well, and so does
+    /// what closes them.
     Handle make(int family) const {
         constexpr unsigned overlapped = 1;
         const NativeSocket made = socket(family, stream, tcp, nullptr, 0, overlapped);

@@ -18,8 +18,8 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 inline void flush_standard_streams() noexcept {
-    // The C runtime can lock a FILE, but not try to. So this waits for a thread that is writing to one of the
-    // two; not for one that reads standard input, as nothing but these two is flushed.
+    // The C runtime can lock a FILE, but not try to. So this waits for a thread that is writing to
+    // one of the two; not for one that reads standard input, as nothing but these two is flushed.
     const auto flush = [](std::FILE* file, std::ostream& first, std::ostream* second) {
         try {
             first.rdbuf()->pubsync();

@@ -36,7 +36,8 @@ inline std::string narrow(std::wstring_view text) {
     return result;
 }
 
-/// Appends an argument to a command line, such that split_command_line(), and every C runtime, gets it back.
+/// Appends an argument to a command line, such that split_command_line(), and every C runtime, gets
+/// it back.
 inline void append_argument(std::wstring& line, std::wstring_view argument) {
     if (!line.empty()) line += L' ';
     line += L'"';
@@ -51,7 +52,8 @@ inline void append_argument(std::wstring& line, std::wstring_view argument) {
     line += L'"';
 }
 
-/// The arguments of a command line, by the rules of the C runtime. (CommandLineToArgvW would need shell32.)
+/// The arguments of a command line, by the rules of the C runtime. (CommandLineToArgvW would need
+/// shell32.)
 inline std::vector<std::wstring> split_command_line(std::wstring_view line) {
     std::vector<std::wstring> arguments;
     std::size_t at = 0;

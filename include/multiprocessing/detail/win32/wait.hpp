@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file wait.hpp  Win32 twin: WaitForMultipleObjects, and the system's thread pool past its 64 handles.
+/// @file wait.hpp  Win32 twin: WaitForMultipleObjects, and the system's thread pool past its 64
+/// handles.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
@@ -26,7 +27,8 @@ inline winapi::DWORD_ to_milliseconds(std::chrono::nanoseconds span) noexcept {
     return static_cast<winapi::DWORD_>(std::chrono::ceil<std::chrono::milliseconds>(span).count());
 }
 
-/// Rings a bell of its own when any of the handles is ready. Has left no trace of itself when it is gone.
+/// Rings a bell of its own when any of the handles is ready. Has left no trace of itself when it is
+/// gone.
 class WaitForMany {
 public:
     explicit WaitForMany(std::span<const NativeHandle> handles)
@@ -89,7 +91,8 @@ inline std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles, 
             state = winapi::WaitForSingleObject(many.bell(), left);
         }
         if (state == winapi::WAIT_FAILED_) throw_last_error("waiting for any of several handles");
-        // None of what is waited for is used up by being looked at: doorbells stay rung, the dead stay dead.
+        // None of what is waited for is used up by being looked at: doorbells stay rung, the dead
+        // stay dead.
         auto ready = ready_among(handles);
         if (!ready.empty() || deadline.passed()) return ready;
     }
