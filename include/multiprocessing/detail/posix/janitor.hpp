@@ -157,8 +157,9 @@ inline bool add_mapped(const std::string& process, std::vector<std::uint64_t>& f
     const ScopeExit closed{[&] { std::fclose(maps); }};
     char line[512];
     for (bool begins = true; std::fgets(line, sizeof line, maps); begins = std::strchr(line, '\n') != nullptr) {
-        // "7f..-7f.. rw-s 00000000 00:1a 4711    /dev/shm/psm_4c6a7b21". The path is as the process sees it, which may have
-        // other file systems elsewhere: what counts is the device, and the number there.
+        // "7f..-7f.. rw-s 00000000 00:1a 4711    /dev/shm/psm_4c6a7b21". The path is as the process
+        // sees it, which may have other file systems elsewhere: what counts is the device, and the
+        // number there.
         unsigned device_major = 0;
         unsigned device_minor = 0;
         unsigned long long inode = 0;

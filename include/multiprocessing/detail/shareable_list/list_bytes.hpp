@@ -25,7 +25,8 @@ namespace multiprocessing::inline v1::detail {
 /// Where the parts of a list of N values lie, all numbers in the machine's own order:
 ///
 ///     0               N, 8 bytes
-///     8               N + 1 offsets of 8 bytes, the first 0; value i lies between offset i and i + 1 of the data
+///     8               N + 1 offsets of 8 bytes, the first 0; value i lies between offset i and
+///                     i + 1 of the data
 ///     8(N+2)          the data, as many bytes as the last offset says
 ///     8(N+2) + data   N formats of 8 bytes: what Python's `struct` calls the value's type
 ///     ... + 8N        N codes of 1 byte: what becomes of what `struct` reads
