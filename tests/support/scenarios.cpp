@@ -388,7 +388,7 @@ std::vector<std::string> programs() {
             mp::detail::platform::program_path().string()};
 }
 
-/// A program that its dynamic linker was told to run: so are its children, and they find its functions.
+/// Its dynamic linker was told to run this program: so are its children, which find its functions.
 int run_by_linker(const Arguments& arguments) {
     const std::vector<std::string> expected{std::filesystem::canonical(arguments.at(0)).string(),
                                             std::filesystem::canonical(arguments.at(1)).string()};

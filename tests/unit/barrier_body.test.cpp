@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// The actor of a barrier (the thread that comes last and runs the action) is late, is stopped at each of its
-// instructions, or is killed after each of its writes: the generations of others end as they should.
+// The actor of a barrier (the thread that comes last and runs the action) is late, is stopped at
+// each of its instructions, or is killed after each of its writes: other generations end as they
+// should.
 #include <support/catch.hpp>
 
 #include <multiprocessing/detail/platform/parking.hpp>
@@ -71,7 +72,8 @@ void pass(Two two) {
     CHECK(two.was_passed(first.generation));
 }
 
-/// The actor dies in its action; the barrier is broken and reset. The dead actor's name is still written there.
+/// The actor dies in its action; the barrier is broken and reset, and still has the dead actor's
+/// name.
 void lose_an_actor(Two two) {
     const auto first = two.arrive(platform::name_of_this_thread());
     REQUIRE(two.arrive(name_of_dead_thread()).acts);
@@ -157,8 +159,8 @@ private:
     SharedBarrier* barrier_;
 };
 
-/// A copy of this process that does `work`, instruction by instruction. It stops before, where `work` says so by pause(),
-/// and when it has ended.
+/// A copy of this process that does `work`, instruction by instruction. It stops before `work`, and
+/// where `work` calls pause().
 class Stepped {
 public:
     template <class Work>
@@ -179,7 +181,7 @@ public:
 
     static void pause() { ::raise(SIGSTOP); }
 
-    /// Whether it is stopped at a pause(), or can go on; false once it has ended, and where tracing is not allowed.
+    /// False once it has ended, and where tracing is not allowed.
     bool is_there() const noexcept { return pid_ > 0; }
     /// One instruction. False when it came to a pause() or ended.
     bool step() { return is_there() && go(PTRACE_SINGLESTEP) == SIGTRAP; }
