@@ -35,6 +35,17 @@ TEST_CASE("what finished tasks printed is there, however their workers end", "[p
     }
 }
 
+TEST_CASE("what the program prints while workers are replaced is there once", "[pool_printing]") {
+    const auto printed = support::output_of("print_beside_starts");
+    CHECK(count_lines(printed.out, "line ") == 3000);
+}
+
+TEST_CASE("a pool that is asked at the end of the program says so", "[pool_printing]") {
+    const auto printed = support::output_of("submits_at_the_end");
+    CHECK(printed.exitcode == 0);
+    CHECK(count_lines(printed.out, "refused: multiprocessing: the program is ending") == 1);
+}
+
 TEST_CASE("idle workers of a pool that is terminated leave in order", "[pool_printing]") {
     const auto printed = support::output_of("print_in_pool", {"idle"});
     CHECK(count_lines(printed.out, "line ") == 200);

@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -52,6 +53,7 @@ std::uint64_t state_of(const std::string& what) {
     if (what == "group") return static_cast<std::uint64_t>(::getpgrp());
     if (what == "policy") return static_cast<std::uint64_t>(::sched_getscheduler(0));
     if (what == "network") return inode_of("/proc/thread-self/ns/net");
+    if (what == "effective user") return ::geteuid();
     if (what == "ignored") {
         struct sigaction action {};
         ::sigaction(SIGPIPE, nullptr, &action);
@@ -82,6 +84,17 @@ bool change(const std::string& what) {
     if (what == "ignored") return std::signal(SIGPIPE, SIG_IGN) != SIG_ERR;
     if (what == "NoNewPrivs:") return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
     if (what == "Seccomp") return filter(SYS_ptrace, EPERM);
+    if (what == "CapPrm:" || what == "CapEff:") { // which a program that root starts has again
+        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+        __user_cap_data_struct halves[2] = {};
+        if (::syscall(SYS_capget, &header, halves) != 0) return false;
+        for (auto& half : halves) {
+            half.effective = 0;
+            if (what == "CapPrm:") half.permitted = 0;
+        }
+        return ::syscall(SYS_capset, &header, halves) == 0;
+    }
+    if (what == "effective user") return ::setegid(54321) == 0 && ::seteuid(54321) == 0;
     if (what == "CapBnd:") return ::prctl(PR_CAPBSET_DROP, 22, 0, 0, 0) == 0;
     if (what == "Groups:") {
         const gid_t groups[]{1, 2, 3};
@@ -104,10 +117,11 @@ int plus(int x) { return x + 1; }
 } // namespace
 
 TEST_CASE("a child has the rights that its parent has at its start", "[rights]") {
-    for (const char* what : {"nice", "session", "group", "policy", "network", "ignored",
-                             "NoNewPrivs:", "Seccomp", "CapBnd:", "Groups:", "Gid:", "Uid:"}) {
-        if (support::has_asan && std::string(what) == "Seccomp")
-            continue; // LeakSanitizer does not work under a filter
+    for (const char* what :
+         {"nice", "session", "group", "policy", "network", "ignored", "NoNewPrivs:", "Seccomp",
+          "CapBnd:", "CapPrm:", "CapEff:", "Groups:", "Gid:", "Uid:", "effective user"}) {
+        if (support::has_asan && (std::string(what) == "Seccomp" || std::string(what) == "effective user"))
+            continue; // LeakSanitizer looks at its process as a debugger does
         CAPTURE(what);
         const int code = in_copy([&] {
             // A leader of its group cannot begin a session.
@@ -134,6 +148,27 @@ TEST_CASE("a pool goes on after its program has given up its ids", "[rights]") {
                   if (pool.apply(plus, i) != i + 1) return 3;
               }
               return 0;
+          }) == 0);
+}
+
+TEST_CASE("a process starts in a working directory that its user may no longer search", "[rights]") {
+    if (::geteuid() != 0) return;
+    CHECK(in_copy([] {
+              char directory[] = "/tmp/mp_test_XXXXXX";
+              if (!::mkdtemp(directory) || ::chdir(directory) != 0) return 1;
+              ::rmdir(directory);
+              if (code_of(mp::Process([] {})) != 0) return 2;
+              if (::setgid(54321) != 0 || ::setuid(54321) != 0) return 3;
+              return code_of(mp::Process([] {})) == 0 ? 0 : 4;
+          }) == 0);
+}
+
+TEST_CASE("a child of fork starts in a root directory without devices", "[rights]") {
+    if (::geteuid() != 0 || mp::get_start_method() != mp::StartMethod::fork || support::has_asan) return;
+    CHECK(in_copy([] {
+              char directory[] = "/tmp/mp_test_XXXXXX";
+              if (!::mkdtemp(directory) || ::chroot(directory) != 0 || ::chdir("/") != 0) return 1;
+              return code_of(mp::Process([] { std::exit(std::getchar() == EOF ? 0 : 2); }));
           }) == 0);
 }
 

@@ -69,6 +69,37 @@ int say(int i) {
     return i;
 }
 
+/// Prints while its pool's thread replaces workers.
+int print_beside_starts(const Arguments&) {
+    mp::Pool pool({.processes = 2, .maxtasksperchild = 1});
+    for (int i = 0; i < 150; ++i) {
+        auto result = pool.apply_async([](int x) { return x; }, i);
+        for (int k = 0; k < 20; ++k) {
+            std::printf("line %d.%d\n", i, k);
+            std::this_thread::sleep_for(std::chrono::microseconds{20});
+        }
+        result.get();
+    }
+    return 0;
+}
+
+/// A destructor of the program that asks a pool for more, when the pools have been terminated.
+struct AsksAtTheEnd {
+    mp::Pool* pool = nullptr;
+    ~AsksAtTheEnd() {
+        if (!pool) return;
+        try {
+            pool->apply([](int x) { return x; }, 1);
+        } catch (const std::runtime_error& error) { std::printf("refused: %s\n", error.what()); }
+    }
+};
+
+int submits_at_the_end(const Arguments&) {
+    static AsksAtTheEnd asks;
+    asks.pool = new mp::Pool(1);
+    return asks.pool->apply([](int x) { return x; }, 0);
+}
+
 /// What workers print, whose pool ends in one way or another: all lines but those of tasks that did not finish.
 int print_in_pool(const Arguments& arguments) {
     const std::string& way = arguments.at(0);
@@ -417,6 +448,8 @@ int main(int argc, char** argv) {
     std::map<std::string, int (*)(const Arguments&)> scenarios;
     scenarios["print_in_children"] = print_in_children;
     scenarios["print_in_pool"] = print_in_pool;
+    scenarios["print_beside_starts"] = print_beside_starts;
+    scenarios["submits_at_the_end"] = submits_at_the_end;
     scenarios["context_fixes_nothing"] = context_fixes_nothing;
     scenarios["start_method_by_variable"] = start_method_by_variable;
     scenarios["uncaught"] = uncaught;

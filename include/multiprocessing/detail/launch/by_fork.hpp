@@ -34,6 +34,8 @@ inline void warn_of_threads(StartNotes& notes) {
 /// shares with its parent.
 [[noreturn]] inline void live_as_fork(PendingChild& birth, const LaunchRequest& request, TreeMember& parent,
                                       const Thunk& target) noexcept {
+    // Other threads may have printed since the flush before the fork.
+    platform::drop_what_was_printed();
     try {
         ChildRecord& record = parent.space.at<ChildRecord>(birth.start.record);
         process_wide<Tree>().join(parent.owner, birth.start.name, &record.touched);

@@ -62,6 +62,7 @@ inline void write_start(Writer& writer, const ChildStart& start) {
     }
     writer.text(start.cwd);
     writer.raw(std::uint8_t{start.serves});
+    writer.raw(start.capabilities);
     writer.raw(std::uint8_t{start.has_preload});
     writer.raw(start.preload);
 }
@@ -88,6 +89,7 @@ inline ChildStart read_start(Reader& reader) {
     }
     start.cwd = reader.text();
     start.serves = reader.flag();
+    start.capabilities = reader.raw<platform::Capabilities>();
     start.has_preload = reader.flag();
     start.preload = reader.raw<CodeAddress>();
     return start;

@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launch/child_record.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/platform/process_attributes.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/this_process.hpp>
@@ -72,6 +73,7 @@ struct ChildStart {
     Environment env;
     std::string cwd; ///< Absolute; empty: where it finds itself.
     bool serves;
+    platform::Capabilities capabilities; ///< Of the thread that starts it.
     /// Runs before the target: the function of set_forkserver_preload(), in the server, and in a
     /// child that is started by spawn in its place. `has_preload` says whether there is one.
     CodeAddress preload;

@@ -177,6 +177,7 @@ public:
         start.env = request.env;
         start.cwd = folder_for(request);
         start.serves = request.serves;
+        start.capabilities = platform::Capabilities::of_caller();
         child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);
         // Before the child can run. What it is never told of ends with the PendingChild.
         ScopeExit end_given{[&] { leases().end(start.name); }};

@@ -22,9 +22,12 @@
 ///   capabilities, filters of system calls, namespaces, the root directory, the control group, the
 ///   session, ignored signals or the like differ, or may differ, as the system does not say: then
 ///   only a process that is made now has them.
+/// * `Capabilities::of_caller()`: what the calling thread may do beyond its ids; crosses as bytes.
+///   `impose()`: the calling thread gives up what is not among them, as a program that root starts
+///   has all of them again. Throws `std::system_error`.
 /// * `HandleLimit::raise()`: from now on this process may have as many handles as it ever may;
 ///   `restore()`: as before.
-/// Only where `can_fork`; elsewhere nobody calls it.
+/// Where `can_fork` is false nobody calls it, but for Capabilities, which are none there.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
@@ -53,6 +56,8 @@ static_assert(requires(const Surroundings& now, const Surroundings& since, std::
     { now.folder(since) } -> std::same_as<Handle>;
     { Rights::here(files) } -> std::same_as<Rights>;
     { rights.equal(rights) } -> std::same_as<bool>;
+    { Capabilities::of_caller() } noexcept -> std::same_as<Capabilities>;
+    { Capabilities::of_caller().impose() } -> std::same_as<void>;
     { HandleLimit::raise() } -> std::same_as<HandleLimit>;
     { limit.restore() } noexcept -> std::same_as<void>;
     { set_variable("NAME", "value") } -> std::same_as<void>;

@@ -10,6 +10,8 @@
 ///   business.
 /// * `flush_what_was_printed()`: the same if they hold anything, which costs 3 ns to ask. (Windows:
 ///   cannot ask the C streams.)
+/// * `drop_what_was_printed()`: in the only thread of a copy: what the original had printed and not
+///   yet written is the original's to write. Only where `can_fork`.
 /// * `take_null_input()`: from now on standard input is the null device, and nothing that was read
 ///   ahead is left.
 /// * `standard_outputs()`: the handles of standard output and error, for a message to another
@@ -38,6 +40,7 @@ namespace multiprocessing::inline v1::detail::platform {
 static_assert(requires(std::string_view text) {
     { flush_standard_streams() } noexcept -> std::same_as<void>;
     { flush_what_was_printed() } noexcept -> std::same_as<void>;
+    { drop_what_was_printed() } noexcept -> std::same_as<void>;
     { take_null_input() } -> std::same_as<void>;
     { standard_outputs() } -> std::same_as<std::array<NativeHandle, 2>>;
     { take_standard_outputs(standard_outputs()) } -> std::same_as<void>;

@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <optional>
@@ -19,6 +20,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 namespace multiprocessing::inline v1::detail::platform {
@@ -90,8 +92,22 @@ inline std::optional<bool> parent_runs_this_program(const std::string& parent) {
     return id != ImageId{} && id_in_file(parent + "/exe") == id;
 }
 
+/// Whether the start of this program gave it rights that whoever started it need not have. Ids that
+/// differ from each other may also be inherited, of a parent after seteuid(): then the file gives
+/// none.
+inline bool has_raised_rights() {
+    if (::getauxval(AT_SECURE) == 0) return false;
+    const bool ids_differ = ::getuid() != ::geteuid() || ::getgid() != ::getegid();
+    struct stat program;
+    if (!ids_differ || ::stat("/proc/self/exe", &program) != 0) return true;
+    if ((program.st_mode & (S_ISUID | S_ISGID)) != 0) return true;
+    char value[1];
+    return ::getxattr("/proc/self/exe", "security.capability", value, sizeof value) >= 0 ||
+           (errno != ENODATA && errno != ENOTSUP);
+}
+
 inline std::string stranger(const Handle& memory, bool has_parent) {
-    const bool raised = ::getauxval(AT_SECURE) != 0;
+    const bool raised = has_raised_rights();
     const bool ours = made_with_our_rights(memory);
     if (!has_parent) {
         // Nobody to look at. With file capabilities the maker of the memory has our ids and still

@@ -16,10 +16,12 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #if __has_include(<sys/single_threaded.h>)
@@ -27,6 +29,38 @@
 #endif
 
 namespace multiprocessing::inline v1::detail::platform {
+
+class Capabilities {
+public:
+    static Capabilities of_caller() noexcept {
+        Capabilities now;
+        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+        now.known_ = ::syscall(SYS_capget, &header, now.halves_) == 0 ? 1 : 0;
+        return now;
+    }
+
+    void impose() const {
+        Capabilities own = of_caller();
+        if (known_ == 0 || own.known_ == 0) return;
+        bool differs = false;
+        for (std::size_t i = 0; i < 2; ++i) {
+            for (const auto set : {&__user_cap_data_struct::effective, &__user_cap_data_struct::permitted,
+                                   &__user_cap_data_struct::inheritable}) {
+                const std::uint32_t kept = own.halves_[i].*set & halves_[i].*set;
+                differs = differs || kept != own.halves_[i].*set;
+                own.halves_[i].*set = kept;
+            }
+        }
+        if (!differs) return;
+        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+        if (::syscall(SYS_capset, &header, own.halves_) != 0)
+            throw_last_error("giving up the capabilities that the parent does not have");
+    }
+
+private:
+    __user_cap_data_struct halves_[2] = {};
+    std::uint32_t known_ = 0; // whether the system says
+};
 
 class Surroundings {
 public:
@@ -37,7 +71,8 @@ public:
             now.environment_.push_back('\0');
         }
         struct stat folder;
-        if (::stat(".", &folder) == 0) {
+        // By way of /proc no permission to search the directory itself is needed.
+        if (::stat(".", &folder) == 0 || ::stat("/proc/self/cwd", &folder) == 0) {
             now.device_ = folder.st_dev;
             now.inode_ = folder.st_ino;
         }
@@ -76,6 +111,7 @@ public:
     Handle folder(const Surroundings& since) const {
         if (device_ == since.device_ && inode_ == since.inode_) return {};
         Handle folder{::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+        if (!folder.valid()) folder = Handle{::open("/proc/self/cwd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
         if (!folder.valid()) throw_last_error("opening the working directory");
         return folder;
     }

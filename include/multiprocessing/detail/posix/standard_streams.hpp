@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/platform/signals.hpp>
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <iostream>
@@ -79,9 +80,34 @@ inline void flush_what_was_printed() noexcept {
         flush_standard_streams();
 }
 
+inline void drop_what_was_printed() noexcept {
+    struct Inside : std::streambuf {
+        static void drop(std::streambuf& buffer) noexcept {
+            const auto held = (buffer.*&Inside::pptr)() - (buffer.*&Inside::pbase)();
+            if (held > 0) (buffer.*&Inside::pbump)(-static_cast<int>(held));
+        }
+    };
+    for (std::FILE* const file : {stdout, stderr}) {
+        if (::__fpending(file) != 0) bound_early::fpurge(file);
+    }
+    for (const std::ostream* const stream : {&std::cout, &std::cerr, &std::clog}) {
+        if (stream->rdbuf()) Inside::drop(*stream->rdbuf());
+    }
+}
+
+/// The reading end of a pipe that nothing will write to: it is at its end as well. Takes the lowest
+/// free number.
+inline int empty_input() noexcept {
+    int ends[2];
+    if (::pipe(ends) != 0) return -1;
+    ::close(ends[1]);
+    return ends[0];
+}
+
 inline void take_null_input() {
     ::close(STDIN_FILENO);
-    const int null = ::open("/dev/null", O_RDONLY); // takes its place, unless another thread was quicker
+    int null = ::open("/dev/null", O_RDONLY);              // takes its place, unless another thread was quicker
+    if (null < 0 && errno == ENOENT) null = empty_input(); // in a root directory without devices
     if (null < 0) throw_last_error("opening /dev/null");
     if (null != STDIN_FILENO) {
         ::dup2(null, STDIN_FILENO);

@@ -34,6 +34,8 @@ inline void flush_standard_streams() noexcept {
 
 inline void flush_what_was_printed() noexcept { flush_standard_streams(); }
 
+inline void drop_what_was_printed() noexcept {}
+
 inline void take_null_input() {
     if (!std::freopen("NUL", "r", stdin))
         throw_error({errno, std::generic_category()}, "opening the null device");
