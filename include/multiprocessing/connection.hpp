@@ -46,58 +46,58 @@ namespace connection {
 class Waitable;
 }
 
-/// One end of a two-way or one-way connection. Move-only; closed by its destructor.
+/// One end of a two-way or one-way connection. Move-only; its destructor closes it.
 ///
-/// It belongs to one process. It is handed to another one by moving it into the arguments of a
-/// Process or an initializer, by itself or inside of something, or by sending it over another
-/// Connection: here it is closed then. dup() makes one to hand over and one to keep. The tasks of a
-/// Pool, whose workers run already, cannot have it; their initializer can. Used in a process that
-/// it was not handed to, it throws `std::logic_error`.
+/// A Connection belongs to one process. To hand it to another process, move it into the arguments
+/// of a Process or of an initializer, by itself or as a part of another value, or send it over
+/// another Connection; here it is closed then. dup() makes a second one to hand over. The tasks of
+/// a Pool cannot receive a Connection, as the workers run already; their initializer can. In a
+/// process to which it was not handed it throws `std::logic_error`.
 ///
-/// Any thread may send while any other receives; two that send, or two that receive, take turns,
-/// message by message. poll() and connection::wait() count as receiving. close() and moves are for
-/// when nobody else uses it.
+/// One thread may send while another receives. Two threads that send, or two that receive, take
+/// turns, message by message. poll() and connection::wait() count as receiving. While a Connection
+/// is closed or moved, no other thread may use it.
 ///
-/// A process that is stopped (SIGSTOP, a debugger) while it sends or receives lives, and has the
-/// message in its hands: who receives without a timeout waits for it, poll() and wait() no longer
-/// than they are told. What is in the Pipe before that can be received.
+/// A process that is stopped (SIGSTOP, a debugger) while it sends or receives is alive, and keeps
+/// its message. A receiver without a timeout waits for that process; poll() and wait() return after
+/// their timeout. Earlier messages of a Pipe can be received.
 ///
-/// A send waits while much is on its way that was not received: 4 MiB of a Pipe; what the system
-/// holds (some hundred kilobytes) of a Listener's connection. If both ends send much at once
-/// neither of them waits for the other (over a Listener's connection up to 256 MiB). A thread that
-/// sends much to itself waits for ever.
+/// A send waits while many bytes are under way: 4 MiB of a Pipe, what the system buffers (some
+/// hundred kilobytes) of a Listener's connection. If both ends send much at once, neither waits for
+/// the other (a Listener's connection: up to 256 MiB). A thread that sends that much to itself
+/// waits forever.
 ///
 /// Messages of a Pipe go through shared memory: a process that is killed while it sends or receives
-/// leaves the others a whole message or none. From when a Connection is sent over the Pipe, an end
-/// of it is sent over a Connection, or fileno() is asked for, they go through a stream of the
-/// system instead, which is slower, and may end within a message. There the messages are those of
-/// CPython's `Connection`.
+/// leaves a whole message or none. Once a Connection was sent over the Pipe, or an end of the Pipe
+/// was sent over a Connection, or fileno() was called, messages go through a stream of the system.
+/// That is slower, and a killed sender may leave a part of a message. In a stream the messages are
+/// those of CPython's `Connection`.
 ///
-/// Throws `std::system_error`: bad_file_descriptor if it is closed, or does not receive or send;
-/// broken_pipe if the other end is closed, never a signal. (Of a Pipe whose other end was killed,
-/// up to 128 messages may be sent before that is noticed.)
+/// Throws `std::system_error`: bad_file_descriptor if the Connection is closed, or does not receive
+/// or send; broken_pipe if the other end is closed (never a signal). If the other end of a Pipe was
+/// killed, up to 128 messages may be sent before that is noticed.
 ///
 /// Python: `multiprocessing.connection.Connection`.
 class Connection {
 public:
     using multiprocessing_owned_handle = void; // Spawnable, and may be sent over a Connection
 
-    /// A closed one, as a member that is to be assigned.
+    /// Makes a closed Connection, to be assigned to later.
     Connection() noexcept = default;
     Connection(Connection&&) noexcept = default;
     Connection& operator=(Connection&&) noexcept = default;
 
-    /// `<multiprocessing.connection.Connection object at 0x7f1798d80990>`. Python:
+    /// Returns `<multiprocessing.connection.Connection object at 0x7f1798d80990>`. Python:
     /// `repr(connection)`.
     std::string repr() const {
         return "<multiprocessing.connection.Connection object at " + detail::shown_address(transport_.get()) +
                ">";
     }
 
-    /// Sends a value, as dumps() makes bytes of it. Strings as they are in C are sent as
-    /// `std::string`. What holds a Connection has to be moved here; there are up to 1000 of them in
-    /// a message, over a Pipe or a local Listener. If it throws, `value` is as it was. Throws
-    /// SerializationError as dumps(). Python: `Connection.send`.
+    /// Sends `value`, serialized as by dumps(). C strings are sent as `std::string`. A value that
+    /// holds a Connection has to be moved; a message has at most 1000 Connections, over a Pipe or a
+    /// Listener on this machine. After an exception `value` is as it was. Throws SerializationError
+    /// as dumps() does. Python: `Connection.send`.
     template <class T>
     void send(T&& value) {
         using Value = detail::OwnCarriedType<T>;
@@ -114,11 +114,11 @@ public:
         }
     }
 
-    /// Waits for a message, which was sent as a T. Throws SerializationError if it was sent as
-    /// another type: then it is used up; EOFError when the other end is closed and nothing is left;
-    /// `std::bad_alloc` when there is no memory: in a Pipe the message stays then, unless its bytes
-    /// had been taken out and memory ran out while a T was made of them; a message of a stream, as
-    /// of a Listener's connection, is used up. Python: `Connection.recv`.
+    /// Waits for a message and returns its value, which was sent as a T. Throws SerializationError
+    /// if it was sent as another type: the message is lost then; EOFError when the other end is
+    /// closed and no message is left; `std::bad_alloc` when there is no memory: a message of a Pipe
+    /// stays then, unless memory ran out while the T was built from its bytes; a message of a
+    /// stream is lost. Python: `Connection.recv`.
     template <class T>
     T recv() {
         if constexpr (!detail::can_cross<std::remove_cv_t<T>, detail::Crossing::connection>()) {
@@ -150,14 +150,15 @@ public:
         }
     }
 
-    /// Sends bytes as one message; there may be none. Python: `Connection.send_bytes`.
+    /// Sends bytes, of any number, as one message. Python: `Connection.send_bytes`.
     void send_bytes(std::span<const std::byte> bytes) { sending().send(bytes, {}, {}); }
 
-    /// Waits for a message, and returns its bytes. One of more than `maxlength` bytes throws
-    /// `std::system_error` (message_size); as it cannot be passed over, nothing can be received
-    /// from then on. Throws EOFError when the other end is closed and nothing is left,
-    /// `std::system_error` (connection_aborted) if that ends within a message. Takes no memory on
-    /// the word of the sender, only for what has arrived. Python: `Connection.recv_bytes`.
+    /// Waits for a message and returns its bytes. A message of more than `maxlength` bytes throws
+    /// `std::system_error` (message_size); it cannot be skipped, so nothing can be received
+    /// afterwards. Throws EOFError when the other end is closed and no message is left,
+    /// `std::system_error` (connection_aborted) if the connection ends within a message. Allocates
+    /// for the bytes that have arrived, never for a length that was only announced. Python:
+    /// `Connection.recv_bytes`.
     std::vector<std::byte> recv_bytes(std::size_t maxlength = (std::numeric_limits<std::size_t>::max)()) {
         detail::Transport& transport = receiving();
         detail::Incoming message;
@@ -174,8 +175,9 @@ public:
         return transport.body(message, {});
     }
 
-    /// The same into memory of the caller's; how many bytes it was. If they are more than there is
-    /// room for, throws BufferTooShort, which has them. Python: `Connection.recv_bytes_into`.
+    /// Waits for a message, writes its bytes to memory of the caller, and returns their number.
+    /// Throws BufferTooShort, which holds the message, if there is not enough room. Python:
+    /// `Connection.recv_bytes_into`.
     std::size_t recv_bytes_into(std::span<std::byte> buffer) {
         detail::Transport& transport = receiving();
         detail::Incoming message;
@@ -186,25 +188,26 @@ public:
         return size;
     }
 
-    /// Whether there is a message to receive, or the end, before the time is over. Of a message,
-    /// the beginning. Python: `Connection.poll`.
+    /// Returns whether a message has begun to arrive, or the other end has closed, before the
+    /// timeout. Python: `Connection.poll`.
     bool poll(Timeout timeout = std::chrono::seconds{0}) {
         return receiving().poll(detail::Deadline::after(timeout));
     }
 
-    /// Another Connection of the same end: what one of them receives, the other does not. Python:
-    /// `os.dup`.
+    /// Returns a second Connection of the same end: each message is received by one of the two.
+    /// Python: `os.dup`.
     Connection dup() const { return Connection(open().duplicate(), readable_, writable_); }
 
-    /// What is on its way arrives nevertheless. Closing once more does no harm.
+    /// Closes this end. Messages that were sent arrive nevertheless. A second close() does nothing.
     void close() noexcept { transport_.reset(); }
     bool closed() const noexcept { return !transport_; }
     bool readable() const noexcept { return transport_ && readable_; }
     bool writable() const noexcept { return transport_ && writable_; }
 
-    /// Stays ours. POSIX: a descriptor that polls readable when a message comes, unless it is here
-    /// already, which poll() tells: it came before the first call of this, or a send has taken it
-    /// in. Windows: a HANDLE. A Pipe is slower from then on. Python: `Connection.fileno`.
+    /// Returns the handle of the system, which stays the Connection's. POSIX: a descriptor that
+    /// polls readable when a message comes. A message that is here already does not make it
+    /// readable, but poll() reports it: it came before the first call of fileno(), or a send has
+    /// read it ahead. Windows: a HANDLE. A Pipe is slower afterwards. Python: `Connection.fileno`.
     detail::platform::NativeHandle fileno() const { return open().expose().native(); }
 
     /// Of the library: for the archive. `give` writes a duplicate.
@@ -280,8 +283,8 @@ private:
     detail::ForkOrigin origin_;
 };
 
-/// Two Connections: what one of them sends, the other receives. If not `duplex`, the first only
-/// receives and the second only sends. Python: `multiprocessing.Pipe`.
+/// Makes two connected Connections: what one sends, the other receives. If `duplex` is false the
+/// first only receives and the second only sends. Python: `multiprocessing.Pipe`.
 inline std::pair<Connection, Connection> Pipe(bool duplex = true) {
     auto [first, second] = detail::platform::make_stream_pair();
     const detail::PipeRings rings;
@@ -299,9 +302,9 @@ namespace connection {
 
 using multiprocessing::Connection;
 
-/// Something that wait() waits for: a Connection, a Listener, the Sentinel of a Process, or a
-/// handle of the operating system. Refers to it without owning it: valid as long as that is open,
-/// wherever it is moved to. Equal if made of the same.
+/// What wait() waits for: a Connection, a Listener, the Sentinel of a Process, or a handle of the
+/// operating system. Refers to it without owning it, and stays valid as long as that is open,
+/// wherever it is moved to. Two that refer to the same are equal.
 class Waitable {
 public:
     Waitable(const Connection& connection) : transport_(&connection.receiving()) {}
@@ -328,15 +331,15 @@ private:
     detail::platform::NativeHandle handle_ = detail::platform::HandleTraits::invalid();
 };
 
-/// A handle of the operating system, for wait(): any descriptor that polls readable when there is
-/// something to read (a socket, a pipe, a timerfd, an eventfd); on Windows any HANDLE that can be
-/// waited for. It stays the caller's. Python: an integer, or an object with `fileno()`, in the list
-/// that `multiprocessing.connection.wait` takes.
+/// Makes wait() accept a handle of the operating system: a descriptor that polls readable when
+/// there is something to read (a socket, a pipe, a timerfd, an eventfd); on Windows any HANDLE that
+/// can be waited for. The handle stays the caller's. Python: an integer, or an object with
+/// `fileno()`, in the list for `multiprocessing.connection.wait`.
 inline Waitable native(detail::platform::NativeHandle handle) noexcept {
     return Waitable(Waitable::Native{handle});
 }
 
-/// The work of wait().
+/// Does the work of wait().
 inline std::vector<Waitable> wait_for(std::vector<Waitable> all, Timeout timeout) {
     if (all.empty() && !timeout.span()) return all;
     std::vector<detail::Waited> waited;
@@ -348,11 +351,11 @@ inline std::vector<Waitable> wait_for(std::vector<Waitable> all, Timeout timeout
     return ready;
 }
 
-/// Waits until one or more of them are ready: a Connection when a message, or the end, begins to
-/// arrive; a Listener while a client waits for accept(); a Sentinel when its process has ended. All
-/// that are, in the order given; none when the time is over. Any number of them. Without any it
-/// returns when the time is over, at once if there is no timeout. Python:
-/// `multiprocessing.connection.wait`.
+/// Waits until at least one of `range` is ready, and returns all that are, in the order of `range`;
+/// an empty vector after the timeout. A Connection is ready when a message begins to arrive or the
+/// other end has closed; a Listener while a client waits for accept(); a Sentinel when its process
+/// has ended. With an empty `range` it returns after the timeout, or at once if there is none.
+/// Python: `multiprocessing.connection.wait`.
 template <std::ranges::input_range Range>
     requires std::convertible_to<std::ranges::range_reference_t<Range>, Waitable>
 std::vector<Waitable> wait(Range&& range, Timeout timeout = no_timeout) {
@@ -390,8 +393,8 @@ private:
 
 namespace reduction {
 
-/// Hands a duplicate of `handle`, a descriptor or a HANDLE, over to the process at the other end of
-/// a Pipe, or of a Connection of a Listener on this machine; `handle` stays the caller's. Throws
+/// Sends a duplicate of `handle`, a descriptor or a HANDLE, to the process at the other end of a
+/// Pipe, or of a Connection of a Listener on this machine. `handle` stays the caller's. Throws
 /// `std::system_error` if it is not open, `std::invalid_argument` over a network. Python:
 /// `multiprocessing.reduction.send_handle(connection, handle, pid)`.
 inline void send_handle(Connection& connection, detail::platform::NativeHandle handle) {
@@ -399,10 +402,10 @@ inline void send_handle(Connection& connection, detail::platform::NativeHandle h
         detail::TravellingHandle(detail::platform::Handle{detail::platform::HandleTraits::duplicate(handle)}));
 }
 
-/// Waits for a handle that send_handle() has sent. It is the caller's, who has to close it; other
-/// programs do not inherit it. Throws SerializationError if the message is another,
-/// `std::system_error` if this process has no room for it. Python:
-/// `multiprocessing.reduction.recv_handle(connection)`.
+/// Waits for a handle that send_handle() has sent, and returns it. The caller owns it and has to
+/// close it; programs that this process starts do not inherit it. Throws SerializationError if the
+/// message is of another kind, `std::system_error` if this process has no room for a handle.
+/// Python: `multiprocessing.reduction.recv_handle(connection)`.
 inline detail::platform::NativeHandle recv_handle(Connection& connection) {
     return connection.recv<detail::TravellingHandle>().release();
 }

@@ -36,19 +36,20 @@ namespace multiprocessing::inline v1::connection {
 
 struct ClientOptions;
 
-/// Where a Listener listens: a path, or host and port. Small; crosses by value, and compares.
+/// The address of a Listener: a path, or host and port. Small; crosses by value; comparable.
 ///
-/// A path is that of a socket in the file system, or a name that begins with a null byte (Linux: it
-/// is in no file system), or of a pipe, `\\.\pipe\name` (Windows). Host and port are of TCP; the
-/// empty host is all of this machine's addresses. Without anything it is a place of the library's
-/// choice. Python: `address`.
+/// A path is the path of a socket in the file system; or, if it begins with a null byte, a name
+/// outside of any file system (Linux); or the path of a pipe, `\\.\pipe\name` (Windows). Host and
+/// port are those of TCP; the empty host means all addresses of this machine. A default-constructed
+/// Address lets the library choose. Python: `address`.
 class Address {
 public:
     Address() = default;
     Address(const char* path) : Address(std::string(path)) {}
     Address(std::string path) { endpoint_.path = std::move(path); }
     Address(const std::filesystem::path& path) : Address(path.string()) {}
-    /// Port 0, of a Listener: one that is free. Throws `std::invalid_argument` for what is no port.
+    /// Makes a TCP address. Port 0 lets a Listener choose a free port. Throws
+    /// `std::invalid_argument` if `port` is not between 0 and 65535.
     Address(std::string host, int port) {
         if (port < 0 || port > 65'535)
             throw std::invalid_argument("multiprocessing: " + std::to_string(port) +
@@ -57,10 +58,10 @@ public:
         endpoint_.port = port;
     }
 
-    /// Empty if it is host and port.
+    /// Returns the path; empty if this is host and port.
     const std::string& path() const noexcept { return endpoint_.path; }
     const std::string& host() const noexcept { return endpoint_.host; }
-    /// 0 if it is a path.
+    /// Returns the port; 0 if this is a path.
     int port() const noexcept { return (std::max)(endpoint_.port, 0); }
 
     friend bool operator==(const Address&, const Address&) = default;
@@ -78,10 +79,10 @@ private:
     detail::platform::Endpoint endpoint_;
 };
 
-/// How a Listener is made.
+/// The options of a Listener.
 struct ListenerOptions {
-    /// Default: a socket in a folder of this user's own, which goes even if this process is killed;
-    /// or a pipe.
+    /// Default: a socket in a private directory of this user, which is removed even if this process
+    /// is killed; or a pipe.
     Address address = {};
     std::optional<std::string> authkey = {}; ///< Both sides must know it. Without one, anybody may connect.
     Count backlog = {}; ///< So many may wait for accept(). Default: 128. Of a Windows pipe: one.
@@ -89,33 +90,36 @@ struct ListenerOptions {
     bool allow_md5 = false;                     ///< Talk to a Python before 3.12, whose handshake is by MD5.
 };
 
-/// How a Client connects.
+/// The options of a Client.
 struct ClientOptions {
     std::optional<std::string> authkey = {};
     Timeout timeout = std::chrono::seconds{20}; ///< For connecting, and for the Listener to answer.
     bool allow_md5 = false;
 };
 
-/// Waits at an address for others to connect: C++ programs with Client(), or Python ones.
-/// Move-only; closed by its destructor. Of one process; its members may be called by several
-/// threads: of those in accept() each gets a connection, and close() ends them. Moving and
-/// destroying it is for when nobody else uses it.
+/// Waits at an address for connections: of C++ programs, by Client(), and of Python programs.
+/// Move-only; its destructor closes it.
 ///
-/// With an authkey both sides show each other that they know it, by CPython's handshake with
-/// SHA-256, so that neither of them shows it. What is said afterwards is neither encrypted nor
-/// signed: over a network it is no more secret than that. Nor does the handshake tell *whom* one
-/// talks to: somebody in between, to whom a Client connects, can hand all of it on to the true
-/// Listener, and then read and write what is said. And somebody without the key, to whom two
-/// clients connect, could have the second answer what the first has asked, and so be taken for a
-/// Listener by the first: programs of this library notice that, as their challenges say who asks; a
-/// client of CPython, which answers any, does not. Messages of types (send, recv) are for programs
-/// of one build, and not safe against an enemy; bytes (send_bytes) are for all.
+/// A Listener belongs to one process. Several threads may call its members: each of those in
+/// accept() gets a connection of its own, and close() ends them. While it is moved or destroyed no
+/// other thread may use it.
+///
+/// With an authkey both sides prove to each other that they know it, by CPython's handshake with
+/// SHA-256, which does not reveal the key. The messages that follow are neither encrypted nor
+/// signed, so over a network they are readable and forgeable. The handshake does not prove the
+/// identity of a side either: a program in between, to which a Client connects, can pass the
+/// handshake on to the true Listener, and then read and change the messages. Programs of this
+/// library also notice a program without the key that lets one client answer the challenge of
+/// another, as their challenges name the asking side; a client of CPython does not notice that.
+///
+/// Typed messages (send, recv) are for programs of the same build, and are not safe against an
+/// attacker; bytes (send_bytes, recv_bytes) are for all programs.
 ///
 /// Python: `multiprocessing.connection.Listener`.
 class Listener {
 public:
-    /// Throws `std::system_error` if the address is taken or not ours, `std::invalid_argument` for
-    /// one that this platform does not have.
+    /// Listens at the address. Throws `std::system_error` if the address is in use or not allowed,
+    /// `std::invalid_argument` for a kind of address that this platform does not have.
     explicit Listener(ListenerOptions options = {}) : state_(std::make_shared<State>(std::move(options))) {}
 
     Listener(Listener&&) noexcept = default;
@@ -128,12 +132,12 @@ public:
     }
     ~Listener() { close(); }
 
-    /// Waits for the next connection. Throws AuthenticationError for one whose other side has the
-    /// wrong key, or none, does not answer in time, or sends what is no handshake: that one is
-    /// closed, and the Listener goes on. While such are waited for, others are accepted.
-    /// TimeoutError when the time is over; `std::system_error`: bad_file_descriptor when it is
-    /// closed, before or meanwhile, too_many_files_open when this process can open no more. Python:
-    /// `Listener.accept`.
+    /// Waits for the next connection and returns it. Throws AuthenticationError for a client that
+    /// has a wrong key or none, does not answer in time, or sends something else than a handshake:
+    /// its connection is closed, and the Listener goes on. Other clients are accepted meanwhile.
+    /// Throws TimeoutError after the timeout; `std::system_error`: bad_file_descriptor when the
+    /// Listener is closed, before or during the call, too_many_files_open when this process can
+    /// open no more. Python: `Listener.accept`.
     Connection accept(Timeout timeout = no_timeout) {
         const auto deadline = detail::Deadline::after(timeout);
         State& state = open();
@@ -150,21 +154,21 @@ public:
         return Connection(std::move(accepted->transport), true, true);
     }
 
-    /// Where it listens, as a Client needs it: of host and port 0, the port. Python:
+    /// Returns the address for a Client, with the port that was chosen for port 0. Python:
     /// `Listener.address`.
     Address address() const { return open().address; }
 
-    /// Who was accepted last: host and port; of a path most often nothing. Python:
-    /// `Listener.last_accepted`.
+    /// Returns the address of the client that was accepted last: host and port; mostly empty for a
+    /// path. Python: `Listener.last_accepted`.
     std::optional<Address> last_accepted() const {
         State& state = open();
         std::lock_guard lock{state.mutex};
         return state.last_accepted;
     }
 
-    /// Connections that were accepted stay. The address is free, and the socket in the file system
-    /// removed, when it returns; an accept() of another thread ends with bad_file_descriptor.
-    /// Closing once more does no harm.
+    /// Stops listening. When it returns, the address is free and the socket is removed from the
+    /// file system. An accept() in another thread throws bad_file_descriptor. Accepted connections
+    /// stay open. A second close() does nothing.
     void close() noexcept {
         if (!state_) return;
         if (!state_->origin.is_here()) {
@@ -179,13 +183,15 @@ public:
     /// For connection::wait(): ready while a client waits for accept(). Valid until close(),
     /// wherever the Listener is moved to.
     ///
-    /// Without an authkey accept() then returns at once, unless another thread was faster. With one
-    /// the handshake is still to come, and lasts until the client has answered: accept() waits for
-    /// that, for as long as it may. An accept() that throws TimeoutError within a handshake leaves
-    /// it to the next accept(): until then the Listener is ready when that client has answered or
-    /// gone, so a program that waits for many things calls `accept(0s)`. On Windows it is ready for
-    /// new clients only: call accept() there with the time that a handshake may take. Throws
-    /// `std::system_error` (bad_file_descriptor) if it is closed. Python: the listening socket.
+    /// Without an authkey accept() then returns at once, unless another thread was faster. With an
+    /// authkey the handshake follows, and lasts until the client has answered; accept() waits for
+    /// that, until its timeout. If accept() throws TimeoutError within a handshake, the next
+    /// accept() continues it, and the Listener becomes ready when that client has answered or gone:
+    /// a program that waits for many things calls `accept(0s)`. On Windows a Listener is ready for
+    /// new clients only: call accept() there with the time that a handshake may take.
+    ///
+    /// Throws `std::system_error` (bad_file_descriptor) if the Listener is closed. Python: the
+    /// listening socket.
     operator Waitable() const& { return native(open().handle); }
     operator Waitable() const&& = delete; // it would be closed before the wait
 
@@ -198,7 +204,7 @@ private:
 
         static constexpr std::size_t most_waiting = 65'535;
 
-        /// Being the one thread in accept().
+        /// The calling thread is the only one in accept().
         class RecoveringLockGuard {
         public:
             RecoveringLockGuard(State& state, const detail::Deadline& deadline) : state_(state) {
@@ -259,8 +265,9 @@ private:
     std::shared_ptr<State> state_;
 };
 
-/// Connects to a Listener. Throws `std::system_error` if there is none; AuthenticationError if it
-/// has another key or no answer. Python: `multiprocessing.connection.Client`.
+/// Connects to a Listener and returns the connection. Throws `std::system_error` if no Listener is
+/// there; AuthenticationError if it has another key or does not answer. Python:
+/// `multiprocessing.connection.Client`.
 inline Connection Client(const Address& address, ClientOptions options = {}) {
     return Connection(detail::connect_transport(address.endpoint_, options.authkey, options.allow_md5,
                                                 detail::Deadline::after(options.timeout)),

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file pool.hpp  Worker processes that functions are applied in.
+/// @file pool.hpp  Pool: worker processes that apply functions to items.
 
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
@@ -37,12 +37,12 @@
 
 namespace multiprocessing::inline v1 {
 
-/// A number of worker processes, and calls of functions that they carry out.
+/// A set of worker processes that carry out calls.
 ///
-/// A worker that dies is replaced; only the call, or the item, that it was at is lost with it, and
-/// throws WorkerLostError. Any thread may submit work and wait for results; making, closing and
-/// destroying the pool is one thread's business. A task must not close or touch descriptors and
-/// memory that it did not get: a pool is no sandbox.
+/// A worker that dies is replaced. Only the call, or the item, that it was working on is lost, and
+/// throws WorkerLostError. Any thread may submit work and wait for results; one thread makes,
+/// closes and destroys the pool. A task must not touch descriptors or memory that it was not given:
+/// a pool is no sandbox.
 ///
 /// Python: `multiprocessing.Pool`.
 class Pool : detail::MapShapes {
@@ -54,17 +54,17 @@ public:
     using MapShapes::starmap;
     using MapShapes::starmap_async;
 
-    /// As many workers as this process may use processors.
+    /// Makes one worker for each processor that this process may use.
     Pool() : Pool(PoolOptions{}) {}
-    /// So many workers. 0 is the default.
+    /// Makes `processes` workers; 0 is the default number.
     explicit Pool(Count processes) : Pool(PoolOptions{.processes = processes}) {}
-    /// Throws `std::invalid_argument` for more than 4096 workers or a start method that this
-    /// platform does not have, and what `Process::start` throws if a worker cannot be started: then
-    /// none is left.
+    /// Throws `std::invalid_argument` for more than 4096 workers, or for a start method that this
+    /// platform does not have, and what `Process::start` throws if a worker cannot be started. No
+    /// worker is left then.
     explicit Pool(PoolOptions options) { make<detail::WorkerCode<>>(options, {}, {}, {}); }
 
-    /// Each worker calls `initializer(arguments...)` first. What that throws breaks the pool: it is
-    /// what every call and every result throws from then on.
+    /// Each worker calls `initializer(arguments...)` first. An exception of the initializer breaks
+    /// the pool: every call and every result throws it from then on.
     template <class Initializer, class... Arguments>
     Pool(Count processes, Initializer&& initializer,
          Arguments&&... arguments) { // overloaded? wrap it in a lambda
@@ -89,7 +89,7 @@ public:
     explicit Pool(detail::PythonPool) = delete; // in C++: Pool p(4, initializer, arguments...)
 
     Pool(Pool&&) noexcept = default;
-    /// Behaves as the destructor first.
+    /// Does what the destructor does, then takes over `other`.
     Pool& operator=(Pool&& other) {
         if (this != &other) {
             finish();
@@ -98,12 +98,12 @@ public:
         return *this;
     }
 
-    /// Ends the workers, and logs a warning if something was not done; or, if so told, finishes
-    /// first.
+    /// Terminates the workers, and logs a warning if work was not finished; with
+    /// `.on_exit = OnExit::join` finishes the work first.
     ~Pool() { finish(); }
 
-    /// `function(arguments...)` in a worker. Throws what it throws, there as here. Python:
-    /// `Pool.apply`.
+    /// Calls `function(arguments...)` in a worker and returns its result. Throws what the call
+    /// throws. Python: `Pool.apply`.
     template <class Function, class... Arguments>
     auto apply(Function&& function, Arguments&&... arguments) { // overloaded? wrap it in a lambda
         if constexpr (!detail::is_task<Function, Arguments...>()) {
@@ -114,8 +114,8 @@ public:
         }
     }
 
-    /// The same without waiting for it. Throws `std::invalid_argument` after close(). Python:
-    /// `Pool.apply_async`.
+    /// Submits the call `function(arguments...)` and returns at once. Throws
+    /// `std::invalid_argument` after close(). Python: `Pool.apply_async`.
     template <class Function, class... Arguments>
     auto apply_async(Function&& function, Arguments&&... arguments) { // overloaded? wrap it in a lambda
         if constexpr (!detail::is_task<Function, Arguments...>()) {
@@ -136,15 +136,16 @@ public:
         }
     }
 
-    /// `function(item)` for every item of `range`, in the workers; the results in the order of the
-    /// items. `range` is any input range or a braced list; it is read in this thread, completely,
-    /// before the call returns. Elements that are plain and lie side by side move by one copy into
-    /// warm shared memory, and plain results by one copy out; those of a shared_vector are read
-    /// where they are; all else as dumps() and loads() would have it. A void function makes it
-    /// void.
+    /// Calls `function(item)` for every item of `range` in the workers, and returns the results in
+    /// the order of the items; nothing for a void function.
     ///
-    /// Waits until all items are through, then throws the error of the first item, in their order,
-    /// that has one; the others are not affected by it. Python: `Pool.map`.
+    /// `range` is any input range or a braced list. This thread reads it completely before the call
+    /// returns. Contiguous plain elements are copied once into warm shared memory, and plain
+    /// results once out of it. The elements of a shared_vector are read in place. All other values
+    /// are serialized, as by dumps() and loads().
+    ///
+    /// Waits until all items are finished, then throws the error of the first item that has one;
+    /// the other items are not affected. Python: `Pool.map`.
     template <class Function, std::ranges::input_range Range>
     auto map(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
@@ -167,8 +168,8 @@ public:
         }
     }
 
-    /// The same without waiting for it. The elements of a shared_vector are read until the result
-    /// is there. Python: `Pool.map_async`.
+    /// Submits a map and returns at once. The elements of a shared_vector are read until the result
+    /// is ready. Python: `Pool.map_async`.
     template <class Function, std::ranges::input_range Range>
     auto map_async(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
@@ -195,10 +196,10 @@ public:
         }
     }
 
-    /// As map(), but the workers write the results to where they shall be: into `results`, a
-    /// shared_vector of what the function gives, which is resized to one for each item before
-    /// anything starts. It may be `range` itself. Throws as map() does; then the results of items
-    /// that failed, or were lost, are as they were. Python: numpy's `out=`.
+    /// Does the same as map(), but the workers write the results into `results`, a shared_vector of
+    /// the function's results, which is resized to the number of items first. `results` may be
+    /// `range` itself. Throws as map() does; the elements of items that failed or were lost are
+    /// unchanged then. Python: the parameter `out` of numpy's functions.
     template <class Function, std::ranges::input_range Range, detail::InPlace Results>
     void map_into(Function&& function, Range&& range, Results& results, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
@@ -220,8 +221,8 @@ public:
         }
     }
 
-    /// As map(), of a function of several parameters: the items are tuples, pairs or arrays of its
-    /// arguments. Python: `Pool.starmap`.
+    /// Does the same as map(), for a function of several parameters: the items are tuples, pairs or
+    /// arrays of its arguments. Python: `Pool.starmap`.
     template <class Function, std::ranges::input_range Range>
     auto starmap(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_starmap<Function, Range>()) {
@@ -233,7 +234,7 @@ public:
                 .give();
         }
     }
-    /// `pool.starmap(f, {{2, 3}, {4, 5}})`, for functions whose parameters are known.
+    /// `pool.starmap(f, {{2, 3}, {4, 5}})`, for a function whose parameter types are known.
     template <class Function>
     auto starmap(Function&& function, std::initializer_list<detail::ParameterTuple<Function>> items,
                  MapOptions options = {}) {
@@ -247,7 +248,7 @@ public:
         }
     }
 
-    /// The same without waiting for it. Python: `Pool.starmap_async`.
+    /// Submits a starmap and returns at once. Python: `Pool.starmap_async`.
     template <class Function, std::ranges::input_range Range>
     auto starmap_async(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_starmap<Function, Range>()) {
@@ -274,20 +275,20 @@ public:
         }
     }
 
-    /// Takes no more work; the workers end when all is done. Python: `Pool.close`.
+    /// Closes the pool for more work; the workers exit when all work is done. Python: `Pool.close`.
     void close() {
         state().core->close();
         state().core->bell().ring();
     }
 
-    /// Ends the workers at once. Who waits for a result gets CancelledError. Python:
+    /// Ends the workers at once. Every call that waits for a result throws CancelledError. Python:
     /// `Pool.terminate`.
     void terminate() {
         state().core->close();
         state().supervisor->terminate();
     }
 
-    /// Waits until the workers have ended, after close() or terminate(); throws
+    /// Waits until the workers have ended, after close() or terminate(). Throws
     /// `std::invalid_argument` before. Python: `Pool.join`.
     void join() {
         if (!state().core->is_closed()) {
@@ -297,8 +298,8 @@ public:
         state().supervisor->join();
     }
 
-    /// `<multiprocessing.pool.Pool state=RUN pool_size=4>`; or CLOSE, TERMINATE. Python:
-    /// `repr(pool)`.
+    /// Returns `<multiprocessing.pool.Pool state=RUN pool_size=4>`, or with CLOSE or TERMINATE.
+    /// Python: `repr(pool)`.
     std::string repr() const {
         if (!state_ || !state_->origin.is_here()) return "<multiprocessing.pool.Pool state=unknown>";
         const char* const state = state_->supervisor->is_terminated() ? "TERMINATE"
@@ -371,11 +372,11 @@ private:
                                              detail::Writer& writer,
                                              detail::ArgumentContext<detail::SpaceWriteContext>& context);
 
-    /// The part of a map that does not depend on types.
+    /// The part of a map that does not depend on its types.
     std::shared_ptr<detail::MapWork> submit(const detail::ThunkAddress& code, const std::string& file,
                                             detail::MapPlan& plan, const MapOptions& options);
 
-    /// `results`: null, or a shared_vector for them.
+    /// `results` is null, or the shared_vector that the results are written to.
     template <class F, class Element, class Called, class Function, class Range, class Results = std::nullptr_t>
     auto start_map(const Function& function, Range&& range, const MapOptions& options, Results results = {}) {
         constexpr bool into = !std::is_null_pointer_v<Results>;

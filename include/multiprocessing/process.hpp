@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process.hpp  Processes that run a function: starting them, waiting for them, ending them,
-/// asking who is who.
+/// @file process.hpp  Processes that run a function: start, wait, end; the current process, its
+/// parent and its children.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/refused.hpp>
@@ -41,25 +41,27 @@
 
 namespace multiprocessing::inline v1 {
 
-/// How a Process is made; what is not given is inherited, or made up.
+/// How a Process is made. Members that are not set are inherited from the calling process, or
+/// chosen.
 struct ProcessOptions {
     std::string name = {};           ///< Default: `Process-1`, `Process-1:2` for a child of that.
     std::optional<bool> daemon = {}; ///< Ended, not waited for, when its parent ends. Default: as its parent.
     std::optional<StartMethod> start_method = {}; ///< Default: get_start_method().
-    /// What is different in the child's environment. (Static initialisers see it as well where the
-    /// child is made by spawn on POSIX; elsewhere they have run before.)
+    /// Changes to the child's environment. Static initialisers of the child see them only if it is
+    /// started by spawn on POSIX; otherwise they have run before.
     Environment env = {};
     std::optional<std::filesystem::path> cwd =
         {}; ///< The folder that the child works in. Default: its parent's.
 };
 
-/// Becomes ready when a process ends; for `connection::wait`. Refers to the process, without owning
-/// it.
+/// A handle that becomes ready when a process ends; for `connection::wait`. Refers to the process
+/// without owning it.
 class Sentinel {
 public:
     explicit Sentinel(detail::platform::NativeHandle handle) noexcept : handle_(handle) {}
 
-    /// The handle of the operating system: a descriptor that polls readable, or a Windows HANDLE.
+    /// Returns the handle of the operating system: a descriptor that polls readable, or a Windows
+    /// HANDLE.
     detail::platform::NativeHandle native_handle() const noexcept { return handle_; }
 
     friend bool operator==(const Sentinel&, const Sentinel&) noexcept = default;
@@ -69,7 +71,7 @@ private:
 };
 
 /// Another process of the family, as `current_process()`, `parent_process()` and
-/// `active_children()` show it. Python: the `Process` objects that these return.
+/// `active_children()` return it. Python: the `Process` objects that these return.
 class ProcessView {
 public:
     const std::string& name() const noexcept { return identity_.name; }
@@ -77,27 +79,28 @@ public:
     bool daemon() const noexcept { return identity_.daemon; }
     const std::string& authkey() const noexcept { return identity_.authkey; }
 
-    /// `<Process name='Process-1' pid=7 parent=1 started daemon>`,
+    /// Returns `<Process name='Process-1' pid=7 parent=1 started daemon>` or
     /// `<_MainProcess name='MainProcess' parent=None started>`. Python: `repr(process)`.
     std::string repr() const;
 
-    /// Whether it still runs. A parent's end ends its children, so for the parent this is true as
-    /// long as anybody asks.
+    /// Returns whether the process runs. For the parent it is always true, as the end of a parent
+    /// ends its children.
     bool is_alive() const { return !child_ || !child_->poll(); }
 
-    /// Ends a child as Process does. Throw `std::logic_error` for the current process and the
-    /// parent.
+    /// Ends a child, as Process::terminate() and kill() do. Throws `std::logic_error` for the
+    /// current process and the parent.
     void terminate() const { child("terminate").terminate(); }
     void kill() const { child("kill").kill(); }
 
-    /// Of a child that has ended, as Process::exitcode(); nullopt of all others.
+    /// Returns the exit code of a child that has ended, as Process::exitcode(); nullopt for all
+    /// other processes.
     std::optional<int> exitcode() const {
         const auto ending = child_ ? child_->poll() : std::nullopt;
         return ending ? ending->exitcode : std::nullopt;
     }
 
-    /// Waits until it has ended; false when the time is over. Throws `std::logic_error` for the
-    /// current process.
+    /// Waits until the process has ended; returns false after the timeout. Throws
+    /// `std::logic_error` for the current process.
     bool join(Timeout timeout = no_timeout) const {
         const auto deadline = detail::Deadline::after(timeout);
         if (child_) return child_->wait(deadline);
@@ -130,7 +133,7 @@ private:
 
 namespace detail {
 
-/// The text form of a process. `pid` and `parent`: 0 where there is none to be shown.
+/// Returns the text form of a process. `pid` and `parent` are 0 where none is to be shown.
 inline std::string shown_process(const ProcessIdentity& identity, int pid, int parent, const char* state,
                                  std::optional<int> exitcode = {}, const char* kind = "Process") {
     std::string text = std::string("<") + kind + " name=" + shown(identity.name);
@@ -163,7 +166,7 @@ inline std::string ProcessView::repr() const {
     return detail::shown_process(identity_, 0, parent, "started", {}, parent ? "Process" : "_MainProcess");
 }
 
-/// The calling process. Python: `multiprocessing.current_process()`.
+/// Returns the calling process. Python: `multiprocessing.current_process()`.
 inline ProcessView current_process() {
     detail::ThisProcess& me = detail::this_process();
     std::lock_guard lock{me.mutex};
@@ -171,7 +174,7 @@ inline ProcessView current_process() {
     return {me.identity, detail::platform::current_pid(), nullptr};
 }
 
-/// The process that started the calling one; nullopt in the main process. Python:
+/// Returns the process that started the calling one; nullopt in the main process. Python:
 /// `multiprocessing.parent_process()`.
 inline std::optional<ProcessView> parent_process() {
     detail::ThisProcess& me = detail::this_process();
@@ -180,8 +183,8 @@ inline std::optional<ProcessView> parent_process() {
     return ProcessView{me.parent->identity, me.parent->pid, nullptr};
 }
 
-/// The running children of the calling process; takes notice of those that have ended.
-/// Python: `multiprocessing.active_children()`.
+/// Returns the running children of the calling process, and releases those that have ended. Python:
+/// `multiprocessing.active_children()`.
 inline std::vector<ProcessView> active_children() {
     std::vector<ProcessView> views;
     for (const auto& child : detail::children().running())
@@ -189,16 +192,16 @@ inline std::vector<ProcessView> active_children() {
     return views;
 }
 
-/// Logical processors of the machine. Python: `multiprocessing.cpu_count()`.
+/// Returns the number of logical processors of the machine. Python: `multiprocessing.cpu_count()`.
 inline int cpu_count() { return detail::platform::machine_processors(); }
 
-/// How many of them the calling process may use: its affinity and, on Linux, its control group's
-/// quota. Python: `os.process_cpu_count()`.
+/// Returns the number of processors that the calling process may use: its affinity and, on Linux,
+/// the quota of its control group. Python: `os.process_cpu_count()`.
 inline int process_cpu_count() { return detail::platform::allowed_processors(); }
 
 namespace detail {
 
-/// The main function of a Process: reads the call, makes it, throws its result away.
+/// The main function of a Process: reads the call, makes it, discards its result.
 template <class F, class... Argument>
 struct ProcessTarget {
     static void run(TargetFrame& frame) {
@@ -212,7 +215,7 @@ struct ProcessTarget {
     }
 };
 
-/// The keyword arguments of Python's Process, for an error that says how it is written here.
+/// The keyword arguments of Python's Process, for an error that names their C++ form.
 struct PythonProcess {
     Refused group = {};
     Keyword target;
@@ -226,21 +229,21 @@ struct PythonProcess {
 
 /// A function that runs in a process of its own.
 ///
-/// Function and arguments are taken over when the Process is made: the child sees them as they were
-/// then, converted to the parameters' types. They must be Spawnable; what may not cross is an error
-/// of the compiler that says why. The child ends by unwinding the function, running the functions
-/// of at_child_exit(), flushing the standard streams, and leaving: no exit handler or static
-/// destructor of the program runs in it. An exception that leaves the function is printed whole on
-/// standard error; the exit code is 1.
+/// The Process takes the function and the arguments when it is made: the child gets their values of
+/// that moment, converted to the types of the parameters. They must be Spawnable; a type that may
+/// not cross is a compile error that says why. At its end the child unwinds the function, runs the
+/// functions of at_child_exit(), flushes the standard streams and exits: no exit handler and no
+/// static destructor of the program runs in it. An exception that leaves the function is printed to
+/// standard error; the exit code is 1 then.
 ///
-/// Belongs to the process that made it: in any other, all members throw `std::logic_error`. After
-/// close() all but close() throw `std::invalid_argument`. One object is not to be used by several
-/// threads at once.
+/// A Process belongs to the process that made it: elsewhere all members throw `std::logic_error`.
+/// After close() all members but close() throw `std::invalid_argument`. Only one thread at a time
+/// may use one object.
 ///
 /// Python: `multiprocessing.Process`.
 class Process final { // no base class: write a struct with operator(), Process p(MyStruct{})
 public:
-    /// A process that will call `function(arguments...)`.
+    /// Makes a process that will call `function(arguments...)`.
     template <class Function, class... Arguments>
         requires(!std::same_as<std::decay_t<Function>, Process> &&
                  !std::same_as<std::decay_t<Function>, ProcessOptions>)
@@ -254,7 +257,7 @@ public:
         }
     }
 
-    /// The same with a name, as a daemon, or by a start method of its own. Throws
+    /// Makes a process with a name, as a daemon, by a start method of its own, and so on. Throws
     /// `std::invalid_argument` for a start method that this platform does not have, or a null
     /// pointer to a function.
     template <class Function, class... Arguments>
@@ -271,7 +274,7 @@ public:
     Process() = delete; // nor is it a base class: write a struct with operator(), Process p(MyStruct{})
 
     Process(Process&& other) noexcept = default;
-    /// Behaves as the destructor first.
+    /// Does what the destructor does, then takes over `other`.
     Process& operator=(Process&& other) {
         if (this != &other) {
             finish();
@@ -280,14 +283,14 @@ public:
         return *this;
     }
 
-    /// Waits for a child that runs; ends it instead if it is a daemon. While an exception unwinds,
-    /// waits for a second only and then ends the child, and logs that: what the child waits for may
-    /// never come.
+    /// Waits for a child that runs, or ends it if it is a daemon. While an exception unwinds the
+    /// stack, it waits for one second, then ends the child and logs that, as the child may wait for
+    /// something that never comes.
     ~Process() { finish(); }
 
     /// Starts the child. Throws `std::logic_error` if it was started before, `std::runtime_error`
     /// if main() did not call freeze_support(), `std::system_error` if the system has no room for
-    /// another process: then nothing was started.
+    /// another process. Nothing was started then.
     void start() {
         State& state = usable();
         if (state.child)
@@ -301,25 +304,25 @@ public:
         state.request.handles = {};
     }
 
-    /// Waits until the child has ended; false when the time is over.
+    /// Waits until the child has ended; returns false after the timeout.
     bool join(Timeout timeout = no_timeout) { return started("join").wait(detail::Deadline::after(timeout)); }
 
-    /// Whether it was started and has not ended.
+    /// Returns whether the child was started and has not ended.
     bool is_alive() const {
         const State& state = usable();
         return state.child && !state.child->poll();
     }
 
-    /// Sends SIGINT; without a handler of the program's the exit code is -SIGINT. Windows: throws
+    /// Sends SIGINT. Without a handler of the program the exit code is -SIGINT. Windows: throws
     /// `std::system_error`.
     void interrupt() { started("interrupt").interrupt(); }
-    /// Sends SIGTERM; Windows: ends it at once. Its own children end with it.
+    /// Sends SIGTERM, and the children of the child end with it. Windows: ends it at once.
     void terminate() { started("terminate").terminate(); }
-    /// Sends SIGKILL; Windows: ends it at once.
+    /// Sends SIGKILL. Windows: ends it at once.
     void kill() { started("kill").kill(); }
 
-    /// Gives up what is held for a child that has ended or was never started. Throws
-    /// `std::invalid_argument` while it runs. Closing once more does no harm.
+    /// Releases the resources of a child that has ended or was never started. Throws
+    /// `std::invalid_argument` while it runs. A second close() does nothing.
     void close() {
         if (state_ && state_->closed) return;
         if (is_alive()) {
@@ -331,11 +334,12 @@ public:
     }
 
     const std::string& name() const { return usable().request.identity.name; }
-    /// Has no meaning but for people; a child that runs already keeps the name it was started with.
+    /// Sets the name, which is for people only. A child that runs keeps the name that it was
+    /// started with.
     void set_name(std::string name) { usable().request.identity.name = std::move(name); }
 
     bool daemon() const { return usable().request.identity.daemon; }
-    /// Throws `std::logic_error` after start().
+    /// Sets whether the child is a daemon. Throws `std::logic_error` after start().
     void set_daemon(bool daemon) {
         State& state = usable();
         if (state.child)
@@ -344,28 +348,29 @@ public:
         state.request.identity.daemon = daemon;
     }
 
-    /// The key by which the family's processes know each other; 32 random bytes unless set.
+    /// Returns the key by which the processes of the family authenticate each other: 32 random
+    /// bytes unless set.
     const std::string& authkey() const { return usable().request.identity.authkey; }
     void set_authkey(std::string key) { usable().request.identity.authkey = std::move(key); }
 
-    /// Its process id; nullopt before start().
+    /// Returns the process id; nullopt before start().
     std::optional<int> pid() const {
         const State& state = usable();
         return state.child ? std::optional(state.child->pid()) : std::nullopt;
     }
 
-    /// nullopt before start() and while it runs; -signum if a signal ended it; 1 after an uncaught
-    /// exception. Also nullopt if the program waits for all children by itself, or ignores SIGCHLD,
-    /// and the child could not leave its code.
+    /// Returns the exit code: nullopt before start() and while the child runs; -signum if a signal
+    /// ended it; 1 after an uncaught exception. Also nullopt if the program waits for all children
+    /// by itself, or ignores SIGCHLD, and the child could not store its code.
     std::optional<int> exitcode() const {
         const State& state = usable();
         const auto ending = state.child ? state.child->poll() : std::nullopt;
         return ending ? ending->exitcode : std::nullopt;
     }
 
-    /// `<Process name='Process-1' pid=7 parent=1 stopped exitcode=-SIGKILL>`; or initial, started,
-    /// closed; unknown in a process that it does not belong to, and after a move. Python:
-    /// `repr(p)`.
+    /// Returns `<Process name='Process-1' pid=7 parent=1 stopped exitcode=-SIGKILL>`, or with
+    /// initial, started or closed in place of stopped; `unknown` in another process and after a
+    /// move. Python: `repr(p)`.
     std::string repr() const {
         if (!state_) return "<Process unknown>";
         const auto& identity = state_->request.identity;
@@ -375,8 +380,8 @@ public:
         return detail::shown_child(*state_->child, state_->parent);
     }
 
-    /// Ready from its end on; valid as long as this Process. Throws `std::invalid_argument` before
-    /// start().
+    /// Returns a handle that is ready when the child has ended. Valid as long as this Process.
+    /// Throws `std::invalid_argument` before start().
     Sentinel sentinel() const {
         const State& state = usable();
         if (!state.child)
@@ -415,7 +420,7 @@ private:
         return state;
     }
 
-    /// Takes over function and arguments as they are now.
+    /// Takes over the function and the arguments.
     template <class Function, class... Arguments>
     void take_call(Function&& function, Arguments&&... arguments) {
         using F = std::decay_t<Function>;

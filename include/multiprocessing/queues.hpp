@@ -28,7 +28,7 @@ namespace multiprocessing::inline v1 {
 
 namespace detail {
 
-/// What all queues of T are handles of.
+/// The base of the handles of all queues of T.
 template <class Derived, class T>
 class QueueHandle : public HandleBase<Derived, Ring> {
     using Base = HandleBase<Derived, Ring>;
@@ -36,21 +36,21 @@ class QueueHandle : public HandleBase<Derived, Ring> {
 public:
     using value_type = T;
 
-    /// Whether nothing is in it at the moment. Throws `std::system_error` (EBADF) after close(),
-    /// unless nothing was put or taken by this process before. Python: `empty()`.
+    /// Returns whether the queue has no item at the moment. Throws `std::system_error` (EBADF)
+    /// after close(), if this process has used the queue before. Python: `empty()`.
     bool empty() const {
         if (is_closed() && (was_used() || Derived::always_closes)) throw_closed();
         return this->body().size() == 0;
     }
 
-    /// `<multiprocessing.queues.Queue object at 0x7f1798d59610>`: the same of all handles of a
-    /// queue in this process. Python: `repr(queue)`.
+    /// Returns `<multiprocessing.queues.Queue object at 0x7f1798d59610>`, the same text for all
+    /// handles of a queue in this process. Python: `repr(queue)`.
     std::string repr() const {
         return std::string("<multiprocessing.queues.") + Derived::kind + " object at " + this->identity() + ">";
     }
 
-    /// This process will use it no more: this handle and its copies here refuse from now on. Other
-    /// processes go on. Python: `close()`.
+    /// Ends the use of the queue by this process: this handle and its copies here throw from now
+    /// on. Other processes go on. Python: `close()`.
     void close() const noexcept {
         if (here_) here_->fetch_or(closed_bit, std::memory_order_relaxed);
     }
@@ -60,7 +60,7 @@ protected:
     explicit QueueHandle(Received received) : Base(std::move(received)) {}
 
     bool is_closed() const noexcept { return (state() & closed_bit) != 0; }
-    /// Before it is put to or taken from: whether it may be.
+    /// Throws unless this process may put items or take them.
     bool begin_use() const noexcept {
         const unsigned now = state();
         if (now == 0 && here_) here_->fetch_or(used_bit, std::memory_order_relaxed);
@@ -81,7 +81,7 @@ protected:
             return put_item(ring, this->member().space, item, deadline);
         }
     }
-    /// `place` is a T or a `std::optional<T>`.
+    /// Takes an item into `place`, a T or a `std::optional<T>`.
     template <class Place>
     RingResult take_before(Place& place, const Deadline& deadline) const {
         if constexpr (!Serializable<T>) {
@@ -124,79 +124,83 @@ private:
     std::shared_ptr<std::atomic<unsigned>> here_ = std::make_shared<std::atomic<unsigned>>(0U);
 };
 
-/// What Queue and JoinableQueue have in common.
+/// The base of Queue and JoinableQueue.
 template <class Derived, class T>
 class BoundedQueueHandle : public QueueHandle<Derived, T> {
     using Base = QueueHandle<Derived, T>;
 
 public:
-    /// Appends the item; waits for room if the queue has a maxsize. When it returns, the item is in
-    /// the queue, whatever happens to this process. There is no thread that sends it later: it may
-    /// be changed now, and a child that has put may be joined before its items are read.
+    /// Appends `item`. Waits for room if the queue has a maxsize, until the timeout. When put()
+    /// returns, the item is in the queue, whatever happens to this process: no thread sends it
+    /// later, so `item` may be changed, and a child that has put items may be joined before they
+    /// are read.
     ///
-    /// Throws SerializationError if it cannot be made bytes of, Full after the timeout (see Queue),
-    /// ShutDown if the queue was shut down, `std::invalid_argument` after close(),
-    /// `std::system_error` with the figures if there is no memory. Then it is not in the queue.
+    /// Throws SerializationError if `item` cannot be serialized, Full after the timeout (see
+    /// Queue), ShutDown if the queue was shut down, `std::invalid_argument` after close(), and
+    /// `std::system_error` with the figures if there is no memory. The item is not in the queue
+    /// then.
     ///
-    /// Python: `put(obj, timeout=timeout)`; there a thread of its own makes the bytes later, and
-    /// prints what goes wrong.
+    /// Python: `put(obj, timeout=timeout)`, where a feeder thread serializes the item later, and
+    /// prints its errors.
     void put(const T& item, Timeout timeout = no_timeout) const {
         if (!put_until(item, Deadline::after(timeout))) Base::throw_full(maxsize());
     }
-    /// The same without waiting. Python: `put_nowait(obj)`.
+    /// Appends `item` without waiting; throws Full if there is no room. Python: `put_nowait(obj)`.
     void put_nowait(const T& item) const { put(item, std::chrono::seconds{0}); }
-    /// The same; false instead of Full.
+    /// Appends `item` without waiting; returns false if there is no room.
     bool try_put(const T& item) const { return put_until(item, Deadline::after(std::chrono::seconds{0})); }
 
-    /// Takes the oldest item; waits for one. Throws Empty after the timeout; ShutDown if the queue
-    /// was shut down and is empty; `std::invalid_argument` after close(); SerializationError if no
-    /// T can be made of it: the item is gone then. Python: `get(timeout=timeout)`.
+    /// Removes the oldest item and returns it. Waits for an item until the timeout. Throws Empty
+    /// after the timeout; ShutDown if the queue was shut down and is empty; `std::invalid_argument`
+    /// after close(); SerializationError if the item cannot be read as a T: the item is lost then.
+    /// Python: `get(timeout=timeout)`.
     T get(Timeout timeout = no_timeout) const {
         std::optional<T> item = get_until(Deadline::after(timeout));
         if (!item) Base::throw_empty();
         return std::move(*item);
     }
-    /// The same, written over `item`: what memory that has is used again. For large items in a
-    /// loop, as fresh memory costs many times what copying into it does. After an exception `item`
-    /// may have any value.
+    /// Removes the oldest item and assigns it to `item`, whose memory is used again: for large
+    /// items in a loop, as fresh memory costs many times what the copy does. Throws as get() does;
+    /// `item` may have any value then.
     void get_into(T& item, Timeout timeout = no_timeout) const {
         require_open();
         const RingResult result = this->take_before(item, Deadline::after(timeout));
         if (result == RingResult::shut_down) Base::throw_shut_down();
         if (result == RingResult::timed_out) Base::throw_empty();
     }
-    /// As get() without waiting. Python: `get_nowait()`.
+    /// Removes the oldest item and returns it, without waiting; throws Empty if there is none.
+    /// Python: `get_nowait()`.
     T get_nowait() const { return get(std::chrono::seconds{0}); }
-    /// The same; nullopt instead of Empty.
+    /// Removes the oldest item and returns it, without waiting; returns nullopt if there is none.
     std::optional<T> try_get() const { return get_until(Deadline::after(std::chrono::seconds{0})); }
 
-    /// How many items are in it at the moment. Python: `qsize()`.
+    /// Returns the number of items at the moment. Python: `qsize()`.
     std::size_t qsize() const { return static_cast<std::size_t>(this->body().size()); }
-    /// Whether a put() would wait at the moment. Python: `full()`.
+    /// Returns whether a put() would wait at the moment. Python: `full()`.
     bool full() const { return this->body().full(); }
-    /// The most items that it holds; 0 for any number.
+    /// Returns the largest number of items; 0 if there is no limit.
     std::size_t maxsize() const { return static_cast<std::size_t>(this->body().limit()); }
 
-    /// Ends the queue for all processes: whoever puts, or waits in it, gets ShutDown. What is in it
-    /// can still be taken, then whoever gets has ShutDown, too, and iteration ends. Python:
-    /// `queue.Queue.shutdown()`, since 3.13.
+    /// Ends the queue for all processes. Every put(), also one that waits, throws ShutDown from now
+    /// on. Items that are in the queue can still be taken; when it is empty, get() throws ShutDown
+    /// and iteration ends. Python: `queue.Queue.shutdown()`, since 3.13.
     void shutdown() const {
         Ring& ring = this->body();
         ring.shut_down(this->parking());
     }
 
-    /// Nothing: put() has done all. Throws `std::logic_error` before close(). Python:
-    /// `join_thread()`, which waits there until what was put has been sent.
+    /// Does nothing, as put() has done all. Throws `std::logic_error` before close(). Python:
+    /// `join_thread()`, which waits until the feeder thread has sent all items.
     void join_thread() const {
         if (this->is_closed()) return;
         throw std::logic_error(std::string("multiprocessing: join_thread() of a ") + Derived::kind +
                                " that is in use: close() it first");
     }
-    /// Nothing: an item that put() returned from is in the queue, and stays. Python:
+    /// Does nothing: an item is in the queue when its put() returns, and stays there. Python:
     /// `cancel_join_thread()`.
     void cancel_join_thread() const noexcept {}
 
-    /// Takes items one by one, for `for (T item : queue)`.
+    /// An iterator that takes items, for `for (T item : queue)`.
     class Iterator {
     public:
         using value_type = T;
@@ -204,7 +208,7 @@ public:
         using iterator_concept = std::input_iterator_tag;
 
         explicit Iterator(const BoundedQueueHandle& queue) : queue_(&queue) { ++*this; }
-        /// The item; it may be moved from.
+        /// Returns the item, which may be moved from.
         T&& operator*() const noexcept { return std::move(*item_); }
         Iterator& operator++() {
             item_.reset();
@@ -222,10 +226,10 @@ public:
         mutable std::optional<T> item_;
     };
 
-    /// `for (T item : queue)` takes items until the queue was shut down and is empty. It has no end
-    /// if nobody ever shuts it down: a process that is killed does not. Who reads from such may use
-    /// get() with a timeout and look at their sentinels. Python: `iter(queue.get, None)`, with None
-    /// put by whoever ends.
+    /// `for (T item : queue)` takes items until the queue was shut down and is empty. The loop does
+    /// not end if no process shuts the queue down, and a process that is killed does not. Where
+    /// that may happen, call get() with a timeout and look at the sentinels of the producers.
+    /// Python: `iter(queue.get, None)`, where each producer puts a None at its end.
     Iterator begin() const { return Iterator(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
 
@@ -261,22 +265,22 @@ private:
 
 } // namespace detail
 
-/// A first-in first-out queue of T that any number of processes put items in and take them out of.
-/// A cheap handle: copies refer to the same queue, and it reaches other processes as an argument. T
+/// A first-in first-out queue of T. Any number of processes put items and take them. A Queue is a
+/// cheap handle: copies refer to the same queue, and it reaches other processes as an argument. T
 /// is Serializable, and may be move-only.
 ///
-/// Each item is taken once. Items of one process come in the order in which it put them. Without a
-/// maxsize put() never waits, and what is in the queue takes shared memory until it is taken.
+/// Each item is taken once. The items of one process come in the order in which it put them.
+/// Without a maxsize put() never waits, and items occupy shared memory until they are taken.
 ///
-/// A process that is killed in put() or get(), at any instant, takes with it at most the item in
-/// its hands; nobody else notices. What it had put stays.
+/// A process that is killed in put() or get(), at any instant, costs at most the item that it was
+/// about to put or take. Other processes do not notice, and the items that it had put before stay.
 ///
-/// One that is *stopped* in there (SIGSTOP, a debugger, the freezer of a control group) lives, and
-/// keeps others out: who waits without a timeout waits until it goes on. With a timeout, and in
-/// try_put(), put_nowait(), try_get() and get_nowait(), nobody waits for it for longer than that,
-/// and 0.1 s: then it is Full, also of a queue without a maxsize, or Empty. The same holds for one
-/// that just copies a very large item. qsize(), empty(), full(), close(), shutdown() and
-/// task_done() never wait.
+/// A process that is *stopped* in put() or get() (SIGSTOP, a debugger, the freezer of a control
+/// group) is alive and keeps its end of the queue. A call without a timeout waits until that
+/// process goes on. A call with a timeout, and try_put(), put_nowait(), try_get() and get_nowait(),
+/// wait at most 0.1 s longer than their timeout; then the queue counts as full, also without a
+/// maxsize, or as empty. The same holds while a process copies a very large item. qsize(), empty(),
+/// full(), close(), shutdown() and task_done() never wait.
 ///
 /// Python: `multiprocessing.Queue(maxsize)`.
 template <class T>
@@ -286,11 +290,11 @@ class Queue : public detail::BoundedQueueHandle<Queue<T>, T> {
 public:
     static constexpr char kind[] = "Queue";
 
-    /// Of any number of items.
+    /// Makes a queue without a limit.
     Queue() : Base(Count{}) {
         if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
     }
-    /// Of at most `maxsize` items at a time; 0 for any number.
+    /// Makes a queue of at most `maxsize` items; 0 is no limit.
     explicit Queue(Count maxsize) : Base(maxsize) {
         if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
     }
@@ -300,13 +304,14 @@ private:
     explicit Queue(detail::Received received) : Base(std::move(received)) {}
 };
 
-/// Without a type: an error that asks for one.
+/// A Queue without an item type is an error that asks for one.
 Queue(Count = {}) -> Queue<detail::Refused>;
 
-/// A Queue that counts what has been dealt with: whoever takes an item says task_done() when it has
-/// done with it, and join() waits until that was said of all items.
+/// A Queue that counts unfinished items. A consumer calls task_done() for each item when it has
+/// processed it; join() waits until that was done for all items.
 ///
-/// One that is killed between get() and task_done() never says it: join(timeout) helps.
+/// A consumer that is killed between get() and task_done() never calls it: use join() with a
+/// timeout where that may happen.
 ///
 /// Python: `multiprocessing.JoinableQueue(maxsize)`.
 template <class T>
@@ -316,17 +321,17 @@ class JoinableQueue : public detail::BoundedQueueHandle<JoinableQueue<T>, T> {
 public:
     static constexpr char kind[] = "JoinableQueue";
 
-    /// Of any number of items.
+    /// Makes a queue without a limit.
     JoinableQueue() : Base(Count{}) {
         if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
     }
-    /// Of at most `maxsize` items at a time; 0 for any number.
+    /// Makes a queue of at most `maxsize` items; 0 is no limit.
     explicit JoinableQueue(Count maxsize) : Base(maxsize) {
         if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
     }
 
-    /// One item that was taken has been dealt with. Throws `std::invalid_argument` if that was said
-    /// of all that were put. Python: `task_done()`.
+    /// Counts one item as processed. Throws `std::invalid_argument` if more calls than items were
+    /// counted. Python: `task_done()`.
     void task_done() const {
         detail::Ring& ring = this->body();
         if (ring.task_done(this->parking())) return;
@@ -334,8 +339,8 @@ public:
                                     "than items were put");
     }
 
-    /// Waits until all items that were put have been dealt with. False after the timeout. Python:
-    /// `join()`, without a timeout.
+    /// Waits until all items are processed. Returns false after the timeout. Python: `join()`,
+    /// which has no timeout.
     bool join(Timeout timeout = no_timeout) const {
         detail::Ring& ring = this->body();
         return ring.join(this->parking(), detail::Deadline::after(timeout));
@@ -348,9 +353,9 @@ private:
 
 JoinableQueue(Count = {}) -> JoinableQueue<detail::Refused>;
 
-/// A Queue with no more than it takes: put, get, empty, close. Python:
-/// `multiprocessing.SimpleQueue()`, whose put() waits when its pipe is full; this one never does.
-/// It has no timeouts: a process that is stopped in put() or get() holds up others.
+/// A Queue with the smallest interface: put, get, empty, close. It has no timeouts: a process that
+/// is stopped in put() or get() delays the others. Python: `multiprocessing.SimpleQueue()`, whose
+/// put() waits while its pipe is full; this one never waits.
 template <class T>
 class SimpleQueue : public detail::QueueHandle<SimpleQueue<T>, T> {
     using Base = detail::QueueHandle<SimpleQueue<T>, T>;
@@ -362,13 +367,13 @@ public:
         if constexpr (!Serializable<T>) detail::refuse<detail::why_not<T, detail::Crossing::anywhere>>();
     }
 
-    /// As Queue::put(). Throws `std::system_error` (EBADF) after close().
+    /// Appends `item`, as Queue::put() does. Throws `std::system_error` (EBADF) after close().
     void put(const T& item) const {
         require_open();
         this->put_before(item, detail::Deadline{});
     }
 
-    /// As Queue::get().
+    /// Removes the oldest item and returns it, as Queue::get() does.
     T get() const {
         require_open();
         std::optional<T> item;

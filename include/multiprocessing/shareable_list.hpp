@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shareable_list.hpp  A list of numbers, texts and the like in memory with a name, the same
-/// as Python's.
+/// @file shareable_list.hpp  A list of numbers, texts and the like in memory with a name, in
+/// Python's layout.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shareable_list/list_bytes.hpp>
@@ -26,54 +26,54 @@
 
 namespace multiprocessing::inline v1::shared_memory {
 
-/// Which memory a ShareableList is in.
+/// The options of a ShareableList: which memory it is in.
 struct ShareableListOptions {
     std::string name = {}; ///< As that of SharedMemory.
 };
 
-/// A list of fixed length in a SharedMemory: integers of 64 bits, floating point, `bool`, text
-/// (UTF-8), bytes, None (`nullptr`). Every value can be replaced, by one of another type too; a
-/// text or bytes by one that fits into what the first one there was given: its bytes, rounded up to
-/// a multiple of 8, always at least one more.
+/// A list of fixed length in a SharedMemory. A value is an integer of 64 bits, a floating-point
+/// number, a `bool`, a text (UTF-8), bytes, or None (`nullptr`). Each value can be replaced, also
+/// by one of another type. A text or bytes must fit into the room that was made for the first one
+/// there: its bytes, rounded up to a multiple of 8, and at least one byte more.
 ///
 /// A Python program uses the same list by its name. Copies refer to the same list; as an argument,
-/// a result or in a queue it crosses by name. There is no lock in it: who reads a value that
-/// another process is replacing gets any mixture of the two, or an error. A text or bytes that end
-/// in a zero byte are refused: Python's layout cannot tell them from shorter ones.
+/// as a result or in a queue it crosses by its name. It has no lock: a process that reads a value
+/// while another one replaces it gets a mixture of the two, or an error. A text or bytes that end
+/// in a zero byte are refused, as Python's layout cannot tell them from shorter ones.
 ///
-/// Its memory may be a stranger's, so everything in it is checked before it is used: what is no
-/// list, or has been overwritten, is a `std::runtime_error` that says what is wrong.
+/// The memory may be another program's, so all of it is checked before it is used: memory that is
+/// no list, or was overwritten, is a `std::runtime_error` that says what is wrong.
 ///
-/// Python: `multiprocessing.shared_memory.ShareableList`; but text is given room by its bytes and
-/// not by its characters, so it is never cut.
+/// Python: `multiprocessing.shared_memory.ShareableList`, where the room of a text is counted in
+/// characters, so that some texts are cut.
 class ShareableList {
 public:
     using multiprocessing_reference = void;
     using value_type = ShareableValue;
     class Iterator;
 
-    /// Refers to none, as a member that is to be assigned: size 0.
+    /// Refers to no list, to be assigned to later: size 0.
     ShareableList() noexcept = default;
 
-    /// Makes one: `ShareableList sl{1, 2.5, "text", true, nullptr}`. Throws as SharedMemory does,
-    /// `std::invalid_argument` for a text of 10 MB or more or one that ends in a zero byte,
-    /// `std::out_of_range` for an integer beyond 64 bits and a sign.
+    /// Makes a list: `ShareableList sl{1, 2.5, "text", true, nullptr}`. Throws as SharedMemory
+    /// does; `std::invalid_argument` for a text of 10 MB or more, or one that ends in a zero byte;
+    /// `std::out_of_range` for an integer beyond signed 64 bits.
     ShareableList(std::initializer_list<ShareableValue> values)
         : ShareableList(ShareableListOptions{}, values) {}
 
-    /// Makes one of what is in a range: numbers, texts, variants of them.
+    /// Makes a list of the values of a range: numbers, texts, variants of them.
     template <std::ranges::input_range Range>
         requires(Shareable<std::remove_cvref_t<std::ranges::range_reference_t<Range>>> &&
                  !std::same_as<std::remove_cvref_t<Range>, ShareableList>)
     explicit ShareableList(Range&& values)
         : ShareableList(ShareableListOptions{}, std::forward<Range>(values)) {}
 
-    /// Finds the one of that name. Throws as SharedMemory does, and `std::runtime_error` if it
-    /// holds something else.
+    /// Finds the list of that name. Throws as SharedMemory does, and `std::runtime_error` if the
+    /// memory holds something else.
     explicit ShareableList(const ShareableListOptions& options)
         : shm_({.name = options.name}), layout_(shm_.buf()) {}
 
-    /// Makes one of that name.
+    /// Makes a list of that name.
     ShareableList(const ShareableListOptions& options, std::initializer_list<ShareableValue> values)
         : ShareableList(options, std::vector<ShareableValue>(values)) {}
     template <std::ranges::input_range Range>
@@ -86,14 +86,14 @@ public:
         layout_ = detail::ShareableLayout::create(shm_.buf(), kept);
     }
 
-    /// How many values there are; never changes.
+    /// Returns the number of values, which never changes.
     std::size_t size() const noexcept { return layout_.count(); }
 
-    /// Value `i`; -1 is the last one. T is an integer type, which must be able to hold it; floating
-    /// point; `bool`; `std::string`; `std::vector<std::byte>`; `std::nullptr_t`; `std::optional` of
-    /// one of these; or ShareableValue, which can be any.
+    /// Returns value `i`; -1 is the last one. T is an integer type that can hold the value; a
+    /// floating-point type; `bool`; `std::string`; `std::vector<std::byte>`; `std::nullptr_t`;
+    /// `std::optional` of one of these; or ShareableValue, which holds any of them.
     ///
-    /// Throws `std::out_of_range` if there is no value `i`, or the integer is beyond T;
+    /// Throws `std::out_of_range` if there is no value `i`, or the integer is too large for T;
     /// `std::invalid_argument` if the value is of another type (an integer is not read as floating
     /// point, nor the other way round). Python: `sl[i]`.
     template <class T>
@@ -101,9 +101,9 @@ public:
         return as<T>(value(i), i);
     }
 
-    /// Replaces value `i`; -1 is the last one. Throws `std::out_of_range` if there is none, or for
-    /// an integer beyond 64 bits and a sign; `std::invalid_argument` if a text or bytes do not fit,
-    /// or end in a zero byte: then nothing changes. Python: `sl[i] = x`.
+    /// Replaces value `i`; -1 is the last one. Throws `std::out_of_range` if there is no value `i`,
+    /// or for an integer beyond signed 64 bits; `std::invalid_argument` if a text or bytes do not
+    /// fit, or end in a zero byte. The list is unchanged then. Python: `sl[i] = x`.
     template <class T>
         requires Shareable<std::remove_cvref_t<T>>
     void set(std::ptrdiff_t i, const T& x) const {
@@ -111,7 +111,8 @@ public:
         open().write(place_of(i), value);
     }
 
-    /// The first place of a value that equals `x`. Throws `std::invalid_argument` if there is none.
+    /// Returns the index of the first value that equals `x`. Throws `std::invalid_argument` if
+    /// there is none.
     std::size_t index(const ShareableValue& x) const {
         for (std::size_t i = 0; i < size(); ++i) {
             if (open().read(i) == x) return i;
@@ -119,23 +120,24 @@ public:
         throw std::invalid_argument("multiprocessing: " + called() + " has no such value");
     }
 
-    /// How many values equal `x`.
+    /// Returns the number of values that equal `x`.
     std::size_t count(const ShareableValue& x) const {
         std::size_t equal = 0;
         for (std::size_t i = 0; i < size(); ++i) equal += open().read(i) == x;
         return equal;
     }
 
-    /// What Python's `struct` calls the types of all values, one behind the other: `8sdqxxxxxx?x`.
+    /// Returns the formats of all values in the notation of Python's `struct`, without separators:
+    /// `8sdqxxxxxx?x`.
     std::string format() const {
         std::string all;
         for (std::size_t i = 0; i < size(); ++i) all += open().format(i);
         return all;
     }
-    /// That of value `i`.
+    /// Returns the format of value `i`.
     std::string format(std::ptrdiff_t i) const { return open().format(place_of(i)); }
 
-    /// The memory, by which it is closed and unlinked: `sl.shm().unlink()`.
+    /// Returns the memory, which closes and unlinks the list: `sl.shm().unlink()`.
     const SharedMemory& shm() const noexcept { return shm_; }
 
     Iterator begin() const;
@@ -216,7 +218,8 @@ private:
     detail::ShareableLayout layout_;
 };
 
-/// Goes through the values of a list, which it does not keep. A value is read when it is asked for.
+/// An iterator over the values of a list, which it does not keep. A value is read when it is
+/// dereferenced.
 class ShareableList::Iterator {
 public:
     using iterator_concept = std::forward_iterator_tag;

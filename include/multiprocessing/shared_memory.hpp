@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shared_memory.hpp  Memory with a name, which any process finds by it: Python's
+/// @file shared_memory.hpp  Memory that any process finds by a name: Python's
 /// `multiprocessing.shared_memory`.
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
@@ -27,57 +27,59 @@
 
 namespace multiprocessing::inline v1::shared_memory {
 
-/// What a SharedMemory is to be.
+/// The options of a SharedMemory.
 struct SharedMemoryOptions {
-    /// Of one to be found, or made. Empty: one is made up, as `psm_4c6a7b21`; only with `create`.
+    /// The name to be found, or made. Empty: one like `psm_4c6a7b21` is chosen; only with `create`.
     std::string name = {};
     bool create = {};      ///< Makes one, which **must** not exist yet; else finds one.
     std::size_t size = {}; ///< In bytes, at least 1; where one is found, its own size counts and this does not.
 };
 
-/// A piece of memory that has a name in the system, and so can be found by any process of this
-/// user: a child, a stranger, a Python program. It holds what is written into it and nothing else:
-/// no header.
+/// A piece of memory that has a name in the system, so that any process of this user can open it: a
+/// child, an unrelated program, a Python program. It has no header: it holds what is written into
+/// it and nothing else.
 ///
-/// Copies refer to the same mapping, as in Python. As an argument, a result or in a queue it
-/// crosses by its name, and the receiver maps the same memory. It outlives every process until
-/// somebody calls unlink(); only on Windows it goes with the last process that has it. If its maker
-/// is killed, and has not ended by itself, a small process that was started with the first of them
-/// unlinks it: when the last process of the maker's tree has gone, and no other one has it mapped.
-/// (Only in a program that calls freeze_support(), and as far as the system shows what others have
-/// mapped.) There is no lock in it: pass a Lock beside it where several write. Several threads may
-/// call the members of one object, and of its copies, at once; assigning to it is for when nobody
-/// else uses it.
+/// Copies refer to the same mapping, as in Python. As an argument, as a result or in a queue it
+/// crosses by its name, and the receiver maps the same memory. The memory outlives every process
+/// until one of them calls unlink(); on Windows it goes with the last process that has it open. If
+/// the process that made it is killed, a small process, which the first SharedMemory has started,
+/// unlinks the name when the last process of the maker's tree has gone and no other process has it
+/// mapped. That holds in a program that calls freeze_support(), as far as the system shows what
+/// other processes have mapped.
 ///
-/// Linux takes the memory when it is made, of /dev/shm, so that no later touch of it fails.
+/// A SharedMemory has no lock: pass a Lock beside it if several processes write. Several threads
+/// may call members of one object, and of its copies, at the same time; while an object is assigned
+/// to, no other thread may use it.
 ///
-/// Python: `multiprocessing.shared_memory.SharedMemory`; attaching never unlinks, so there is no
-/// `track`.
+/// Linux takes all of the memory from /dev/shm when it is made, so that no later access fails.
+///
+/// Python: `multiprocessing.shared_memory.SharedMemory`. Attaching never unlinks here, so there is
+/// no `track`.
 class SharedMemory {
 public:
     using multiprocessing_reference = void;
 
-    /// Refers to none, as a member that is to be assigned: no name, size 0.
+    /// Refers to no memory, to be assigned to later: no name, size 0.
     SharedMemory() noexcept = default;
 
-    /// Makes or finds one; it is zero when it is made. For this user alone (mode 0600).
+    /// Makes or finds the memory. New memory is zero, and is for this user alone (mode 0600).
     ///
-    /// Throws `std::invalid_argument` if it has neither a name nor `create`, with `create` no size
-    /// or one that must have been negative, or a null character in its name; `std::system_error` if
-    /// it exists already (`std::errc::file_exists`), does not exist (`no_such_file_or_directory`),
-    /// is larger than what is left of memory or of /dev/shm (`not_enough_memory`), or if the system
-    /// refuses the name (with a slash inside, too long).
+    /// Throws `std::invalid_argument` if there is neither a name nor `create`, if with `create` the
+    /// size is 0 or was negative, or if the name has a null character; `std::system_error` if the
+    /// name exists already (`std::errc::file_exists`), does not exist
+    /// (`no_such_file_or_directory`), if there is too little memory or room in /dev/shm
+    /// (`not_enough_memory`), or if the system refuses the name (a slash inside, too long).
     explicit SharedMemory(const SharedMemoryOptions& options) : segment_(make(options)) {}
 
-    /// Without the slash that POSIX puts before it; stays after close().
+    /// Returns the name, without the slash that POSIX puts before it. Unchanged by close().
     std::string name() const { return segment_ ? segment_->name : std::string(); }
 
-    /// In bytes, stays after close(). Linux: exactly what its maker asked for. Windows: in other
-    /// processes rounded up to whole pages, except where the object itself was passed to them.
+    /// Returns the size in bytes. Unchanged by close(). Linux: what the maker asked for. Windows:
+    /// in other processes rounded up to whole pages, unless the object itself was passed to them.
     std::size_t size() const noexcept { return segment_ ? segment_->size : 0; }
 
-    /// The memory; empty after close(). What was taken before stays valid, also after close(), for
-    /// as long as there is a copy of this object: it does not keep the memory by itself.
+    /// Returns the memory; empty after close(). The span stays valid, also after close(), as long
+    /// as a copy of this object exists; it does not keep the memory by itself.
     std::span<std::byte> buf() const noexcept {
         if (!segment_) return {};
         // In this order, and the other way round in close(): one of the two sees the other.
@@ -86,9 +88,9 @@ public:
         return {static_cast<std::byte*>(segment_->region.get_address()), segment_->size};
     }
 
-    /// The memory as an array of T, valid as long as buf() is. Throws `std::invalid_argument` if
-    /// the size is no multiple of T's, or T must lie at multiples of more than a page. Python:
-    /// `numpy.ndarray(shape, dtype, buffer=shm.buf)`.
+    /// Returns the memory as an array of T, valid as long as buf() is. Throws
+    /// `std::invalid_argument` if the size is no multiple of `sizeof(T)`, or T is aligned to more
+    /// than a page. Python: `numpy.ndarray(shape, dtype, buffer=shm.buf)`.
     template <class T>
     std::span<T> as() const {
         static_assert(std::is_trivially_copyable_v<T>,
@@ -106,18 +108,18 @@ public:
         return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
     }
 
-    /// buf() is empty from now on, in all copies. The memory is unmapped at once if buf() and as()
-    /// were never called, else when the last copy goes: in Python views that are still there make
-    /// it an error. Again: nothing happens.
+    /// Closes all copies: buf() is empty from now on. The memory is unmapped at once if buf() and
+    /// as() were never called, otherwise with the last copy; in Python views that still exist make
+    /// close() an error. A second close() does nothing.
     void close() const noexcept {
         // By the first of those who close copies at once, in several threads.
         if (!segment_ || segment_->closed.exchange(true)) return;
         if (!segment_->viewed) Region{}.swap(segment_->region);
     }
 
-    /// Takes the name away: nobody finds it any more, who has it keeps it, and the memory goes with
-    /// the last of them. To be called once, by one process; the second time throws
-    /// `std::system_error` (`no_such_file_or_directory`). Windows: does nothing.
+    /// Removes the name. Processes that have the memory keep it, and it goes with the last of them.
+    /// One process calls this once; a second call throws `std::system_error`
+    /// (`no_such_file_or_directory`). Windows: does nothing.
     void unlink() const {
         if (!segment_)
             throw std::invalid_argument("multiprocessing: this SharedMemory refers to none: it has no name");
@@ -200,7 +202,7 @@ private:
         return segment;
     }
 
-    /// `size` is what it had where it was passed from, or 0.
+    /// `size` is the size that the memory had in the sending process, or 0.
     static std::shared_ptr<Segment> find(const std::string& name, std::uint64_t size) {
         auto segment = std::make_shared<Segment>();
         segment->name = name;

@@ -28,27 +28,29 @@
 
 namespace multiprocessing::inline v1 {
 
-/// A std::vector in memory that processes share: what is put into it need not be copied for a
-/// child, a task or a map, nor what they write into it be copied back. T is trivially copyable and
-/// holds no pointers, or is a lock-free `std::atomic`.
+/// A std::vector in memory that processes share: its elements are not copied for a child, a task or
+/// a map, nor are the changes that those make copied back. T is trivially copyable and holds no
+/// pointers, or is a lock-free `std::atomic`.
 ///
-/// It belongs to the process that made it, and is move-only; copy() is a std::vector. Given to a
-/// child or a task, as an argument or inside one, it is the same memory there, however large:
-/// elements are read and written in place, without a lock, by all who have it, and may be given on.
-/// Only its owner changes how many there are: elsewhere `push_back` and its like throw
-/// `std::logic_error`. What the owner adds within capacity() is seen there, too. Where it adds more
-/// the elements move: who was given them before keeps the memory that they were in, as it was, and
-/// neither sees what the owner writes from then on, nor is seen. So reserve() before giving it
-/// away.
+/// A shared_vector belongs to the process that made it, and is move-only; copy() returns a
+/// std::vector. As an argument of a child or task, or inside of one, it refers to the same memory
+/// there, whatever its size. All processes that have it read and write elements in place, without a
+/// lock, and may pass it on.
 ///
-/// A task may return one: its caller owns it then, and nothing was copied, unless others have it as
-/// well. `pool.map(f, v)` reads the elements where they are, `pool.map_into(f, range, v)` has the
-/// results written to where they shall be. While others use it, an owner's thread that changes its
-/// size must be the only one that uses it there.
+/// Only the owner changes the number of elements: elsewhere `push_back` and the like throw
+/// `std::logic_error`. Elements that the owner appends within capacity() are visible to the others.
+/// If it appends more, the elements move: processes that had the vector before keep the old memory
+/// unchanged, and neither side sees the other's later changes. So call reserve() before passing it
+/// on.
 ///
-/// Empty ones, and zeros, take no memory before they are used.
+/// A task may return a shared_vector: the caller owns it then, and nothing is copied, unless other
+/// processes have it as well. `pool.map(f, v)` reads the elements in place;
+/// `pool.map_into(f, range, v)` has the results written in place. While other processes use it,
+/// only one thread of the owner may use it if that thread changes the size.
 ///
-/// Python: `numpy.ndarray(shape, dtype, shm.buf)` over a SharedMemory; there it cannot grow.
+/// An empty vector, and zeros, take no memory before they are used.
+///
+/// Python: `numpy.ndarray(shape, dtype, shm.buf)` over a SharedMemory, which cannot grow.
 template <class T>
 class shared_vector : public detail::HandleBase<shared_vector<T>, detail::VectorHead>,
                       public detail::Elements<shared_vector<T>, T> {
@@ -63,7 +65,7 @@ public:
     using multiprocessing_handed_over = void; // may be the result of a task
 
     shared_vector() = default;
-    /// `size` elements `T()`.
+    /// Makes `size` elements `T()`.
     explicit shared_vector(std::size_t size)
         : Base(
               [size](Head& head) {
@@ -79,7 +81,8 @@ public:
     {
         append_range(elements);
     }
-    /// The same of a T that a shared_vector converts to: `shared_vector b{std::move(a)}` is a move.
+    /// Makes one of elements that a shared_vector converts to; `shared_vector b{std::move(a)}` is a
+    /// move.
     template <std::same_as<Element> X>
         requires std::convertible_to<shared_vector, X>
     shared_vector(std::initializer_list<X> elements) {
@@ -94,7 +97,8 @@ public:
         append_range(std::forward<Range>(range));
     }
 
-    /// `other` is empty then. (noexcept: what an empty one needs is not worth an exception.)
+    /// Leaves `other` empty. (noexcept: an allocation for an empty vector that fails ends the
+    /// program.)
     shared_vector(shared_vector&& other) noexcept : shared_vector() { swap(other); }
     shared_vector& operator=(shared_vector&& other) noexcept {
         shared_vector taken(std::move(other));
@@ -126,7 +130,7 @@ public:
         return vector;
     }
 
-    /// The content at the moment. Python: `array.copy()`.
+    /// Returns the content at the moment. Python: `array.copy()`.
     auto copy() const { return this->content(); }
 
     // All that follows is the owner's, and throws `std::logic_error` in a process that it was given
@@ -140,8 +144,8 @@ public:
         if (own().capacity > size()) move_to(size());
     }
     void clear() { set_size(own(), 0); }
-    /// More elements are `T()`, or `value`. To the size that it has already, any process may resize
-    /// it.
+    /// Changes the number of elements; new elements are `T()`, or `value`. In any process it may be
+    /// called with the present size, and does nothing then.
     void resize(std::size_t size) {
         const std::size_t before = this->size();
         if (size == before) return;
@@ -171,7 +175,7 @@ public:
     void assign(Iterator first, Iterator last) {
         assign_range(std::ranges::subrange(first, last));
     }
-    /// As in C++23. The range is not of elements of this vector.
+    /// As in C++23. `range` must not refer to elements of this vector.
     template <std::ranges::input_range Range>
     void assign_range(Range&& range) {
         clear();
@@ -228,8 +232,8 @@ private:
         return static_cast<std::uint64_t>(reinterpret_cast<std::byte*>(detail::elements_behind<Head, T>(head)) -
                                           reinterpret_cast<std::byte*>(&head + 1));
     }
-    /// One that was handed over as a copy of its block may lie where the elements must begin
-    /// elsewhere.
+    /// In a vector that was returned as a copy of its block, the elements may begin at another
+    /// offset.
     void realign() {
         if (this->object()->is_given()) return;
         Head& head = this->body();
@@ -240,7 +244,7 @@ private:
         head.gap = gap;
     }
 
-    /// Throws unless this is the process that made it.
+    /// Throws unless this process made the vector.
     Head& own() const {
         Head& head = this->body();
         if (!this->object()->is_given()) return head;
@@ -252,7 +256,7 @@ private:
     static void set_size(Head& head, std::size_t size) noexcept {
         head.size.store(size, std::memory_order_release); // whoever sees the size sees the elements
     }
-    /// T() at so many fresh places.
+    /// Makes T() at `count` fresh places.
     static void fill(T* at, std::size_t count) noexcept {
         if constexpr (std::is_trivially_default_constructible_v<T>) {
             std::memset(static_cast<void*>(at), 0, count * sizeof(T));
@@ -280,7 +284,7 @@ private:
         this->refer_to(detail::SharedObject::make_in_block(kind, std::move(block)));
     }
 
-    /// Makes room for so many more behind the elements; returns the first.
+    /// Makes room for `count` more elements at the end; returns the first of these places.
     T* room_for(std::size_t count) {
         const Head& head = own();
         const std::size_t size = this->size();

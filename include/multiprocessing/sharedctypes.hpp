@@ -29,9 +29,9 @@ template <class Derived, class Head>
 class HandleWithLock;
 }
 
-/// How a Value or Array is made.
+/// The options of a Value or an Array.
 struct SharedOptions {
-    /// A Lock or RLock, or none.
+    /// A Lock or RLock, or no lock.
     class AnyLock {
     public:
         AnyLock() noexcept = default;
@@ -43,21 +43,21 @@ struct SharedOptions {
         friend class detail::HandleWithLock;
         std::shared_ptr<detail::SharedObject> object_;
     };
-    /// What get_lock() gives, if it is to be shared with other things. Default: one of its own.
+    /// The lock that get_lock() returns, to share it with other objects. Default: a new one.
     AnyLock lock = {};
 };
 
 namespace detail {
 
-/// What Value and Array have in common: an object with a lock at its beginning, or one with a lock
-/// of somebody else's.
+/// The base of Value and Array: an object that begins with its lock, or that uses a lock of the
+/// program's.
 template <class Derived, class Head>
 class HandleWithLock : public HandleBase<Derived, Head>, public Lockable<Derived> {
     using Base = HandleBase<Derived, Head>;
 
 public:
-    /// The lock that `+=` and its like take. If it was made with a Lock of the user's own, this
-    /// refers to that, and cannot be acquired twice. Python: `get_lock()`.
+    /// Returns the lock that `+=` and the like acquire. If the object was made with a Lock of the
+    /// program's, it refers to that, and cannot be acquired twice. Python: `get_lock()`.
     RLock& get_lock() const noexcept { return lock_; }
 
     void release() const { lock_.release(); }
@@ -87,13 +87,13 @@ private:
 
 } // namespace detail
 
-/// One T that processes share, and a lock for it. `v += 1` and its like are atomic, under the lock;
-/// `v.value()` is the T itself, read and written as any memory. A cheap handle: copies refer to the
-/// same T; copy() gives its content.
+/// One T that processes share, with a lock. `v += 1` and the like are atomic, under the lock;
+/// `v.value()` is the T itself, read and written without it. A cheap handle: copies refer to the
+/// same T; copy() returns its content.
 ///
 /// T is trivially copyable and holds no pointers, or is a lock-free `std::atomic`.
 ///
-/// Python: `multiprocessing.Value(typecode, value, lock=...)`; there `v.value += 1` is not atomic.
+/// Python: `multiprocessing.Value(typecode, value, lock=...)`, where `v.value += 1` is not atomic.
 template <class T>
 class Value : public detail::HandleWithLock<Value<T>, detail::ValueHead> {
     static_assert(detail::require_sharing<T>());
@@ -104,7 +104,7 @@ public:
     static constexpr char kind[] = "Value";
     using value_type = T;
 
-    /// T(): a number is 0.
+    /// Makes a T(): a number is 0.
     Value() : Value(SharedOptions{}) {}
     template <class... Argument>
         requires(sizeof...(Argument) > 0 && std::constructible_from<T, const Argument&...> &&
@@ -115,24 +115,25 @@ public:
     explicit(sizeof...(Argument) == 0) Value(SharedOptions options, Argument... argument)
         : Base(options, detail::room_behind<Head, T>, detail::value_of<Head, T>(std::move(argument)...)) {}
 
-    /// The T itself. Reading and writing it takes no lock.
+    /// Returns the T itself, which is read and written without the lock.
     T& value() const { return *detail::elements_behind<Head, T>(this->body()); }
     /// Python: `get_obj()`.
     T& get_obj() const { return value(); }
 
-    /// `<Synchronized wrapper for c_int(3)>`, without the lock. Python: `repr(v)`.
+    /// Returns `<Synchronized wrapper for c_int(3)>`, without acquiring the lock. Python:
+    /// `repr(v)`.
     std::string repr() const {
         return "<Synchronized wrapper for " + this->known([&] { return detail::shown_content(value()); }) + ">";
     }
 
-    /// What it holds at the moment, read under the lock. Python:
-    /// `multiprocessing.sharedctypes.copy(v)`.
+    /// Returns the content, read under the lock. Python: `multiprocessing.sharedctypes.copy(v)`.
     auto copy() const {
         std::scoped_lock guard{this->get_lock()};
         return detail::content_of(value());
     }
 
-    /// `change(T&)` under the lock, as one step for all who use the lock; returns what it returns.
+    /// Calls `change(T&)` under the lock, as one step for all that use the lock; returns its
+    /// result.
     template <std::invocable<T&> Change>
     decltype(auto) update(Change change) const {
         std::scoped_lock guard{this->get_lock()};
@@ -190,10 +191,10 @@ private:
     explicit Value(detail::Received received) : Base(std::move(received)) {}
 };
 
-/// So many T that processes share, and a lock for them: a contiguous range with the interface of a
-/// std::vector that does not grow. Elements are read and written as any memory, without the lock;
-/// for loops, take begin(), data() or span() once. A cheap handle: copies refer to the same
-/// elements; copy() gives their content. Elements of a const Array are const.
+/// A fixed number of T that processes share, with a lock: a contiguous range with the interface of
+/// a std::vector that does not grow. Elements are read and written without the lock; for loops,
+/// call begin(), data() or span() once. A cheap handle: copies refer to the same elements; copy()
+/// returns their content. Elements of a const Array are const.
 ///
 /// Memory is taken when it is first touched.
 ///
@@ -208,18 +209,17 @@ class Array : public detail::HandleWithLock<Array<T>, detail::ArrayHead>, public
 public:
     static constexpr char kind[] = "Array";
 
-    /// No elements.
+    /// Makes an Array without elements.
     Array() : Array(std::size_t{0}) {}
-    /// `size` zeros.
+    /// Makes `size` zeros.
     explicit Array(std::size_t size) : Array(SharedOptions{}, size) {}
     Array(SharedOptions options, std::size_t size)
         : Base(options, detail::bytes_behind<Head, T>(size), detail::array_of_zeros<Head, T>(size)) {}
-    /// These elements, in the order given.
+    /// Makes an Array of these elements.
     Array(std::initializer_list<Element> elements)
         requires(!std::convertible_to<const Array&, Element>)
         : Array(std::vector<Element>(elements), SharedOptions{}) {}
-    /// The same of a T that an Array converts to: `Array b{a}` is another handle of `a`, and no
-    /// element.
+    /// Makes an Array of elements that an Array converts to; `Array b{a}` is another handle of `a`.
     template <std::same_as<Element> X>
         requires std::convertible_to<const Array&, X>
     Array(std::initializer_list<X> elements) : Array(std::vector<X>(elements), SharedOptions{}) {}
@@ -240,7 +240,7 @@ public:
                " wrapper for " + this->known([&] { return this->shown_elements(); }) + ">";
     }
 
-    /// The content at the moment, read under the lock. Python: `arr[:]`.
+    /// Returns the content, read under the lock. Python: `arr[:]`.
     auto copy() const {
         std::scoped_lock guard{this->get_lock()};
         return this->content();
@@ -256,8 +256,8 @@ private:
     T* first() const { return detail::elements_behind<Head, T>(this->body()); }
 };
 
-/// One T that processes share, and nothing else: what guards it, if anything must, is the user's
-/// affair. Else as Value. Python: `multiprocessing.RawValue`.
+/// One T that processes share, without a lock: synchronization is up to the program. Otherwise as
+/// Value. Python: `multiprocessing.RawValue`.
 template <class T>
 class RawValue : public detail::HandleBase<RawValue<T>, detail::RawValueHead> {
     static_assert(detail::require_sharing<T>());
@@ -268,7 +268,7 @@ public:
     static constexpr char kind[] = "RawValue";
     using value_type = T;
 
-    /// All zero.
+    /// Makes a T whose bytes are zero.
     RawValue() : Base([](Head&) {}, detail::room_behind<Head, T>) {}
     template <class... Argument>
         requires(sizeof...(Argument) > 0 && std::constructible_from<T, const Argument&...> &&
@@ -277,11 +277,11 @@ public:
         : Base(detail::value_of<Head, T>(std::move(argument)...), detail::room_behind<Head, T>) {}
 
     T& value() const { return *detail::elements_behind<Head, T>(this->body()); }
-    /// `c_int(3)`. Python: `repr(v)`.
+    /// Returns `c_int(3)`. Python: `repr(v)`.
     std::string repr() const {
         return this->known([&] { return detail::shown_content(value()); });
     }
-    /// What it holds at the moment.
+    /// Returns the content at the moment.
     auto copy() const { return detail::content_of(value()); }
 
 private:
@@ -289,7 +289,7 @@ private:
     explicit RawValue(detail::Received received) : Base(std::move(received)) {}
 };
 
-/// So many T that processes share, and nothing else. Else as Array. Python:
+/// A fixed number of T that processes share, without a lock. Otherwise as Array. Python:
 /// `multiprocessing.RawArray`.
 template <class T>
 class RawArray : public detail::HandleBase<RawArray<T>, detail::RawArrayHead>,
@@ -302,16 +302,16 @@ class RawArray : public detail::HandleBase<RawArray<T>, detail::RawArrayHead>,
 public:
     static constexpr char kind[] = "RawArray";
 
-    /// No elements.
+    /// Makes a RawArray without elements.
     RawArray() : RawArray(std::size_t{0}) {}
-    /// `size` zeros.
+    /// Makes `size` zeros.
     explicit RawArray(std::size_t size)
         : Base(detail::array_of_zeros<Head, T>(size), detail::bytes_behind<Head, T>(size)) {}
-    /// These elements, in the order given.
+    /// Makes a RawArray of these elements.
     RawArray(std::initializer_list<Element> elements)
         requires(!std::convertible_to<const RawArray&, Element>)
         : RawArray(std::vector<Element>(elements), Collected{}) {}
-    /// As that of Array.
+    /// As the same constructor of Array.
     template <std::same_as<Element> X>
         requires std::convertible_to<const RawArray&, X>
     RawArray(std::initializer_list<X> elements) : RawArray(std::vector<X>(elements), Collected{}) {}
@@ -320,12 +320,12 @@ public:
         : RawArray(detail::collected<T>(std::forward<Range>(range)), Collected{}) {}
 
     std::size_t size() const { return static_cast<std::size_t>(this->body().size); }
-    /// `<multiprocessing.sharedctypes.c_double_Array_3 object at 0x7f1798d21490>`. Python:
+    /// Returns `<multiprocessing.sharedctypes.c_double_Array_3 object at 0x7f1798d21490>`. Python:
     /// `repr(arr)`.
     std::string repr() const {
         return this->known([&] { return this->shown_elements(); });
     }
-    /// The content at the moment.
+    /// Returns the content at the moment.
     auto copy() const { return this->content(); }
 
 private:

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file async_result.hpp  AsyncResult: a handle of what comes of work in a pool.
+/// @file async_result.hpp  AsyncResult: a handle of the result of work in a pool.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/result.hpp>
@@ -18,28 +18,29 @@
 
 namespace multiprocessing::inline v1 {
 
-/// What came, or is to come, of work in a pool. A cheap handle: copies refer to the same result.
-/// Dropping all of them leaves the work running; an error of it is then logged. No destructor of
-/// theirs blocks. Several threads may use copies of one at once.
+/// The result of work in a pool, which may not be ready yet. A cheap handle: copies refer to the
+/// same result. If all copies are dropped the work goes on, and an error of it is logged. No
+/// destructor blocks. Several threads may use copies at the same time.
 ///
 /// Python: `multiprocessing.pool.AsyncResult`.
 template <class R>
 class AsyncResult {
 public:
-    /// Waits for the result. Throws what the task threw, there as here; WorkerLostError if its
+    /// Waits for the result and returns it. Throws what the task threw; WorkerLostError if its
     /// worker died; CancelledError if its pool was terminated.
     R get() const& { return get_until(detail::Deadline{}); }
-    /// The same; throws TimeoutError when the time is over.
+    /// Waits for the result and returns it; throws TimeoutError after the timeout.
     R get(Timeout timeout) const& { return get_until(detail::Deadline::after(timeout)); }
-    /// Moved out of the handle, which is of no use any more: for a result that is large, or cannot
-    /// be copied. Throws `std::logic_error` if it was moved out before, by way of a copy of the
-    /// handle.
+    /// Waits for the result and moves it out, for a result that is large or cannot be copied. The
+    /// handle and its copies are used up. Throws `std::logic_error` if the result was moved out
+    /// before.
     R get() && { return give(); }
 
-    /// Waits; false when the time is over.
+    /// Waits until the work has ended; returns false after the timeout.
     bool wait(Timeout timeout = no_timeout) const { return state_->wait(detail::Deadline::after(timeout)); }
     bool ready() const { return state_->ready(); }
-    /// Whether it ended without an exception. Throws `std::invalid_argument` if it has not ended.
+    /// Returns whether the work ended without an exception. Throws `std::invalid_argument` if it
+    /// has not ended.
     bool successful() const {
         if (!ready())
             throw std::invalid_argument(
@@ -48,7 +49,8 @@ public:
         return state_->successful();
     }
 
-    /// `<multiprocessing.pool.AsyncResult object at 0x7f1798e92550>`. Python: `repr(result)`.
+    /// Returns `<multiprocessing.pool.AsyncResult object at 0x7f1798e92550>`. Python:
+    /// `repr(result)`.
     std::string repr() const {
         return "<multiprocessing.pool.AsyncResult object at " + detail::shown_address(state_.get()) + ">";
     }

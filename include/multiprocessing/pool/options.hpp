@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file options.hpp  How a Pool is made, and how a map in it is done.
+/// @file options.hpp  The options of a Pool, and of a map.
 
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -11,13 +11,13 @@
 
 namespace multiprocessing::inline v1 {
 
-/// What a Pool does at the end of its scope with work that is not done.
+/// What the destructor of a Pool does with work that is not finished.
 enum class OnExit {
     terminate, ///< Ends the workers; whoever waits gets CancelledError. Python: leaving `with Pool()`.
     join,      ///< Finishes it: close() and join().
 };
 
-/// How a Pool is made.
+/// The options of a Pool.
 struct PoolOptions {
     Count processes = {};                         ///< How many workers. Default: process_cpu_count().
     Count maxtasksperchild = {};                  ///< After so many tasks a worker is replaced. Default: never.
@@ -25,7 +25,7 @@ struct PoolOptions {
     OnExit on_exit = OnExit::terminate;
 };
 
-/// How a map is done.
+/// The options of a map.
 struct MapOptions {
     Count chunksize = {};   ///< Items that a worker takes at once. Default: what is left / (2 x workers).
     Progress progress = {}; ///< Whether and how its progress is shown.
