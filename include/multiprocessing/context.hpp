@@ -1,7 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file context.hpp  The library's functions with a start method of their own: two ways of
-/// starting in one program.
+/// @file context.hpp  Context: the functions of the library with a fixed start method.
 
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/count.hpp>
@@ -25,9 +24,9 @@
 
 namespace multiprocessing::inline v1 {
 
-/// What the namespace `multiprocessing` offers, with a start method that is fixed:
-/// `ctx.Process(work)` starts by it whatever the program's default is. A `.start_method` in options
-/// goes before the context's. A small value: copy it freely.
+/// The functions and types of the namespace `multiprocessing` with a fixed start method:
+/// `ctx.Process(work)` starts by it, whatever the default of the program is. A `.start_method` in
+/// options takes precedence. A small value, which is copied freely.
 ///
 /// Python: the object that `multiprocessing.get_context(method)` returns.
 class Context {
@@ -128,9 +127,9 @@ public:
         return multiprocessing::SimpleQueue<T>();
     }
 
-    /// The start method of this context.
+    /// Returns the start method of this context.
     StartMethod get_start_method() const noexcept { return method_; }
-    /// This context, or that of another start method.
+    /// Returns this context, or the one of another start method.
     Context get_context(std::optional<StartMethod> method = {}) const {
         return Context(method.value_or(method_));
     }
@@ -162,9 +161,9 @@ private:
     StartMethod method_;
 };
 
-/// A context of this start method; without one, of the program's, which that fixes as
-/// get_start_method() does. Throws `std::invalid_argument` if this platform does not have it.
-/// Python: `multiprocessing.get_context(method)`.
+/// Returns the context of `method`; without an argument that of the program's default, which is
+/// fixed then, as by get_start_method(). Throws `std::invalid_argument` if this platform does not
+/// have the start method. Python: `multiprocessing.get_context(method)`.
 inline Context get_context(std::optional<StartMethod> method = {}) {
     return Context(method ? *method : get_start_method());
 }

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file count.hpp  How a count is written in options.
+/// @file count.hpp  Count: how options take a number of things.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -24,11 +24,11 @@ concept Number =
 
 } // namespace detail
 
-/// How many of something: implicit from any integer type but `bool` and characters, not from
-/// floating point.
+/// A number of things: converts from any integer type but `bool` and characters, not from floating
+/// point.
 ///
-/// 0 is "the default" wherever a Count is taken. A negative number throws `std::invalid_argument`
-/// where it is written, not where it is used.
+/// 0 means the default wherever a Count is taken. A negative number throws `std::invalid_argument`
+/// at the conversion, not at the use.
 class Count {
 public:
     constexpr Count() noexcept = default;
@@ -41,7 +41,7 @@ public:
     Count(Other) = delete; // a count is an integer: cast it if it is meant
 
     constexpr std::size_t value() const noexcept { return value_; }
-    /// The number, or `fallback` where it is 0.
+    /// Returns the number, or `fallback` if it is 0.
     constexpr std::size_t value_or(std::size_t fallback) const noexcept { return value_ ? value_ : fallback; }
 
     friend constexpr bool operator==(Count, Count) noexcept = default;

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file environment.hpp  How options say what is to be different in the environment of a child.
+/// @file environment.hpp  Changes to the environment of a child.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -11,13 +11,13 @@
 
 namespace multiprocessing::inline v1 {
 
-/// What is to be different in the environment of a child: a variable is set to its value, or
-/// removed where it has none. `{{"CUDA_VISIBLE_DEVICES", "1"}, {"OLD", std::nullopt}}`
+/// Changes to the environment of a child: a variable is set to its value, or removed if it has
+/// none. `{{"CUDA_VISIBLE_DEVICES", "1"}, {"OLD", std::nullopt}}`
 using Environment = std::map<std::string, std::optional<std::string>>;
 
 namespace detail {
 
-/// Throws `std::invalid_argument` for a name that no variable can have.
+/// Throws `std::invalid_argument` for an invalid name of a variable.
 inline void check_environment(const Environment& environment) {
     for (const auto& [name, value] : environment) {
         const bool valid = !name.empty() && name.find('=') == std::string::npos &&

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file exceptions.hpp  What the library throws, beside the standard's own exceptions.
+/// @file exceptions.hpp  The exceptions of the library.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -14,20 +14,20 @@
 
 namespace multiprocessing::inline v1 {
 
-/// Base of every exception of the library. Python: `multiprocessing.ProcessError`.
+/// The base of all exceptions of the library. Python: `multiprocessing.ProcessError`.
 class MULTIPROCESSING_VISIBLE ProcessError : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-/// A wait with a timeout ended without its event. Python: `multiprocessing.TimeoutError`.
+/// A timeout has passed. Python: `multiprocessing.TimeoutError`.
 class MULTIPROCESSING_VISIBLE TimeoutError : public ProcessError {
 public:
     using ProcessError::ProcessError;
 };
 
-/// Bytes could not be made from a value, or no value of the wanted type from the bytes.
-/// Python: `pickle.PicklingError` and `pickle.UnpicklingError`; `MaybeEncodingError` of a pool.
+/// A value cannot be serialized, or bytes are no value of the wanted type. Python:
+/// `pickle.PicklingError` and `pickle.UnpicklingError`; `MaybeEncodingError` of a pool.
 class MULTIPROCESSING_VISIBLE SerializationError : public ProcessError {
 public:
     using ProcessError::ProcessError;
@@ -40,20 +40,19 @@ public:
     using ProcessError::ProcessError;
 };
 
-/// The barrier that was waited at is broken, was broken by this wait's timeout, or was reset
-/// meanwhile. Python: `threading.BrokenBarrierError`.
+/// The barrier is broken, or was reset during the wait. Python: `threading.BrokenBarrierError`.
 class MULTIPROCESSING_VISIBLE BrokenBarrierError : public ProcessError {
 public:
     using ProcessError::ProcessError;
 };
 
-/// There is nothing in a queue. Python: `queue.Empty`.
+/// A queue has no item. Python: `queue.Empty`.
 class MULTIPROCESSING_VISIBLE Empty : public ProcessError {
 public:
     using ProcessError::ProcessError;
 };
 
-/// There is no room in a queue. Python: `queue.Full`.
+/// A queue has no room. Python: `queue.Full`.
 class MULTIPROCESSING_VISIBLE Full : public ProcessError {
 public:
     using ProcessError::ProcessError;
@@ -65,14 +64,14 @@ public:
     using ProcessError::ProcessError;
 };
 
-/// The other end of a connection is closed, and all that it sent was received. Python: `EOFError`.
+/// The other end of a connection is closed, and all of its messages were received. Python:
+/// `EOFError`.
 class MULTIPROCESSING_VISIBLE EOFError : public ProcessError {
 public:
     using ProcessError::ProcessError;
 };
 
-/// A message is longer than the memory that it was to go to. Python:
-/// `multiprocessing.BufferTooShort`.
+/// A message is longer than the memory for it. Python: `multiprocessing.BufferTooShort`.
 class MULTIPROCESSING_VISIBLE BufferTooShort : public ProcessError {
 public:
     explicit BufferTooShort(std::vector<std::byte> message)
@@ -80,22 +79,22 @@ public:
                        " bytes is longer than the buffer"),
           message_(std::make_shared<const std::vector<std::byte>>(std::move(message))) {}
 
-    /// The whole message, which is used up.
+    /// Returns the whole message, which cannot be received again.
     const std::vector<std::byte>& message() const noexcept { return *message_; }
 
 private:
     std::shared_ptr<const std::vector<std::byte>> message_; // exceptions are copied, and that may not throw
 };
 
-/// The other side of a connection does not know the key, or cannot be asked in a way that both
-/// know. Python: `multiprocessing.AuthenticationError`.
+/// The other side of a connection does not know the key, or has no handshake in common with this
+/// one. Python: `multiprocessing.AuthenticationError`.
 class MULTIPROCESSING_VISIBLE AuthenticationError : public ProcessError {
 public:
     using ProcessError::ProcessError;
 };
 
-/// The worker process that ran a task ended before the task did. Python has no such exception: its
-/// `Pool` waits for ever.
+/// The worker process of a task ended before the task did. Python has no such exception: its `Pool`
+/// waits forever.
 class MULTIPROCESSING_VISIBLE WorkerLostError : public ProcessError {
 public:
     WorkerLostError(const std::string& text, int pid, std::optional<int> exitcode,
@@ -106,17 +105,18 @@ public:
           task_index_(task_index),
           trace_(std::make_shared<const std::string>(trace)) {}
 
-    /// Process id of the worker.
+    /// Returns the process id of the worker.
     int pid() const noexcept { return pid_; }
-    /// How it ended, as `Process::exitcode()`: -signum when killed by a signal, nullopt when
-    /// unknown.
+    /// Returns how the worker ended, as `Process::exitcode()` does: -signum if a signal killed it,
+    /// nullopt if unknown.
     std::optional<int> exitcode() const noexcept { return exitcode_; }
-    /// Position in the input of a map, or nullopt for a single task. Where items are so quick that
-    /// a worker notes them by blocks of 64, the first of the block.
+    /// Returns the index of the item in the input of a map; nullopt for a single task. Of items
+    /// that are quicker than a worker's notes, which it takes by blocks of 64, it is the first of
+    /// the block.
     std::optional<std::size_t> task_index() const noexcept { return task_index_; }
-    /// Where it crashed: a line per frame, innermost first, with names where the program exports
-    /// them (`-rdynamic`), else with what addr2line turns into lines. Empty if it was killed from
-    /// outside, ended by itself, or handles crashes.
+    /// Returns the stack of the crash, a line per frame, innermost first, with names if the program
+    /// exports them (`-rdynamic`), otherwise with addresses for addr2line. Empty if the worker was
+    /// killed from outside, exited, or handles crashes itself.
     const std::string& trace() const noexcept { return *trace_; }
 
 private:
@@ -126,16 +126,16 @@ private:
     std::shared_ptr<const std::string> trace_; // exceptions are copied, and that may not throw
 };
 
-/// Where an exception that was caught here was first thrown: in which process, and what it was
-/// there. Python: the `RemoteTraceback` that is the `__cause__` of such an exception.
+/// Where an exception that was caught in this process was thrown first, and what it was there.
+/// Python: the `RemoteTraceback` that is the `__cause__` of such an exception.
 struct RemoteCause {
     std::string type = {};    ///< Name of the exception's type, as the compiler spells it.
     std::string text = {};    ///< Its `what()`; empty if it had none.
     std::string process = {}; ///< Name of the process, `Process-1`.
     int pid = 0;              ///< Id of the process.
-    /// Who called whom when it was thrown: a line per frame, innermost first, without those of this
-    /// library, with names where the program exports them (`-rdynamic`); else its end says how to
-    /// ask addr2line. On Windows of where it was caught.
+    /// The stack at the throw, a line per frame, innermost first, without frames of this library,
+    /// with names if the program exports them (`-rdynamic`); otherwise its last line says how to
+    /// ask addr2line. Windows: the stack at the catch.
     std::string trace = {};
     std::optional<std::size_t> task_index = {}; ///< Position in the input of a map; nullopt for a single task.
 };

@@ -84,7 +84,7 @@ struct ListenerOptions {
     /// Default: a socket in a private directory of this user, which is removed even if this process
     /// is killed; or a pipe.
     Address address = {};
-    std::optional<std::string> authkey = {}; ///< Both sides must know it. Without one, anybody may connect.
+    std::optional<std::string> authkey = {}; ///< Both sides must know it. Without one any program may connect.
     Count backlog = {}; ///< So many may wait for accept(). Default: 128. Of a Windows pipe: one.
     Timeout timeout = std::chrono::seconds{20}; ///< How long the other side has to show that it knows the key.
     bool allow_md5 = false;                     ///< Talk to a Python before 3.12, whose handshake is by MD5.

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file partial.hpp  A function of which some arguments are fixed, as something that crosses:
-/// Python's functools.partial.
+/// @file partial.hpp  A function with some arguments fixed, as a value that crosses: Python's
+/// functools.partial.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -37,7 +37,7 @@ template <class First, class... Rest, std::size_t Count>
 struct ParametersBehind<ParameterList<First, Rest...>, Count>
     : ParametersBehind<ParameterList<Rest...>, Count - 1> {};
 
-/// Passes a fixed argument, which the next call will have as well: as it is, never moved from.
+/// Passes a fixed argument, which the next call needs as well: never moved from.
 template <class Declared, class Carried>
 decltype(auto) pass_fixed(Carried& value) {
     if constexpr (std::is_same_v<Declared, const char*> &&
@@ -51,7 +51,7 @@ decltype(auto) pass_fixed(Carried& value) {
     }
 }
 
-/// `function(fixed..., rest...)`, if there is such a call.
+/// `function(fixed..., rest...)`, if that is a call.
 template <class Sequence, class Function, class Values>
 struct PartialCall;
 template <std::size_t... Index, class Function, class Values>
@@ -71,7 +71,7 @@ struct PartialCall<std::index_sequence<Index...>, Function, Values> {
     }
 };
 
-/// As what the arguments of partial() are kept: as they would travel.
+/// The types in which partial() stores the arguments: those in which they travel.
 template <class F, class Sequence, class... Given>
 struct FixedTypes;
 template <class F, std::size_t... Index, class... Given>
@@ -85,8 +85,8 @@ struct FixedTypes<F, std::index_sequence<Index...>, Given...> {
     }
 };
 
-/// Whether each parameter takes what is passed for it in every call; what is not known is seen when
-/// it is called.
+/// Whether each parameter accepts its argument in every call; what is not known here is checked at
+/// the call.
 template <class F, class Values, std::size_t... Index>
 constexpr bool takes_fixed(std::index_sequence<Index...>) {
     return ((std::is_void_v<Parameter<F, Index>> ||
@@ -104,7 +104,7 @@ constexpr bool takes_so_many() {
     }
 }
 
-/// What a partial() that was refused gives: no second error follows.
+/// The result of a partial() that was refused: no second error follows.
 struct RefusedPartial {
     template <class... Argument>
     void operator()(Argument&&...) const {}
@@ -112,7 +112,7 @@ struct RefusedPartial {
 
 } // namespace detail
 
-/// What partial() gives: a function object, which crosses as an argument if what it holds does. Its
+/// The result of partial(): a function object that crosses as an argument if its content does. Its
 /// parameters are those of the function behind the fixed ones.
 template <class F, class... Fixed>
 class Partial {
@@ -145,11 +145,11 @@ private:
     Values values_;
 };
 
-/// `function` with its first arguments fixed: `pool.map(mp::partial(scale, 3), v)` calls
-/// `scale(3, x)`. What is fixed is converted to the parameters' types here and now, and is the same
-/// in every call: it is passed as const, shared handles as they are. The function is one that could
-/// be the target of a Process itself, another partial, too; fixed arguments are Spawnable, but not
-/// a Connection. What may not cross is an error of the compiler that says why.
+/// Returns `function` with its first arguments fixed: `pool.map(mp::partial(scale, 3), v)` calls
+/// `scale(3, x)`. Fixed arguments are converted to the parameters' types at once, and are the same
+/// in every call: they are passed as const, shared handles as they are. `function` is anything that
+/// can be the target of a Process, also another partial. Fixed arguments are Spawnable, but not a
+/// Connection. A type that may not cross is a compile error that says why.
 ///
 /// Throws `std::invalid_argument` for a null pointer to a function.
 ///

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file progress.hpp  How far a map has come: shown to a person, or reported to a function.
+/// @file progress.hpp  The progress of a map: shown to a person, or reported to a function.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
@@ -20,26 +20,26 @@
 
 namespace multiprocessing::inline v1 {
 
-/// How far a map has come.
+/// The state of a map.
 struct ProgressReport {
     std::size_t done;  ///< Items that are through.
     std::size_t total; ///< Items in all.
     std::chrono::duration<double> elapsed;
 
     double per_second() const { return elapsed.count() > 0 ? static_cast<double>(done) / elapsed.count() : 0; }
-    /// Seconds that are left at this rate; 0 while there is none.
+    /// Returns the seconds that are left at this rate; 0 while the rate is 0.
     double seconds_left() const {
         const double rate = per_second();
         return rate > 0 ? static_cast<double>(total - done) / rate : 0;
     }
 };
 
-/// What a map does about its progress: nothing (false), a bar on standard error (true, or a label
-/// for it; a plain line every few seconds where that is no terminal), or calls of a function of
-/// yours.
+/// How a map reports its progress: not at all (false); by a bar on standard error (true, or a label
+/// for it), or by a plain line every few seconds where standard error is no terminal; or by calls
+/// of a function of the program.
 ///
-/// The calls come in the thread that waits for the map, about ten times a second, and once at the
-/// end. Nothing is counted for it: the workers note what they are at in any case.
+/// The thread that waits for the map makes these calls, about ten times a second, and once at the
+/// end. Reporting costs the workers nothing, as they note their position in any case.
 class Progress {
 public:
     Progress() = default;
@@ -65,9 +65,9 @@ private:
 
 namespace detail {
 
-/// Shows the progress of one map, also where several threads wait for it: one shows it at a time,
-/// without a mutex, as that calls a function of the program's; the others go on. The end is shown
-/// once, by whoever sees it or is showing just then.
+/// Shows the progress of one map, also if several threads wait for it. One thread at a time shows
+/// it, without a mutex, as a function of the program's may be called; the others go on. The end is
+/// shown once, by the thread that sees it or is showing at that moment.
 class ProgressDisplay {
 public:
     explicit ProgressDisplay(Progress progress)

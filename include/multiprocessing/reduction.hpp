@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file reduction.hpp  Values as bytes that another process makes values of: Python's pickle.
+/// @file reduction.hpp  Turning values into bytes and back: Python's pickle.
 
 #include <multiprocessing/detail/archive/codec.hpp>
 #include <multiprocessing/detail/archive/codec_class.hpp>
@@ -24,22 +24,24 @@
 
 namespace multiprocessing::inline v1 {
 
-/// A T may cross a process boundary anywhere: as a result, through a queue or a pipe. Python:
+/// A T may cross a process boundary anywhere: as a result, through a queue or a Pipe. Python:
 /// picklable.
 ///
-/// Numbers, enumerations, strings, the standard's containers, `optional`, `variant`, `pair`,
-/// `tuple`, `unique_ptr`, `shared_ptr`, `chrono`, `path`, `complex`, `bitset`, arrays, aggregates
-/// of such, functions, and classes with a hook:
-/// `template <class Archive> void serialize(Archive& ar) { ar(a_, b_); }`. A class with a hook
-/// **must** write what it reads. Near misses: pointers and views, which refer to what stays behind;
-/// locks and threads of one process; shared handles, which are Spawnable; aggregates with a base, a
-/// reference, a const member, a bit-field or an anonymous union. A hook helps in all these cases.
-/// (A flexible array member, which is no C++, is an error of g++'s own.)
+/// Serializable are numbers, enumerations, strings, the standard's containers, `optional`,
+/// `variant`, `pair`, `tuple`, `unique_ptr`, `shared_ptr`, `chrono`, `path`, `complex`, `bitset`,
+/// arrays, aggregates of such types, functions, and classes with a hook:
+/// `template <class Archive> void serialize(Archive& ar) { ar(a_, b_); }`. A hook **must** write
+/// what it reads.
+///
+/// Not Serializable are pointers and views, which refer to memory of one process; locks and threads
+/// of one process; shared handles, which are Spawnable; aggregates with a base, a reference, a
+/// const member, a bit-field or an anonymous union. A hook makes a class with such members
+/// Serializable. (A flexible array member, which is no C++, is an error of g++ itself.)
 template <class T>
 concept Serializable = detail::can_cross<std::remove_cvref_t<T>, detail::Crossing::anywhere>();
 
 /// A T may be passed to a process or task as an argument: it is Serializable, or a shared handle
-/// such as Queue and Lock, or holds some.
+/// such as Queue and Lock, or has such handles as members.
 template <class T>
 concept Spawnable = detail::can_cross<std::remove_cvref_t<T>, detail::Crossing::spawning>();
 
@@ -53,7 +55,7 @@ void encode_message(Writer& writer, const T& value) {
     detail::encode(writer, value);
 }
 
-/// The value of a message that holds a T and nothing else.
+/// Returns the value of a message that holds a T and nothing else.
 template <class T>
 T decode_message(std::span<const std::byte> bytes, ReadContext* context = nullptr) {
     Reader reader{bytes, context};
@@ -68,10 +70,10 @@ T decode_message(std::span<const std::byte> bytes, ReadContext* context = nullpt
 
 } // namespace detail
 
-/// The value as bytes: 8 of T's fingerprint, then the value. Equal values give equal bytes, but for
-/// the order of unordered containers. Python: `pickle.dumps`.
+/// Returns the value as bytes: 8 bytes of T's fingerprint, then the value. Equal values give equal
+/// bytes, except for the order of unordered containers. Python: `pickle.dumps`.
 ///
-/// Throws SerializationError if the value is nested deeper than 1000 levels, holds a cycle of
+/// Throws SerializationError if the value is nested deeper than 1000 levels, or holds a cycle of
 /// `shared_ptr`, a variant without value, a function that no other process has, or (by a hook) a
 /// shared handle; and what a hook throws.
 template <class T>
@@ -86,13 +88,13 @@ std::vector<std::byte> dumps(const T& value) {
     }
 }
 
-/// The value that dumps() made `bytes` of, in this process or another one of the same program.
-/// Python: `pickle.loads`.
+/// Returns the value that dumps() has turned into `bytes`, in this process or in another one of the
+/// same program. Python: `pickle.loads`.
 ///
-/// Throws SerializationError if they were made of another type, are truncated, forged or followed
-/// by others; whatever they are, they make it read nothing else and take no more memory than what
-/// is in them. Not safe against an enemy all the same: functions in them may be any of this
-/// program, of the right type.
+/// Throws SerializationError if the bytes are of another type, truncated, forged, or followed by
+/// more bytes. Whatever the bytes are, no other memory is read, and no more memory is taken than
+/// they have content. Yet they are not safe from an attacker: a function in them may be any
+/// function of this program that has the right type.
 template <class T>
 T loads(std::span<const std::byte> bytes) {
     if constexpr (!Serializable<T>) {

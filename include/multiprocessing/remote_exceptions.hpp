@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file remote_exceptions.hpp  Exceptions of other processes: which cross as themselves, and where
-/// they were thrown.
+/// @file remote_exceptions.hpp  Exceptions of other processes: their types here, and where they
+/// were thrown.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/cause.hpp>
@@ -20,10 +20,9 @@
 
 namespace multiprocessing::inline v1 {
 
-/// Lets exceptions of type E cross processes as themselves. E is Serializable; it may, but need
-/// not, derive from `std::exception`. To be called in every process that throws or catches them, so
-/// at the beginning of main(), before freeze_support(). Python needs no such thing: there every
-/// exception is pickled.
+/// Makes exceptions of type E cross processes as themselves. E is Serializable, and need not derive
+/// from `std::exception`. Call it in every process that throws or catches them: at the beginning of
+/// main(), before freeze_support(). Python pickles every exception, and has no such function.
 template <Serializable E>
 void register_exception() {
     detail::process_wide<detail::ExceptionTypes>().add(
@@ -46,11 +45,11 @@ void register_exception() {
          }});
 }
 
-/// Where an exception that was caught here was first thrown: its type's name, process, pid and
-/// trace there; null if it was thrown in this process. Lives as long as the exception.
+/// Returns where an exception that was caught here was thrown first: the name of its type, process,
+/// pid and stack; null if it was thrown in this process. Valid as long as the exception.
 ///
-/// The trace of what a task threw is that of the throw. Where a task throws again what it caught,
-/// it is of that place, and on Windows of where the library caught it; throw by throw_with_trace()
+/// The stack is that of the throw. Where a task rethrows an exception that it has caught, it is
+/// that of the rethrow, and on Windows that of the catch by the library; use throw_with_trace()
 /// where that matters. Python: `exception.__cause__`, a `RemoteTraceback`.
 inline const RemoteCause* remote_cause(const std::exception& exception) {
     if (const auto* carrier = dynamic_cast<const detail::CarriesCause*>(&exception)) return &carrier->cause;
@@ -64,7 +63,7 @@ inline const RemoteCause* remote_cause(const std::exception& exception) {
     return nullptr;
 }
 
-/// The same for an exception of any type, as `AsyncResult` and `Outcome` hold it.
+/// Returns the same for an exception of any type, as `AsyncResult` and `Outcome` hold it.
 inline const RemoteCause* remote_cause(const std::exception_ptr& exception) {
     if (!exception) return nullptr;
     try {
@@ -76,8 +75,8 @@ inline const RemoteCause* remote_cause(const std::exception_ptr& exception) {
     }
 }
 
-/// Throws `exception` together with the stack of this very place, which remote_cause() shows if it
-/// is caught in another process.
+/// Throws `exception` together with the stack of the caller, which remote_cause() returns in
+/// another process.
 template <class E>
 [[noreturn]] void throw_with_trace(E exception) {
     throw detail::Traced<E>(std::move(exception), detail::platform::backtrace(1));

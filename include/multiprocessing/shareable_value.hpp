@@ -1,7 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shareable_value.hpp  What an element of a ShareableList may be, and how other types become
-/// one.
+/// @file shareable_value.hpp  The values that a ShareableList can hold.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -59,14 +58,14 @@ constexpr bool is_shareable() {
 
 namespace shared_memory {
 
-/// A type of which a ShareableList can hold a value: integers that fit 64 bits, floating point,
-/// `bool`, text (UTF-8), bytes (`std::vector<std::byte>`, a span of them), `nullptr`; `optional`
-/// and `variant` of such.
+/// A type whose values a ShareableList can hold: integers that fit into 64 bits, floating-point
+/// types, `bool`, text (UTF-8), bytes (`std::vector<std::byte>`, a span of them), `nullptr`;
+/// `optional` and `variant` of these.
 template <class T>
 concept Shareable = std::same_as<T, ShareableValue> || detail::is_shareable<T>();
 
-/// A value of a ShareableList: a `std::variant` (`std::get`, `std::visit`) that is made of, and
-/// compares equal to, any Shareable value. Equal as in Python: numbers by their value, whatever
+/// A value of a ShareableList: a `std::variant` (`std::get`, `std::visit`) that converts from any
+/// Shareable value and compares with it. Equality is Python's: numbers compare by value, whatever
 /// their type, so `1 == 1.0 == true`.
 class ShareableValue
     : public std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, std::vector<std::byte>> {
@@ -76,7 +75,7 @@ public:
     /// None.
     ShareableValue() noexcept = default;
 
-    /// Throws `std::out_of_range` for an integer beyond 64 bits and a sign.
+    /// Throws `std::out_of_range` for an integer beyond signed 64 bits.
     template <class T>
         requires(Shareable<T> && !std::same_as<T, ShareableValue>)
     ShareableValue(const T& value) {

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file start_method.hpp  How child processes come to be, and which way is the default.
+/// @file start_method.hpp  The start methods of child processes, and the default.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
@@ -16,14 +16,14 @@
 
 namespace multiprocessing::inline v1 {
 
-/// How a child process comes to be.
+/// How a child process is made.
 enum class StartMethod {
     fork,       ///< A copy of this process. Quick for small programs; dangerous beside threads. Not on Windows.
-    spawn,      ///< The program anew. Slowest to start, cleanest.
-    forkserver, ///< A copy of a small single-threaded server, which is this program anew. Not on Windows.
+    spawn,      ///< This program, started again. Slowest to start, cleanest.
+    forkserver, ///< A copy of a small single-threaded server, which is this program, started again. Not on Windows.
 };
 
-/// "fork", "spawn" or "forkserver".
+/// Returns "fork", "spawn" or "forkserver".
 constexpr std::string_view to_string(StartMethod method) noexcept {
     switch (method) {
     case StartMethod::fork: return "fork";
@@ -33,8 +33,8 @@ constexpr std::string_view to_string(StartMethod method) noexcept {
     return "?";
 }
 
-/// The start method of that name; nullopt if there is none. Python: the strings that
-/// `set_start_method` takes.
+/// Returns the start method of that name; nullopt if there is none. Python: the strings for
+/// `set_start_method`.
 constexpr std::optional<StartMethod> start_method_from(std::string_view name) noexcept {
     for (const StartMethod method : {StartMethod::fork, StartMethod::spawn, StartMethod::forkserver}) {
         if (name == to_string(method)) return method;
@@ -42,7 +42,7 @@ constexpr std::optional<StartMethod> start_method_from(std::string_view name) no
     return std::nullopt;
 }
 
-/// The start methods of this platform, the default first. Python:
+/// Returns the start methods of this platform, the default first. Python:
 /// `multiprocessing.get_all_start_methods()`.
 inline std::vector<StartMethod> get_all_start_methods() {
     if constexpr (detail::platform::can_fork) {
@@ -57,7 +57,7 @@ namespace detail {
 inline constexpr StartMethod default_start_method =
     platform::can_fork ? StartMethod::forkserver : StartMethod::spawn;
 
-/// Which start method the program chose.
+/// The start method that the program has chosen.
 struct ChosenStartMethod : ForkSafe {
     static constexpr StateSlot slot = StateSlot::start_method;
     std::optional<StartMethod> method;
@@ -71,7 +71,8 @@ inline void require_available(StartMethod method) {
                                 "'; get_all_start_methods() lists those it has");
 }
 
-/// What the variable MULTIPROCESSING_START_METHOD says, else the platform's default.
+/// Returns the value of the variable MULTIPROCESSING_START_METHOD, otherwise the platform's
+/// default.
 inline StartMethod start_method_of_environment() {
     const std::string name = platform::word("MULTIPROCESSING_START_METHOD");
     if (name.empty()) return default_start_method;
@@ -86,11 +87,11 @@ inline StartMethod start_method_of_environment() {
 
 } // namespace detail
 
-/// The start method of processes for which none is named: what set_start_method() has chosen; else
-/// what the environment variable MULTIPROCESSING_START_METHOD says; else the first of
-/// get_all_start_methods(). As in Python, asking fixes it. In a child, the method that the child
-/// was started by. Throws `std::invalid_argument` if the variable names none of this platform's.
-/// Python: `multiprocessing.get_start_method()`.
+/// Returns the default start method: the one that set_start_method() has chosen; otherwise that of
+/// the environment variable MULTIPROCESSING_START_METHOD; otherwise the first of
+/// get_all_start_methods(). As in Python, the call fixes it. In a child it is the method that the
+/// child was started by. Throws `std::invalid_argument` if the variable names no start method of
+/// this platform. Python: `multiprocessing.get_start_method()`.
 inline StartMethod get_start_method() {
     auto& chosen = detail::process_wide<detail::ChosenStartMethod>();
     std::lock_guard lock{chosen.mutex};
@@ -98,9 +99,9 @@ inline StartMethod get_start_method() {
     return *chosen.method;
 }
 
-/// Chooses the default start method, once per program; with `force` again. Throws
-/// `std::runtime_error` if it was chosen (or asked for) before, `std::invalid_argument` if this
-/// platform does not have it. Python: `multiprocessing.set_start_method(method, force=False)`.
+/// Chooses the default start method, once per program, or again with `force`. Throws
+/// `std::runtime_error` if it is fixed already, `std::invalid_argument` if this platform does not
+/// have `method`. Python: `multiprocessing.set_start_method(method, force=False)`.
 inline void set_start_method(StartMethod method, bool force = false) {
     detail::require_available(method);
     auto& chosen = detail::process_wide<detail::ChosenStartMethod>();

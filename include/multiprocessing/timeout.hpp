@@ -11,11 +11,10 @@
 
 namespace multiprocessing::inline v1 {
 
-/// How long a blocking call may wait.
+/// How long a call may wait.
 ///
-/// Implicit from any `std::chrono::duration` (negative counts as 0) and from `std::nullopt`, which
-/// means "for ever". Not from bare numbers, which would not say their unit. Time is the steady
-/// clock's.
+/// Converts from any `std::chrono::duration` (a negative one counts as 0) and from `std::nullopt`,
+/// which means "forever"; not from bare numbers, which have no unit. Measured by the steady clock.
 ///
 /// Python: the `timeout` argument of every blocking call.
 class Timeout {
@@ -34,7 +33,7 @@ public:
         requires std::is_arithmetic_v<Number>
     Timeout(Number) = delete; // say the unit: 2s, 500ms
 
-    /// The span, or nullopt for "for ever".
+    /// Returns the duration; nullopt for "forever".
     constexpr std::optional<std::chrono::nanoseconds> span() const noexcept { return span_; }
 
 private:
@@ -58,7 +57,7 @@ inline constexpr Timeout no_timeout{std::nullopt};
 
 namespace detail {
 
-/// The instant at which a wait gives up; every wait of the library carries one of these down.
+/// The instant at which a wait ends; every wait of the library passes one down.
 class Deadline {
 public:
     using Clock = std::chrono::steady_clock;
@@ -71,7 +70,7 @@ public:
         return deadline;
     }
 
-    /// One that has passed, without asking for the time.
+    /// Returns a deadline that has passed, without reading the clock.
     static constexpr Deadline passed_long_ago() noexcept {
         Deadline deadline;
         deadline.at_ = Clock::time_point{}; // the clock began before this process
@@ -81,13 +80,13 @@ public:
     bool never() const noexcept { return at_ == end_of_time; }
     bool passed() const { return !never() && Clock::now() >= at_; }
 
-    /// What is left, but at most `slice`; 0 once it has passed.
+    /// Returns the time that is left, at most `slice`; 0 after the deadline.
     std::chrono::nanoseconds left(std::chrono::nanoseconds slice) const {
         if (never()) return slice;
         return std::clamp<std::chrono::nanoseconds>(at_ - Clock::now(), std::chrono::nanoseconds{0}, slice);
     }
 
-    /// The earlier of the two.
+    /// Returns the earlier of two deadlines.
     Deadline sooner(Deadline other) const {
         other.at_ = (std::min)(at_, other.at_);
         return other;

@@ -19,14 +19,14 @@
 
 namespace multiprocessing::inline v1 {
 
-/// How serious a line of the log is.
+/// The severity of a log line.
 enum class LogLevel { debug, info, warning, error };
 
 namespace detail {
 
-/// While one lives, what its thread logs is kept, and it is written when the last of them goes.
-/// Stands before the guard of a mutex under which something may be logged: a line is written when
-/// the mutex has been released.
+/// Delays the log lines of its thread until the last such object of the thread is destroyed. Stands
+/// before the guard of a mutex under which something may be logged: a line is written when the
+/// mutex was released.
 class DeferredLog {
 public:
     DeferredLog() noexcept : outer_(std::exchange(current(), this)) {}
@@ -36,8 +36,8 @@ public:
 
     void add(LogLevel level, std::string_view line) { lines_.push_back({level, std::string(line)}); }
 
-    /// Of this thread. Null if its lines are written at once, as they are in a forked child: the
-    /// frames of its parent do not end there.
+    /// Returns the object of this thread; null if lines are written at once. A forked child writes
+    /// at once, as the frames of its parent are never left there.
     MULTIPROCESSING_VISIBLE static DeferredLog*& current() noexcept {
         static constinit thread_local DeferredLog* innermost = nullptr;
         return innermost;
@@ -56,10 +56,10 @@ private:
 } // namespace detail
 
 /// The log of this library in this process. Until a sink is added, warnings and errors go to
-/// standard error, as those of an unconfigured Python logger do. Every thread that logs calls the
-/// sinks itself: two threads may be in one at once, and a sink may log in its turn, or start a
-/// process. What sinks throw is ignored. The thread may also be one of the library's own, as that
-/// of a Pool, which replaces no worker while it is in a sink. No lock of the library is held then.
+/// standard error, like those of an unconfigured Python logger. Each thread that logs calls the
+/// sinks itself: two threads may be in a sink at the same time, and a sink may log, or start a
+/// process. Exceptions of sinks are ignored. The thread may be one of the library, such as that of
+/// a Pool, which replaces no worker meanwhile. No lock of the library is held.
 ///
 /// Python: the object that `multiprocessing.get_logger()` returns.
 class Logger : public detail::ForkSafe {
@@ -75,7 +75,7 @@ public:
         while (first_) delete std::exchange(first_, first_->next);
     }
 
-    /// Lines below `level` are dropped.
+    /// Drops lines below `level` from now on.
     void set_level(LogLevel level) {
         std::lock_guard lock{mutex};
         level_ = level;
@@ -85,8 +85,8 @@ public:
         return level_;
     }
 
-    /// From now on `sink(level, line)` gets every line that is not dropped; the line has no line
-    /// feed.
+    /// Adds a sink: `sink(level, line)` is called with every line that is not dropped. `line` has
+    /// no line feed.
     void add_sink(Sink sink) {
         auto* const node = new Node{std::move(sink), nullptr};
         std::lock_guard lock{mutex};
@@ -122,7 +122,7 @@ public:
         }
     }
 
-    /// The form of Python's `log_to_stderr()`: "[WARNING/1234] line".
+    /// Writes "[WARNING/1234] line", the form of Python's `log_to_stderr()`.
     static void to_stderr(LogLevel level, std::string_view line) {
         static constexpr const char* names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
         std::string text = "[" + std::string(names[static_cast<int>(level)]) + "/" +
@@ -137,7 +137,7 @@ public:
     }
 
 private:
-    /// A sink; it stays as long as the log.
+    /// A sink; it exists as long as the log.
     struct Node {
         Sink sink;
         Node* next;
@@ -148,8 +148,8 @@ private:
     Node* last_ = nullptr;
 };
 
-/// The log of this process. A forked child inherits its level and sinks, other children its level.
-/// Python: `multiprocessing.get_logger()`.
+/// Returns the log of this process. A forked child inherits its level and sinks, other children its
+/// level. Python: `multiprocessing.get_logger()`.
 inline Logger& get_logger() { return detail::process_wide<Logger>(); }
 
 inline detail::DeferredLog::~DeferredLog() {
@@ -157,7 +157,7 @@ inline detail::DeferredLog::~DeferredLog() {
     for (const Line& line : lines_) get_logger().log(line.level, line.text);
 }
 
-/// Sends lines from `level` on to standard error. Python: `multiprocessing.log_to_stderr(level)`.
+/// Writes lines from `level` on to standard error. Python: `multiprocessing.log_to_stderr(level)`.
 inline Logger& log_to_stderr(LogLevel level = LogLevel::debug) {
     Logger& logger = get_logger();
     logger.set_level(level);
@@ -172,9 +172,9 @@ concept Representable = requires(const T& object) {
 };
 } // namespace detail
 
-/// The text form of a Process, lock, queue, result and their like:
-/// `<RLock(owner=MainProcess, count=1)>`. What cannot be known in this process is `unknown`. For
-/// people: it may be another in another version. Python: `repr(object)`.
+/// Returns the text form of a Process, lock, queue, result and the like:
+/// `<RLock(owner=MainProcess, count=1)>`. A part that is not known in this process is `unknown`.
+/// For people: other versions may have other texts. Python: `repr(object)`.
 template <detail::Representable T>
 std::string to_string(const T& object) {
     return object.repr();

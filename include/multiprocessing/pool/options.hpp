@@ -13,14 +13,14 @@ namespace multiprocessing::inline v1 {
 
 /// What the destructor of a Pool does with work that is not finished.
 enum class OnExit {
-    terminate, ///< Ends the workers; whoever waits gets CancelledError. Python: leaving `with Pool()`.
-    join,      ///< Finishes it: close() and join().
+    terminate, ///< Ends the workers; waiting calls throw CancelledError. Python: `with Pool()`.
+    join,      ///< Finishes the work: close() and join().
 };
 
 /// The options of a Pool.
 struct PoolOptions {
-    Count processes = {};                         ///< How many workers. Default: process_cpu_count().
-    Count maxtasksperchild = {};                  ///< After so many tasks a worker is replaced. Default: never.
+    Count processes = {};        ///< Number of workers. Default: process_cpu_count().
+    Count maxtasksperchild = {}; ///< Tasks of a worker until it is replaced. Default: no limit.
     std::optional<StartMethod> start_method = {}; ///< Default: get_start_method().
     OnExit on_exit = OnExit::terminate;
 };

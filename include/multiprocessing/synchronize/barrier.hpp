@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file barrier.hpp  Barrier: a handle of what holds processes back until all have come.
+/// @file barrier.hpp  Barrier: a point that a number of processes must reach before any goes on.
 
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -20,24 +20,25 @@
 
 namespace multiprocessing::inline v1 {
 
-/// How a Barrier is made.
+/// The options of a Barrier.
 struct BarrierOptions {
     Timeout timeout = no_timeout; ///< Of every wait() that has none of its own.
 };
 
-/// Holds back whoever comes until `parties` have. The last to come may run an action before all go
-/// on; if that throws, or a wait takes too long, the barrier is broken, and all who wait or come
-/// get BrokenBarrierError until reset(). One who is killed while it waits has come; one who is
-/// killed in the action breaks the barrier. A waiter that was stopped (SIGSTOP, a debugger) until
-/// twelve more generations have passed no longer learns how its own ended, and gets
-/// BrokenBarrierError.
+/// A point that `parties` threads or processes must reach before any of them goes on. The last to
+/// arrive may run an action first. If the action throws, or a wait times out, the barrier is
+/// broken: every wait, present or later, throws BrokenBarrierError until reset().
+///
+/// A process that is killed while it waits counts as arrived; one that is killed in the action
+/// breaks the barrier. A waiter that was stopped (SIGSTOP, a debugger) until twelve more
+/// generations have passed can no longer learn how its own ended, and throws BrokenBarrierError.
 ///
 /// Python: `multiprocessing.Barrier(parties, action, timeout)`.
 class Barrier : public detail::HandleBase<Barrier, detail::BarrierBody> {
 public:
     static constexpr char kind[] = "Barrier";
 
-    /// Of no parties, as a member that is to be assigned: wait() throws `std::logic_error`.
+    /// Makes a Barrier of no parties, to be assigned to later: wait() throws `std::logic_error`.
     Barrier() = default;
     explicit Barrier(Count parties) : Barrier(BarrierOptions{}, parties) {}
     Barrier(BarrierOptions options, Count parties)
@@ -45,8 +46,8 @@ public:
               body.parties = parties;
               body.set_timeout(options.timeout);
           }) {}
-    /// `action` is a function or functor that is Spawnable, so may hold shared handles; it runs in
-    /// the process that comes last.
+    /// `action` is a Spawnable function or functor, so it may hold shared handles; it runs in the
+    /// process that arrives last.
     template <class Action>
     Barrier(Count parties, Action action, Timeout timeout = no_timeout)
         : Barrier(BarrierOptions{timeout}, parties, std::move(action)) {}
@@ -54,8 +55,8 @@ public:
     Barrier(BarrierOptions options, Count parties, Action action)
         : Barrier(checked(parties), options.timeout, detail::BarrierAction::of(action)) {}
 
-    /// Waits for the others; returns which this one was to come, from 0. Throws BrokenBarrierError;
-    /// what the action throws, where it was run.
+    /// Waits for the other parties. Returns the order of arrival, from 0. Throws
+    /// BrokenBarrierError; in the process that ran the action, what the action throws.
     int wait(std::optional<Timeout> timeout = {}) const {
         detail::BarrierBody& body = this->body();
         if (body.parties == 0)
@@ -74,25 +75,25 @@ public:
         return *arrival.rank;
     }
 
-    /// As new: those who wait get BrokenBarrierError.
+    /// Resets the barrier; waiters throw BrokenBarrierError.
     void reset() const {
         detail::BarrierBody& body = this->body();
         body.barrier.reset(parking());
     }
-    /// Breaks it.
+    /// Breaks the barrier.
     void abort() const {
         detail::BarrierBody& body = this->body();
         body.barrier.abort(parking());
     }
     int parties() const { return static_cast<int>(body().parties); }
-    /// How many have come and wait.
+    /// Returns the number of waiters.
     int n_waiting() const {
         const auto state = body().barrier.state();
         return state.phase == detail::SharedBarrier::Phase::broken ? 0 : state.arrived;
     }
     bool broken() const { return body().barrier.state().phase == detail::SharedBarrier::Phase::broken; }
 
-    /// `<multiprocessing.synchronize.Barrier at 0x7f1798d1e290: waiters=0/2>`. Python:
+    /// Returns `<multiprocessing.synchronize.Barrier at 0x7f1798d1e290: waiters=0/2>`. Python:
     /// `repr(barrier)`.
     std::string repr() const {
         return "<multiprocessing.synchronize.Barrier at " + identity() + ": " + known([&]() -> std::string {

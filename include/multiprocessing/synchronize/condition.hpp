@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file condition.hpp  Condition: a handle of what processes wait by until another notifies them.
+/// @file condition.hpp  Condition: processes wait for it until another one notifies them.
 
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -16,13 +16,13 @@
 
 namespace multiprocessing::inline v1 {
 
-/// Lets processes wait until another says that something changed. Its lock must be held to wait and
-/// to notify.
+/// Lets processes wait until another one says that something has changed. Its lock must be held to
+/// wait and to notify.
 ///
-/// notify() waits for nobody; in Python it waits for each sleeper to answer, and for a dead one for
-/// ever. For each waiter that was killed, every later notify may let one more waiter go on than it
-/// is for, as nobody tells the dead from those who sleep: `wait_for` looks whether what is waited
-/// for is there.
+/// notify() never waits; in Python it waits for an answer of each sleeper, of a dead one forever.
+/// For each waiter that was killed, every later notify() may wake one waiter more than its number,
+/// as a dead waiter cannot be told from a sleeping one. Use `wait_for`, which checks the condition
+/// itself.
 ///
 /// Python: `multiprocessing.Condition(lock)`.
 class Condition : public detail::HandleBase<Condition, detail::ConditionBody>,
@@ -30,21 +30,21 @@ class Condition : public detail::HandleBase<Condition, detail::ConditionBody>,
 public:
     static constexpr char kind[] = "Condition";
 
-    /// With an RLock of its own.
+    /// Makes a Condition with an RLock of its own.
     Condition() = default;
-    /// With a lock that others use, too.
+    /// Makes a Condition with a lock that is used elsewhere, too.
     explicit Condition(const RLock& lock) : lock_(lock) {}
     explicit Condition(const Lock& lock)
         : lock_(detail::RLockAccess::of(detail::RLockAccess::object_of(lock))) {}
 
-    /// Gives up the lock, however often it is held, waits to be notified, and takes it back. False
-    /// when the time is over. The timeout does not count for taking it back: that waits as long as
-    /// another process has the lock, stopped or not. Throws `std::logic_error` if the calling
-    /// thread does not hold the lock.
+    /// Releases the lock, however often it is held, waits for a notification, and acquires the lock
+    /// again. Returns false after the timeout. The timeout does not cover the acquisition, which
+    /// waits as long as another process holds the lock, stopped or not. Throws `std::logic_error`
+    /// if the calling thread does not hold the lock.
     bool wait(Timeout timeout = no_timeout) const { return wait_until(detail::Deadline::after(timeout)); }
 
-    /// Waits until `predicate()`, which is called holding the lock; returns what it said last.
-    /// Python: `wait_for(...)`.
+    /// Waits until `predicate()`, which is called with the lock held, returns true. Returns its
+    /// last result. Python: `wait_for(...)`.
     template <class Predicate>
     bool wait_for(Predicate predicate, Timeout timeout = no_timeout) const {
         const detail::Deadline deadline = detail::Deadline::after(timeout);
@@ -54,8 +54,8 @@ public:
         }
     }
 
-    /// Lets `n` waiters go on, the first to come first, when the lock is free. Throws as wait()
-    /// does.
+    /// Wakes `n` waiters, the first to arrive first; they go on when the lock is free. Throws as
+    /// wait() does.
     void notify(Count n = 1) const {
         detail::LockBody& held = this->held("notify");
         constexpr std::size_t all = 0xFFFF'FFFF;
@@ -67,8 +67,8 @@ public:
     void notify_one() const { notify(1); }
     void notify_all() const { notify(0xFFFF'FFFFu); }
 
-    /// `<Condition(<RLock(owner=None, count=0)>, 0)>`: its lock, and how many wait. Python:
-    /// `repr(condition)`.
+    /// Returns `<Condition(<RLock(owner=None, count=0)>, 0)>`: the lock, and the number of waiters.
+    /// Python: `repr(condition)`.
     std::string repr() const {
         return "<Condition(" + lock_.repr() + ", " + known([&] { return std::to_string(body().waiting()); }) +
                ")>";

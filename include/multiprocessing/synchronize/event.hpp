@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file event.hpp  Event: a handle of a flag that processes wait for.
+/// @file event.hpp  Event: a flag that processes wait for.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
@@ -16,10 +16,12 @@ namespace multiprocessing::inline v1 {
 
 namespace detail {
 
-/// One word, so that a set is one step: who has seen it and cleared it cannot see it again.
+/// One word, so that a set is one step: a process that has seen and cleared a set cannot see it
+/// again.
 struct EventBody {
     static constexpr std::uint32_t set_bit = 1;
-    /// set_bit, and twice the number of sets: who waits sees one that was cleared at once, too.
+    /// set_bit, and twice the number of sets, so that a waiter also sees a set that was cleared at
+    /// once.
     std::atomic<std::uint32_t> state;
     ParkingPlace place;
 };
@@ -35,7 +37,7 @@ public:
 
     bool is_set() const { return (body().state.load(std::memory_order_acquire) & Body::set_bit) != 0; }
 
-    /// Sets it, and lets go on all who wait.
+    /// Sets the flag, and wakes all waiters.
     void set() const {
         Body& event = body();
         std::uint32_t now = event.state.load(std::memory_order_relaxed);
@@ -45,7 +47,7 @@ public:
     }
     void clear() const { body().state.fetch_and(~Body::set_bit, std::memory_order_acq_rel); }
 
-    /// Waits until it is set, or was set since the call; false when the time is over.
+    /// Waits until the flag is set, or was set during the call. Returns false after the timeout.
     bool wait(Timeout timeout = no_timeout) const {
         Body& event = body();
         const std::uint32_t before = event.state.load(std::memory_order_acquire);
@@ -54,7 +56,7 @@ public:
                             [&] { return event.state.load(std::memory_order_seq_cst) != before; });
     }
 
-    /// `<Event at 0x7f1798d1e0d0 unset>`. Python: `repr(event)`.
+    /// Returns `<Event at 0x7f1798d1e0d0 unset>`. Python: `repr(event)`.
     std::string repr() const {
         return "<Event at " + identity() + " " +
                known([&] { return std::string(is_set() ? "set" : "unset"); }) + ">";

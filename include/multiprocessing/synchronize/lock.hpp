@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file lock.hpp  Lock and RLock: handles of a lock between processes.
+/// @file lock.hpp  Lock and RLock: locks between processes.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
@@ -21,27 +21,27 @@ namespace detail {
 
 struct RLockAccess;
 
-/// What Lock and RLock have in common.
+/// The base of Lock and RLock.
 template <class Derived>
 class LockHandle : public HandleBase<Derived, LockBody>, public Lockable<Derived> {
 public:
-    /// Gives it up. Throws `std::logic_error` if another thread holds it, `std::invalid_argument`
-    /// if nobody does. Python: `release()`, which there any process may call on a Lock; here that
-    /// takes a Semaphore{1}.
+    /// Releases the lock. Throws `std::logic_error` if another thread holds it,
+    /// `std::invalid_argument` if no thread does. Python: `release()`; there any process may
+    /// release a Lock, for which this library has Semaphore{1}.
     void release() const {
         LockBody& held = this->body();
         held.release(this->parking());
     }
 
-    /// Whether somebody holds it. Python 3.14: `locked()`.
+    /// Returns whether any thread holds the lock. Python 3.14: `locked()`.
     bool locked() const { return this->body().lock.holder() != 0; }
 
-    /// Whether its holder took it from a thread or process that had ended without releasing it:
-    /// what it protects may be half changed. Until it is released. Python has no such thing: there
-    /// everybody waits for ever.
+    /// Returns whether the present holder acquired the lock from a thread or process that had ended
+    /// without releasing it, so that the protected data may be half changed. False again after the
+    /// release. Python has no such thing: there all waiters wait forever.
     bool recovered() const { return this->body().lock.recovered(); }
 
-    /// `<RLock(owner=MainProcess, count=1)>`. Python: `repr(lock)`.
+    /// Returns `<RLock(owner=MainProcess, count=1)>`. Python: `repr(lock)`.
     std::string repr() const {
         bool plain = std::is_same_v<Derived, Lock>;
         LockBody::Holder holder{"unknown", "unknown"};
@@ -66,11 +66,11 @@ protected:
 
 } // namespace detail
 
-/// A lock that one thread of one process holds at a time. Who holds it and takes it again would
-/// wait for itself: that is `std::logic_error`. When its holder dies, or ends without releasing it,
-/// the next taker gets it: see recovered().
+/// A lock that one thread of one process holds at a time. A holder that acquires it again would
+/// wait for itself, so that throws `std::logic_error`. When the holder dies, or ends without
+/// releasing the lock, the next thread that asks acquires it: see recovered().
 ///
-/// Python: `multiprocessing.Lock`, but for its owner.
+/// Python: `multiprocessing.Lock`, which has no owner.
 class Lock : public detail::LockHandle<Lock> {
 public:
     static constexpr char kind[] = "Lock";
@@ -83,8 +83,8 @@ private:
     explicit Lock(detail::Received received) : LockHandle(std::move(received)) {}
 };
 
-/// A lock that its holder may take again, and must release as often. Else as Lock. Python:
-/// `multiprocessing.RLock`.
+/// A lock that its holder may acquire again, and has to release as often. Otherwise as Lock.
+/// Python: `multiprocessing.RLock`.
 class RLock : public detail::LockHandle<RLock> {
 public:
     static constexpr char kind[] = "RLock";
@@ -100,13 +100,13 @@ private:
 
 namespace detail {
 
-/// RLocks that refer to other things than an RLock.
+/// RLocks that refer to the lock of another object.
 struct RLockAccess {
     template <class AnyLock>
     static const std::shared_ptr<SharedObject>& object_of(const AnyLock& lock) noexcept {
         return lock.object();
     }
-    /// To a Lock, which it goes on being, or to an object with a LockBody at its beginning.
+    /// Refers to a Lock, which stays a Lock, or to an object that begins with a LockBody.
     static RLock of(const std::shared_ptr<SharedObject>& object) { return RLock(Received{object}); }
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file semaphore.hpp  Semaphore and BoundedSemaphore: handles of a number that processes take
-/// from.
+/// @file semaphore.hpp  Semaphore and BoundedSemaphore: a counter that processes decrement and wait
+/// for.
 
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -19,16 +19,16 @@ namespace multiprocessing::inline v1 {
 
 namespace detail {
 
-/// What Semaphore and BoundedSemaphore have in common.
+/// The base of Semaphore and BoundedSemaphore.
 template <class Derived>
 class SemaphoreHandle : public HandleBase<Derived, SemaphoreBody>, public Lockable<Derived> {
 public:
-    /// How often it can be acquired at this moment. Python: `get_value()`.
+    /// Returns how often it can be acquired at the moment. Python: `get_value()`.
     int get_value() const { return static_cast<int>(this->body().value()); }
-    /// Whether it can not. Python 3.14: `locked()`.
+    /// Returns whether it cannot be acquired at the moment. Python 3.14: `locked()`.
     bool locked() const { return get_value() == 0; }
 
-    /// `<Semaphore(value=2)>`. Python: `repr(semaphore)`.
+    /// Returns `<Semaphore(value=2)>`. Python: `repr(semaphore)`.
     std::string repr() const {
         return std::string("<") + Derived::kind +
                "(value=" + this->known([&] { return std::to_string(get_value()); }) +
@@ -65,21 +65,21 @@ private:
 
 } // namespace detail
 
-/// A number that is taken from, and waited for when it is 0. Nobody owns what was taken: any thread
-/// of any process may release, so `Semaphore{1}` hands work over where a Lock cannot; and what a
-/// process that dies had taken is gone.
+/// A counter. acquire() decrements it, and waits while it is 0; release() increments it. It has no
+/// owner: any thread of any process may release, so `Semaphore{1}` can hand work over where a Lock
+/// cannot. What a process had acquired when it died stays acquired.
 ///
 /// Python: `multiprocessing.Semaphore(value)`.
 class Semaphore : public detail::SemaphoreHandle<Semaphore> {
 public:
     static constexpr char kind[] = "Semaphore";
 
-    /// Can be acquired once.
+    /// Makes a semaphore that can be acquired once.
     Semaphore() : SemaphoreHandle(1) {}
-    /// 0 is 0 here: nothing can be acquired before something is released.
+    /// Makes a semaphore of this value; 0 means that it must be released first.
     explicit Semaphore(Count value) : SemaphoreHandle(value) {}
 
-    /// Adds 1. Throws `std::invalid_argument` beyond 2,147,483,647.
+    /// Increments the counter. Throws `std::invalid_argument` beyond 2,147,483,647.
     void release() const { release_up_to(detail::SemaphoreBody::most); }
 
 private:
@@ -89,13 +89,13 @@ private:
     explicit Semaphore(detail::Received received) : SemaphoreHandle(std::move(received)) {}
 };
 
-/// A Semaphore that cannot be released above its first value: that is `std::invalid_argument`.
-/// Python: `multiprocessing.BoundedSemaphore(value)`.
+/// A Semaphore that cannot be released above its initial value: that throws
+/// `std::invalid_argument`. Python: `multiprocessing.BoundedSemaphore(value)`.
 class BoundedSemaphore : public detail::SemaphoreHandle<BoundedSemaphore> {
 public:
     static constexpr char kind[] = "BoundedSemaphore";
 
-    /// Can be acquired once.
+    /// Makes a semaphore that can be acquired once.
     BoundedSemaphore() : SemaphoreHandle(1) {}
     explicit BoundedSemaphore(Count value) : SemaphoreHandle(value) {}
 
