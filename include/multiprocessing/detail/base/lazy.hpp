@@ -14,7 +14,7 @@ namespace multiprocessing::inline v1::detail {
 /// storage.
 ///
 /// A local static would do but for this: its guard, held by one thread while another forks, stays
-/// taken in the child for ever. (A worker that the supervisor forked while its caller went to wait
+/// taken in the child forever. (A worker that the supervisor forked while its caller went to wait
 /// hung at its own first wait.) Here two threads may make the value at once, and one of the two is
 /// thrown away.
 template <class T>

@@ -44,7 +44,7 @@ public:
         native_.unlock();
     }
 
-    /// Of the holder, before the mutex is made anew in place: it is held no longer.
+    /// Of the holder, before the mutex is made again in place: it is held no longer.
     void forget() noexcept { held_mutexes() -= depth_; }
 
 private:

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file by_spawn.hpp  Start method spawn: the child is the program anew.
+/// @file by_spawn.hpp  Start method spawn: the child is this program, started again.
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -26,7 +26,7 @@ namespace multiprocessing::inline v1::detail {
 /// among the target's arguments, these, and one or more ends that say the subtree is alive.
 inline constexpr char child_marker[] = "--multiprocessing-child";
 
-/// Starts the program anew as the child that the birth's message is for. `channel`, if valid, is
+/// Starts the program again as the child that the birth's message is for. `channel`, if valid, is
 /// passed as well.
 inline platform::Child start_by_spawn(PendingChild& birth, const LaunchRequest& request, LaunchState& launching,
                                       const platform::Handle& channel = {}) {

@@ -30,7 +30,7 @@ public:
     ~NotToEndIn() { depth().fetch_sub(1, std::memory_order_relaxed); }
 
     /// Tells this thread from others: without a function of the system, which each child would have
-    /// to look up anew.
+    /// to look up again.
     static const void* thread() noexcept { return &depth(); }
 
     static bool any() noexcept { return depth().load(std::memory_order_relaxed) != 0; }
@@ -68,7 +68,7 @@ public:
         return !hooks_.empty();
     }
 
-    /// This thread ends the child. If another one is at it, waits for that, for ever if need be:
+    /// This thread ends the child. If another one is at it, waits for that, forever if need be:
     /// unless it makes no progress, as it may be waiting for this thread. Then this one goes on in
     /// its place.
     void take_over() {
@@ -81,7 +81,7 @@ public:
         }
     }
 
-    /// Whether this step is to be taken, by this thread; waits for ever in a thread that another
+    /// Whether this step is to be taken, by this thread; waits forever in a thread that another
     /// one has taken the place of.
     bool begins(EndStep step) {
         while (ending_.load() != NotToEndIn::thread()) platform::wait_any({}, Deadline{});

@@ -100,12 +100,12 @@ inline void await_approval(Space& space, ChildRecord& record) {
 
 /// Target of the server process: it says that it is ready, and copies itself on demand, until its
 /// parent closes the channel. It should have one thread, and a copy costs the same however large
-/// the parent is, as the server was made anew.
+/// the parent is, as the server is a fresh process.
 struct ServeForks {
     static void run(TargetFrame&) {
         const platform::Handle channel = std::move(this_process().channel);
         // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every
-        // copy anew.
+        // copy again.
         platform::take_standard_outputs(platform::standard_outputs());
         const platform::HandleLimit limit =
             platform::HandleLimit::raise(); // its parent may have raised its own since

@@ -3,9 +3,9 @@
 /// @file janitor.hpp  A small process that outlives its tree, to take away the names of those who
 /// were killed.
 ///
-/// The first process of a tree that makes memory with a name starts it: the program anew, which has
-/// nothing but the Space and the reading end of a pipe that every process of the tree holds. At its
-/// end of file the last of them has gone. What is noted in the Space then was made by processes
+/// The first process of a tree that makes memory with a name starts it: the program again, which
+/// has nothing but the Space and the reading end of a pipe that every process of the tree holds. At
+/// its end of file the last of them has gone. What is noted in the Space then was made by processes
 /// that were killed.
 
 #include <multiprocessing/detail/config.hpp>

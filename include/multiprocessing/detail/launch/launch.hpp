@@ -17,7 +17,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Whether the program can be started anew as a child at all.
+/// Whether the program can be started again as a child at all.
 inline void require_freeze_support(StartMethod method) {
     if (method == StartMethod::fork || this_process().is_prepared()) return;
     throw std::runtime_error(

@@ -133,7 +133,7 @@ public:
     /// before is seen with all it did, and who acquires it afterwards sees what the caller did.
     void touch() noexcept { word_.fetch_add(0, std::memory_order_seq_cst); }
 
-    /// How often the holder has taken it, if it may do so again. Belongs to the holder; set anew
+    /// How often the holder has taken it, if it may do so again. Belongs to the holder; set again
     /// after each acquire().
     std::uint32_t depth = 0;
 

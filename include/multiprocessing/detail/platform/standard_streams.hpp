@@ -4,7 +4,7 @@
 /// the end of a process.
 ///
 /// * `flush_standard_streams()`: what was written to stdout, stderr and their C++ streams goes out.
-///   Skips a stream that another thread holds, as that thread may sit in it for ever; so it waits
+///   Skips a stream that another thread holds, as that thread may sit in it forever; so it waits
 ///   for nobody but the far end of a full pipe. (Windows: does not skip, as a lock cannot be tried
 ///   there; so it waits for a thread that is writing, too.) Other FILEs are the program's own
 ///   business.

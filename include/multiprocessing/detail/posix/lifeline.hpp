@@ -26,7 +26,7 @@ inline bool arm(int strand, int pid) noexcept {
 class Lifeline {
 public:
     /// Each child needs an open file of its own, as the signal's receiver belongs to that: the
-    /// reading end is opened anew. Its write end stays one. Where /proc is not there, or this
+    /// reading end is opened again. Its write end stays one. Where /proc is not there, or this
     /// process has given up the rights by which it made the pipe, the child gets a pipe of its own.
     Strand strand() {
         char path[32];

@@ -55,7 +55,7 @@ inline void reserve_named_memory(const std::string& name, const Handle& handle, 
     if (bytes > room.machine || bytes > room.group) refuse();
     if (::ftruncate(handle.native(), static_cast<off_t>(bytes)) != 0)
         throw_last_error("sizing " + quoted_memory(name));
-    // By pieces: a signal undoes the whole of a call, and one that comes regularly would for ever.
+    // By pieces: a signal undoes the whole of a call, and one that comes regularly would forever.
     constexpr std::uint64_t piece = 1 << 20;
     for (std::uint64_t done = 0; done < bytes;) {
         const std::uint64_t now = (std::min)(piece, bytes - done);
@@ -97,7 +97,7 @@ std::optional<MemoryObject> make_named_memory_in_advance(const std::string& name
         throw_bad_memory_name(name);
     }
     ScopeExit unlinked{[&] { ::unlink(path.c_str()); }};
-    // Opened anew, for who looks into /proc/PID/maps: what is mapped bears its name there, and not
+    // Opened again, for who looks into /proc/PID/maps: what is mapped bears its name there, and not
     // "(deleted)".
     MemoryObject named{Handle{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)}};
     if (identity_of(named) == identity_of(object)) object = std::move(named);

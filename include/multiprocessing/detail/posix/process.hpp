@@ -119,7 +119,7 @@ private:
             // It has ended, and nobody knows how: SIGCHLD is ignored, or somebody waits for all
             // children.
             ending_ = Ending{};
-            sentinel = ::eventfd(1, EFD_CLOEXEC); // ready for ever
+            sentinel = ::eventfd(1, EFD_CLOEXEC); // ready forever
         }
         if (sentinel >= 0) {
             sentinel_ = Handle{sentinel};

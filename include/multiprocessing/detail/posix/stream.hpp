@@ -169,7 +169,7 @@ private:
         if (!drain || !(events & POLLIN) || (events & POLLOUT)) return;
         const std::unique_lock reading{drain->reading, std::try_to_lock};
         if (!reading || drain->inbox.is_full() ||
-            drain->watchers.load() > 0) { // somebody reads just now; if not for ever, it is up to us then
+            drain->watchers.load() > 0) { // somebody reads just now; if not forever, it is up to us then
             wait_for(POLLOUT, 10ms);
             return;
         }

@@ -74,7 +74,7 @@ inline std::uint32_t number_in_link(const char* name) noexcept {
     return static_cast<std::uint32_t>(std::strtoul(slash ? slash + 1 : text, nullptr, 10));
 }
 
-/// Reads all of it anew: a process may be moved to another time namespace, and may mount another
+/// Reads all of it again: a process may be moved to another time namespace, and may mount another
 /// /proc.
 inline IdView look_at_ids() noexcept {
     KnownIdSpace& known = known_id_space;

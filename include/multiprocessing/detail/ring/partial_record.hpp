@@ -16,8 +16,8 @@ namespace multiprocessing::inline v1::detail {
 /// Each attempt to put one has a number, the stamp, which also stands in the record's head. **What
 /// a kill can do.** A draft whose writer died stays as it is. Whoever follows it waits, as he would
 /// wait for any record; and when one comes he sees by the stamp whether it is the one he has copied
-/// from. If not, he throws away what he has, and begins anew. Whoever sweeps up behind the dead one
-/// drops the draft first.
+/// from. If not, he throws away what he has, and begins again. Whoever sweeps up behind the dead
+/// one drops the draft first.
 class Draft {
 public:
     /// Smaller records are put at once.

@@ -67,11 +67,11 @@ public:
         if (fits(space, at, length, taken)) return at;
         const std::uint64_t consumed = taken.load(std::memory_order_acquire);
         RingCursor next{at.segment, SegmentChain::first_record};
-        // Where all was taken it begins anew in the same segment, which is the warmest memory there
-        // is. The next record is found by the marker, so nothing may be written over that until it
-        // has been read.
+        // Where all was taken it begins again in the same segment, which is the warmest memory
+        // there is. The next record is found by the marker, so nothing may be written over that
+        // until it has been read.
         if (at.segment && consumed == produced && next.offset + length <= at.offset) {
-            // Killed before it is complete: it is no marker, and nobody has begun anew. Any older
+            // Killed before it is complete: it is no marker, and nobody has begun again. Any older
             // one was read long ago.
             marker_.segment = 0;
             in_this_order();

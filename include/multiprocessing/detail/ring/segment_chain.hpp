@@ -125,7 +125,7 @@ public:
             oldest_ = 0;
         }
         // Marks differ from those of earlier sweeps: killed anywhere in here, the next one begins
-        // anew.
+        // again.
         const std::uint32_t mark = ++sweeps_;
         std::uint32_t count = 0;
         std::uint64_t bytes = 0;

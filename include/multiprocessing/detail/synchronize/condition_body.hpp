@@ -17,7 +17,7 @@ namespace multiprocessing::inline v1::detail {
 /// a number, and a notify grants passes to all numbers drawn so far. A pass is taken by whoever of
 /// these looks first, so one who was killed takes none with it, and a notify waits for nobody.
 ///
-/// The price: a waiter that was killed counts as waiting for ever. So each notify may leave a pass
+/// The price: a waiter that was killed counts as waiting forever. So each notify may leave a pass
 /// for it, which a later notify renews, and which lets another waiter go on without need. Whoever
 /// waits for something looks whether it is there (`wait_for`).
 class ConditionBody {

@@ -41,7 +41,7 @@ public:
         const auto now = Clock::now();
         const double left = Seconds(time.time_since_epoch()).count() - Seconds(now.time_since_epoch()).count();
         if (!(left > 0)) return try_lock();
-        constexpr double century = 100.0 * 365 * 24 * 3600; // for a Timeout that is for ever
+        constexpr double century = 100.0 * 365 * 24 * 3600; // for a Timeout that is forever
         return acquire(left < century ? Timeout{time - now} : Timeout{Seconds(left)});
     }
     void unlock() const { static_cast<const Derived&>(*this).release(); }
