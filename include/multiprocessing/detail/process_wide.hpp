@@ -21,13 +21,13 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// The places of process-wide objects. Their order is the order of locking: who holds the mutex of
-/// one may take only the mutexes of later ones; that is also the order in which a fork takes them
-/// all.
+/// The places of process-wide objects. Their order is the order of locking: a thread that holds the
+/// mutex of one may take only the mutexes of later ones; that is also the order in which a fork
+/// takes them all.
 enum class StateSlot : unsigned {
     launching,    // lifeline, fork server; held while a child is started
-    children,     // who was started and not yet reaped
-    self,         // who this process is
+    children,     // processes that were started and not yet reaped
+    self,         // this process: its name, its parent
     objects,      // leases of shared objects
     copies,       // the copies of this process that the program's own fork() made
     space,        // the shared memory of the tree and this process's heap in it
@@ -44,9 +44,9 @@ enum class StateSlot : unsigned {
 /// its `static constexpr StateSlot slot`. The object is made on first use and never destroyed:
 /// other threads and exit handlers may still use it at the very end.
 ///
-/// Around a fork, whoever forks: `before_fork()` takes the object's mutex, so that the child finds
-/// it whole; `after_fork(in_child)` gives it back and, in the child, forgets what was the parent's
-/// alone. It destroys and frees nothing: that is the parent's to do.
+/// Around a fork, by whichever thread: `before_fork()` takes the object's mutex, so that the child
+/// finds it whole; `after_fork(in_child)` gives it back and, in the child, forgets what was the
+/// parent's alone. It destroys and frees nothing: that is the parent's to do.
 template <class T>
 concept ProcessWide = requires(T object, bool in_child) {
     { T::slot } -> std::same_as<const StateSlot&>;

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file this_process.hpp  Who this process is: its name, its rank among its kin, and how far its
+/// @file this_process.hpp  This process: its name, its rank in its family, and how far its
 /// start has come.
 
 #include <multiprocessing/detail/config.hpp>
@@ -54,7 +54,8 @@ public:
     platform::Handle channel;            // of a server to its parent, until the server takes it
     ChildRecord* record = nullptr;       // what the parent reads about this process
     bool ignored_interrupt_before = false;
-    std::atomic<void (*)()> start_janitor{nullptr}; // set by freeze_support(), which is above those who call it
+    std::atomic<void (*)()> start_janitor{
+        nullptr};                   // set by freeze_support(), which is above the headers that call it
     std::atomic<int> made_names{0}; // pid of this process if it made memory with a name; in a copy, another's
     std::atomic<platform::IdSpace> id_space{
         0};                                 // of the tree that this process is in; 0 as long as it is in none

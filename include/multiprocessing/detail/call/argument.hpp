@@ -161,7 +161,7 @@ template <class T>
 inline constexpr bool holds_owned = can_cross<T, Crossing::spawning>() && !can_cross<T, Crossing::copying>();
 
 /// Whether what was given as an Argument may go there as a T: not if that would leave the giver
-/// without something that he did not move.
+/// without something that it did not move.
 template <class T, class Argument>
 constexpr bool is_given_away() {
     // Of another type, it is made of the argument, which is moved into it or does not go there at

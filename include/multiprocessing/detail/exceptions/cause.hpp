@@ -66,7 +66,7 @@ inline RemoteCause current_cause() {
     return cause;
 }
 
-/// Who called whom when the exception that is being handled was thrown, if that is known; else up
+/// The stack where the exception that is being handled was thrown, if that is known; else up
 /// to here.
 inline std::string current_trace() {
     std::string thrown = platform::thrown_trace(); // asked first: throwing again is throwing

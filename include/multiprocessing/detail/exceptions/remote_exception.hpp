@@ -32,7 +32,7 @@ namespace detail {
 /// An exception on the wire.
 struct RemoteFailure {
     RemoteCause cause;
-    std::string codec;                 ///< Who rebuilds it: the name of a type; empty for a RemoteError.
+    std::string codec;                 ///< The type that rebuilds it, by name; empty for a RemoteError.
     std::vector<std::byte> payload;    ///< For that codec.
     std::vector<RemoteFailure> nested; ///< The one that std::throw_with_nested put inside it, if any.
 };

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file parking.hpp  Waiting for another process on a word of the Space, and waking who waits.
+/// @file parking.hpp  Waiting for another process on a word of the Space, and waking the waiters.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
@@ -14,9 +14,11 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Longest sleep without looking again: who should wake us may have been killed before it could.
+/// Longest sleep without looking again: the process that should wake us may have been killed
+/// before.
 inline constexpr std::chrono::milliseconds slice{100};
-/// Of who has looked so often in vain: a look costs 50 us of CPU time, 0.05 % in slices.
+/// Of a waiter that has looked this often in vain: a look costs 50 us of CPU time, 0.05 % in
+/// slices.
 inline constexpr std::chrono::milliseconds long_slice{400};
 inline constexpr int slices_before_long_ones = 10;
 inline constexpr int any_number = (std::numeric_limits<int>::max)();
@@ -34,7 +36,7 @@ struct ParkingPlace {
 
 /// How long to spin before a sleep: 20 us, about what a wake across cores costs, so that at worst
 /// twice the best choice is paid. Never on a single processor, nor where a quota grants no more.
-/// (An affinity to one does not count: who spins does so for a peer on another.) Two running cores
+/// (An affinity to one does not count: a waiter spins for a peer on another.) Two running cores
 /// exchange a word in 0.06 us; sleeping takes 45.
 inline std::chrono::microseconds spin_budget() {
     static constinit std::atomic<int> budget{-1}; // not asked yet; no guard, see lazy.hpp
@@ -116,7 +118,7 @@ bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline&
     }
 }
 
-/// The same for those who are woken by post().
+/// The same for waiters that are woken by post().
 template <class Ready>
 bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline& deadline, Ready ready) {
     return wait(parking, place, deadline, ready, [] {});

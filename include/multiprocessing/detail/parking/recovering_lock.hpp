@@ -77,23 +77,23 @@ inline platform::ThreadName this_thread() {
 }
 
 /// Lies in the Space; all zero is a free one. One word says which thread holds it, written by the
-/// instruction that takes it: whoever finds it taken can ask the system whether the holder lives.
-/// (A pthread robust mutex does not do: when a waiter is killed it may lose the wake of another, 8
-/// times in 3,000 rounds. Nor does it work between processes on every platform.)
+/// instruction that takes it: a thread that finds it taken can ask the system whether the holder
+/// lives. (A pthread robust mutex does not do: when a waiter is killed it may lose the wake of
+/// another, 8 times in 3,000 rounds. Nor does it work between processes on every platform.)
 ///
 /// Uncontended it costs one locked instruction each way, as a std::mutex in a threaded program.
 class RecoveringLock {
 public:
     using Thread = platform::ThreadName;
 
-    /// Who holds it; 0 if nobody does. He may have died.
+    /// The thread that holds it, which may have died; 0 if none does.
     Thread holder() const noexcept { return word_.load(std::memory_order_relaxed) & ~contended; }
 
-    /// Whether the holder took it from one who had died with it.
+    /// Whether the holder took it from a thread that had died with it.
     bool recovered() const noexcept { return recovered_.load(std::memory_order_relaxed) != 0; }
 
-    /// Takes it for `self`, who does not hold it; false when the deadline passed. After a death: by
-    /// the first who asks, or by one who waits, within 100 ms at most.
+    /// Takes it for `self`, which does not hold it; false when the deadline passed. After a death
+    /// the first thread that asks takes it, or a waiter, within 100 ms at most.
     bool acquire(const platform::Parking& parking, Thread self, const Deadline& deadline) {
         std::uint64_t free = 0;
         if (!word_.compare_exchange_strong(free, self, std::memory_order_acquire, std::memory_order_relaxed) &&
@@ -124,13 +124,13 @@ public:
         if (!platform::is_complete(was & ~contended)) [[unlikely]]
             ThisThread::has_released();
         if (!(was & contended)) return;
-        // Killed here: nobody is woken. Who sleeps looks again by itself.
+        // Killed here: nobody is woken. A sleeper looks again by itself.
         changes_.fetch_add(1, std::memory_order_seq_cst);
-        parking.wake_one(changes_); // who takes it marks it again, for those who sleep on
+        parking.wake_one(changes_); // the next holder marks it again, for the other sleepers
     }
 
-    /// Takes part in the order of its acquires and releases without taking it: who released it
-    /// before is seen with all it did, and who acquires it afterwards sees what the caller did.
+    /// Takes part in the order of its acquires and releases without taking it: the caller sees all
+    /// that earlier holders did, and later holders see what the caller did.
     void touch() noexcept { word_.fetch_add(0, std::memory_order_seq_cst); }
 
     /// How often the holder has taken it, if it may do so again. Belongs to the holder; set again
@@ -172,7 +172,8 @@ private:
         // By a name that is not complete another thread may have held it, which had our id before
         // us: it is dead.
         if ((now & ~contended) != self && platform::lives(now & ~contended)) return false;
-        // Of several who find it dead one succeeds: no thread is named like another that has lived.
+        // Of several that find it dead one succeeds: no thread is named like another that has
+        // lived.
         if (!word_.compare_exchange_strong(now, self | contended, std::memory_order_acq_rel)) return false;
         // Killed here: the next finds us dead, and says the same.
         recovered_.store(1, std::memory_order_relaxed);
@@ -199,7 +200,7 @@ public:
         return *this;
     }
     ~RecoveringLockGuard() { end(); }
-    /// There is something to do, and the deadline was perhaps 0: whoever is at it only copies a
+    /// There is something to do, and the deadline was perhaps 0: its holder only copies a
     /// record, which is there.
     bool try_longer() {
         mine_ = lock_->acquire(*parking_, this_thread(), Deadline::after(slice));

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file backtrace.hpp  Contract: who called whom, as text, and the names of types as people write
+/// @file backtrace.hpp  Contract: the stack as text, and the names of types as people write
 /// them.
 ///
 /// * `backtrace(skip)`: one line per frame, innermost first, without the `skip` innermost besides

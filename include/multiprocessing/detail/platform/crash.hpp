@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file crash.hpp  Contract: a process that crashes leaves word of where.
 ///
-/// * `record_crashes(text)`: from now on this process, should it crash, writes who called whom into
+/// * `record_crashes(text)`: from now on this process, should it crash, writes its stack into
 ///   `text` before it ends as it would have: a line per frame as backtrace() has them, without
 ///   names, ending in a zero. The memory is shared with somebody who outlives this process. Crashes
 ///   that the program handles itself are left to it (POSIX: signals whose action is not the default

@@ -9,8 +9,8 @@
 ///   Calls `made(object)` before it has its name, so before there is anything that would stay if
 ///   this process were killed. (Linux without /proc: just after.)
 /// * `open_named_memory(name)`: finds it.
-/// * `unlink_named_memory(name)`: takes the name away; who has the memory mapped keeps it. Windows:
-///   does nothing, name and memory go with the last handle or mapping there.
+/// * `unlink_named_memory(name)`: takes the name away; processes that have the memory mapped keep
+///   it. Windows: does nothing, name and memory go with the last handle or mapping there.
 ///
 /// `mapped_region` maps what the two return, whole where it is told no size; the object is not
 /// needed any more then. Linux: that is exactly the bytes asked for; Windows: whole pages. All

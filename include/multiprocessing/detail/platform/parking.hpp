@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file parking.hpp  Contract: sleep until a word in shared memory changes, and wake who sleeps.
+/// @file parking.hpp  Contract: sleep until a word in shared memory changes, and wake the sleepers.
 ///
 /// One `Parking` per mapping of shared memory. `base` is where the mapping lies here; `key` is a
 /// random number that all processes which map it know, and nobody else.
@@ -8,8 +8,8 @@
 ///   until woken, until `at_most` passed, or for no reason at all. It returns nothing: whoever
 ///   sleeps looks at the state again.
 /// * `wake_one(word)`, `wake_all(word)`: after the word was changed. A wake that nobody sleeps for
-///   is lost, or is kept for one later sleeper, who then looks again in vain. (Windows: both wake
-///   all whose word has changed, and in a crowd of sleepers who expect different values one may,
+///   is lost, or is kept for one later sleeper, which then looks again in vain. (Windows: both wake
+///   all whose word has changed, and in a crowd of sleepers that expect different values one may,
 ///   rarely, be overlooked. So no sleep may be long.) Returns whether somebody was asleep there;
 ///   Windows: may have been.
 /// * `current_processor()`: where this thread runs, as a hint for spinning; costs a nanosecond.

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file result.hpp  What came of a task or map: waited for, read once, kept for all who ask.
+/// @file result.hpp  What came of a task or map: waited for, read once, kept for all callers.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
@@ -169,7 +169,8 @@ private:
             std::lock_guard lock{mutex_};
             work = std::move(work_);
             awaited = awaited_;
-            // Before the slot is given back: whoever finds another task in it finds this, too.
+            // Before the slot is given back: a thread that finds another task in it finds this,
+            // too.
             stage_.store(read, std::memory_order_release);
         }
         core_->release(work);

@@ -23,8 +23,8 @@ namespace multiprocessing::inline v1::detail {
 /// What stands before the message of an outcome that lies in a block: the Positions of what it
 /// refers to, so that the parent can free them whether or not it can read the message.
 struct OutcomeHead {
-    std::uint64_t blocks;  ///< So many Positions follow. 0 among them: somebody else's by now.
-    std::uint64_t objects; ///< The last of them, so many, are shared objects that the message hands over.
+    std::uint64_t blocks;  ///< The number of Positions that follow; 0 is one that another process has by now.
+    std::uint64_t objects; ///< The number of shared objects, the last of them, that the message hands over.
 
     Position* list() noexcept { return reinterpret_cast<Position*>(this + 1); }
     std::byte* message() noexcept { return reinterpret_cast<std::byte*>(list() + blocks); }

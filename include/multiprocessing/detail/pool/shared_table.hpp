@@ -42,7 +42,7 @@ struct alignas(64) TaskSlot {
     static constexpr std::size_t inline_bytes = 64;
 
     TaskCell cell;
-    ParkingPlace place; ///< Where who waits for it waits.
+    ParkingPlace place; ///< Where its waiters wait.
     Outcome outcome;
     TaskTarget target;
     Parcel arguments; ///< In `small_arguments` if there is no block. Of a map: its MapJob.
@@ -86,7 +86,7 @@ struct MapItem {
     std::uint64_t first_lease;
 };
 
-/// A map: one function, applied to every item by whoever helps.
+/// A map: one function, applied to every item by the workers that help.
 struct MapJob {
     Parcel callable;        ///< The function.
     Parcel callable_leases; ///< Of LeaseEntry.
@@ -96,9 +96,10 @@ struct MapJob {
     Parcel output;          ///< Room for plain results; none for others.
     Position chunks;        ///< Of MapChunk.
     std::uint64_t chunk_count;
-    alignas(64) std::atomic<std::uint64_t> cursor;     ///< A hint: chunks before it are not ready.
-    alignas(64) std::atomic<std::uint64_t> unfinished; ///< A hint: whoever takes it to 0 wakes the caller.
-    std::atomic<std::uint32_t> wake_always;            ///< A worker has died, perhaps before it could count.
+    alignas(64) std::atomic<std::uint64_t> cursor; ///< A hint: chunks before it are not ready.
+    alignas(
+        64) std::atomic<std::uint64_t> unfinished; ///< A hint: the worker that takes it to 0 wakes the caller.
+    std::atomic<std::uint32_t> wake_always;        ///< A worker has died, perhaps before it could count.
 };
 
 /// What a worker is doing, for its parent to read after its death. Written by the worker alone,

@@ -64,7 +64,7 @@ public:
         join();
     }
 
-    /// Ends the workers at once; whoever waits for a task gets CancelledError.
+    /// Ends the workers at once; waiters for a task get CancelledError.
     void terminate() {
         terminated_.store(true);
         core_->bell().ring();
@@ -215,8 +215,8 @@ private:
         }
     }
 
-    /// Who ends before it has served will probably do so again: the next attempts wait longer and
-    /// longer.
+    /// A worker that ends before it has served will probably do so again: the next attempts wait
+    /// longer and longer.
     static void put_off(Slot& slot) {
         const unsigned milliseconds = (std::min)(1000u, 1u << (std::min)(slot.early_deaths, 10u));
         slot.start_at = Clock::now() + std::chrono::milliseconds{slot.early_deaths ? milliseconds : 0};

@@ -73,7 +73,7 @@ public:
     /// Holds the leases of what workers kept beyond their tasks.
     const std::shared_ptr<const KeptLeases>& kept_leases() const noexcept { return kept_leases_; }
 
-    // ---- For who submits ----
+    // ---- For threads that submit ----
 
     /// A slot for `make(slot)`, which returns a Work. Throws if the pool takes no more:
     /// `std::invalid_argument` when it was closed, or what broke it.
@@ -226,7 +226,7 @@ public:
         for (std::uint32_t i = 0; i < workers(); ++i) post(view_.space().parking(), view_.line(i).park);
     }
 
-    /// Nothing more will come of any work that has not ended; none is taken any more. Who waits
+    /// Nothing more will come of any work that has not ended; none is taken any more. A waiter
     /// gets `error`.
     void give_up(const std::exception_ptr& error, bool broken) noexcept {
         std::size_t slot_count = 0;
@@ -456,8 +456,8 @@ private:
     /// Ends maps that are over, but for those whose memory a late helper may still be looking at.
     void drain_limbo(EndingWorks& ending) noexcept {
         if (limbo_.empty()) return;
-        // The slot was recycled first; who promises to hold on to this map after that finds it
-        // over, and lets go.
+        // The slot was recycled first; a worker that promises to hold on to this map after that
+        // finds it over, and lets go.
         promises_.clear();
         for (std::uint32_t i = 0; i < workers(); ++i) {
             const std::uint64_t name = view_.line(i).helping.load(std::memory_order_seq_cst);

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file task_cell.hpp  Who has which task: one word per task, which claims and records in the same
-/// instruction.
+/// @file task_cell.hpp  Which worker has which task: one word per task, which claims and records in
+/// the same instruction.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
@@ -76,7 +76,7 @@ public:
 
     /// Worker: the outcome has been written. False if the task was doomed meanwhile: then it must
     /// touch nothing more. Killed before: the task is lost. Killed after: the outcome counts, and
-    /// the supervisor wakes who waits for it.
+    /// the supervisor wakes its waiters.
     bool commit(TaskWord published, Incarnation self) noexcept {
         return exchange(published.with(TaskState::run, self), published.with(TaskState::done, self));
     }
@@ -109,8 +109,8 @@ public:
 
 private:
     // Release and acquire hand over what was written for the task, and what it wrote. Sequential
-    // consistency orders a commit before the look at who sleeps (parking.hpp), and a recycling
-    // before the look at who helps (pool).
+    // consistency orders a commit before the look at the sleepers (parking.hpp), and a recycling
+    // before the look at the helpers (pool).
     void store(TaskWord word) noexcept { word_.store(word.packed(), std::memory_order_seq_cst); }
     bool exchange(TaskWord from, TaskWord to) noexcept {
         std::uint64_t expected = from.packed();
@@ -123,8 +123,8 @@ static_assert(sizeof(TaskCell) == 8);
 
 /// An announcement of work: task `slot` as it was published, or a map that wants helpers. Of which
 /// kind it is stands in the word as well: an announcement that was read 65,536 uses of the slot ago
-/// can be taken for one of its own kind at most, and a task that is ready may be claimed by whoever
-/// comes.
+/// can be taken for one of its own kind at most, and a task that is ready may be claimed by any
+/// worker that comes.
 struct TaskTicket {
     std::uint32_t slot = 0;
     std::uint16_t generation = 0;
@@ -138,9 +138,9 @@ struct TaskTicket {
 static_assert(sizeof(TaskTicket) == 8 && std::atomic<TaskTicket>::is_always_lock_free);
 
 /// Announcements in order, in the Space: one process writes, all workers read. Nothing depends on
-/// it but the order and the speed: whether a task may be taken is decided by its cell, so whoever
-/// reads an announcement helps to move the head past it, and one who is killed in between holds up
-/// nobody.
+/// it but the order and the speed: whether a task may be taken is decided by its cell, so every
+/// reader of an announcement helps to move the head past it, and one that is killed in between
+/// holds up nobody.
 class TaskRing {
 public:
     static constexpr std::uint64_t capacity = std::uint64_t{1} << 20; // 8 MiB, touched as far as used
@@ -177,7 +177,7 @@ public:
         return tickets_[head % capacity].load(std::memory_order_relaxed);
     }
 
-    /// Moves the head past the announcement; true for the one who did.
+    /// Moves the head past the announcement; true for the worker that did.
     bool pass(std::uint64_t head) noexcept {
         return head_.compare_exchange_strong(head, head + 1, std::memory_order_acq_rel);
     }

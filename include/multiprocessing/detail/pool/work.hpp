@@ -259,14 +259,14 @@ public:
         if (death.helping == map_name(slot, generation)) {
             if (const std::optional<std::uint64_t> held = chunk_of(death)) take_back(*held, death);
         }
-        // Its replacement, and whoever is free, shall help; too many helpers do no harm.
+        // Its replacement, and idle workers, shall help; too many helpers do no harm.
         if (!ended()) again.push_back({slot, generation, 0, true});
     }
 
     void on_replacement(std::uint32_t line, Incarnation dead) override { callable_given.renew(line, dead); }
 
     void give_up(const std::exception_ptr& error) noexcept override {
-        if (ended()) return; // whoever waits for it may be reading
+        if (ended()) return; // a waiter may be reading
         given_up_ = error;
         for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
             MapChunk& at = chunk(i);

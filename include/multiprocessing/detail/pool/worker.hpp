@@ -32,7 +32,7 @@ namespace multiprocessing::inline v1::detail {
 /// What a worker is told beside its initializer; the first bytes of its payload.
 struct WorkerSetup {
     Position pool;
-    std::uint64_t most_tasks; ///< After so many it is replaced; 0: never.
+    std::uint64_t most_tasks; ///< Their number until it is replaced; 0: no limit.
     std::uint32_t worker;     ///< Its line.
 };
 
@@ -66,7 +66,7 @@ public:
             if (ticket->wants_helpers) {
                 if (ring.pass(head)) help(*ticket);
             } else {
-                // Won or lost, the announcement has been seen to: whoever comes by moves the head
+                // Won or lost, the announcement has been seen to: the next worker moves the head
                 // past it.
                 const bool mine = view_.slot(ticket->slot).cell.claim(ticket->published(), self_.self);
                 ring.pass(head);
@@ -86,7 +86,7 @@ public:
         line_.state.store(WorkerLine::broken, std::memory_order_release);
     }
 
-    /// Whether a chunk of so many tasks may still be taken on; if not, this worker retires.
+    /// Whether a chunk of this many tasks may still be taken on; if not, this worker retires.
     bool may_take(std::uint64_t tasks) {
         // A fresh worker takes whatever it is given: a chunk that is larger than its share must be
         // done by somebody.
@@ -150,9 +150,9 @@ private:
         TaskRing& ring = view_.ring();
         std::atomic<std::uint64_t>& idle = view_.idle_bits(setup_.worker);
         const std::uint64_t bit = std::uint64_t{1} << setup_.worker % 64;
-        // Either this is seen by who announces work, or the work is seen below. One who announces
-        // takes the bit away and posts to this line: each picks the worker that it wakes. Killed
-        // while the bit stands: the supervisor takes it away and wakes another.
+        // Either this is seen by the thread that announces work, or the work is seen below. One who
+        // announces takes the bit away and posts to this line: each picks the worker that it wakes.
+        // Killed while the bit stands: the supervisor takes it away and wakes another.
         idle.fetch_or(bit, std::memory_order_seq_cst);
         wait(view_.space().parking(), line_.park, Deadline{}, [&] {
             return (idle.load(std::memory_order_relaxed) & bit) == 0 || !ring.empty() ||

@@ -64,7 +64,7 @@ struct Frames {
     static constexpr int most = 64;
     void* at[most];
     int count = 0;
-    bool cut = false; ///< At the floor: the last frame is that of who calls user code.
+    bool cut = false; ///< At the floor: the last frame is that of the caller of user code.
 
     __attribute__((noinline)) void fill() noexcept {
         count = 0;

@@ -36,7 +36,7 @@ inline bool made_with_our_rights(const Handle& memory) noexcept {
     return status.st_uid == 0 || (status.st_uid == ::geteuid() && status.st_gid == ::getegid());
 }
 
-/// Lines of a process's status: who it is.
+/// Lines of a process's status: its ids.
 inline std::string ids_in(const std::string& status) {
     std::string ids;
     for (const char* word : {"\nUid:", "\nGid:", "\nGroups:"}) {
@@ -92,9 +92,9 @@ inline std::optional<bool> parent_runs_this_program(const std::string& parent) {
     return id != ImageId{} && id_in_file(parent + "/exe") == id;
 }
 
-/// Whether the start of this program gave it rights that whoever started it need not have. Ids that
-/// differ from each other may also be inherited, of a parent after seteuid(): then the file gives
-/// none.
+/// Whether the start of this program gave it rights that the process which started it need not
+/// have. Ids that differ from each other may also be inherited, of a parent after seteuid(): then
+/// the file gives none.
 inline bool has_raised_rights() {
     if (::getauxval(AT_SECURE) == 0) return false;
     const bool ids_differ = ::getuid() != ::geteuid() || ::getgid() != ::getegid();

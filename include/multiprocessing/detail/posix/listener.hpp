@@ -210,7 +210,7 @@ private:
     void listen(const Endpoint& wanted, int backlog) {
         SocketAddress address = address_of(wanted, true);
         const int family = address.storage.ss_family;
-        socket_ = make_socket(family, SOCK_NONBLOCK); // who was there may be gone when it is accepted
+        socket_ = make_socket(family, SOCK_NONBLOCK); // the client may be gone when it is accepted
         const int on = 1;
         if (family != AF_UNIX) ::setsockopt(socket_.native(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
         if (::bind(socket_.native(), address.get(), address.size) != 0) {

@@ -36,7 +36,7 @@ public:
         if (::ftruncate(handle_.native(), static_cast<off_t>(bytes)) != 0) {
             throw_last_error("reserving " + std::to_string(bytes) + " bytes of shared memory");
         }
-        // Nobody who gets hold of the descriptor can end our processes by SIGBUS; and see
+        // No process that gets hold of the descriptor can end our processes by SIGBUS; and see
         // kinship.hpp.
         if (::fcntl(handle_.native(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
             throw_last_error("sealing the size of shared memory");

@@ -97,7 +97,7 @@ std::optional<MemoryObject> make_named_memory_in_advance(const std::string& name
         throw_bad_memory_name(name);
     }
     ScopeExit unlinked{[&] { ::unlink(path.c_str()); }};
-    // Opened again, for who looks into /proc/PID/maps: what is mapped bears its name there, and not
+    // Opened again, for a reader of /proc/PID/maps: what is mapped bears its name there, and not
     // "(deleted)".
     MemoryObject named{Handle{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)}};
     if (identity_of(named) == identity_of(object)) object = std::move(named);

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <streambuf>
 #include <string_view>
@@ -91,7 +92,8 @@ inline void drop_what_was_printed() noexcept {
         if (::__fpending(file) != 0) bound_early::fpurge(file);
     }
     for (const std::ostream* const stream : {&std::cout, &std::cerr, &std::clog}) {
-        if (stream->rdbuf()) Inside::drop(*stream->rdbuf());
+        // What the program has put in its place, to keep what is printed, is the copy's as well.
+        if (auto* const file = dynamic_cast<std::filebuf*>(stream->rdbuf())) Inside::drop(*file);
     }
 }
 

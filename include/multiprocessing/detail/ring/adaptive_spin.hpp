@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file adaptive_spin.hpp  How long who takes from a ring lets records come together, learned from
+/// @file adaptive_spin.hpp  How long a consumer of a ring lets records come together, learned from
 /// what came.
 
 #include <multiprocessing/detail/config.hpp>
@@ -13,13 +13,13 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Lies in the Space; all zero is no patience yet. For the one who takes, where another puts.
+/// Lies in the Space; all zero is no patience yet. For a consumer, where another process puts.
 ///
-/// Who takes faster than another core puts would poll the count at each record, and that costs the
-/// two of them a transfer of the lines of the count and of the record each time: 136 ns for 64
-/// bytes. Some microseconds' pauses let many records come together: 22 ns. So whoever found a
-/// record as soon as it looked again is more patient the next time; and less who waited long, or
-/// for so few that they are late by more than that saves.
+/// A consumer that is faster than the producer on another core would poll the count at each record,
+/// and that costs the two of them a transfer of the lines of the count and of the record each time:
+/// 136 ns for 64 bytes. Some microseconds' pauses let many records come together: 22 ns. So a
+/// consumer that found a record as soon as it looked again is more patient the next time; and less
+/// patient if it waited long, or for so few that they are late by more than that saves.
 class Patience {
 public:
     /// There was no record: whether there is one when we have been patient. `came()` tells how many

@@ -35,16 +35,17 @@ public:
     std::uint64_t begin(std::uint64_t record) noexcept {
         const std::uint64_t stamp = next_stamp();
         written_.store(stamped(stamp, 0), std::memory_order_relaxed);
-        record_.store(record + 1, std::memory_order_release); // who sees it sees the new stamp
+        record_.store(record + 1, std::memory_order_release); // a reader that sees it sees the new stamp
         return stamp;
     }
-    /// By who has found the writer dead, before anything that it had taken is given to others:
-    /// nobody follows it any more. Who has read a head since, and then still sees the draft, has
-    /// read the right one.
+    /// By the process that has found the writer dead, before anything that it had taken is given to
+    /// others: nobody follows it any more. A reader that has read a head since, and then still sees
+    /// the draft, has read the right one.
     void drop() noexcept { written_.exchange(stamped(next_stamp(), 0), std::memory_order_seq_cst); }
-    /// So many bytes are there.
+    /// This number of bytes is there.
     void grow(std::uint64_t stamp, std::uint64_t bytes) noexcept {
-        written_.store(stamped(stamp, bytes), std::memory_order_release); // who sees it sees the bytes
+        written_.store(stamped(stamp, bytes),
+                       std::memory_order_release); // a reader that sees it sees the bytes
     }
 
     /// What there is of record number `record`.

@@ -82,9 +82,9 @@ public:
             set_head(space, at, rewind);
         } else {
             next.segment = chain_.extend(space, maker_, at.segment, produced, length + head_bytes, consumed);
-            // At an unread marker it has to stay; who comes there a second time takes it for a
-            // jump. (One whose record was never put was left by a writer that died: nobody looks
-            // for it.)
+            // At an unread marker it has to stay; a reader that comes there a second time takes it
+            // for a jump. (One whose record was never put was left by a writer that died: nobody
+            // looks for it.)
             const bool at_marker =
                 marker_.segment == at.segment && marker_.offset == at.offset && marker_.count != produced;
             if (at.segment && !at_marker) set_head(space, at, jump);

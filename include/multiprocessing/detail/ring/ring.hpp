@@ -19,8 +19,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// `unheard`, of put() alone: it is done, but who has said that he sleeps at the other end does
-/// not. He may be dead.
+/// `unheard`, of put() alone: it is done, but a sleeper at the other end, which has said that it
+/// sleeps, does not. It may be dead.
 enum class RingResult { done, unheard, timed_out, shut_down };
 
 /// Nothing but the deadline ends a wait.
@@ -29,15 +29,15 @@ struct Never {
 };
 
 /// Lies in the Space; all zero is an empty one without limit. One recovering lock per end; in
-/// between, one writer and one reader at a time, who share nothing but two counts; and of a large
+/// between, one writer and one reader at a time, which share nothing but two counts; and of a large
 /// record, how much of it is there (see Draft).
 ///
 /// **What a kill can do.** An end's cursor is kept twice, and the count says which of the two is
 /// valid: the one for count n is at n % 2. So a record is put by one store of `produced`, when it
 /// and the cursor behind it have been written; taken by one store of `consumed`, when it has been
 /// copied out. Killed before the store: nothing happened, and the next at that end writes over it
-/// or takes the same record. Killed after it: it is put, or gone with who took it. There is nothing
-/// to repair but memory (see SegmentChain), and the number of records can never be wrong.
+/// or takes the same record. Killed after it: it is put, or gone with the consumer. There is
+/// nothing to repair but memory (see SegmentChain), and the number of records can never be wrong.
 class Ring {
 public:
     /// Once, when it is made, by `maker`. `limit`: the most records at a time; 0 for any number.
@@ -46,8 +46,8 @@ public:
         limit_ = limit;
         store_.open(maker, name);
     }
-    /// Once, when it is made: who puts waits while so many bytes of memory, or more, hold what has
-    /// not been taken.
+    /// Once, when it is made: a producer waits while this many bytes of memory, or more, hold what
+    /// has not been taken.
     void limit_bytes(std::uint64_t most) noexcept { most_bytes_ = most; }
     /// Nobody uses it any more. Returns the name that its memory had; 0 if it had none.
     Incarnation end(Space& space) noexcept {
@@ -71,10 +71,10 @@ public:
     bool full() const noexcept { return limit_ && size() >= limit_; }
     bool is_shut_down() const noexcept { return shut_down_.load(std::memory_order_seq_cst) != 0; }
 
-    /// For who waits elsewhere than here: what is put before this is in size(), who puts afterwards
+    /// For a waiter elsewhere than here: what is put before this is in size(), a later producer
     /// sees what the caller wrote.
     void meet_producers() noexcept { producers_.lock.touch(); }
-    /// Whoever waits asks `is_over()` again.
+    /// Every waiter asks `is_over()` again.
     void stir(const platform::Parking& parking) noexcept {
         post(parking, input_.place);
         post(parking, output_.place);
@@ -127,8 +127,8 @@ public:
         for (std::uint64_t stamp = 0; consumers_.seen == consumed;) {
             const std::uint64_t given_up = std::exchange(stamp, 0);
             const auto is_drafted = [&] {
-                // Who has a deadline follows nothing: he would copy the same again each time, and
-                // be late.
+                // A consumer with a deadline follows nothing: it would copy the same again each
+                // time, and be late.
                 stamp = deadline.never() ? input_.draft.look(consumed).stamp : 0;
                 return stamp != 0 && stamp != given_up;
             };
@@ -174,7 +174,7 @@ public:
     /// From now on nothing more is put.
     void shut_down(const platform::Parking& parking) noexcept {
         shut_down_.store(1, std::memory_order_seq_cst);
-        // Killed here, or before the next: who waits looks again within a slice.
+        // Killed here, or before the next: a waiter looks again within a slice.
         stir(parking);
     }
 
@@ -193,7 +193,7 @@ public:
         return wait(parking, all_done_, deadline, [this] { return all_done(); });
     }
 
-    /// A record that is being taken, by who holds the lock of the taking end. If it is not
+    /// A record that is being taken, by the holder of the lock of the taking end. If it is not
     /// committed, it stays.
     class Taking {
     public:
@@ -236,7 +236,7 @@ private:
         return is_shut_down() && size() == 0 ? RingResult::shut_down : RingResult::timed_out;
     }
 
-    /// False if who sleeps at the other end was not heard to wake.
+    /// False if a sleeper at the other end was not heard to wake.
     template <class Fill>
     bool write(Space& space, std::uint64_t produced, std::uint64_t bytes, Fill& fill) {
         const std::uint64_t length = RecordStore::length_of(bytes);
@@ -254,7 +254,8 @@ private:
         }
         at.offset += length;
         producers_.at[(produced + 1) % 2] = at;
-        // Release: who sees the count sees the record, and the next at this end the cursor.
+        // Release: a process that sees the count sees the record, and the next at this end the
+        // cursor.
         input_.count.store(produced + 1, std::memory_order_release);
         return is_heard;
     }
@@ -267,10 +268,10 @@ private:
         for (std::uint64_t done = 0; done < bytes;) {
             const std::uint64_t part = (std::min)(Draft::part_bytes, bytes - done);
             fill(to + done, done, static_cast<std::size_t>(part));
-            // Killed here, or after: who follows waits, until a head with another stamp shows that
-            // this is void.
+            // Killed here, or after: a reader that follows waits, until a head with another stamp
+            // shows that this is void.
             input_.draft.grow(stamp, done += part);
-            producers_.lock.touch(); // see post_if_waited(); who is woken does not want the lock
+            producers_.lock.touch(); // see post_if_waited(); the waiter that is woken does not want the lock
             is_heard = post_if_waited(space.parking(), input_.place) && is_heard;
         }
         return is_heard;
@@ -280,7 +281,7 @@ private:
     void commit(Space& space, RecoveringLockGuard& turn, std::uint64_t consumed, RingCursor at, bool moves) {
         at.offset += RecordStore::length_of(RecordStore::bytes_at(space, at).size());
         consumers_.at[(consumed + 1) % 2] = at;
-        // Release: who sees the count may write over the record.
+        // Release: a process that sees the count may write over the record.
         output_.count.store(consumed + 1, std::memory_order_release);
         if ((moves || consumed + 1 == consumers_.seen) && store_.is_long()) trim(space, consumed + 1);
         turn.end();
@@ -334,7 +335,7 @@ private:
     /// Memory is the putting end's affair; but it may be that nobody puts any more.
     void trim(Space& space, std::uint64_t consumed) {
         const RecoveringLockGuard turn{producers_.lock, space.parking(), Deadline::passed_long_ago()};
-        if (!turn.is_mine()) return; // then whoever puts does it
+        if (!turn.is_mine()) return; // then the next producer does it
         sweep_after_death(space);
         const std::uint64_t produced = input_.count.load(std::memory_order_relaxed);
         store_.trim(space, producers_.at[produced % 2].segment, consumed, produced == consumed);

@@ -27,13 +27,13 @@ struct Segment {
     std::uint64_t last;  ///< Number of the last record in it, as soon as there is a next.
 };
 
-/// Lies in the Space; all zero is one without memory. Only for whoever holds the lock of the ring's
+/// Lies in the Space; all zero is one without memory. Only for the holder of the lock of the ring's
 /// putting end.
 ///
-/// The extents bear a name of the ring's own as their owner, never that of a process: whoever dies,
-/// its items stay. The name counts as a descendant of the process that made the ring; so what is
-/// left when that has died with all its descendants, who alone can have a handle, goes the way of
-/// their memory.
+/// The extents bear a name of the ring's own as their owner, never that of a process: when a
+/// process dies, its items stay. The name counts as a descendant of the process that made the ring;
+/// so what is left when that has died with all its descendants, which alone can have a handle, goes
+/// the way of their memory.
 ///
 /// What is reachable from the oldest segment is in use. A kill between taking memory and linking
 /// it, or between unlinking it and giving it back, leaves extents that are not: sweep() finds them,
@@ -72,7 +72,7 @@ public:
         segment.next = 0;
         segment.last = 0;
         in_this_order();
-        // Killed before it is linked: it is swept up. After: whoever puts next goes on in the tail,
+        // Killed before it is linked: it is swept up. After: the next producer goes on in the tail,
         // and sweeps, too.
         if (tail) {
             space.at<Segment>(tail).last = last;
@@ -117,7 +117,7 @@ public:
     }
 
     /// Gives back what is not reachable: somebody has died with the lock. The records end in
-    /// `tail`. Takes no memory, as whoever finds the dead one may have none.
+    /// `tail`. Takes no memory, as the process that finds the dead one may have none.
     void sweep(Space& space, Position tail) noexcept {
         if (tail) {
             space.at<Segment>(tail).next = 0;

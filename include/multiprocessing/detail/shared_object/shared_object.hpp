@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file shared_object.hpp  An object in the Space that several processes have handles of: who
-/// keeps it, and how long.
+/// @file shared_object.hpp  An object in the Space that several processes have handles of: which
+/// process keeps it, and how long.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file barrier_body.hpp  A place where so many must arrive before any goes on.
+/// @file barrier_body.hpp  A point that a number of parties must reach before any goes on.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
@@ -140,7 +140,7 @@ public:
     }
     void abort(const platform::Parking& parking) { break_up(parking, state().generation); }
 
-    /// As new. Who waits goes on, and learns that not all were there.
+    /// As new. Waiters go on, and learn that not all were there.
     void reset(const platform::Parking& parking) {
         for (;;) {
             const State now = state();

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file condition_body.hpp  Who waits to be notified, and how many may go on.
+/// @file condition_body.hpp  The waiters of a Condition, and how many may go on.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
@@ -15,7 +15,7 @@ namespace multiprocessing::inline v1::detail {
 
 /// Lies in the Space. No list of sleepers, in which the dead would have to be found: a waiter draws
 /// a number, and a notify grants passes to all numbers drawn so far. A pass is taken by whoever of
-/// these looks first, so one who was killed takes none with it, and a notify waits for nobody.
+/// these looks first, so one that was killed takes none with it, and a notify waits for nobody.
 ///
 /// The price: a waiter that was killed counts as waiting forever. So each notify may leave a pass
 /// for it, which a later notify renews, and which lets another waiter go on without need. Whoever
