@@ -4,6 +4,7 @@
 
 #include <multiprocessing/pool.hpp>
 
+#include <iostream>
 #include <sstream>
 #include <string>
 
@@ -38,6 +39,21 @@ TEST_CASE("what finished tasks printed is there, however their workers end", "[p
 TEST_CASE("what the program prints while workers are replaced is there once", "[pool_printing]") {
     const auto printed = support::output_of("print_beside_starts");
     CHECK(count_lines(printed.out, "line ") == 3000);
+}
+
+TEST_CASE("a forked child has what the program has captured of its output", "[pool_printing]") {
+    if (mp::get_start_method() != mp::StartMethod::fork) return;
+    std::ostringstream captured;
+    std::streambuf* const before = std::cout.rdbuf(captured.rdbuf());
+    std::cout << "captured";
+    mp::Process p([] {
+        const auto* const text = dynamic_cast<std::stringbuf*>(std::cout.rdbuf());
+        mp::detail::platform::exit_now(text && text->str() == "captured" ? 0 : 1);
+    });
+    p.start();
+    p.join();
+    std::cout.rdbuf(before);
+    CHECK(p.exitcode() == 0);
 }
 
 TEST_CASE("a pool that is asked at the end of the program says so", "[pool_printing]") {
