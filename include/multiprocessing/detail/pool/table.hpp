@@ -377,11 +377,11 @@ public:
 
 private:
     void require_open() const {
-        if (broken_) std::rethrow_exception(broken_);
-        if (closed_ && this_process().ends_children.load())
+        if (this_process().ends_children.load())
             throw std::runtime_error(
                 "multiprocessing: the program is ending, and its pools have been terminated: "
                 "submit before the end of main()");
+        if (broken_) std::rethrow_exception(broken_);
         if (closed_)
             throw std::invalid_argument("multiprocessing: this pool is closed and takes no more work: submit "
                                         "before close(), or make another pool");
