@@ -55,6 +55,7 @@ if(DEFINED source)
 endif()
 
 string(REGEX REPLACE " +\n" "\n" out "${out}")
+string(REGEX REPLACE " +\n" "\n" expected "${expected}")
 if(NOT in_order)
     foreach(lines out expected)
         string(REGEX REPLACE "\n$" "" ${lines} "${${lines}}")

@@ -261,8 +261,10 @@ public:
     /// `std::invalid_argument` for a start method that this platform does not have, or a null
     /// pointer to a function.
     template <class Function, class... Arguments>
-    Process(ProcessOptions o, Function&& f,
-            Arguments&&... a) // ({.name = "x"}, f, a...); wrap overloaded f in a lambda
+    // Compilers show the next line in errors: it has to stay one.
+    // clang-format off
+    Process(ProcessOptions o, Function&& f, Arguments&&... a) // ({.name = "x"}, f, a...); wrap overloaded f in a lambda
+        // clang-format on
         : state_(make(std::move(o))) {
         if constexpr (!detail::CrossingCall<std::decay_t<Function>, Arguments...>::template ok_as<Function>) {
             detail::refuse<detail::call_refusal<std::decay_t<Function>, Arguments...>>();
