@@ -123,7 +123,7 @@ TEST_CASE("a child has the rights that its parent has at its start", "[rights]")
         if (support::has_asan && (std::string(what) == "Seccomp" || std::string(what) == "effective user"))
             continue; // LeakSanitizer looks at its process as a debugger does
         CAPTURE(what);
-        const int code = in_copy([&] {
+        const auto starts_before_and_after = [&] {
             // A leader of its group cannot begin a session.
             if (code_of(mp::Process(compare, std::string(what), state_of(what))) != 0) return 1;
             if (!change(what)) return 50; // this user may not
@@ -133,6 +133,12 @@ TEST_CASE("a child has the rights that its parent has at its start", "[rights]")
                 return code_of(mp::Process(compare, std::string(what), state_of(what)));
             }
             return 0;
+        };
+        // In a group of its own: the end of a process that has left its group, and a child in it, ends
+        // the group's stopped members, if the group is an orphan. Other tests may be among them.
+        const int code = in_copy([&] {
+            ::setpgid(0, 0);
+            return in_copy(starts_before_and_after);
         });
         if (code != 50) CHECK(code == 0);
     }
