@@ -16,9 +16,9 @@
 ///
 /// Both sides answer by the same digest; so somebody without the key, to whom two clients connect,
 /// could ask the second what the first has asked, and hand on the answer. Therefore the last 8 of
-/// our 40 bytes are not random, but say which side asks, and who is asked what its own side asks
-/// does not answer. Whoever hands a challenge on cannot change that: the answer is to all of it.
-/// CPython takes them for random, and its own say nothing: then it is as it was.
+/// our 40 bytes are not random, but say which side asks, and a side that is asked what its own side
+/// asks does not answer. Whoever hands a challenge on cannot change that: the answer is to all of
+/// it. CPython takes them for random, and its own say nothing: then it is as it was.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>

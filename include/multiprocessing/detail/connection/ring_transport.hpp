@@ -33,7 +33,7 @@
 namespace multiprocessing::inline v1::detail {
 
 /// One end of a Pipe. The messages of each way lie in a ring, as a Queue's do. The stream has what
-/// a ring cannot tell: that the other side is gone, however it died; and "look", for who waits for
+/// a ring cannot tell: that the other side is gone, however it died; and "look", for a waiter for
 /// several things at once.
 ///
 /// Where a ring does not reach, a way goes over to the stream, for good: the ring is shut down,
@@ -49,8 +49,8 @@ public:
     ~RingTransport() override {
         stream_.reset();
         if (!rings_.is_made()) return;
-        // After the stream: who is stirred asks that. Killed before: who waits looks there now and
-        // then.
+        // After the stream: a waiter that is stirred asks that. Killed before: a waiter looks there
+        // now and then.
         PipeBody& pipe = *rings_;
         pipe.closings.fetch_add(1, std::memory_order_seq_cst);
         for (PipeBody::Way& way : pipe.ways) way.ring.stir(rings_.parking());

@@ -26,8 +26,8 @@ inline void warn_of_threads(StartNotes& notes) {
     const std::optional<int> threads = platform::foreign_threads(this_process().own_threads);
     if (threads == 0 || warned.exchange(true)) return;
     notes.warnings.push_back("fork() beside " + (threads ? std::to_string(*threads) : "an unknown number of") +
-                             " other thread(s): a lock that one of them holds stays locked in the child for "
-                             "ever; use the start method 'forkserver' or 'spawn'");
+                             " other thread(s): a lock that one of them holds stays locked in the child "
+                             "forever; use the start method 'forkserver' or 'spawn'");
 }
 
 /// The child's side of a fork; does not return, and lets nothing unwind into the frames that it

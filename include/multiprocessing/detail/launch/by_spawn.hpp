@@ -86,7 +86,9 @@ inline void enter_if_spawned() {
         ChildRecord& record = space->at<ChildRecord>(message.start.record);
         process_wide<Tree>().join(space, message.start.name, &record.touched);
         become_child(message.start, std::move(strand), std::move(alive));
-        message.start.capabilities.impose();
+        try {
+            message.start.capabilities.impose();
+        } catch (const std::exception& error) { refuse_child(message.start, error); }
         run_child(message.start, message.payload);
     } catch (const std::exception& error) {
         platform::write_error(arguments[0] + ": " + error.what() + "\n");

@@ -61,10 +61,10 @@ inline void post(const platform::Parking& parking, ParkingPlace& place) noexcept
 }
 
 /// As post(), for words that are changed under a lock, and cheaper: it costs no locked instruction
-/// when nobody sleeps. Returns false if somebody has said that he sleeps here and nobody does: he
-/// has just woken, is about to sleep, or is dead. `touch` of the waiter, see wait(), and the
-/// caller's step between the change and this call **must** be read-modify-writes of one word, so
-/// that either the waiter sees the change or this call its flag.
+/// when nobody sleeps. Returns false if a waiter has said that it sleeps here and none does: it has
+/// just woken, is about to sleep, or is dead. `touch` of the waiter, see wait(), and the caller's
+/// step between the change and this call **must** be read-modify-writes of one word, so that either
+/// the waiter sees the change or this call its flag.
 inline bool post_if_waited(const platform::Parking& parking, ParkingPlace& place) noexcept {
     if (const std::uint32_t here = platform::current_processor() + 1;
         place.poster.load(std::memory_order_relaxed) != here) {

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file partial_record.hpp  How much there is of a large record that is still being put: who takes
-/// it begins to copy meanwhile.
+/// @file partial_record.hpp  How much there is of a large record that is still being put: the
+/// consumer begins to copy meanwhile.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -14,10 +14,10 @@ namespace multiprocessing::inline v1::detail {
 /// of two.
 ///
 /// Each attempt to put one has a number, the stamp, which also stands in the record's head. **What
-/// a kill can do.** A draft whose writer died stays as it is. Whoever follows it waits, as he would
-/// wait for any record; and when one comes he sees by the stamp whether it is the one he has copied
-/// from. If not, he throws away what he has, and begins again. Whoever sweeps up behind the dead
-/// one drops the draft first.
+/// a kill can do.** A draft whose writer died stays as it is. A reader that follows it waits, as it
+/// would wait for any record; and when one comes it sees by the stamp whether it is the one it has
+/// copied from. If not, it throws away what it has, and begins again. The process that sweeps up
+/// behind the dead one drops the draft first.
 class Draft {
 public:
     /// Smaller records are put at once.

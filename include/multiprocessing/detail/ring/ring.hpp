@@ -228,10 +228,10 @@ public:
 private:
     bool is_limited() const noexcept { return limit_ != 0 || most_bytes_ != 0; }
 
-    /// There is something to take for one who did not get the taking end in time: whether he has it
-    /// after all.
+    /// There is something to take for a consumer that did not get the taking end in time: whether
+    /// it has it after all.
     bool insists(RecoveringLockGuard& turn) { return (size() > 0 || is_shut_down()) && turn.try_longer(); }
-    /// What has become of one who does not have it.
+    /// What has become of a consumer that does not have it.
     RingResult missed() const {
         return is_shut_down() && size() == 0 ? RingResult::shut_down : RingResult::timed_out;
     }

@@ -58,7 +58,9 @@ public:
     }
     void lacks_janitor() noexcept { janitor_.store(0, std::memory_order_release); }
 
-    /// By the janitor, when it runs.
+    /// By the janitor, when it runs. Killed here, before: the process that started it sees that, as
+    /// its parent; others take it for started as long as that thread lives, and the names made
+    /// meanwhile are taken away by the next janitor, which reads the same notes.
     void enter_janitor() noexcept {
         janitor_.store(platform::name_of_this_thread(), std::memory_order_release);
     }

@@ -75,9 +75,9 @@ struct LockBody {
     }
 
     /// By the holder: whoever sleeps on `word`, which lies in the same memory, is woken when the
-    /// lock has been released. Woken now, he would want the lock at once, and go to sleep again for
-    /// it: on one processor that takes 5 times as long. Killed before the release: he looks again
-    /// by himself, or is woken by the next holder.
+    /// lock has been released. Woken now, a waiter would want the lock at once, and go to sleep
+    /// again for it: on one processor that takes 5 times as long. Killed before the release: it
+    /// looks again by himself, or is woken by the next holder.
     void wake_on_release(const platform::Parking& parking, platform::Word& word, bool all) noexcept {
         const auto distance = reinterpret_cast<std::intptr_t>(&word) - reinterpret_cast<std::intptr_t>(this);
         if (sleepers_ != 0 && sleepers_ != distance) wake_sleepers(parking, sleepers_, all_);
@@ -131,7 +131,7 @@ private:
         }
         if (deadline.never()) {
             throw std::logic_error(
-                "multiprocessing: this thread holds this Lock and would wait for itself for ever; "
+                "multiprocessing: this thread holds this Lock and would wait for itself forever; "
                 "an RLock may be acquired again");
         }
         while (!deadline.passed()) std::this_thread::sleep_for(deadline.left(slice));

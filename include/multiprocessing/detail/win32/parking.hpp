@@ -50,7 +50,7 @@ public:
             if (word.load() != expected) return;
             const winapi::DWORD_ state = winapi::WaitForSingleObject(event.native(), to_milliseconds(span));
             if (state == winapi::WAIT_TIMEOUT_) continue;
-            // Setting the event releases the one who waits longest: all who expect the old value,
+            // Setting the event releases the longest waiter: all that expect the old value,
             // one by one, before those who came later. killed here: the others look again when
             // their time is up.
             if (word.load() != expected) winapi::SetEvent(event.native());
