@@ -8,9 +8,11 @@
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/environment.hpp>
 #include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/futures.hpp>
 #include <multiprocessing/partial.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/process_pool_executor.hpp>
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/reduction.hpp>

@@ -3,26 +3,27 @@
 /// @file pool.hpp  Pool: worker processes that apply functions to items.
 
 #include <multiprocessing/count.hpp>
+#include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/pool/imap_state.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
 #include <multiprocessing/detail/pool/map_shapes.hpp>
-#include <multiprocessing/detail/pool/result.hpp>
-#include <multiprocessing/detail/pool/supervisor.hpp>
-#include <multiprocessing/detail/pool/task_run.hpp>
+#include <multiprocessing/detail/pool/submission.hpp>
+#include <multiprocessing/detail/pool/worker_pool.hpp>
 #include <multiprocessing/pool/async_result.hpp>
+#include <multiprocessing/pool/imap.hpp>
 #include <multiprocessing/pool/options.hpp>
+#include <multiprocessing/pool/outcome.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/remote_exceptions.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
+#include <multiprocessing/util.hpp>
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
+#include <exception>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -30,7 +31,6 @@
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -61,21 +61,16 @@ public:
     /// Throws `std::invalid_argument` for more than 4096 workers, or for a start method that this
     /// platform does not have, and what `Process::start` throws if a worker cannot be started. No
     /// worker is left then.
-    explicit Pool(PoolOptions options) { make<detail::WorkerCode<>>(options, {}, {}, {}); }
+    explicit Pool(PoolOptions options)
+        : workers_(std::make_unique<detail::WorkerPool>(request_of(options))), on_exit_(options.on_exit) {}
 
     /// Each worker calls `initializer(arguments...)` first. An exception of the initializer breaks
     /// the pool: every call and every result throws it from then on.
     template <class Initializer, class... Arguments>
     Pool(Count processes, Initializer&& initializer,
-         Arguments&&... arguments) { // overloaded? wrap it in a lambda
-        if constexpr (!detail::CrossingCall<std::decay_t<Initializer>,
-                                            Arguments...>::template ok_as<Initializer>) {
-            detail::refuse<detail::call_refusal<std::decay_t<Initializer>, Arguments...>>();
-        } else {
-            make_with(PoolOptions{.processes = processes}, std::forward<Initializer>(initializer),
-                      std::forward<Arguments>(arguments)...);
-        }
-    }
+         Arguments&&... arguments) // overloaded? wrap it in a lambda
+        : Pool(PoolOptions{.processes = processes}, std::forward<Initializer>(initializer),
+               std::forward<Arguments>(arguments)...) {}
     template <class Initializer, class... Arguments>
     Pool(PoolOptions options, Initializer&& initializer,
          Arguments&&... arguments) { // overloaded? wrap it in a lambda
@@ -83,7 +78,10 @@ public:
                                             Arguments...>::template ok_as<Initializer>) {
             detail::refuse<detail::call_refusal<std::decay_t<Initializer>, Arguments...>>();
         } else {
-            make_with(options, std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...);
+            workers_ = std::make_unique<detail::WorkerPool>(request_of(options),
+                                                            std::forward<Initializer>(initializer),
+                                                            std::forward<Arguments>(arguments)...);
+            on_exit_ = options.on_exit;
         }
     }
     explicit Pool(detail::PythonPool) = delete; // in C++: Pool p(4, initializer, arguments...)
@@ -93,7 +91,8 @@ public:
     Pool& operator=(Pool&& other) {
         if (this != &other) {
             finish();
-            state_ = std::move(other.state_);
+            workers_ = std::move(other.workers_);
+            on_exit_ = other.on_exit_;
         }
         return *this;
     }
@@ -122,17 +121,19 @@ public:
             detail::refuse<detail::task_refusal<Function, Arguments...>>();
             return detail::refused_result<detail::RefusedAsyncTask<Function>>();
         } else {
-            using F = std::decay_t<Function>;
-            using Call = detail::CrossingCall<F, Arguments...>;
-            using R = std::decay_t<typename Call::Returned>;
-            detail::ArgumentContext<detail::SpaceWriteContext> context;
-            detail::Writer writer{&context};
-            Call::write(writer, function, std::forward<Arguments>(arguments)...);
-            using Code = detail::TaskCode<F, Arguments...>;
-            auto work = submit(detail::thunk_address<Code, detail::TaskFrame>(),
-                               detail::thunk_file<Code, detail::TaskFrame>(), writer, context);
-            Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
-            return AsyncResult<R>(std::make_shared<detail::TaskResult<R>>(state().core, std::move(work)));
+            return detail::async_result(workers().submitter().submit_task(
+                {}, std::forward<Function>(function), std::forward<Arguments>(arguments)...));
+        }
+    }
+
+    template <class Function, class... Arguments>
+    auto apply_async(TaskOptions options, Function&& function, Arguments&&... arguments) {
+        if constexpr (!detail::is_task<Function, Arguments...>()) {
+            detail::refuse<detail::task_refusal<Function, Arguments...>>();
+            return detail::refused_result<detail::RefusedAsyncTask<Function>>();
+        } else {
+            return detail::async_result(workers().submitter().submit_task(
+                options, std::forward<Function>(function), std::forward<Arguments>(arguments)...));
         }
     }
 
@@ -176,12 +177,7 @@ public:
             detail::refuse<detail::map_refusal<Function, Range>>();
             return detail::refused_result<detail::RefusedAsync<detail::RefusedMap<Function>>>();
         } else {
-            using F = std::decay_t<Function>;
-            using Given = std::ranges::range_reference_t<Range>;
-            using Element = detail::ElementType<F, Given>;
-            auto result = start_map<F, Element, detail::MapCall<F, Element>>(function, range, options);
-            detail::give_away<Range>(std::forward<Range>(range));
-            return result;
+            return start_map<detail::MapTypes<Function, Range>>(function, std::forward<Range>(range), options);
         }
     }
     template <class Function, class Item = detail::BracedItem<Function>>
@@ -205,18 +201,13 @@ public:
         if constexpr (!detail::is_map<Function, Range>()) {
             detail::refuse<detail::map_refusal<Function, Range>>();
         } else {
-            using F = std::decay_t<Function>;
-            using Element = detail::ElementType<F, std::ranges::range_reference_t<Range>>;
-            using Called = detail::MapCall<F, Element>;
-            constexpr bool fits =
-                std::is_same_v<std::decay_t<typename Called::Returned>, typename Results::value_type>;
+            using Types = detail::MapTypes<Function, Range>;
+            constexpr bool fits = std::is_same_v<typename Types::R, typename Results::value_type>;
             static_assert(fits,
                           "map_into writes what the function returns: the results must be a shared_vector of "
                           "that very type");
             if constexpr (fits) {
-                auto result = start_map<F, Element, Called>(function, range, options, &results);
-                detail::give_away<Range>(std::forward<Range>(range));
-                result.give();
+                start_map<Types>(function, std::forward<Range>(range), options, &results).give();
             }
         }
     }
@@ -255,11 +246,8 @@ public:
             detail::refuse<detail::starmap_refusal<Function, Range>>();
             return detail::refused_result<detail::RefusedAsync<detail::RefusedMap<Function>>>();
         } else {
-            using F = std::decay_t<Function>;
-            using Element = detail::ArgumentsType<F, std::ranges::range_reference_t<Range>>;
-            auto result = start_map<F, Element, detail::MapCall<F, Element*>>(function, range, options);
-            detail::give_away<Range>(std::forward<Range>(range));
-            return result;
+            return start_map<detail::StarmapTypes<Function, Range>>(function, std::forward<Range>(range),
+                                                                    options);
         }
     }
     template <class Function>
@@ -275,209 +263,165 @@ public:
         }
     }
 
-    /// Closes the pool for more work; the workers exit when all work is done. Python: `Pool.close`.
-    void close() {
-        state().core->close();
-        state().core->bell().ring();
+    /// Calls `function(item)` for every item of `range`, as map() does, and returns an iterator over
+    /// the results in the order of the items, each as soon as it is there; `std::monostate` for a
+    /// void function.
+    ///
+    /// This thread reads `range` while the results are taken, at most `.buffersize` items ahead of
+    /// them (default: 2 x workers chunks), in this call and by the iterator; so it may be endless. An
+    /// rvalue moves into the iterator, an lvalue must outlive it. Chunks are of `.chunksize` items;
+    /// by default they begin with one, and grow while they are quick. What the range throws comes
+    /// behind the results of what it yielded before.
+    ///
+    /// An item whose function throws, or whose worker dies, is an exception at its place, and the
+    /// iterator goes on behind it. Destroyed early, the iterator takes back what has not begun.
+    /// Python: `Pool.imap`.
+    template <class Function, std::ranges::input_range Range>
+    auto imap(Function&& function, Range&& range, MapOptions options = {}) {
+        if constexpr (!detail::is_map<Function, Range>()) {
+            detail::refuse<detail::map_refusal<Function, Range>>();
+            return detail::refused_result<detail::RefusedMap<Function>>();
+        } else {
+            return start_imap<detail::MapTypes<Function, Range>>(std::forward<Function>(function),
+                                                                 std::forward<Range>(range), options, true);
+        }
     }
+    template <class Function, class Item = detail::BracedItem<Function>>
+    auto imap(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
+        return imap(std::forward<Function>(function), std::vector<Item>(items), std::move(options));
+    }
+
+    /// Does the same as imap(), but gives the results as they are ready, in any order. Python:
+    /// `Pool.imap_unordered`.
+    template <class Function, std::ranges::input_range Range>
+    auto imap_unordered(Function&& function, Range&& range, MapOptions options = {}) {
+        if constexpr (!detail::is_map<Function, Range>()) {
+            detail::refuse<detail::map_refusal<Function, Range>>();
+            return detail::refused_result<detail::RefusedMap<Function>>();
+        } else {
+            return start_imap<detail::MapTypes<Function, Range>>(std::forward<Function>(function),
+                                                                 std::forward<Range>(range), options, false);
+        }
+    }
+    template <class Function, class Item = detail::BracedItem<Function>>
+    auto imap_unordered(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
+        return imap_unordered(std::forward<Function>(function), std::vector<Item>(items), std::move(options));
+    }
+
+    /// Calls `function(item)` for every item of `range`, as map() does, and returns for each what
+    /// came of it: a result or an exception. An item that ends its worker costs itself alone; what
+    /// ended before is kept, and is not run again. Python: map() with a function that catches.
+    template <class Function, std::ranges::input_range Range>
+    auto try_map(Function&& function, Range&& range, MapOptions options = {}) {
+        if constexpr (!detail::is_map<Function, Range>()) {
+            detail::refuse<detail::map_refusal<Function, Range>>();
+            return detail::refused_result<detail::RefusedMap<Function>>();
+        } else {
+            return run_items<detail::MapTypes<Function, Range>>(function, std::forward<Range>(range), options);
+        }
+    }
+    template <class Function, class Item = detail::BracedItem<Function>>
+    auto try_map(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
+        return try_map(std::forward<Function>(function), std::vector<Item>(items), std::move(options));
+    }
+
+    /// Closes the pool for more work; the workers exit when all work is done. Python: `Pool.close`.
+    void close() { workers().close(); }
 
     /// Ends the workers at once. Every call that waits for a result throws CancelledError. Python:
     /// `Pool.terminate`.
-    void terminate() {
-        state().core->close();
-        state().supervisor->terminate();
-    }
+    void terminate() { workers().terminate(); }
 
-    /// Waits until the workers have ended, after close() or terminate(). Throws
-    /// `std::invalid_argument` before. Python: `Pool.join`.
-    void join() {
-        if (!state().core->is_closed()) {
+    /// Waits until the workers have ended and all callbacks have run, after close() or terminate();
+    /// returns false after the timeout, and changes nothing then. Throws `std::invalid_argument`
+    /// before either. In a callback it does not wait for callbacks. Python: `Pool.join`, which has
+    /// no timeout.
+    bool join(Timeout timeout = no_timeout) {
+        if (!workers().table().is_closed()) {
             throw std::invalid_argument(
                 "multiprocessing: this pool is still running; close() or terminate() it before join()");
         }
-        state().supervisor->join();
+        return workers().join(detail::Deadline::after(timeout));
     }
 
     /// Returns `<multiprocessing.pool.Pool state=RUN pool_size=4>`, or with CLOSE or TERMINATE.
     /// Python: `repr(pool)`.
     std::string repr() const {
-        if (!state_ || !state_->origin.is_here()) return "<multiprocessing.pool.Pool state=unknown>";
-        const char* const state = state_->supervisor->is_terminated() ? "TERMINATE"
-                                  : state_->core->is_closed()         ? "CLOSE"
-                                                                      : "RUN";
+        if (!workers_ || !workers_->origin().is_here()) return "<multiprocessing.pool.Pool state=unknown>";
+        const char* const state = workers_->supervisor().is_terminated() ? "TERMINATE"
+                                  : workers_->table().is_closed()        ? "CLOSE"
+                                                                         : "RUN";
         return std::string("<multiprocessing.pool.Pool state=") + state +
-               " pool_size=" + std::to_string(state_->core->workers()) + ">";
+               " pool_size=" + std::to_string(workers_->table().workers()) + ">";
     }
 
 private:
-    struct State {
-        std::shared_ptr<detail::PoolTable> core;
-        std::unique_ptr<detail::Supervisor> supervisor;
-        OnExit on_exit;
-        std::uint64_t most_tasks;
-        detail::ForkOrigin origin = {};
-    };
-
-    template <class Initializer, class... Arguments>
-    void make_with(const PoolOptions& options, Initializer&& initializer, Arguments&&... arguments) {
-        using F = std::decay_t<Initializer>;
-        using Call = detail::CrossingCall<F, Arguments...>;
-        detail::ChildArgumentContext giving;
-        detail::Writer writer{&giving};
-        Call::write(writer, initializer, std::forward<Arguments>(arguments)...);
-        make<detail::WorkerCode<F, Arguments...>>(options, writer.take(), std::move(giving.objects),
-                                                  std::move(giving.handles));
-        Call::consume(std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...);
-    }
-
-    template <class Code>
-    void make(const PoolOptions& options, std::vector<std::byte> payload,
-              std::vector<std::shared_ptr<detail::SharedObject>> given,
-              std::vector<detail::platform::Handle> handles) {
-        constexpr std::size_t most = 4096;
-        const std::size_t workers = options.processes.value_or(static_cast<std::size_t>(process_cpu_count()));
-        if (workers > most) {
-            throw std::invalid_argument("multiprocessing: a pool of " + std::to_string(workers) +
-                                        " processes is too large: at most " + std::to_string(most) +
-                                        " are possible");
-        }
-        detail::LaunchRequest plan;
-        plan.method = options.start_method ? *options.start_method : get_start_method();
-        detail::require_available(plan.method);
-        plan.identity.daemon = true;
-        plan.target = detail::thunk_address<Code, detail::TargetFrame>();
-        plan.target_file = detail::thunk_file<Code, detail::TargetFrame>();
-        plan.payload = std::move(payload);
-        plan.given = std::move(given);
-        if (!handles.empty())
-            plan.handles = std::make_shared<const std::vector<detail::platform::Handle>>(std::move(handles));
-        plan.serves = true;
-        plan.supervised = true;
-        auto core = std::make_shared<detail::PoolTable>(static_cast<std::uint32_t>(workers));
-        auto supervisor =
-            std::make_unique<detail::Supervisor>(core, std::move(plan), options.maxtasksperchild.value());
-        state_.reset(new State{std::move(core), std::move(supervisor), options.on_exit,
-                               options.maxtasksperchild.value()});
-    }
-
-    State& state() const {
-        if (!state_)
+    detail::WorkerPool& workers() const {
+        if (!workers_)
             throw std::logic_error(
                 "multiprocessing: this Pool was moved away: use the one that it was moved to");
-        state_->origin.require_here("this Pool", "make one here");
-        return *state_;
+        workers_->origin().require_here("this Pool", "make one here");
+        return *workers_;
     }
 
-    std::shared_ptr<detail::TaskWork> submit(const detail::ThunkAddress& code, const std::string& file,
-                                             detail::Writer& writer,
-                                             detail::ArgumentContext<detail::SpaceWriteContext>& context);
+    static detail::WorkerPoolRequest request_of(PoolOptions& options) {
+        detail::validate_shared(options);
+        return {options.processes.value(),
+                options.maxtasksperchild.value(),
+                options.start_method,
+                std::move(options.env),
+                std::move(options.worker_env),
+                std::move(options.cwd),
+                {}};
+    }
 
-    /// The part of a map that does not depend on its types.
-    std::shared_ptr<detail::MapWork> submit(const detail::ThunkAddress& code, const std::string& file,
-                                            detail::MapPlan& plan, const MapOptions& options);
-
-    /// `results` is null, or the shared_vector that the results are written to.
-    template <class F, class Element, class Called, class Function, class Range, class Results = std::nullptr_t>
+    template <class Types, class Function, class Range, class Results = std::nullptr_t>
     auto start_map(const Function& function, Range&& range, const MapOptions& options, Results results = {}) {
-        constexpr bool into = !std::is_null_pointer_v<Results>;
-        using R = std::decay_t<typename Called::Returned>;
-        using Read = std::conditional_t<into, void, R>; // what of each item comes by the result
-        using Result = detail::MapValue<Read>;
-        // In place, they lie as they are whatever they are.
-        constexpr bool plain_input = std::is_same_v<Element, std::ranges::range_value_t<Range>> &&
-                                     (detail::InPlace<Range> ||
-                                      (std::ranges::contiguous_range<Range> &&
-                                       std::ranges::sized_range<Range> && detail::is_plain_in_blocks<Element>));
-        constexpr bool plain_output = into || detail::is_plain_in_blocks<R>;
-        using Code = detail::MapCode<F, Element, Called, plain_input, plain_output>;
-        state();
-        detail::MapPlan plan;
-        if constexpr (plain_input && detail::InPlace<Range>) {
-            plan.take_in_place(range);
-        } else if constexpr (plain_input) {
-            plan.take_plain(std::span<const Element>(std::ranges::data(range), std::ranges::size(range)));
-        } else {
-            plan.take_archive<Element>(range);
-        }
-        if constexpr (into) {
-            plan.make_room_in(*results);
-        } else if constexpr (plain_output) {
-            plan.make_room(plan.items * sizeof(R));
-        }
-        plan.take_callable<F>(function);
-        if (plan.items == 0) {
-            return AsyncResult<Result>(
-                std::make_shared<detail::ResultState<Result>>(typename detail::ResultState<Result>::Value{}));
-        }
-        auto work = submit(detail::thunk_address<Code, detail::MapFrame>(),
-                           detail::thunk_file<Code, detail::MapFrame>(), plan, options);
-        return AsyncResult<Result>(
-            std::make_shared<detail::MapResult<Read>>(state().core, std::move(work), options.progress));
+        auto state = workers().submitter().template submit_map<Types>(function, range, options, results);
+        detail::give_away<Range>(std::forward<Range>(range));
+        return detail::async_result(std::move(state));
+    }
+
+    template <class Types, class Function, class Range>
+    auto start_imap(Function&& function, Range&& range, MapOptions& options, bool ordered) {
+        detail::validate(options);
+        std::optional<std::size_t> total;
+        if constexpr (std::ranges::sized_range<Range>)
+            total = static_cast<std::size_t>(std::ranges::size(range));
+        using R = typename Types::R;
+        auto state = std::make_unique<detail::ImapOver<Types, Range>>(
+            workers().submitter(),
+            detail::ImapPlan{ordered, options.chunksize.value(), options.buffersize.value()},
+            typename Types::F(std::forward<Function>(function)), std::forward<Range>(range));
+        state->fill();
+        return pool::IMapIterator<R>(std::move(state), std::move(options.progress), total);
+    }
+
+    template <class Types, class Function, class Range>
+    auto run_items(const Function& function, Range&& range, MapOptions& options) {
+        detail::validate(options);
+        auto outcomes = workers().submitter().template map_items<Types>(function, range, options);
+        detail::give_away<Range>(std::forward<Range>(range));
+        return outcomes;
     }
 
     void finish() noexcept {
-        if (!state_ || !state_->origin.is_here()) return;
+        if (!workers_ || !workers_->origin().is_here()) return;
         try {
-            if (state_->on_exit == OnExit::join) {
+            if (on_exit_ == OnExit::join) {
                 close();
                 join();
-            } else if (state_->core->has_unfinished()) {
+            } else if (workers_->table().has_unfinished()) {
                 get_logger().log(LogLevel::warning,
                                  "a Pool ends with work that is not done, which is given up; close() and "
                                  "join() it first, or make it with .on_exit = OnExit::join");
             }
         } catch (const std::exception& error) { get_logger().log(LogLevel::error, error.what()); }
-        state_.reset(); // the supervisor's destructor ends what still runs
+        workers_.reset(); // its destructor ends what still runs
     }
 
-    std::unique_ptr<State> state_;
+    std::unique_ptr<detail::WorkerPool> workers_;
+    OnExit on_exit_ = OnExit::terminate;
 };
-
-inline std::shared_ptr<detail::TaskWork>
-Pool::submit(const detail::ThunkAddress& code, const std::string& file, detail::Writer& writer,
-             detail::ArgumentContext<detail::SpaceWriteContext>& context) {
-    detail::PoolTable& core = *state().core;
-    const detail::TaskTarget target = core.target(code, file);
-    detail::TaskSlot* slot = nullptr;
-    auto work = core.enter([&](detail::TaskSlot& entered) {
-        slot = &entered;
-        return std::make_shared<detail::TaskWork>(entered);
-    });
-    detail::ScopeExit leave{[&] { core.leave(*work); }};
-    const auto message = writer.view();
-    slot->target = target;
-    slot->arguments = {0, message.size()};
-    if (message.size() > detail::TaskSlot::inline_bytes) {
-        context.blocks.push_back(detail::copy_to_space(message));
-        slot->arguments.block = context.blocks.back().position();
-    } else if (!message.empty()) {
-        std::memcpy(slot->small_arguments, message.data(), message.size());
-    }
-    work->arguments = std::move(context.blocks);
-    work->given = detail::LeaseArray(std::move(context.objects), 1, core.kept_leases()->holder);
-    slot->leases = work->given.parcel();
-    core.announce(*work, 0);
-    leave.release();
-    return work;
-}
-
-inline std::shared_ptr<detail::MapWork> Pool::submit(const detail::ThunkAddress& code, const std::string& file,
-                                                     detail::MapPlan& plan, const MapOptions& options) {
-    detail::PoolTable& core = *state().core;
-    const detail::TaskTarget target = core.target(code, file);
-    const auto sizes = detail::cut(plan.items, options.chunksize.value(), core.workers(), state().most_tasks);
-    detail::TaskSlot* slot = nullptr;
-    auto work = core.enter([&](detail::TaskSlot& entered) {
-        slot = &entered;
-        return std::make_shared<detail::MapWork>(core.view(), plan.items);
-    });
-    detail::ScopeExit leave{[&] { core.leave(*work); }};
-    plan.fill(*work, sizes, core.workers(), core.kept_leases()->holder);
-    slot->target = target;
-    slot->arguments = plan.job();
-    core.announce(*work, static_cast<std::uint32_t>(std::min<std::uint64_t>(core.workers(), sizes.size())));
-    leave.release();
-    return work;
-}
 
 } // namespace multiprocessing::inline v1

@@ -205,13 +205,8 @@ namespace detail {
 template <class F, class... Argument>
 struct ProcessTarget {
     static void run(TargetFrame& frame) {
-        using Call = CrossingCall<F, Argument...>;
         const platform::UserCode mark;
-        ReceivedArguments taking{frame.given, frame.handles};
-        Reader reader{frame.payload, &taking};
-        auto call = ReceivedCall<F, typename Call::Carried>::read(reader);
-        ReceivedArguments::fulfil(frame.given);
-        static_cast<void>(Call::invoke(call.function, call.arguments));
+        UnpackedCall<F, Argument...>(frame, frame.payload).run();
     }
 };
 
@@ -301,9 +296,7 @@ public:
         if (!state.method_given) state.request.method = get_start_method();
         state.request.mask = detail::platform::SignalMask::of_caller();
         state.child = detail::launch(state.request);
-        state.request.payload = {}; // the child has them
-        state.request.given = {};
-        state.request.handles = {};
+        state.request.call = {}; // the child has it
     }
 
     /// Waits until the child has ended; returns false after the timeout.
@@ -425,21 +418,9 @@ private:
     /// Takes over the function and the arguments.
     template <class Function, class... Arguments>
     void take_call(Function&& function, Arguments&&... arguments) {
-        using F = std::decay_t<Function>;
-        using Call = detail::CrossingCall<F, Arguments...>;
-        detail::ChildArgumentContext giving;
-        detail::Writer writer{&giving};
-        Call::write(writer, function, std::forward<Arguments>(arguments)...);
-        detail::LaunchRequest& request = state_->request;
-        using Target = detail::ProcessTarget<F, Arguments...>;
-        request.target = detail::thunk_address<Target, detail::TargetFrame>();
-        request.target_file = detail::thunk_file<Target, detail::TargetFrame>();
-        request.payload = writer.take();
-        request.given = std::move(giving.objects);
-        if (!giving.handles.empty())
-            request.handles =
-                std::make_shared<const std::vector<detail::platform::Handle>>(std::move(giving.handles));
-        Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+        using Target = detail::ProcessTarget<std::decay_t<Function>, Arguments...>;
+        state_->request.call =
+            detail::pack_call<Target>(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
     }
 
     State& usable() const {

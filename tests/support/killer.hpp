@@ -66,11 +66,11 @@ struct Member {
             detail::LaunchRequest request;
             request.identity.name = "Member";
             request.identity.daemon = true;
-            request.target = detail::thunk_address<Target<work>, detail::TargetFrame>();
-            request.payload = multiprocessing::dumps(std::pair(argument, seed));
+            request.call = detail::PackedCall::of_entry<Target<work>>();
+            request.call.payload = multiprocessing::dumps(std::pair(argument, seed));
             request.supervised = true;
             auto child = detail::launch(request);
-            return {child->name(), {}, child};
+            return {child->incarnation(), {}, child};
         }
     }
 

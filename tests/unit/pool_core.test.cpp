@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/pool/map_input.hpp>
 #include <multiprocessing/detail/pool/result.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
+#include <multiprocessing/detail/pool/task_work.hpp>
 
 #include <atomic>
 #include <memory>
@@ -22,12 +23,12 @@ std::shared_ptr<TaskWork> enter_task(PoolTable& core) {
     return core.enter([](TaskSlot& slot) { return std::make_shared<TaskWork>(slot); });
 }
 
-std::shared_ptr<MapWork> enter_map(PoolTable& core, std::uint64_t items, std::uint64_t chunksize) {
+std::shared_ptr<ChunkedMapWork> enter_map(PoolTable& core, std::uint64_t items, std::uint64_t chunksize) {
     MapPlan plan;
     const std::vector<int> input(static_cast<std::size_t>(items), 1);
     plan.take_plain(std::span<const int>(input));
     plan.make_room(items * sizeof(int));
-    auto work = core.enter([&](TaskSlot&) { return std::make_shared<MapWork>(core.view(), items); });
+    auto work = core.enter([&](TaskSlot&) { return std::make_shared<ChunkedMapWork>(core.view(), items); });
     plan.fill(*work, cut(items, chunksize, 1, 0), 1, core.kept_leases()->holder);
     core.view().slot(work->slot).arguments = plan.job();
     return work;
@@ -108,7 +109,7 @@ TEST_CASE("a task that another thread has read counts as ended", "[pool_core]") 
     const TaskWord published = claim(core, *task, 7);
     CHECK_FALSE(task->ended());
     core.view().slot(task->slot).result = {0, 0};
-    core.view().slot(task->slot).outcome = Outcome::value;
+    core.view().slot(task->slot).outcome = OutcomeKind::value;
     REQUIRE(cell_of(core, *task).commit(published, 7));
     CHECK(task->ended());
     task->read([](Reader&) { return 0; });
@@ -133,9 +134,9 @@ TEST_CASE("the slot of a dropped task is free once its worker has said that it e
     const auto end = [&](const TaskWork& task) {
         const TaskWord published = claim(core, task, 7);
         core.view().slot(task.slot).result = {0, 0};
-        core.view().slot(task.slot).outcome = Outcome::value;
+        core.view().slot(task.slot).outcome = OutcomeKind::value;
         REQUIRE(cell_of(core, task).commit(published, 7));
-        core.view().tell_if_dropped(task.slot);
+        core.view().tell_if_wanted(task.slot);
     };
     end(*tasks[5]);
     end(*tasks[700]);

@@ -2,6 +2,7 @@
 #include <support/catch.hpp>
 #include <unit/standard_error.hpp>
 
+#include <multiprocessing/detail/pool/progress_display.hpp>
 #include <multiprocessing/progress.hpp>
 
 #include <chrono>

@@ -3,13 +3,14 @@
 /// @file async_result.hpp  AsyncResult: a handle of the result of work in a pool.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool/result.hpp>
+#include <multiprocessing/detail/result/result_state.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <compare>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -17,6 +18,22 @@
 #include <utility>
 
 namespace multiprocessing::inline v1 {
+
+template <class R>
+class AsyncResult;
+
+namespace detail {
+
+template <class R>
+AsyncResult<R> async_result(std::shared_ptr<ResultState<R>> state);
+
+/// A callback in a std::function, which wants to copy what it holds.
+template <class Callback>
+std::shared_ptr<Callback> copyable(Callback callback) {
+    return std::make_shared<Callback>(std::move(callback));
+}
+
+} // namespace detail
 
 /// The result of work in a pool, which may not be ready yet. A cheap handle: copies refer to the
 /// same result. If all copies are dropped the work goes on, and an error of it is logged. No
@@ -46,7 +63,42 @@ public:
             throw std::invalid_argument(
                 "multiprocessing: successful() of a result that is not ready; wait() first");
         state_->fetch(detail::Deadline{});
-        return state_->successful();
+        return !state_->error();
+    }
+
+    /// Takes the work back if none of it has begun; returns false, and changes nothing, if some has.
+    /// The result is a CancelledError then. Python: `Future.cancel`; its AsyncResult has none.
+    bool cancel() const { return state_->cancel(); }
+    /// Takes the work back; what runs of it is ended with its worker, which is replaced. Returns
+    /// false if the work has ended. The result is a CancelledError then.
+    bool kill() const { return state_->kill(); }
+
+    /// Calls `callback(const R&)`, or `callback()` for void, when the result is there, or
+    /// `error_callback(std::exception_ptr)` when the work has failed. Returns this handle.
+    ///
+    /// Callbacks run in the order in which they were added, in a thread of the pool that is made for
+    /// them, or at once in this one if the result is there. They may submit work and wait for it.
+    /// What they throw is logged. get() does not wait for them; `Pool::join` does. Python: the
+    /// parameters `callback` and `error_callback` of `apply_async`.
+    template <class Callback>
+    const AsyncResult& then(Callback callback) const {
+        return then(std::move(callback), [](const std::exception_ptr&) {});
+    }
+    template <class Callback, class ErrorCallback>
+    const AsyncResult& then(Callback callback, ErrorCallback error_callback) const {
+        // Kept alive by whoever calls the hook.
+        state_->when_ready([state = state_.get(), callback = detail::copyable(std::move(callback)),
+                            error_callback = detail::copyable(std::move(error_callback))] {
+            state->fetch(detail::Deadline{});
+            if (state->error()) {
+                (*error_callback)(state->error());
+            } else if constexpr (std::is_void_v<R>) {
+                (*callback)();
+            } else {
+                state->view(*callback);
+            }
+        });
+        return *this;
     }
 
     /// Returns `<multiprocessing.pool.AsyncResult object at 0x7f1798e92550>`. Python:
@@ -63,6 +115,8 @@ public:
 
 private:
     friend class Pool;
+    template <class T>
+    friend AsyncResult<T> detail::async_result(std::shared_ptr<detail::ResultState<T>> state);
     explicit AsyncResult(std::shared_ptr<detail::ResultState<R>> state) : state_(std::move(state)) {}
 
     void fetch_until(const detail::Deadline& deadline) const {
@@ -91,6 +145,21 @@ private:
 
     std::shared_ptr<detail::ResultState<R>> state_;
 };
+
+namespace detail {
+
+template <class R>
+AsyncResult<R> async_result(std::shared_ptr<ResultState<R>> state) {
+    return AsyncResult<R>(std::move(state));
+}
+
+} // namespace detail
+
+namespace pool {
+
+using multiprocessing::AsyncResult;
+
+} // namespace pool
 
 } // namespace multiprocessing::inline v1
 

@@ -1,13 +1,24 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file options.hpp  The options of a Pool, and of a map.
+/// @file options.hpp  The options of a Pool, of a map, and of a task.
 
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/environment.hpp>
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/start_method.hpp>
+#include <multiprocessing/timeout.hpp>
 
+#include <concepts>
+#include <cstddef>
+#include <filesystem>
+#include <functional>
 #include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1 {
 
@@ -17,18 +28,107 @@ enum class OnExit {
     join,      ///< Finishes the work: close() and join().
 };
 
-/// The options of a Pool.
+/// How urgent work is.
+enum class Priority { low, normal, high };
+
+/// What becomes of what workers print: it goes where the program's own output goes (false), or,
+/// line by line, to the log (true) or to a function.
+class CaptureOutput {
+public:
+    CaptureOutput() = default;
+    template <std::same_as<bool> Flag> // not from pointers
+    CaptureOutput(Flag to_log) : wanted_(to_log) {}
+    template <std::invocable<int, std::string_view> Function>
+    CaptureOutput(Function function) : wanted_(true), function_(std::move(function)) {}
+
+    bool wanted() const noexcept { return wanted_; }
+    const std::function<void(int worker, std::string_view line)>& function() const noexcept {
+        return function_;
+    }
+
+private:
+    bool wanted_ = false;
+    std::function<void(int, std::string_view)> function_;
+};
+
+/// The options of a single task. Not there yet, and `std::logic_error` where they are given: all.
+struct TaskOptions {
+    std::optional<Timeout> timeout = {}; ///< Time limit. Default: the pool's; `no_timeout` is none.
+    std::optional<Count> retries = {};   ///< Further attempts after a loss. Default: the pool's.
+    std::size_t memory_limit = {};       ///< Bytes. Default: the pool's.
+    Priority priority = Priority::normal;
+};
+
+/// The options of a map. Not there yet, and `std::logic_error` where they are given: `timeout`,
+/// `retries`, `memory_limit`, `fail_fast`, `priority`.
+struct MapOptions {
+    Count chunksize = {}; ///< Items that a worker takes at once. Default: what is left / (2 x workers).
+    std::optional<Timeout> timeout = {}; ///< Time limit of each item. Default: the pool's.
+    Count buffersize = {};               ///< imap: items that are read ahead of the results that were taken.
+    std::optional<Count> retries = {};   ///< Further attempts of an item after a loss. Default: the pool's.
+    std::size_t memory_limit = {};       ///< Bytes. Default: the pool's.
+    bool fail_fast = false;              ///< The first failure in time ends the map.
+    Priority priority = Priority::normal;
+    Progress progress = {}; ///< Whether and how its progress is shown.
+};
+
+/// The options of a Pool. Not there yet, and `std::logic_error` where they are given: `timeout`,
+/// `retries`, `memory_limit`, `recycle_memory`, `run_inline`, `threads_per_worker`, `cpu_affinity`,
+/// `trace`, `capture_output`.
 struct PoolOptions {
     Count processes = {};        ///< Number of workers. Default: process_cpu_count().
     Count maxtasksperchild = {}; ///< Tasks of a worker until it is replaced. Default: no limit.
     std::optional<StartMethod> start_method = {}; ///< Default: get_start_method().
+    std::optional<Timeout> timeout = {};          ///< Time limit of each task, and of each item of a map.
+    std::optional<Count> retries = {};            ///< Further attempts after a loss.
+    std::size_t memory_limit = {};                ///< Bytes that a worker may use; it is killed beyond.
+    std::size_t recycle_memory = {};              ///< Bytes beyond which a worker is replaced between tasks.
     OnExit on_exit = OnExit::terminate;
+    bool run_inline = false;                                ///< Tasks run in the caller.
+    Count threads_per_worker = {};                          ///< Threads of numeric libraries in each worker.
+    std::vector<std::vector<int>> cpu_affinity = {};        ///< CPUs of worker 0, 1, ...; reused in turn.
+    Environment env = {};                                   ///< What is different in the workers' environment.
+    std::function<Environment(int worker)> worker_env = {}; ///< The same for each worker, on top of `env`.
+    std::optional<std::filesystem::path> cwd = {};          ///< Where the workers work.
+    std::filesystem::path trace = {};                       ///< A file for events.
+    CaptureOutput capture_output = {};
 };
 
-/// The options of a map.
-struct MapOptions {
-    Count chunksize = {};   ///< Items that a worker takes at once. Default: what is left / (2 x workers).
-    Progress progress = {}; ///< Whether and how its progress is shown.
-};
+namespace detail {
+
+/// Throws for an option that does nothing yet: it would be missed where it matters.
+inline void require_unset(bool is_unset, const char* option) {
+    if (!is_unset)
+        throw std::logic_error(std::string("multiprocessing: the option ") + option + " is not there yet");
+}
+inline void validate(const TaskOptions& options) {
+    require_unset(!options.timeout || !options.timeout->span(), "TaskOptions::timeout");
+    require_unset(!options.retries || options.retries->value() == 0, "TaskOptions::retries");
+    require_unset(options.memory_limit == 0, "TaskOptions::memory_limit");
+    require_unset(options.priority == Priority::normal, "TaskOptions::priority");
+}
+inline void validate(const MapOptions& options) {
+    require_unset(!options.timeout || !options.timeout->span(), "MapOptions::timeout");
+    require_unset(!options.retries || options.retries->value() == 0, "MapOptions::retries");
+    require_unset(options.memory_limit == 0, "MapOptions::memory_limit");
+    require_unset(!options.fail_fast, "MapOptions::fail_fast");
+    require_unset(options.priority == Priority::normal, "MapOptions::priority");
+}
+/// What PoolOptions and ExecutorOptions have in common.
+template <class Options>
+void validate_shared(const Options& options) {
+    require_unset(!options.timeout || !options.timeout->span(), ".timeout");
+    require_unset(!options.retries || options.retries->value() == 0, ".retries");
+    require_unset(options.memory_limit == 0, ".memory_limit");
+    require_unset(options.recycle_memory == 0, ".recycle_memory");
+    require_unset(!options.run_inline, ".run_inline");
+    require_unset(options.threads_per_worker.value() == 0, ".threads_per_worker");
+    require_unset(options.cpu_affinity.empty(), ".cpu_affinity");
+    require_unset(options.trace.empty(), ".trace");
+    require_unset(!options.capture_output.wanted(), ".capture_output");
+    check_environment(options.env);
+}
+
+} // namespace detail
 
 } // namespace multiprocessing::inline v1

@@ -47,7 +47,7 @@ inline void warn_of_threads(StartNotes& notes) {
         platform::take_null_input();
         request.mask.apply();
     } catch (const std::exception& error) { refuse_child(birth.start, error); }
-    run_child(birth.start, request.payload, target);
+    run_child(birth.start, request.call.payload, target);
 }
 
 inline platform::Child start_by_fork(PendingChild& birth, const LaunchRequest& request, StartNotes& notes) {
@@ -65,7 +65,7 @@ inline platform::Child start_by_fork(PendingChild& birth, const LaunchRequest& r
     process_wide<Tree>().prepare_join();
     // Asked here, where the pages that it needs are not copied first.
     const bool shares_ids = platform::children_share_ids();
-    const Thunk& target = resolve(request.target, request.target_file);
+    const Thunk& target = resolve(request.call.target, request.call.target_file);
     this_process().starts_child_by_fork = true;
     const ScopeExit started{[] { this_process().starts_child_by_fork = false; }};
     // A signal handler that calls std::exit() in the middle of the fork would find every lock

@@ -29,10 +29,7 @@ namespace multiprocessing::inline v1::detail {
 
 /// Holding `mutex`.
 inline std::shared_ptr<ForkServer> make_server(LaunchState& launching, platform::Surroundings now) {
-    LaunchRequest request{StartMethod::spawn,
-                          {"ForkServer", true, {}},
-                          thunk_address<ServeForks, TargetFrame>(),
-                          thunk_file<ServeForks, TargetFrame>()};
+    LaunchRequest request{StartMethod::spawn, {"ForkServer", true, {}}, PackedCall::of_entry<ServeForks>()};
     request.serves = true;
     request.supervised = true; // its end is dealt with where no mutex is held
     auto [here, there] = platform::make_channel();
@@ -43,7 +40,7 @@ inline std::shared_ptr<ForkServer> make_server(LaunchState& launching, platform:
                                                           launching.preload != nullptr, false, nullptr});
     PendingChild birth{request, launching.lifeline()};
     set_preload(birth.start, launching);
-    birth.message = write_message(birth.start, request.payload, {});
+    birth.message = write_message(birth.start, request.call.payload, {});
     platform::Child process = start_by_spawn(birth, request, launching, there);
     server->process = birth.into_child(std::move(process), false);
     return server;
@@ -146,7 +143,7 @@ private:
             server_ = launching_.server;
             birth_ = std::make_unique<PendingChild>(request_, launching_.lifeline());
             birth_->message =
-                write_message(birth_->start, request_.payload, now.changes(server_->surroundings));
+                write_message(birth_->start, request_.call.payload, now.changes(server_->surroundings));
             folder_ = now.folder(server_->surroundings);
         }
         if (old) retire(*old);
@@ -301,7 +298,7 @@ private:
         }
         std::lock_guard lock{launching_.mutex};
         set_preload(birth_->start, launching_);
-        birth_->message = write_message(birth_->start, request_.payload, {});
+        birth_->message = write_message(birth_->start, request_.call.payload, {});
         platform::Child process = start_by_spawn(*birth_, request_, launching_);
         return birth_->into_child(std::move(process));
     }

@@ -67,7 +67,7 @@ public:
     int pid() const noexcept { return process_.pid(); }
     const platform::Handle& sentinel() const noexcept { return process_.sentinel(); }
     const ProcessIdentity& identity() const noexcept { return identity_; }
-    Incarnation name() const noexcept { return name_; }
+    Incarnation incarnation() const noexcept { return name_; }
 
     /// How it ended, or nullopt while it runs. Whoever first sees the end has what the child leaves
     /// dealt with, unless the child is supervised: then its supervisor calls settle().

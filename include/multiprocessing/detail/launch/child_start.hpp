@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launch/child_record.hpp>
+#include <multiprocessing/detail/launch/packed_call.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/process_attributes.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
@@ -30,13 +31,7 @@ namespace multiprocessing::inline v1::detail {
 struct LaunchRequest {
     StartMethod method = StartMethod::spawn;
     ProcessIdentity identity = {};
-    ThunkAddress target = {};            ///< Entered with a TargetFrame.
-    std::string target_file = {};        ///< Where that is, for errors.
-    std::vector<std::byte> payload = {}; ///< The target's callable and arguments.
-    /// Shared objects among the arguments, in the order of their mention.
-    std::vector<std::shared_ptr<SharedObject>> given = {};
-    /// Handles of the system among them; the words in the payload are their places. Stay open here.
-    std::shared_ptr<const std::vector<platform::Handle>> handles = {};
+    PackedCall call = {};           ///< What it is to do.
     Environment env = {};           ///< What is different in its environment.
     std::filesystem::path cwd = {}; ///< Where it works; empty: where its parent does.
     bool serves = false;            ///< A worker or server: Ctrl-C is not its business.
@@ -46,16 +41,9 @@ struct LaunchRequest {
 
 /// The handles that travel to it.
 inline std::span<const platform::Handle> handles_of(const LaunchRequest& request) {
-    return request.handles ? std::span<const platform::Handle>(*request.handles)
-                           : std::span<const platform::Handle>{};
+    const auto& handles = request.call.handles;
+    return handles ? std::span<const platform::Handle>(*handles) : std::span<const platform::Handle>{};
 }
-
-/// What the target of a child works on.
-struct TargetFrame {
-    std::span<const std::byte> payload;
-    std::span<const LeaseEntry> given;
-    std::span<platform::Handle> handles;
-};
 
 /// What a child is told. Crosses as bytes in a block of the parent's heap, unless the child is a
 /// copy of its parent.

@@ -42,7 +42,7 @@ inline std::shared_ptr<ChildProcess> launch(const LaunchRequest& request) {
     PendingChild birth{request, launching.lifeline()};
     platform::Child process;
     if (request.method == StartMethod::spawn) {
-        birth.message = write_message(birth.start, request.payload, {});
+        birth.message = write_message(birth.start, request.call.payload, {});
         process = start_by_spawn(birth, request, launching);
     } else if constexpr (platform::can_fork) {
         process = start_by_fork(birth, request, notes);

@@ -53,6 +53,16 @@ inline void end_server(ForkServer& server) {
     if (process.look()) process.settle();
 }
 
+/// What is finished at the end of this process, before its children are ended.
+class FinishedAtEnd {
+public:
+    FinishedAtEnd() = default;
+    FinishedAtEnd(const FinishedAtEnd&) = delete;
+    FinishedAtEnd& operator=(const FinishedAtEnd&) = delete;
+    virtual ~FinishedAtEnd() = default;
+    virtual void finish() noexcept = 0;
+};
+
 /// Starts are made one after the other: a fork beside another start would copy that one's handles,
 /// and a stray copy of the end of a pipe is a child that never seems to end.
 class LaunchState {
@@ -73,11 +83,12 @@ public:
         return *lifeline_;
     }
 
-    std::shared_ptr<ForkServer> server;    // made at the first need; under `mutex`
-    std::filesystem::path executable;      // what spawn runs, if not this program; under `mutex`
-    void (*preload)() = nullptr;           // what the fork server runs first; under `mutex`
-    bool ends_children = false;            // an exit handler will, or the last step of a child
-    bool warned_of_server_threads = false; // under `turn`
+    std::shared_ptr<ForkServer> server; // made at the first need; under `mutex`
+    std::filesystem::path executable;   // what spawn runs, if not this program; under `mutex`
+    void (*preload)() = nullptr;        // what the fork server runs first; under `mutex`
+    bool ends_children = false;         // an exit handler will, or the last step of a child
+    std::vector<std::weak_ptr<FinishedAtEnd>> finished_at_end; // under `mutex`
+    bool warned_of_server_threads = false;                     // under `turn`
 
     /// Before the first child. Holding `mutex`.
     void hold_tree() {
@@ -170,8 +181,8 @@ public:
         start.parent_pid = platform::current_pid();
         start.name = tree().space.new_incarnation(tree().self);
         start.record = record_.position();
-        start.target = request.target;
-        start.target_file = request.target_file;
+        start.target = request.call.target;
+        start.target_file = request.call.target_file;
         start.default_method = request.method; // as get_start_method() says there; here that fixes nothing
         start.log_level = get_logger().level();
         start.env = request.env;
@@ -181,7 +192,7 @@ public:
         child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);
         // Before the child can run. What it is never told of ends with the PendingChild.
         ScopeExit end_given{[&] { leases().end(start.name); }};
-        for (const auto& object : request.given) start.given.push_back(leases().give(object, start.name));
+        for (const auto& object : request.call.given) start.given.push_back(leases().give(object, start.name));
         children().expect();
         end_given.release();
     }
@@ -226,12 +237,33 @@ private:
     std::shared_ptr<ChildProcess> child_; // until it runs
 };
 
+/// The work of this object is finished at the end of this process, before its children are ended.
+inline void finish_at_end(const std::shared_ptr<FinishedAtEnd>& object) {
+    LaunchState& launching = process_wide<LaunchState>();
+    std::lock_guard lock{launching.mutex};
+    std::erase_if(launching.finished_at_end, [](const auto& other) { return other.expired(); });
+    launching.finished_at_end.push_back(object);
+}
+inline void finish_all() noexcept {
+    LaunchState& launching = process_wide<LaunchState>();
+    std::vector<std::weak_ptr<FinishedAtEnd>> objects;
+    {
+        std::lock_guard lock{launching.mutex};
+        objects = std::move(launching.finished_at_end);
+    }
+    for (const auto& object : objects) {
+        if (const auto alive = object.lock()) alive->finish();
+    }
+}
+
 /// At the end of this process: its children end, and its fork server.
 inline void end_children() {
-    this_process().ends_children.store(true);
     // A signal handler ends the process in the middle of a start, say. The children end with it, by
     // the lifeline.
-    if (NotToEndIn::any()) return;
+    const bool in_start = NotToEndIn::any();
+    if (!in_start) finish_all();
+    this_process().ends_children.store(true);
+    if (in_start) return;
     children().end_all();
     process_wide<LaunchState>().stop_server();
 }

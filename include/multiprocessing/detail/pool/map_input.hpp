@@ -5,8 +5,8 @@
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/pool/map_work.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
-#include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
@@ -59,10 +59,46 @@ inline std::vector<std::uint64_t> cut(std::uint64_t items, std::uint64_t chunksi
 template <class Range>
 concept InPlace = requires { typename std::remove_cvref_t<Range>::multiprocessing_in_place; };
 
+/// An item of a range as it travels. A pair, tuple or array becomes the tuple of arguments.
+template <class Element, class Given>
+Element as_element(Given&& given) {
+    if constexpr (std::is_convertible_v<Given, Element>) {
+        return std::forward<Given>(given);
+    } else {
+        return [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+            return Element{
+                std::tuple_element_t<Index, Element>(std::get<Index>(std::forward<Given>(given)))...};
+        }(std::make_index_sequence<std::tuple_size_v<Element>>{});
+    }
+}
+
+/// Whether the elements of the range lie in shared memory as the function wants them, or can be
+/// copied there as a whole.
+template <class Element, class Range>
+inline constexpr bool is_plain_input =
+    std::is_same_v<Element, std::ranges::range_value_t<Range>> &&
+    // In place, they lie as they are whatever they are.
+    (InPlace<Range> ||
+     (std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> && is_plain_in_blocks<Element>));
+
 /// What a map is made of, in blocks of this process's heap.
 class MapPlan {
 public:
     std::uint64_t items = 0;
+    Position attention = 0;        ///< Of an itemized map.
+    std::uint64_t first_index = 0; ///< Of its first item, in a larger input.
+
+    /// All elements of a range, by the cheapest way.
+    template <class Element, class Range>
+    void take_input(Range&& range) {
+        if constexpr (!is_plain_input<Element, Range>) {
+            take_archive<Element>(range);
+        } else if constexpr (InPlace<Range>) {
+            take_in_place(range);
+        } else {
+            take_plain(std::span<const Element>(std::ranges::data(range), std::ranges::size(range)));
+        }
+    }
 
     /// Plain elements that lie side by side: one copy.
     template <class Element>
@@ -137,15 +173,17 @@ public:
     }
 
     /// Puts it all together, for `workers` helpers.
-    void fill(MapWork& work, const std::vector<std::uint64_t>& sizes, std::uint32_t workers,
+    template <class Work>
+    void fill(Work& work, const std::vector<std::uint64_t>& sizes, std::uint32_t workers,
               std::uint64_t pool_holder) {
+        using Chunk = typename Work::Chunk;
         Space& space = tree().space;
         const Parcel chunks =
-            keep(Block{tree().heap.allocate(sizes.size() * sizeof(MapChunk))}, sizes.size() * sizeof(MapChunk));
-        auto* chunk = &space.at<MapChunk>(chunks.block);
+            keep(Block{tree().heap.allocate(sizes.size() * sizeof(Chunk))}, sizes.size() * sizeof(Chunk));
+        auto* chunk = &space.at<Chunk>(chunks.block);
         std::uint64_t begin = 0;
         for (const std::uint64_t size : sizes) {
-            new (chunk) MapChunk{{}, {begin}, begin + size, {}, {}, {no_item}};
+            make_chunk(chunk, begin, begin + size);
             chunk->cell.publish({}); // nobody looks at it before the map is announced
             begin += size;
             ++chunk;
@@ -153,9 +191,21 @@ public:
         work.callable_given = LeaseArray(std::move(callable_objects_), workers, pool_holder);
         work.input_given = LeaseArray(std::move(input_objects_), 1, pool_holder);
         const Parcel job = keep(Block{tree().heap.allocate(sizeof(MapJob))}, sizeof(MapJob));
-        work.set_job(*new (&space.at<MapJob>(job.block)) MapJob{
-            callable_, work.callable_given.parcel(), input_, places_, work.input_given.parcel(), output_,
-            chunks.block, sizes.size(), 0, sizes.size(), 0});
+        work.set_job(*new (&space.at<MapJob>(job.block)) MapJob{callable_,
+                                                                work.callable_given.parcel(),
+                                                                input_,
+                                                                places_,
+                                                                work.input_given.parcel(),
+                                                                output_,
+                                                                chunks.block,
+                                                                sizes.size(),
+                                                                sizeof(Chunk),
+                                                                attention,
+                                                                first_index,
+                                                                {},
+                                                                0,
+                                                                sizes.size(),
+                                                                0});
         job_ = job;
         work.blocks = std::move(blocks_);
         work.objects = std::move(objects_);
@@ -164,17 +214,11 @@ public:
     const Parcel& job() const noexcept { return job_; }
 
 private:
-    /// A pair, tuple or array becomes the tuple of arguments that crosses.
-    template <class Element, class Given>
-    static Element as_element(Given&& given) {
-        if constexpr (std::is_convertible_v<Given, Element>) {
-            return std::forward<Given>(given);
-        } else {
-            return [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-                return Element{
-                    std::tuple_element_t<Index, Element>(std::get<Index>(std::forward<Given>(given)))...};
-            }(std::make_index_sequence<std::tuple_size_v<Element>>{});
-        }
+    static void make_chunk(MapChunk* chunk, std::uint64_t begin, std::uint64_t end) {
+        new (chunk) MapChunk{{{}, {begin}, end}, {}, {}, {no_item}};
+    }
+    static void make_chunk(ItemizedChunk* chunk, std::uint64_t begin, std::uint64_t end) {
+        new (chunk) ItemizedChunk{{{}, {begin}, end}, begin, {ItemizedChunk::at(begin, false)}, {}, {}};
     }
 
     /// Where the elements are. They stay there as long as the map's work lasts, whatever becomes of

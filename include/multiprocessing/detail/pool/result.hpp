@@ -6,8 +6,12 @@
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/pool/map_work.hpp>
+#include <multiprocessing/detail/pool/progress_display.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
+#include <multiprocessing/detail/pool/task_work.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
+#include <multiprocessing/detail/result/result_state.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -30,46 +34,38 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// The state that all copies of an AsyncResult share; any number of threads may use it at once.
+/// A result that a pool's workers make.
 ///
 /// The outcome is read once, by the first thread that asks for it when it is there; the others wait
 /// for that one. Under the mutex nothing is read, copied or moved: all that is the program's code.
 template <class R>
-class ResultState {
+class PooledResult : public ResultState<R> {
 public:
-    using Value = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
+    using Value = typename ResultState<R>::Value;
 
-    /// A result that is there already: of a map over nothing.
-    explicit ResultState(Value value) : stage_(Stage::read), value_(std::move(value)) {}
-    ResultState(const ResultState&) = delete;
-    ResultState& operator=(const ResultState&) = delete;
-
-    virtual ~ResultState() {
+    ~PooledResult() override {
         // Its task goes on running; an error of it will be logged.
         if (work_ && origin_.is_here()) core_->release(work_);
     }
 
-    bool ready() {
+    bool ready() override {
         require_owner();
         if (stage_.load(std::memory_order_acquire) != fresh) return true;
         std::lock_guard lock{mutex_};
         return stage_.load(std::memory_order_relaxed) != fresh || work_->ended();
     }
 
-    /// Waits for the end of the work; false when the deadline passed.
-    bool wait(const Deadline& deadline) {
-        require_owner();
-        std::shared_ptr<Work> work; // a thread that reads it meanwhile does not end it
-        {
-            std::lock_guard lock{mutex_};
-            if (stage_.load(std::memory_order_relaxed) != fresh) return true;
-            work = work_;
-        }
-        return wait_for(*work, deadline);
+    bool running() override {
+        const std::shared_ptr<Work> work = unread_work();
+        return work && core_->is_running(work);
     }
 
-    /// Waits, and has the outcome read, by this thread or another; false when the deadline passed.
-    bool fetch(const Deadline& deadline) {
+    bool wait(const Deadline& deadline) override {
+        const std::shared_ptr<Work> work = unread_work(); // a thread that reads it meanwhile does not end it
+        return !work || wait_for(*work, deadline);
+    }
+
+    bool fetch(const Deadline& deadline) override {
         require_owner();
         std::shared_ptr<Work> work;
         if (!try_to_read(work, !shows_progress_)) {
@@ -81,42 +77,17 @@ public:
         return true;
     }
 
-    /// A copy of the value, or throws. After fetch().
-    Value copy() {
-        require_success();
-        if constexpr (!std::is_trivially_copyable_v<Value>) {
-            copier_.store([](const Value& value) { return Value(value); }, std::memory_order_relaxed);
-            // Sequentially consistent, as in take(): either this sees that it is moved, or that one
-            // that it is copied.
-            copying_.fetch_add(1, std::memory_order_seq_cst);
-            const ScopeExit copied{[this] { copying_.fetch_sub(1, std::memory_order_release); }};
-            if (moved_.load(std::memory_order_seq_cst)) throw_moved();
-            return *value_;
-        } else { // to be moved changes nothing of it
-            if (moved_.load(std::memory_order_relaxed)) throw_moved();
-            return *value_;
-        }
+    bool cancel() override {
+        const std::shared_ptr<Work> work = unread_work();
+        return work && core_->cancel(work);
     }
-
-    /// The value, given away for good, or throws. After fetch().
-    Value take() {
-        require_success();
-        if (moved_.exchange(true, std::memory_order_seq_cst)) throw_moved();
-        // Another thread copies it just now. (Whether it can be copied is known where it is: a
-        // vector of what cannot claims that it could.)
-        if (copying_.load(std::memory_order_seq_cst) != 0)
-            return copier_.load(std::memory_order_relaxed)(*value_);
-        return std::move(*value_);
+    bool kill() override {
+        const std::shared_ptr<Work> work = unread_work();
+        return work && core_->kill(work);
     }
-
-    /// Throws if it ended with an exception. After fetch().
-    void require_success() const {
-        if (error_) std::rethrow_exception(error_);
-    }
-    bool successful() const noexcept { return !error_; }
 
 protected:
-    ResultState(std::shared_ptr<PoolTable> core, std::shared_ptr<Work> work, bool shows_progress = false)
+    PooledResult(std::shared_ptr<PoolTable> core, std::shared_ptr<Work> work, bool shows_progress = false)
         : core_(std::move(core)), shows_progress_(shows_progress), work_(std::move(work)) {}
 
     virtual Value read_from(Work&) { return {}; }
@@ -131,9 +102,20 @@ private:
     enum Stage : std::uint8_t { fresh, reading, read };
 
     void require_owner() const { origin_.require_here("this result", "get() it there, and pass the value"); }
-    [[noreturn]] static void throw_moved() {
-        throw std::logic_error(
-            "multiprocessing: this result was moved out by an earlier get(): keep what that returned");
+
+    /// The work, as long as nobody has begun to read it.
+    std::shared_ptr<Work> unread_work() {
+        require_owner();
+        std::lock_guard lock{mutex_};
+        return stage_.load(std::memory_order_relaxed) == fresh ? work_ : nullptr;
+    }
+
+    void watch() override {
+        if (const std::shared_ptr<Work> work = unread_work()) {
+            core_->watch(work, this->shared_from_this());
+        } else {
+            core_->call_hooks_of(this->shared_from_this());
+        }
     }
 
     /// Reads the outcome, if it is there and nobody has begun to; false if it is not, or another
@@ -162,8 +144,8 @@ private:
         }
         require_no_mutex();
         try {
-            value_.emplace(read_from(*work_));
-        } catch (...) { error_ = std::current_exception(); }
+            this->value_.emplace(read_from(*work_));
+        } catch (...) { this->error_ = std::current_exception(); }
         bool awaited = false;
         {
             std::lock_guard lock{mutex_};
@@ -181,11 +163,6 @@ private:
     const ForkOrigin origin_;
     const bool shows_progress_ = false;
     std::atomic<Stage> stage_{fresh};
-    std::optional<Value> value_; // this and the next are written before the stage says `read`
-    std::exception_ptr error_;
-    std::atomic<bool> moved_{false};
-    std::atomic<std::size_t> copying_{0}; // threads that do
-    std::atomic<Value (*)(const Value&)> copier_{nullptr};
 
     Mutex mutex_;                // guards what follows, and changes of the stage
     std::shared_ptr<Work> work_; // until it was read
@@ -195,12 +172,12 @@ private:
 
 /// Of a single task.
 template <class R>
-class TaskResult final : public ResultState<R> {
+class TaskResult final : public PooledResult<R> {
 public:
-    using Value = typename ResultState<R>::Value;
+    using Value = typename PooledResult<R>::Value;
 
     TaskResult(std::shared_ptr<PoolTable> core, std::shared_ptr<TaskWork> work)
-        : ResultState<R>(std::move(core), std::move(work)) {}
+        : PooledResult<R>(std::move(core), std::move(work)) {}
 
 private:
     Value read_from(Work& work) override {
@@ -223,20 +200,20 @@ using MapValue =
     std::conditional_t<std::is_void_v<E>, void, std::vector<std::conditional_t<std::is_void_v<E>, int, E>>>;
 
 template <class E>
-class MapResult final : public ResultState<MapValue<E>> {
-    using Base = ResultState<MapValue<E>>;
+class MapResult final : public PooledResult<MapValue<E>> {
+    using Base = PooledResult<MapValue<E>>;
 
 public:
     using Value = typename Base::Value;
 
-    MapResult(std::shared_ptr<PoolTable> core, std::shared_ptr<MapWork> work, Progress progress)
+    MapResult(std::shared_ptr<PoolTable> core, std::shared_ptr<ChunkedMapWork> work, Progress progress)
         : Base(std::move(core), std::move(work), progress.wanted()), display_(std::move(progress)) {}
 
 private:
     bool wait_for(const Work& waited, const Deadline& deadline) override {
         const auto has_read = [this] { return this->is_read(); };
         if (!display_.wanted()) return this->core_->wait_for(waited, deadline, has_read);
-        const auto& work = static_cast<const MapWork&>(waited);
+        const auto& work = static_cast<const ChunkedMapWork&>(waited);
         const auto total = static_cast<std::size_t>(work.items());
         for (;;) {
             const bool over = this->core_->wait_for(work, deadline.sooner(Deadline::after(slice)), has_read);
@@ -247,7 +224,7 @@ private:
     }
 
     Value read_from(Work& ended) override {
-        auto& work = static_cast<MapWork&>(ended);
+        auto& work = static_cast<ChunkedMapWork&>(ended);
         if constexpr (std::is_void_v<E>) {
             work.read([](Reader&, std::uint64_t) {});
             return {};

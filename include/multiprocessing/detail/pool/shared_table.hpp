@@ -34,8 +34,15 @@ struct TaskTarget {
     std::uint64_t fingerprint = 0;
 };
 
-/// What came of a task, or of a chunk.
-enum class Outcome : std::uint32_t { value, exception };
+/// What came of a task, or of an item.
+enum class OutcomeKind : std::uint32_t { value, exception };
+
+/// What the worker that ends a task or map has to say beyond its wake for the waiters. Bits of
+/// TaskSlot::end_flags.
+enum EndFlag : std::uint32_t {
+    end_is_dropped = 1, ///< Nobody waits for it: the parent frees it.
+    end_is_watched = 2, ///< A callback waits for it.
+};
 
 /// A single task, or the head of a map.
 struct alignas(64) TaskSlot {
@@ -43,20 +50,19 @@ struct alignas(64) TaskSlot {
 
     TaskCell cell;
     ParkingPlace place; ///< Where its waiters wait.
-    Outcome outcome;
+    OutcomeKind outcome;
     TaskTarget target;
     Parcel arguments; ///< In `small_arguments` if there is no block. Of a map: its MapJob.
     Parcel leases;    ///< Of LeaseEntry, for shared objects among the arguments.
     Parcel result;    ///< In `small_result` if there is no block; else a block of the worker's, handed over.
-    std::atomic<std::uint32_t>
-        dropped; ///< Nobody waits for it: the worker that ends it says so in SlotSegment.
+    std::atomic<std::uint32_t> end_flags; ///< Of EndFlag: then the end is noted in SlotSegment as well.
     std::byte small_arguments[inline_bytes];
     std::byte small_result[inline_bytes];
 };
 static_assert(sizeof(TaskSlot) == 256);
 
-/// Slots, and which of them were dropped and have ended: a hint, set by the worker that ended one,
-/// for the parent, which is to free it. (Nothing links slots to each other: a worker that was
+/// Slots, and which of them have ended that had a flag for it: a hint, set by the worker that ended
+/// one, for the parent, which is to free it or to call back. (Nothing links slots to each other: a worker that was
 /// stopped for long can set a bit too many, no more.)
 struct SlotSegment {
     static constexpr std::uint32_t count = 1024;
@@ -66,11 +72,16 @@ struct SlotSegment {
     std::atomic<std::uint64_t> ended[words];
 };
 
-/// A range of a map's input, claimed by the same protocol as a task.
-struct alignas(64) MapChunk {
+/// A range of a map's input, claimed by the same protocol as a task: what all kinds of chunk begin
+/// with.
+struct ChunkHead {
     TaskCell cell;
-    std::atomic<std::uint64_t> begin; ///< First item; moves on if a worker died with it.
+    std::atomic<std::uint64_t> begin; ///< First item that is to be done; moves on if a worker died with it.
     std::uint64_t end;
+};
+
+/// Of a map that is done chunk by chunk: the results of a chunk count together.
+struct alignas(64) MapChunk : ChunkHead {
     Parcel result;  ///< Results as an archive, in a block of the worker's; unused for plain ones.
     Parcel failure; ///< The exception of the first item that threw one.
     /// Which that is; `no_item` if none. Written behind `failure` when it happens: it outlives its
@@ -79,6 +90,33 @@ struct alignas(64) MapChunk {
 };
 inline constexpr std::uint64_t no_item = ~std::uint64_t{0};
 static_assert(sizeof(MapChunk) == 64 || sizeof(MapChunk) == 128);
+
+/// Of a map that is done item by item: each result counts when its item has ended. The first line
+/// is written by the parent and by claims, the second by the worker that has the chunk.
+struct alignas(64) ItemizedChunk : ChunkHead {
+    std::uint64_t first; ///< Of all its items, also those that are done.
+
+    /// The item, and whether it runs: all items before it have ended. Released behind their
+    /// results. A process that reads it may read those.
+    alignas(64) std::atomic<std::uint64_t> progress;
+    std::atomic<Position> tape;          ///< The first TapeSegment of its results; 0 if there are none.
+    std::atomic<std::uint64_t> duration; ///< Nanoseconds that its last owner took.
+
+    static constexpr std::uint64_t at(std::uint64_t item, bool runs) noexcept {
+        return item << 1 | (runs ? 1 : 0);
+    }
+    std::uint64_t item() const noexcept { return progress.load(std::memory_order_acquire) >> 1; }
+};
+static_assert(sizeof(ItemizedChunk) == 128);
+
+/// What a worker is asked for between two items of an itemized map.
+struct alignas(64) ItemizedAttention {
+    static constexpr std::uint32_t reader_sleeps = 1; ///< To be woken when the next item has ended.
+    static constexpr std::uint32_t abandoned = 2;     ///< Nobody wants the rest.
+
+    std::atomic<std::uint32_t> wanted; ///< Of these bits.
+    ParkingPlace place;                ///< Where the reader sleeps.
+};
 
 /// Where an element of an archived input lies, and how many shared objects come before its own.
 struct MapItem {
@@ -94,19 +132,26 @@ struct MapJob {
     Parcel items;           ///< Of MapItem, one more than items; none for plain elements.
     Parcel input_leases;    ///< Of LeaseEntry, for all elements.
     Parcel output;          ///< Room for plain results; none for others.
-    Position chunks;        ///< Of MapChunk.
+    Position chunks;        ///< Of MapChunk or ItemizedChunk.
     std::uint64_t chunk_count;
+    std::uint64_t chunk_bytes;                     ///< Of one of them.
+    Position attention;                            ///< Of ItemizedAttention; 0 if the map is done by chunks.
+    std::uint64_t first_index;                     ///< Of its first item, in the input that it is a part of.
+    std::atomic<std::uint32_t> taken_up;           ///< Of TakenUp.
     alignas(64) std::atomic<std::uint64_t> cursor; ///< A hint: chunks before it are not ready.
     alignas(
         64) std::atomic<std::uint64_t> unfinished; ///< A hint: the worker that takes it to 0 wakes the caller.
     std::atomic<std::uint32_t> wake_always;        ///< A worker has died, perhaps before it could count.
 };
 
+/// Who came first: a worker, or a thread that cancels the map.
+enum TakenUp : std::uint32_t { map_is_fresh, map_is_begun, map_is_cancelled };
+
 /// What a worker is doing, for its parent to read after its death. Written by the worker alone,
 /// plain stores, one processor cache line: the parent reads it when the process is gone, or for
 /// progress, when any mixture will do.
 struct alignas(64) WorkerLine {
-    enum State : std::uint32_t { starting, serving, retired, broken };
+    enum State : std::uint32_t { starting, serving, retired, broken, idle };
     /// Set in `item` if it stands for the first of 64: items so quick that a note for each would
     /// cost more than they do.
     static constexpr std::uint64_t block_of_items = std::uint64_t{1} << 63;
@@ -127,6 +172,14 @@ struct alignas(64) WorkerLine {
     std::atomic<std::uint64_t> left;    ///< A map that it has left as it retires, as in `helping`. Or 0.
     std::atomic<Position> handing_over; ///< A block that is about to be told of in a task or chunk. Or 0.
     Parcel failure;                     ///< Of its initializer, when broken.
+};
+
+/// What a worker is told beside its initializer; the first bytes of its payload.
+struct WorkerSetup {
+    Position pool;
+    std::uint64_t most_tasks; ///< Their number until it is replaced; 0: no limit.
+    std::uint64_t most_idle;  ///< Nanoseconds without work after which it leaves; 0: no limit.
+    std::uint32_t worker;     ///< Its line.
 };
 
 /// Where a worker was when it crashed, as text; see platform/crash.hpp. Empty unless it did.
@@ -154,6 +207,10 @@ struct PoolShared {
     Position idle;    ///< Of std::atomic<std::uint64_t>: a bit per worker that is about to sleep, or sleeps.
     std::atomic<std::uint32_t> images;
     PoolImage image[most_images];
+    std::atomic<std::uint32_t> watched_ends;              ///< Counts ends that a callback waits for.
+    ParkingPlace callbacks;                               ///< Where the thread sleeps that calls back.
+    ParkingPlace callbacks_ended;                         ///< Where others wait for its end.
+    ParkingPlace supervisor_ended;                        ///< The same for the supervisor.
     std::atomic<Position> segment[most_segments];         ///< Of SlotSegment.
     std::atomic<std::uint64_t> ended[most_segments / 64]; ///< In which of them a bit of `ended` was set.
 };
@@ -192,11 +249,17 @@ public:
     }
 
     /// By the worker that has ended what is in that slot. Sequentially consistent: either this sees
-    /// that it was dropped, or whoever drops it sees that it has ended. Killed before: the parent
+    /// the flag, or whoever sets it sees that it has ended. Killed before, or in between: the parent
     /// looks at what the dead one was at.
-    void tell_if_dropped(std::uint32_t index) const noexcept {
-        if (slot(index).dropped.load(std::memory_order_seq_cst) == 0) return;
+    void tell_if_wanted(std::uint32_t index) const noexcept {
+        const std::uint32_t flags = slot(index).end_flags.load(std::memory_order_seq_cst);
+        if (flags == 0) return;
         tell_of(index);
+        if (flags & end_is_watched) call_back();
+    }
+    void call_back() const noexcept {
+        shared_.watched_ends.fetch_add(1, std::memory_order_seq_cst);
+        post(space_.parking(), shared_.callbacks);
     }
     void tell_of(std::uint32_t index) const noexcept {
         const std::uint32_t segment_index = index / SlotSegment::count;
@@ -207,8 +270,9 @@ public:
     }
 
     MapJob& job(const TaskSlot& slot) const noexcept { return space_.at<MapJob>(slot.arguments.block); }
-    MapChunk& chunk(const MapJob& job, std::uint64_t index) const noexcept {
-        return space_.at<MapChunk>(job.chunks + index * sizeof(MapChunk));
+    template <class Chunk = ChunkHead>
+    Chunk& chunk(const MapJob& job, std::uint64_t index) const noexcept {
+        return space_.at<Chunk>(job.chunks + index * job.chunk_bytes);
     }
     std::atomic<std::uint64_t>& idle_bits(std::uint32_t worker) const noexcept {
         return space_.at<std::atomic<std::uint64_t>>(shared_.idle + worker / 64 * 8);

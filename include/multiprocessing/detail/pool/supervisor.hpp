@@ -12,9 +12,11 @@
 #include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
-#include <multiprocessing/detail/pool/worker.hpp>
 #include <multiprocessing/detail/pool/worker_loss.hpp>
+#include <multiprocessing/environment.hpp>
+#include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -22,6 +24,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -33,6 +36,19 @@
 
 namespace multiprocessing::inline v1::detail {
 
+/// When workers start and leave, and what it means that one was lost.
+struct SupervisorPolicy {
+    bool on_demand = false;            ///< A worker starts when there is work and none that is idle.
+    Timeout idle_timeout = no_timeout; ///< One that has had no work for this long leaves.
+    bool breaks_with_worker = false;   ///< The end of one is the end of all.
+    /// What those get that wait for work when the pool is terminated.
+    std::exception_ptr (*terminated)() = [] {
+        return std::make_exception_ptr(CancelledError("multiprocessing: the pool was terminated"));
+    };
+    /// Turns a WorkerLostError into what callers get.
+    std::exception_ptr (*loss)(std::exception_ptr) = [](std::exception_ptr error) { return error; };
+};
+
 /// Keeps a pool's workers running. It sleeps until a worker ends, a deadline comes, or its bell is
 /// rung; no lock is held while it waits, and nothing that a worker does can hold it up. (A sink of
 /// the log can: the errors of results that were dropped are logged in this thread.) What the system
@@ -41,13 +57,21 @@ class Supervisor {
 public:
     /// Starts the workers by `plan`, and the thread. If one of them cannot be started, those that
     /// were are ended.
-    Supervisor(std::shared_ptr<PoolTable> core, LaunchRequest plan, std::uint64_t most_tasks)
-        : core_(std::move(core)), plan_(std::move(plan)), most_tasks_(most_tasks), workers_(core_->workers()) {
+    Supervisor(std::shared_ptr<PoolTable> core, LaunchRequest plan, std::function<Environment(int)> worker_env,
+               std::uint64_t most_tasks, SupervisorPolicy policy)
+        : core_(std::move(core)),
+          plan_(std::move(plan)),
+          worker_env_(std::move(worker_env)),
+          most_tasks_(most_tasks),
+          policy_(std::move(policy)),
+          workers_(core_->workers()) {
         ScopeExit end_started{[this] {
             note_busy(TaskState::run, TaskState::doom);
             end_all();
         }};
-        for (std::uint32_t i = 0; i < workers_.size(); ++i) start(i);
+        if (!policy_.on_demand) {
+            for (std::uint32_t i = 0; i < workers_.size(); ++i) start(i);
+        }
         const platform::AllSignalsBlocked program_handles_signals;
         ++this_process().own_threads;
         ScopeExit no_thread{[] { --this_process().own_threads; }};
@@ -61,25 +85,30 @@ public:
     ~Supervisor() {
         if (!origin_.is_here()) return; // in a copy made by a fork there is no such thread; it stays forgotten
         terminate();
-        join();
+        join(Deadline{});
     }
 
-    /// Ends the workers at once; waiters for a task get CancelledError.
-    void terminate() {
+    /// Ends the workers at once, and, if it `kills`, without asking them first. Waiters for a task
+    /// get the error of the policy.
+    void terminate(bool kills = false) {
+        if (kills) kills_.store(true);
         terminated_.store(true);
         core_->bell().ring();
     }
 
     bool is_terminated() const noexcept { return terminated_.load(); }
 
-    /// Waits for the thread, which ends when all workers have. After PoolTable::close() or
-    /// terminate(). Throws `std::logic_error` in a sink of the log that this thread itself has
-    /// called.
-    void join() {
+    /// Waits for the thread, which ends when all workers have; false when the deadline passed. After
+    /// PoolTable::close() or terminate(). Throws `std::logic_error` in a sink of the log that this
+    /// thread itself has called.
+    bool join(const Deadline& deadline) {
         if (std::this_thread::get_id() == thread_id_.load(std::memory_order_acquire)) {
             throw std::logic_error("multiprocessing: Pool::join() in a sink of the log: the sink runs in the "
                                    "thread that would be waited for");
         }
+        if (!wait(core_->view().space().parking(), core_->view().shared().supervisor_ended, deadline,
+                  [this] { return has_ended_.load(std::memory_order_acquire); }))
+            return false;
         // Not under a mutex: the thread may be in a sink, which waits for whatever it likes.
         while (joining_.exchange(true, std::memory_order_acquire))
             joining_.wait(true, std::memory_order_relaxed);
@@ -87,10 +116,11 @@ public:
             joining_.store(false, std::memory_order_release);
             joining_.notify_all();
         }};
-        if (!thread_) return;
+        if (!thread_) return true;
         thread_->join();
         delete std::exchange(thread_, nullptr);
         --this_process().own_threads;
+        return true;
     }
 
 private:
@@ -105,11 +135,18 @@ private:
     };
 
     void start(std::uint32_t worker) {
-        WorkerSetup setup{core_->position(), most_tasks_, worker};
+        const auto idle = policy_.idle_timeout.span();
+        const WorkerSetup setup{
+            core_->position(), most_tasks_,
+            idle ? (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(idle->count())) : 0, worker};
         LaunchRequest request = plan_;
+        if (worker_env_) {
+            for (auto& [name, value] : worker_env_(static_cast<int>(worker))) request.env[name] = value;
+            check_environment(request.env);
+        }
         request.identity.name = worker_name(request.method);
-        request.payload.insert(request.payload.begin(), reinterpret_cast<const std::byte*>(&setup),
-                               reinterpret_cast<const std::byte*>(&setup + 1));
+        request.call.payload.insert(request.call.payload.begin(), reinterpret_cast<const std::byte*>(&setup),
+                                    reinterpret_cast<const std::byte*>(&setup + 1));
         workers_[worker].process = launch(request);
         workers_[worker].process->keep(core_->kept_leases());
     }
@@ -143,6 +180,9 @@ private:
             }
         }
         attempt([this] { core_->tick(); }); // what was dropped and has ended by now
+        core_->end_callbacks();
+        has_ended_.store(true, std::memory_order_release);
+        post(core_->view().space().parking(), core_->view().shared().supervisor_ended);
     }
 
     static void warn(const char* what, const std::exception& error) noexcept {
@@ -171,30 +211,44 @@ private:
         }
         const bool leaving = terminated_.load() || this_process().ends_children.load();
         if (leaving) {
-            end_pool(std::make_exception_ptr(CancelledError("multiprocessing: the pool was terminated")),
-                     false);
+            end_pool(policy_.terminated(), false);
             return false;
         }
+        kill_doomed();
         const bool chores = core_->tick();
         const bool closed = core_->close_shared();
         // While the pool is open every worker is replaced; later only if there is something that
         // nobody has taken.
         const bool needed = !core_->broken() && (!closed || core_->has_waiting());
         Deadline wake_up;
-        bool any = false;
-        for (std::uint32_t i = 0; i < workers_.size(); ++i) {
+        auto running = static_cast<std::uint32_t>(
+            std::count_if(workers_.begin(), workers_.end(), [](const Slot& slot) { return slot.process; }));
+        const std::uint32_t wanted = core_->wanted_workers();
+        for (std::uint32_t i = 0; i < workers_.size() && needed && running < wanted; ++i) {
             Slot& slot = workers_[i];
-            if (!slot.process && needed) {
-                if (Clock::now() >= slot.start_at) try_to_start(i);
-                if (!slot.process) wake_up = wake_up.sooner(Deadline::after(slot.start_at - Clock::now()));
+            if (slot.process) continue;
+            if (Clock::now() >= slot.start_at) try_to_start(i);
+            if (slot.process) {
+                ++running;
+            } else {
+                wake_up = wake_up.sooner(Deadline::after(slot.start_at - Clock::now()));
             }
-            any = any || slot.process;
         }
-        if (!any && closed && !needed) return false;
+        if (running == 0 && closed && !needed) return false;
         if (chores) wake_up = wake_up.sooner(Deadline::after(slice));
         if (tree().heap.trim_unused()) wake_up = wake_up.sooner(Deadline::after(std::chrono::seconds{1}));
         sleep(wake_up);
         return true;
+    }
+
+    /// Ends workers for what they are at: a task that was killed.
+    void kill_doomed() {
+        for (const Incarnation doomed : core_->take_doomed()) {
+            for (Slot& slot : workers_) {
+                if (slot.process && slot.process->incarnation() == doomed)
+                    attempt([&] { slot.process->kill(); });
+            }
+        }
     }
 
     /// The system may be out of processes for a while: then the others carry on, and it is tried
@@ -248,7 +302,7 @@ private:
         const auto state = static_cast<WorkerLine::State>(line.state.load(std::memory_order_acquire));
         const std::uint64_t item = line.item.load(std::memory_order_acquire);
         WorkerDeath death;
-        death.dead = process->name();
+        death.dead = process->incarnation();
         death.claiming = line.claiming.load(std::memory_order_acquire);
         death.left = line.left.load(std::memory_order_acquire);
         death.helping = line.helping.load(std::memory_order_acquire);
@@ -259,7 +313,7 @@ private:
         char* const crash = core_->view().crash(index).text;
         const std::string trace = platform::with_names(crash);
         death.error = [&](std::optional<std::uint64_t> first, std::uint64_t count) {
-            return loss_of_worker(*process, ending, trace, first, count);
+            return policy_.loss(loss_of_worker(*process, ending, trace, first, count));
         };
 
         const std::exception_ptr failure =
@@ -269,12 +323,21 @@ private:
         crash[0] = 0; // what the next one leaves is its own
         slot.process = nullptr;
         const bool early = state == WorkerLine::starting;
+        if (state == WorkerLine::idle) {
+            // In this order: either what is announced meanwhile is seen here, or the thread that
+            // announces it finds that one more is wanted.
+            core_->want_one_less();
+            if (core_->has_waiting()) core_->want_workers(1);
+        }
         slot.early_deaths = early ? slot.early_deaths + 1 : 0;
+        early_ends_ = early && !was_killed_from_outside(ending) ? early_ends_ + 1 : 0;
         put_off(slot);
         attempt(
             [&] { process->settle(); }); // now its memory may go, as nothing refers to it but what is told of
         if (failure) break_pool(failure);
         if (early) break_if_hopeless(*process, ending);
+        if (policy_.breaks_with_worker && state == WorkerLine::serving && !core_->broken())
+            break_pool(policy_.loss(loss_of_worker(*process, ending, trace, std::nullopt, 1)));
     }
 
     /// The initializer threw: its own error is what everybody gets from now on.
@@ -295,12 +358,12 @@ private:
         }
         const std::string refusal = process.refusal();
         if (!refusal.empty()) return break_pool(std::make_exception_ptr(ProcessError(refusal)));
-        if (deaths < 3 * workers_.size() + 5) return;
-        break_pool(std::make_exception_ptr(
+        if (deaths < 3 * workers_.size() + 5 && early_ends_ < most_early_ends) return;
+        break_pool(policy_.loss(std::make_exception_ptr(
             WorkerLostError("multiprocessing: the workers of a pool end before they can work; the last, " +
                                 process.identity().name + " (pid " + std::to_string(process.pid()) + "), " +
                                 describe_ending(ending),
-                            process.pid(), ending.exitcode, std::nullopt)));
+                            process.pid(), ending.exitcode, std::nullopt))));
     }
 
     void break_pool(const std::exception_ptr& error) { end_pool(error, true); }
@@ -311,7 +374,12 @@ private:
         // Nothing is left to be taken, so a worker that is idle now stays so.
         core_->end_shared();
         for (std::uint32_t i = 0; i < workers_.size(); ++i) {
-            if (workers_[i].process && workers_[i].busy) attempt([&] { workers_[i].process->terminate(); });
+            if (!workers_[i].process) continue;
+            if (kills_.load()) {
+                attempt([&] { workers_[i].process->kill(); });
+            } else if (workers_[i].busy) {
+                attempt([&] { workers_[i].process->terminate(); });
+            }
         }
         const Deadline patience = Deadline::after(std::chrono::seconds{1});
         bool all_ended = true;
@@ -369,12 +437,18 @@ private:
     }
 
     static constexpr unsigned most_failures = 100; // in a row, a slice between two
+    static constexpr unsigned most_early_ends = 3;
 
     const std::shared_ptr<PoolTable> core_;
     const LaunchRequest plan_;
+    const std::function<Environment(int)> worker_env_;
     const std::uint64_t most_tasks_;
+    const SupervisorPolicy policy_;
     std::vector<Slot> workers_; // of the thread, once it runs
+    unsigned early_ends_ = 0;   // workers in a row that ended by themselves before they served
     std::atomic<bool> terminated_{false};
+    std::atomic<bool> kills_{false};
+    std::atomic<bool> has_ended_{false};
     std::vector<platform::NativeHandle> waited_;
     std::atomic<std::thread::id> thread_id_{};
     std::atomic<bool> joining_{false}; // a thread does

@@ -8,10 +8,14 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
+#include <multiprocessing/detail/pool/callback_thread.hpp>
+#include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/lists.hpp>
+#include <multiprocessing/detail/pool/map_work.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
+#include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/exceptions.hpp>
 
@@ -37,7 +41,7 @@ namespace multiprocessing::inline v1::detail {
 ///
 /// Under its mutex no code of the program's runs, nothing is written, and nothing is searched for:
 /// what a result, a task or a death concerns is found by its slot.
-class PoolTable {
+class PoolTable : public std::enable_shared_from_this<PoolTable> {
 public:
     explicit PoolTable(std::uint32_t workers)
         : shared_(tree().heap.allocate_zeroed(sizeof(PoolShared))),
@@ -45,7 +49,8 @@ public:
           lines_(tree().heap.allocate_zeroed(workers * sizeof(WorkerLine))),
           crashes_(tree().heap.allocate_zeroed(workers * sizeof(CrashRecord))),
           idle_(tree().heap.allocate_zeroed((workers + 63) / 64 * sizeof(std::uint64_t))),
-          view_(tree().space, shared_.position()) {
+          view_(tree().space, shared_.position()),
+          wanted_workers_(workers) {
         PoolShared& shared = view_.shared();
         shared.workers = workers;
         shared.ring = ring_.position();
@@ -59,7 +64,7 @@ public:
         // No worker is left, and no result: nobody will read what is here.
         if (origin_.is_here()) {
             for (const auto& work : works_) {
-                if (work) work->discard();
+                if (work) work->discard(!is_terminated_);
             }
         }
     }
@@ -82,6 +87,7 @@ public:
         for (bool swept = false;; swept = true) {
             EndingWorks ending;
             DroppedWorks dropped;
+            CallBack call_back{*this};
             {
                 std::lock_guard lock{mutex_};
                 require_open();
@@ -92,7 +98,7 @@ public:
                     auto work = make(view_.slot(slot));
                     work->slot = slot;
                     work->generation = view_.slot(slot).cell.load().generation;
-                    view_.slot(slot).dropped.store(0, std::memory_order_relaxed);
+                    view_.slot(slot).end_flags.store(0, std::memory_order_relaxed);
                     free_.pop_back();
                     works_[slot] = work;
                     return work;
@@ -139,7 +145,7 @@ public:
             const TaskTicket ticket{work.slot, published.generation, published.attempt, helpers != 0};
             for (std::uint32_t i = 0; i < tickets; ++i) push(ticket);
         }
-        wake(tickets);
+        if (const std::uint32_t missing = wake(tickets)) want_workers(missing);
     }
 
     /// A slot that was entered and could not be filled is free again.
@@ -169,13 +175,17 @@ public:
     /// looking at it.
     void release(const std::shared_ptr<Work>& work) noexcept {
         EndingWorks ending;
+        CallBack call_back{*this};
         {
             std::lock_guard lock{mutex_};
             if (works_[work->slot] != work || work->leaving) return;
-            if (work->is_read()) return free_slot(*work, ending);
+            if (work->is_read()) {
+                take_watcher(*work);
+                return free_slot(*work, ending);
+            }
             // Sequentially consistent, before the look: either the worker that ends it sees this,
             // or its end is seen here.
-            view_.slot(work->slot).dropped.store(1, std::memory_order_seq_cst);
+            view_.slot(work->slot).end_flags.fetch_or(end_is_dropped, std::memory_order_seq_cst);
             if (!work->ended()) { // it goes on, and nobody waits for it
                 work->dropped = true;
                 ++dropped_;
@@ -183,9 +193,139 @@ public:
             }
             work->leaving = true;
         }
-        work->discard();
+        work->discard(!is_terminated_);
         std::lock_guard lock{mutex_};
         free_slot(*work, ending);
+    }
+
+    bool is_running(const std::shared_ptr<Work>& work) {
+        std::lock_guard lock{mutex_};
+        return is_here(work) && work->running();
+    }
+
+    /// Takes the work back if nothing of it has begun; see ResultBase.
+    bool cancel(const std::shared_ptr<Work>& work) {
+        {
+            std::lock_guard lock{mutex_};
+            if (!is_here(work) || !work->cancel()) return false;
+        }
+        tell_of_end(*work);
+        return true;
+    }
+
+    /// Takes back all work of which nothing has begun.
+    void cancel_waiting() {
+        std::vector<std::shared_ptr<Work>> all;
+        {
+            std::lock_guard lock{mutex_};
+            for (const auto& work : works_) {
+                if (work && !work->leaving && is_published(*work)) all.push_back(work);
+            }
+        }
+        for (const auto& work : all) cancel(work);
+    }
+
+    /// Takes the work back, and has the supervisor end the workers that run it.
+    bool kill(const std::shared_ptr<Work>& work) {
+        {
+            std::lock_guard lock{mutex_};
+            if (!is_here(work)) return false;
+            doomed_.reserve(doomed_.size() + workers());
+            if (!work->kill(doomed_)) return false;
+        }
+        bell_.ring();
+        if (work->ended()) tell_of_end(*work);
+        return true;
+    }
+
+    /// The results of an itemized map are of no interest any more: what has not begun is taken
+    /// back, and workers stop at the next item.
+    void abandon(const std::shared_ptr<ItemizedMapWork>& work) noexcept {
+        {
+            std::lock_guard lock{mutex_};
+            if (is_here(work)) {
+                work->abandon();
+                work->cancel_rest();
+            }
+        }
+        release(work);
+    }
+
+    /// All results of an itemized map were taken. Its worker may be about to commit, and keeps the
+    /// memory as long as that takes.
+    void finish_reading(const std::shared_ptr<ItemizedMapWork>& work) noexcept {
+        {
+            std::lock_guard lock{mutex_};
+            work->set_read();
+        }
+        release(work);
+    }
+
+    /// Why an item was lost, of a map that may not have ended; see ItemizedMapWork.
+    std::exception_ptr loss_of(const ItemizedMapWork& work, std::uint64_t item, bool item_ended) {
+        std::lock_guard lock{mutex_};
+        return work.loss_of(item, item_ended);
+    }
+
+    // ---- For results with callbacks ----
+
+    /// Calls the hooks of `result` when `work` has ended, in the thread for callbacks.
+    void watch(const std::shared_ptr<Work>& work, std::shared_ptr<ResultBase> result) {
+        {
+            CallBack call_back{*this};
+            std::lock_guard lock{mutex_};
+            if (is_here(work)) {
+                work->watcher = std::move(result);
+                ++watched_;
+                // As in release().
+                view_.slot(work->slot).end_flags.fetch_or(end_is_watched, std::memory_order_seq_cst);
+                if (work->ended()) take_watcher(*work);
+            } else {
+                add_ended(std::move(result));
+            }
+        }
+        need_callback_thread();
+    }
+    /// The same for one that is known to have ended.
+    void call_hooks_of(std::shared_ptr<ResultBase> result) {
+        {
+            CallBack call_back{*this};
+            std::lock_guard lock{mutex_};
+            add_ended(std::move(result));
+        }
+        need_callback_thread();
+    }
+
+    /// No work is left that could end: the thread for callbacks ends when all have run.
+    void end_callbacks() noexcept {
+        callbacks_end_.store(true, std::memory_order_seq_cst);
+        view_.call_back();
+    }
+    /// Waits until that thread has ended; false when the deadline passed. Not in that thread itself:
+    /// there true at once.
+    bool join_callbacks(const Deadline& deadline) {
+        return wait(view_.space().parking(), view_.shared().callbacks_ended, deadline,
+                    [this] { return callbacks_.is_elsewhere_over(); });
+    }
+
+    // ---- For executors, which start workers when there is work for them ----
+
+    /// From now on no more workers run than there is work for; `spare` are no reason to start one.
+    void start_on_demand() noexcept { wanted_workers_.store(0, std::memory_order_relaxed); }
+    std::uint32_t wanted_workers() const noexcept { return wanted_workers_.load(std::memory_order_seq_cst); }
+    /// A worker has left, as there was nothing to do.
+    void want_one_less() noexcept {
+        std::uint32_t wanted = wanted_workers_.load(std::memory_order_relaxed);
+        while (wanted > 0 &&
+               !wanted_workers_.compare_exchange_weak(wanted, wanted - 1, std::memory_order_seq_cst)) {}
+    }
+    void want_workers(std::uint32_t more) noexcept {
+        std::uint32_t wanted = wanted_workers_.load(std::memory_order_relaxed);
+        do {
+            if (wanted == workers()) return;
+        } while (!wanted_workers_.compare_exchange_weak(wanted, (std::min)(workers(), wanted + more),
+                                                        std::memory_order_seq_cst));
+        bell_.ring();
     }
 
     // ---- For the supervisor ----
@@ -235,15 +375,24 @@ public:
             closed_ = true;
             given_up_ = true;
             if (broken && !broken_) broken_ = error;
+            if (!broken) is_terminated_ = true; // what nobody waits for is no news then
             backlog_.clear();
             for (const auto& work : works_) {
                 if (!work || !is_published(*work)) continue;
                 work->give_up(error);
-                if (work->dropped) view_.tell_of(work->slot);
+                if (work->dropped || work->watcher) view_.tell_of(work->slot);
+                if (ItemizedAttention* const attention = work->attention())
+                    post(view_.space().parking(), attention->place);
             }
             slot_count = works_.size();
         }
         for (std::size_t slot = 0; slot < slot_count; ++slot) tell_readers(static_cast<std::uint32_t>(slot));
+        view_.call_back();
+    }
+    /// Workers that are to be killed for what they are at.
+    std::vector<Incarnation> take_doomed() {
+        std::lock_guard lock{mutex_};
+        return std::exchange(doomed_, {});
     }
     /// After give_up(): the workers are gone, and nobody looks at the memory of what was given up.
     void workers_are_gone() noexcept {
@@ -270,6 +419,7 @@ public:
                                                      death.left ? slot_of_map(death.left) + 1 : 0};
         std::vector<TaskTicket> again;
         again.reserve(concerned.size());
+        std::array<std::shared_ptr<Work>, 3> touched; // whose readers are to look again
         {
             std::lock_guard lock{mutex_};
             backlog_.reserve(concerned.size());
@@ -280,8 +430,10 @@ public:
                     continue;
                 Work* const work = work_of(concerned[i]);
                 if (!work || work->leaving || !is_published(*work)) continue;
+                touched[i] = works_[work->slot];
                 work->on_death(death, again);
-                if (work->dropped) view_.tell_of(work->slot); // it may have had no time to
+                // It may have had no time to.
+                if (work->dropped || work->watcher) view_.tell_of(work->slot);
             }
             for (const std::uint32_t slot : leasing_) works_[slot]->on_replacement(worker, death.dead);
             WorkerLine& line = view_.line(worker);
@@ -302,6 +454,11 @@ public:
         for (const std::uint64_t slot : concerned) {
             if (slot != 0 && slot <= slots_.load()) tell_readers(static_cast<std::uint32_t>(slot - 1));
         }
+        for (const auto& work : touched) {
+            if (ItemizedAttention* const attention = work ? work->attention() : nullptr)
+                post(view_.space().parking(), attention->place);
+        }
+        view_.call_back();
     }
 
     /// Whether the worker, as far as its line says, is at a task or chunk in one of these states.
@@ -319,7 +476,7 @@ public:
         if (!work || !work->has_helpers() || map != map_name(work->slot, work->generation)) return false;
         const auto& job = static_cast<const MapWork&>(*work);
         if (!is_published(job) && !job.leaving) return false; // its chunks are yet to be made
-        return chunk != 0 && chunk <= job.job().chunk_count && is_one(job.chunk(chunk - 1).cell.load().state);
+        return chunk != 0 && chunk <= job.job().chunk_count && is_one(job.head(chunk - 1).cell.load().state);
     }
 
     /// The blocks that a dead worker was about to hand over. Before its memory is dealt with.
@@ -345,6 +502,7 @@ public:
         bool again = false;
         EndingWorks ending;
         DroppedWorks dropped;
+        CallBack call_back{*this};
         {
             std::lock_guard lock{mutex_};
             while (!backlog_.empty() && view_.ring().push(backlog_.front())) {
@@ -356,13 +514,15 @@ public:
             const bool now = !backlog_.empty() || dropped_ != 0 || !limbo_.empty();
             again = is_watched_ = std::exchange(was_needed_, now) || now;
         }
-        if (pushed) wake(pushed);
+        if (pushed) {
+            if (const std::uint32_t missing = wake(pushed)) want_workers(missing);
+        }
         discard(dropped);
         return again;
     }
 
-    /// Wakes up to `count` workers that sleep or are about to.
-    void wake(std::uint32_t count) {
+    /// Wakes up to `count` workers that sleep or are about to; returns how many it has not found.
+    std::uint32_t wake(std::uint32_t count) {
         for (std::uint32_t first = 0; first < workers() && count > 0; first += 64) {
             std::atomic<std::uint64_t>& idle = view_.idle_bits(first);
             for (std::uint64_t bits; count > 0 && (bits = idle.load(std::memory_order_seq_cst)) != 0;) {
@@ -373,6 +533,14 @@ public:
                 --count;
             }
         }
+        return count;
+    }
+    /// Whether a worker sleeps, or is about to.
+    bool has_idle() const noexcept {
+        for (std::uint32_t first = 0; first < workers(); first += 64) {
+            if (view_.idle_bits(first).load(std::memory_order_relaxed) != 0) return true;
+        }
+        return false;
     }
 
 private:
@@ -478,14 +646,16 @@ private:
         if (kept != 0) call_supervisor();
     }
 
-    /// Finds what was dropped and has ended: the workers that ended it have said so.
+    /// Finds what has ended and was dropped or is watched: the workers that ended it have said so.
     void sweep(DroppedWorks& dropped, EndingWorks& ending) noexcept {
         drain_limbo(ending);
-        if (dropped_ == 0) return;
+        if (dropped_ == 0 && watched_ == 0) return;
         for_each_bit(view_.shared().ended, segments_.size(), [&](std::size_t segment) {
             for_each_bit(view_.segment(segment).ended, SlotSegment::count, [&](std::size_t at) {
                 Work* const work = works_[segment * SlotSegment::count + at].get();
-                if (!work || !work->dropped || work->leaving || !work->ended()) return;
+                if (!work || work->leaving || !work->ended()) return;
+                take_watcher(*work);
+                if (!work->dropped) return;
                 work->leaving = true;
                 --dropped_;
                 dropped.add(*work);
@@ -506,10 +676,80 @@ private:
         }
     }
 
+    /// Made before the mutex is taken: wakes the thread for callbacks, if there is a reason, when it
+    /// has been given back.
+    class CallBack {
+    public:
+        explicit CallBack(PoolTable& table) : table_(table) {}
+        CallBack(const CallBack&) = delete;
+        CallBack& operator=(const CallBack&) = delete;
+        ~CallBack() {
+            if (table_.calls_back_.exchange(false, std::memory_order_relaxed)) table_.view_.call_back();
+        }
+
+    private:
+        PoolTable& table_;
+    };
+
+    bool is_here(const std::shared_ptr<Work>& work) const noexcept {
+        return works_[work->slot] == work && !work->leaving;
+    }
+    void add_ended(std::shared_ptr<ResultBase> result) noexcept {
+        ended_results_.add(std::move(result));
+        calls_back_.store(true, std::memory_order_relaxed);
+    }
+    /// It has ended, or been read: what it is watched for is due.
+    void take_watcher(Work& work) noexcept {
+        if (!work.watcher) return;
+        --watched_;
+        add_ended(std::move(work.watcher));
+    }
+    /// It was ended by this process.
+    void tell_of_end(Work& work) noexcept {
+        tell_readers(work.slot);
+        CallBack call_back{*this};
+        std::lock_guard lock{mutex_};
+        if (works_[work.slot].get() == &work) take_watcher(work);
+    }
+
+    void need_callback_thread() {
+        callbacks_.need([self = shared_from_this()] { self->run_callbacks(); });
+    }
+    /// The thread for callbacks: the one place where code of the program's waits for nothing of
+    /// ours, and nothing of ours for it.
+    void run_callbacks() noexcept {
+        std::atomic<std::uint32_t>& ends = view_.shared().watched_ends;
+        for (std::uint32_t seen = ends.load(std::memory_order_seq_cst);;) {
+            std::shared_ptr<ResultBase> result;
+            bool is_last = false;
+            {
+                EndingWorks ending;
+                DroppedWorks dropped;
+                {
+                    std::lock_guard lock{mutex_};
+                    calls_back_.store(false, std::memory_order_relaxed); // this is the thread
+                    sweep(dropped, ending);
+                    if (!ended_results_.empty()) result = ended_results_.take_first();
+                    is_last = !result && watched_ == 0 && callbacks_end_.load(std::memory_order_seq_cst);
+                    if (is_last) callbacks_.end(); // what is added from here on needs another thread
+                }
+                discard(dropped);
+            }
+            if (is_last) return post(view_.space().parking(), view_.shared().callbacks_ended);
+            if (result) {
+                result->call_hooks();
+                continue;
+            }
+            wait(view_.space().parking(), view_.shared().callbacks, Deadline{},
+                 [&] { return ends.load(std::memory_order_relaxed) != seen; });
+            seen = ends.load(std::memory_order_seq_cst);
+        }
+    }
+
     /// Without the mutex.
     void discard(const DroppedWorks& dropped) noexcept {
         if (dropped.empty()) return;
-        dropped.for_each([](Work& work) { work.discard(); });
+        dropped.for_each([this](Work& work) { work.discard(!is_terminated_); });
         EndingWorks ending;
         std::lock_guard lock{mutex_};
         dropped.for_each([&](Work& work) { free_slot(work, ending); });
@@ -551,6 +791,14 @@ private:
     std::vector<std::uint64_t> promises_;  // of drain_limbo()
     Backlog backlog_;
     std::vector<platform::ImageId> images_;
+    std::vector<Incarnation> doomed_; // see take_doomed()
+    EndedResults ended_results_;      // whose hooks are to be called
+    std::size_t watched_ = 0;         // works with a watcher
+    std::atomic<bool> calls_back_{false};
+    std::atomic<bool> callbacks_end_{false};
+    CallbackThread callbacks_;
+    std::atomic<std::uint32_t> wanted_workers_;
+    std::atomic<bool> is_terminated_{false};
     bool closed_ = false;
     bool given_up_ = false; // and the workers are not gone yet
     std::exception_ptr broken_;

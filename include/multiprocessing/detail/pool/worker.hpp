@@ -29,13 +29,6 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// What a worker is told beside its initializer; the first bytes of its payload.
-struct WorkerSetup {
-    Position pool;
-    std::uint64_t most_tasks; ///< Their number until it is replaced; 0: no limit.
-    std::uint32_t worker;     ///< Its line.
-};
-
 /// The process that works, and what it knows of its pool.
 class Worker {
 public:
@@ -58,8 +51,9 @@ public:
             const std::optional<TaskTicket> ticket = ring.peek(head);
             if (!ticket) {
                 if (view_.shared().closing.load(std::memory_order_seq_cst) && ring.empty()) break;
-                wait_for_work();
-                continue;
+                if (wait_for_work()) continue;
+                line_.state.store(WorkerLine::idle, std::memory_order_release);
+                return;
             }
             // Before either: see WorkerLine.
             line_.claiming.store(ticket->slot + std::uint64_t{1}, std::memory_order_release);
@@ -146,7 +140,8 @@ public:
     std::uint32_t index() const noexcept { return setup_.worker; }
 
 private:
-    void wait_for_work() {
+    /// False if there has been none for so long that this worker leaves.
+    bool wait_for_work() {
         TaskRing& ring = view_.ring();
         std::atomic<std::uint64_t>& idle = view_.idle_bits(setup_.worker);
         const std::uint64_t bit = std::uint64_t{1} << setup_.worker % 64;
@@ -154,15 +149,30 @@ private:
         // announces takes the bit away and posts to this line: each picks the worker that it wakes.
         // Killed while the bit stands: the supervisor takes it away and wakes another.
         idle.fetch_or(bit, std::memory_order_seq_cst);
-        wait(view_.space().parking(), line_.park, Deadline{}, [&] {
+        const Deadline patience =
+            setup_.most_idle == 0 ? Deadline{} : Deadline::after(std::chrono::nanoseconds{setup_.most_idle});
+        const bool is_called = wait(view_.space().parking(), line_.park, patience, [&] {
             return (idle.load(std::memory_order_relaxed) & bit) == 0 || !ring.empty() ||
                    view_.shared().closing.load(std::memory_order_relaxed);
         });
-        idle.fetch_and(~bit, std::memory_order_relaxed);
+        // Whoever takes the bit away has this worker: the one who announces work relies on it, or
+        // it leaves. Sequentially consistent: what is announced later finds no bit.
+        const bool was_idle = (idle.fetch_and(~bit, std::memory_order_seq_cst) & bit) != 0;
+        return is_called || !was_idle || !ring.empty();
+    }
+
+    /// False if the map was cancelled. Killed behind it: the map has begun, though nothing of it has.
+    static bool takes_up(MapJob& job) noexcept {
+        std::uint32_t state = job.taken_up.load(std::memory_order_acquire);
+        if (state == map_is_fresh)
+            job.taken_up.compare_exchange_strong(state, map_is_begun, std::memory_order_acq_rel);
+        return state != map_is_cancelled;
     }
 
     void run_task(const TaskTicket& ticket);
     void help(const TaskTicket& ticket);
+    template <class Frame>
+    void help_as(const TaskTicket& ticket);
 
     PoolView view_;
     TreeMember& self_;
@@ -181,146 +191,10 @@ struct TaskFrame {
     Writer& result;
 };
 
-/// What the code of a map works on: the helper's side of a job, chunk by chunk.
-class MapFrame {
-public:
-    MapFrame(Worker& worker, std::uint32_t slot)
-        : worker_(worker), index_(slot), slot_(worker.view().slot(slot)), job_(worker.view().job(slot_)) {}
-
-    /// Takes the next chunk, if there is one for this worker.
-    bool claim() {
-        const std::uint64_t from = (std::min)(job_.cursor.load(std::memory_order_relaxed), job_.chunk_count);
-        // The cursor may be ahead of a chunk that was made ready again: the last look is at all of
-        // them.
-        return claim_in(from, job_.chunk_count) || claim_in(0, from);
-    }
-
-    std::uint64_t begin() const noexcept { return chunk_->begin.load(std::memory_order_relaxed); }
-    std::uint64_t end() const noexcept { return chunk_->end; }
-    /// Says which item is next. After a death, the item that is noted is the one that died with its
-    /// worker.
-    void note(std::uint64_t item) noexcept { worker_.line().item.store(item, std::memory_order_relaxed); }
-    /// The same for a block of quick ones.
-    void note_block(std::uint64_t item) noexcept { note(item | WorkerLine::block_of_items); }
-
-    template <class T>
-    T* plain_input() const noexcept {
-        return &worker_.view().space().template known<T>(job_.input.block);
-    }
-    template <class T>
-    T* plain_output() const noexcept {
-        return &worker_.view().space().template known<T>(job_.output.block);
-    }
-    std::span<const std::byte> callable() const noexcept { return bytes(job_.callable); }
-    /// Each worker has its own.
-    std::span<const LeaseEntry> callable_leases() const noexcept {
-        const std::size_t each = static_cast<std::size_t>(job_.callable_leases.bytes / sizeof(LeaseEntry));
-        return {&worker_.view().space().known<const LeaseEntry>(job_.callable_leases.block) +
-                    worker_.index() * each,
-                each};
-    }
-    /// An element of an archived input.
-    std::span<const std::byte> item(std::uint64_t index) const noexcept {
-        const MapItem* const item = &entry<MapItem>(job_.items, index);
-        return bytes(job_.input).subspan(item[0].offset, item[1].offset - item[0].offset);
-    }
-    std::span<const LeaseEntry> item_leases(std::uint64_t index) const noexcept {
-        const MapItem* const item = &entry<MapItem>(job_.items, index);
-        return {&entry<LeaseEntry>(job_.input_leases, item[0].first_lease),
-                static_cast<std::size_t>(item[1].first_lease - item[0].first_lease)};
-    }
-
-    /// The item threw what is being handled. Only the first of a chunk counts. It is told of at
-    /// once: if this worker dies with a later item, the earlier one's error still is the one that
-    /// the caller gets.
-    void fail(std::uint64_t item) {
-        if (has_failed()) return;
-        const std::vector<std::byte> message =
-            bytes_of_failure(capture_current_exception(static_cast<std::size_t>(item)));
-        chunk_->failure = worker_.hand_over(write_outcome(message, {}), message.size(), {});
-        // Killed before this: the parent finds the block in the line, told of nowhere, and the item
-        // is lost.
-        chunk_->failed_item.store(item, std::memory_order_release);
-        worker_.has_told();
-    }
-    bool has_failed() const noexcept { return chunk_->failed_item.load(std::memory_order_relaxed) != no_item; }
-
-    /// The chunk has been worked through; `results` is the archive of its results, or empty.
-    void commit(Writer& results, ResultContext returning) {
-        // A failure makes the results worthless.
-        if (const auto message = results.view();
-            !has_failed() && (!message.empty() || !returning.objects.empty())) {
-            chunk_->result = worker_.hand_over(message, std::move(returning));
-        }
-        const std::uint64_t tasks = end() - begin();
-        worker_.commit(chunk_->cell, published_);
-        chunk_ = nullptr;
-        worker_.count_tasks(tasks);
-        // Killed here: the last one to finish is not counted, and the supervisor wakes the caller.
-        const bool last = job_.unfinished.fetch_sub(1, std::memory_order_seq_cst) == 1;
-        if (last || job_.wake_always.load(std::memory_order_seq_cst)) {
-            post(worker_.view().space().parking(), slot_.place);
-            worker_.view().tell_if_dropped(index_);
-        }
-    }
-
-    /// What is being handled concerns the map as a whole: every chunk that this worker can get, and
-    /// one that it has, fails.
-    void fail_rest() {
-        for (bool has_chunk = chunk_ || claim(); has_chunk; has_chunk = claim()) {
-            fail(begin());
-            Writer nothing;
-            commit(nothing, {});
-        }
-    }
-
-private:
-    bool claim_in(std::uint64_t from, std::uint64_t to) {
-        for (std::uint64_t i = from; i < to; ++i) {
-            MapChunk& chunk = worker_.view().chunk(job_, i); // catches up with what was handed out
-            const TaskWord word = chunk.cell.load();
-            if (word.state != TaskState::ready) continue;
-            if (!worker_.may_take(chunk.end - chunk.begin.load(std::memory_order_relaxed))) {
-                // Retired, the parent has another one help in its place.
-                worker_.line().left.store(worker_.line().helping.load(std::memory_order_relaxed),
-                                          std::memory_order_release);
-                return false;
-            }
-            if (!chunk.cell.claim(word, worker_.name())) continue;
-            job_.cursor.store(i + 1, std::memory_order_relaxed);
-            chunk_ = &chunk;
-            published_ = word;
-            // The item first: while the line names another chunk, it says nothing about this one.
-            // Killed in between, none of its items was begun.
-            note(begin());
-            worker_.line().chunk.store(i + 1, std::memory_order_release);
-            chunk.result = {}; // a failure stays: of an earlier item, whose worker died with a later one
-            return true;
-        }
-        return false;
-    }
-
-    std::span<const std::byte> bytes(const Parcel& parcel) const noexcept {
-        return {&worker_.view().space().known<const std::byte>(parcel.block),
-                static_cast<std::size_t>(parcel.bytes)};
-    }
-    template <class T>
-    const T& entry(const Parcel& parcel, std::uint64_t index) const noexcept {
-        return worker_.view().space().template known<const T>(parcel.block + index * sizeof(T));
-    }
-
-    Worker& worker_;
-    const std::uint32_t index_;
-    TaskSlot& slot_;
-    MapJob& job_;
-    MapChunk* chunk_ = nullptr;
-    TaskWord published_;
-};
-
 inline void Worker::run_task(const TaskTicket& ticket) {
     TaskSlot& slot = view_.slot(ticket.slot);
     line_.task.store(ticket.slot + std::uint64_t{1}, std::memory_order_relaxed);
-    const auto deliver = [&](Outcome outcome, std::span<const std::byte> message, ResultContext returning) {
+    const auto deliver = [&](OutcomeKind outcome, std::span<const std::byte> message, ResultContext returning) {
         slot.outcome = outcome;
         if (message.size() <= TaskSlot::inline_bytes && returning.blocks.empty() && returning.objects.empty()) {
             if (!message.empty()) std::memcpy(slot.small_result, message.data(), message.size());
@@ -339,37 +213,17 @@ inline void Worker::run_task(const TaskTicket& ticket) {
                         {leases, static_cast<std::size_t>(slot.leases.bytes / sizeof(LeaseEntry))},
                         result};
         target(slot.target).entry(&frame);
-        deliver(Outcome::value, result.view(), std::move(returning));
+        deliver(OutcomeKind::value, result.view(), std::move(returning));
     } catch (const platform::ThrowProbe&) {
     } catch (...) {
         if (platform::is_thread_exit()) finish_child(0);
-        deliver(Outcome::exception, bytes_of_failure(capture_current_exception()), {});
+        deliver(OutcomeKind::exception, bytes_of_failure(capture_current_exception()), {});
     }
     commit(slot.cell, ticket.published());
     post(view_.space().parking(), slot.place);
-    view_.tell_if_dropped(ticket.slot);
+    view_.tell_if_wanted(ticket.slot);
     line_.task.store(0, std::memory_order_relaxed);
     count_tasks(1);
-}
-
-inline void Worker::help(const TaskTicket& ticket) {
-    TaskSlot& slot = view_.slot(ticket.slot);
-    line_.chunk.store(0, std::memory_order_relaxed);
-    // The promise first, then the look, both sequentially consistent: either the parent, which
-    // first recycles the slot and then looks for promises, waits for us, or we see that the map is
-    // over.
-    line_.helping.store(map_name(ticket.slot, ticket.generation), std::memory_order_seq_cst);
-    if (slot.cell.load() == ticket.published()) {
-        MapFrame frame{*this, ticket.slot};
-        try {
-            target(slot.target).entry(&frame);
-        } catch (const platform::ThrowProbe&) {
-        } catch (...) {
-            if (platform::is_thread_exit()) finish_child(0);
-            frame.fail_rest();
-        }
-    }
-    line_.helping.store(0, std::memory_order_release);
 }
 
 } // namespace multiprocessing::inline v1::detail

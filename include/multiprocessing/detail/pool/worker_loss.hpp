@@ -33,6 +33,11 @@ inline std::string describe_ending(const platform::Ending& ending) {
     return text;
 }
 
+/// Whether somebody ended it, by SIGKILL or SIGTERM, which have these numbers everywhere.
+inline bool was_killed_from_outside(const platform::Ending& ending) noexcept {
+    return ending.exitcode && (*ending.exitcode == -9 || *ending.exitcode == -15);
+}
+
 /// What those get whose task, or item, a worker has taken with it.
 inline std::exception_ptr loss_of_worker(const ChildProcess& process, const platform::Ending& ending,
                                          const std::string& trace, std::optional<std::uint64_t> item,

@@ -1,0 +1,342 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file imap_state.hpp  A map whose results are taken one by one: its input is read as they are, a
+/// bounded number of items ahead.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exceptions/remote_exception.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/pool/itemized_work.hpp>
+#include <multiprocessing/detail/pool/map_input.hpp>
+#include <multiprocessing/detail/pool/result_block.hpp>
+#include <multiprocessing/detail/pool/submission.hpp>
+#include <multiprocessing/detail/pool/table.hpp>
+#include <multiprocessing/detail/pool/tape.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/pool/options.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// How an imap gives its results, and how far it reads ahead of them.
+struct ImapPlan {
+    bool ordered = true;
+    std::uint64_t chunksize = 0;  ///< 0: grows while chunks are quick.
+    std::uint64_t buffersize = 0; ///< Items without a taken result; 0: 2 x workers chunks.
+    bool reads_all = false;       ///< All of the input is submitted at once.
+};
+
+/// An input range that is read piece by piece, never further than it has to be: an increment may
+/// read, so it waits until the next element is wanted.
+template <class Range>
+class PiecewiseInput {
+public:
+    using Reference = std::ranges::range_reference_t<Range>;
+
+    explicit PiecewiseInput(Range&& range) : range_(std::forward<Range>(range)) {}
+
+    bool at_end() {
+        if (!at_) {
+            at_.emplace(std::ranges::begin(range_));
+        } else if (std::exchange(is_behind_, false)) {
+            ++*at_;
+        }
+        return *at_ == std::ranges::end(range_);
+    }
+    /// The element; at_end() has said that there is one.
+    Reference element() {
+        is_behind_ = true;
+        return **at_;
+    }
+
+private:
+    Range range_; // a reference, if it was an lvalue
+    std::optional<std::ranges::iterator_t<Range>> at_;
+    bool is_behind_ = false; // the element was taken, and the iterator still stands at it
+};
+
+/// The part of an imap that does not depend on its input. Results are R, `std::monostate` for void.
+template <class R>
+class ImapState {
+public:
+    using Value = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
+    struct Taken {
+        std::optional<Value> value;
+        std::exception_ptr error;
+    };
+
+    virtual ~ImapState() {
+        if (origin_.is_here()) abandon();
+    }
+    ImapState(const ImapState&) = delete;
+    ImapState& operator=(const ImapState&) = delete;
+
+    /// Reads ahead as far as may be.
+    void fill() {
+        origin_.require_here("this iterator", "make one here");
+        while (!exhausted_ && has_room()) {
+            if (!submit_chunk()) return;
+        }
+    }
+
+    /// Whether a result is left, which may not be there yet.
+    bool has_next() {
+        fill();
+        return taken_ || !chunks_.empty() || input_error_;
+    }
+
+    /// Waits for the next result, which stays at hand until pop(); false when the deadline passed.
+    /// After has_next().
+    bool wait(const Deadline& deadline) {
+        if (taken_) return true;
+        if (take_ready()) return true;
+        if (chunks_.empty()) { // what the input threw comes behind all results
+            taken_.emplace(Taken{std::nullopt, std::exchange(input_error_, nullptr)});
+            return true;
+        }
+        ItemizedAttention& attention = attention_->attention();
+        const platform::Parking& parking = table_->view().space().parking();
+        for (;;) {
+            const bool ready = detail::wait(
+                parking, attention.place, deadline, [&] { return any_ready(); },
+                // Either a worker that ends an item sees this, or its item is seen by the last look
+                // before the sleep; see ItemFrame::advance() for what may be missed.
+                [&] {
+                    attention.wanted.fetch_or(ItemizedAttention::reader_sleeps, std::memory_order_seq_cst);
+                });
+            if (!ready) return false;
+            if (take_ready()) return true;
+        }
+    }
+
+    Taken& taken() { return *taken_; }
+    void pop() { taken_.reset(); }
+
+    /// Nothing that has not begun is to be run.
+    void abandon() noexcept {
+        if (chunks_.empty()) return;
+        attention_->attention().wanted.fetch_or(ItemizedAttention::abandoned, std::memory_order_seq_cst);
+        for (Chunk& chunk : chunks_) table_->abandon(chunk.work);
+        chunks_.clear();
+    }
+    /// All that was submitted is run, and nobody takes its results.
+    void leave_running() noexcept {
+        for (Chunk& chunk : chunks_) table_->release(chunk.work);
+        chunks_.clear();
+    }
+
+protected:
+    /// A piece of the input that was submitted as a map of one chunk.
+    struct Chunk {
+        std::shared_ptr<ItemizedMapWork> work;
+        TapeReader tape;
+        const std::byte* results; ///< Where plain results lie.
+        std::uint64_t items;
+        std::uint64_t next = 0; ///< The item whose result is taken next.
+        bool full = true;       ///< As many items as were wanted.
+    };
+
+    ImapState(std::shared_ptr<PoolTable> table, ImapPlan plan, std::uint64_t most_items)
+        : table_(std::move(table)), plan_(plan), most_items_(most_items) {
+        if (plan_.chunksize) chunk_items_ = plan_.chunksize;
+    }
+
+    /// Submits the next piece of at most `items`; nullopt if the input has no more. Throws what the
+    /// input throws, after it has submitted what came before.
+    virtual std::optional<Chunk> submit(std::uint64_t items, std::uint64_t first_index) = 0;
+
+    /// Whether what has been read should not wait for more.
+    bool should_send(std::uint64_t read) const { return read > 0 && table_->has_idle(); }
+    const std::shared_ptr<AttentionBlock>& attention() const noexcept { return attention_; }
+
+    std::exception_ptr input_error_; // of the input, or of the pool that takes no more
+    bool exhausted_ = false;
+
+private:
+    static constexpr std::uint64_t most_adaptive = std::uint64_t{1} << 16;
+
+    std::uint64_t room() const noexcept {
+        if (plan_.reads_all) return (std::numeric_limits<std::uint64_t>::max)();
+        if (plan_.buffersize == 0) return chunk_items_; // chunks are counted, not items
+        return plan_.buffersize - pending_;
+    }
+    bool has_room() const noexcept {
+        if (plan_.reads_all) return true;
+        if (plan_.buffersize != 0) return pending_ < plan_.buffersize;
+        return chunks_.size() < 2 * std::size_t{table_->workers()};
+    }
+
+    bool submit_chunk() {
+        std::uint64_t items = (std::min)(chunk_items_, room());
+        if (plan_.buffersize != 0 && plan_.chunksize == 0) // so that each worker has some
+            items = (std::min)(items, (std::max)(std::uint64_t{1}, plan_.buffersize / (2 * table_->workers())));
+        if (most_items_) items = (std::min)(items, most_items_);
+        try {
+            std::optional<Chunk> chunk = submit(items, submitted_);
+            if (!chunk) {
+                exhausted_ = true;
+                return false;
+            }
+            submitted_ += chunk->items;
+            pending_ += chunk->items;
+            chunks_.push_back(std::move(*chunk));
+            return !exhausted_;
+        } catch (...) { // the pool was closed, or there is no memory: what runs goes on
+            input_error_ = std::current_exception();
+            exhausted_ = true;
+            return false;
+        }
+    }
+
+    bool is_ready(const Chunk& chunk) const {
+        const ItemizedChunk& at = chunk.work->chunk(0);
+        if (chunk.next < at.item()) return true;
+        return chunk.work->ended();
+    }
+    bool any_ready() const {
+        if (chunks_.empty()) return true;
+        if (plan_.ordered) return is_ready(chunks_.front());
+        return find_ready() != chunks_.size();
+    }
+    /// Chunks begin in order, but for those whose worker died: behind a few that were not begun
+    /// nothing has ended.
+    std::size_t find_ready() const {
+        std::size_t not_begun = 0;
+        for (std::size_t i = 0; i < chunks_.size(); ++i) {
+            if (is_ready(chunks_[i])) return i;
+            if (chunks_[i].work->head(0).cell.load().state == TaskState::ready &&
+                ++not_begun > table_->workers())
+                break;
+        }
+        return chunks_.size();
+    }
+
+    bool take_ready() {
+        const std::size_t index = plan_.ordered ? 0 : find_ready();
+        if (index >= chunks_.size() || !is_ready(chunks_[index])) return false;
+        Chunk& chunk = chunks_[index];
+        const ItemOutcome outcome =
+            chunk.work->outcome_of(0, chunk.next, chunk.tape, [&](std::uint64_t item, bool item_ended) {
+                return table_->loss_of(*chunk.work, item, item_ended);
+            });
+        if (outcome.kind == ItemOutcome::none) return false;
+        taken_.emplace();
+        try {
+            read(chunk, outcome);
+        } catch (...) {
+            taken_->value.reset();
+            taken_->error = std::current_exception();
+        }
+        --pending_;
+        if (++chunk.next == chunk.items) finish(index);
+        return true;
+    }
+
+    void read(Chunk& chunk, const ItemOutcome& outcome) {
+        Outcome<R> read = read_item<R>(outcome, chunk.results, chunk.next);
+        if (!read) {
+            taken_->error = read.error();
+        } else if constexpr (std::is_void_v<R>) {
+            taken_->value.emplace();
+        } else {
+            taken_->value.emplace(*std::move(read));
+        }
+    }
+
+    /// All of a chunk was taken.
+    void finish(std::size_t index) {
+        Chunk& chunk = chunks_[index];
+        // Its worker may not have committed yet: then this is a guess, and not needed.
+        const std::uint64_t took = chunk.work->chunk(0).duration.load(std::memory_order_relaxed);
+        if (plan_.chunksize == 0 && chunk.full && took != 0 && took < 1'000'000 && chunk.items >= chunk_items_)
+            chunk_items_ = (std::min)(2 * chunk_items_, most_adaptive);
+        table_->finish_reading(chunk.work);
+        chunks_.erase(chunks_.begin() + static_cast<std::ptrdiff_t>(index));
+    }
+
+    const std::shared_ptr<PoolTable> table_;
+    const ImapPlan plan_;
+    const std::uint64_t most_items_; // of a chunk; 0: no limit
+    const std::shared_ptr<AttentionBlock> attention_ = std::make_shared<AttentionBlock>();
+    std::deque<Chunk> chunks_;
+    std::optional<Taken> taken_;
+    std::uint64_t chunk_items_ = 1;
+    std::uint64_t submitted_ = 0;
+    std::uint64_t pending_ = 0; // whose results were not taken
+    const ForkOrigin origin_;
+};
+
+/// An imap of a function over a range, which it holds if it was given as an rvalue.
+template <class Types, class Range>
+class ImapOver final : public ImapState<typename Types::R> {
+    using Base = ImapState<typename Types::R>;
+    using Chunk = typename Base::Chunk;
+    using Element = typename Types::Element;
+    // A vector of bool has no elements side by side.
+    static constexpr bool is_plain = is_plain_in_blocks<Element> && !std::is_same_v<Element, bool>;
+
+public:
+    ImapOver(const Submitter& submitter, ImapPlan plan, typename Types::F function, Range&& range)
+        : Base(submitter.table(), plan, submitter.most_tasks()),
+          submitter_(submitter),
+          function_(std::move(function)),
+          input_(std::forward<Range>(range)) {}
+
+private:
+    /// Reads up to `most` elements; what the input throws comes behind the results.
+    void read(std::uint64_t most) {
+        elements_.clear();
+        try {
+            while (elements_.size() < most && !this->should_send(elements_.size())) {
+                this->exhausted_ = input_.at_end();
+                if (this->exhausted_) return;
+                elements_.push_back(as_element<Element>(input_.element()));
+            }
+        } catch (...) {
+            this->input_error_ = std::current_exception();
+            this->exhausted_ = true;
+        }
+    }
+
+    std::optional<Chunk> submit(std::uint64_t items, std::uint64_t first_index) override {
+        read(items);
+        if (elements_.empty()) return std::nullopt;
+        MapPlan plan;
+        if constexpr (is_plain) {
+            plan.take_plain(std::span<const Element>(elements_));
+        } else {
+            plan.take_archive<Element>(elements_);
+        }
+        const std::uint64_t count = plan.items;
+        auto work = submitter_.template submit_items<Types, is_plain>(function_, plan, {count},
+                                                                      this->attention(), first_index);
+        const TapeReader tape{work->chunk(0)};
+        const std::byte* const results = plain_results(*work);
+        return Chunk{std::move(work), tape, results, count, 0, count == items};
+    }
+
+    Submitter submitter_;
+    typename Types::F function_;
+    PiecewiseInput<Range> input_;
+    std::vector<Element> elements_;
+};
+
+} // namespace multiprocessing::inline v1::detail

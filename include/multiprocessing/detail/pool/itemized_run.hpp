@@ -1,0 +1,230 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file itemized_run.hpp  The loop of a map that is done item by item, in a worker: each result
+/// counts when its item has ended.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exceptions/remote_exception.hpp>
+#include <multiprocessing/detail/launch/child_main.hpp>
+#include <multiprocessing/detail/platform/backtrace.hpp>
+#include <multiprocessing/detail/pool/map_run.hpp>
+#include <multiprocessing/detail/pool/tape.hpp>
+#include <multiprocessing/detail/pool/worker.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// The frame of a map that is done item by item.
+class ItemFrame : public HelperFrame {
+public:
+    ItemFrame(Worker& worker, std::uint32_t slot)
+        : HelperFrame(worker, slot), attention_(worker.view().space().at<ItemizedAttention>(job_.attention)) {}
+
+    /// Takes the next chunk, if there is one for this worker.
+    bool claim() {
+        if (!HelperFrame::claim()) return false;
+        begun_ = std::chrono::steady_clock::now();
+        tail_ = nullptr; // what an owner before has begun is not written to
+        progress_ = &chunk().progress;
+        return true;
+    }
+
+    /// All items before `next` have ended; that one begins now if it `runs`. False if nobody wants
+    /// the rest.
+    ///
+    /// A plain store and a plain load: the load may be done before others see the store, so that a
+    /// reader that has just lain down, and has seen the item before, is not woken now. It is at the
+    /// next item, or at the commit, whose compare-and-swap orders both; or looks by itself within a
+    /// slice. A compare-and-swap here costs three times as much as a quick item.
+    bool advance(std::uint64_t next, bool runs) {
+        progress_->store(ItemizedChunk::at(next, runs), std::memory_order_release);
+        std::atomic_signal_fence(std::memory_order_seq_cst); // the compiler keeps them in order
+        if (attention_.wanted.load(std::memory_order_relaxed) == 0) return true;
+        return attend(next, runs);
+    }
+
+    /// What came of the item that runs, as a record. Killed before advance(): the parent cuts it
+    /// off, and the item is lost.
+    void keep(OutcomeKind kind, std::uint64_t item, std::span<const std::byte> message,
+              ResultContext returning) {
+        const bool in_block =
+            message.size() > most_inline || !returning.blocks.empty() || !returning.objects.empty();
+        const std::uint64_t size = TapeRecord::size_with(in_block ? 0 : message.size());
+        if (!tail_ || used_ + size > room_) add_segment(size, end() - item);
+        Parcel block;
+        if (in_block) block = worker_.hand_over(message, std::move(returning));
+        // Killed here: the parent finds the block in the line, told of nowhere, and frees it.
+        TapeRecord& record = *new (&tail_->record(used_)) TapeRecord{
+            item, static_cast<std::uint32_t>(in_block ? 0 : message.size()), kind, block};
+        if (!in_block && !message.empty()) std::memcpy(&record + 1, message.data(), message.size());
+        used_ += size;
+        tail_->used.store(used_, std::memory_order_release);
+        if (in_block) worker_.has_told();
+    }
+    /// The item threw what is being handled.
+    void fail(std::uint64_t item) {
+        const std::vector<std::byte> message =
+            bytes_of_failure(capture_current_exception(static_cast<std::size_t>(job_.first_index + item)));
+        keep(OutcomeKind::exception, item, message, {});
+    }
+
+    /// This worker has done what it had to do of the chunk.
+    void commit() {
+        const std::uint64_t tasks = chunk().item() - begin();
+        const auto took = std::chrono::steady_clock::now() - begun_;
+        chunk().duration.store(static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count()),
+                               std::memory_order_relaxed);
+        worker_.commit(chunk_->cell, published_);
+        // A reader that missed the last item sees the commit, or is seen here.
+        if (attention_.wanted.load(std::memory_order_seq_cst) & ItemizedAttention::reader_sleeps) wake_reader();
+        has_committed(tasks);
+    }
+
+    /// What is being handled concerns the map as a whole: every item that this worker can get, and
+    /// those of the chunk that it has, fail.
+    void fail_rest() {
+        for (bool has_chunk = chunk_ || claim(); has_chunk; has_chunk = claim()) {
+            for (std::uint64_t item = (std::max)(begin(), chunk().item()); item < end(); ++item) {
+                fail(item);
+                if (!advance(item + 1, false)) break;
+            }
+            commit();
+        }
+    }
+
+private:
+    static constexpr std::size_t most_inline = 4096;
+    static constexpr std::uint64_t most_of_segment = 64 * 1024 - 128;
+
+    ItemizedChunk& chunk() const noexcept { return static_cast<ItemizedChunk&>(*chunk_); }
+
+    /// Something is wanted of whoever works on this map. Meanwhile no item runs, so that a death
+    /// costs none.
+    bool attend(std::uint64_t next, bool runs) {
+        progress_->store(ItemizedChunk::at(next, false), std::memory_order_release);
+        const std::uint32_t wanted = attention_.wanted.load(std::memory_order_acquire);
+        if (wanted & ItemizedAttention::reader_sleeps) wake_reader();
+        if (wanted & ItemizedAttention::abandoned) return false;
+        progress_->store(ItemizedChunk::at(next, runs), std::memory_order_release);
+        return true;
+    }
+    /// One wake for each sleep of the reader: whoever takes the bit away wakes it.
+    void wake_reader() {
+        const std::uint32_t before =
+            attention_.wanted.fetch_and(~ItemizedAttention::reader_sleeps, std::memory_order_seq_cst);
+        // Killed here: the reader looks by itself within a slice, and its supervisor wakes it.
+        if (before & ItemizedAttention::reader_sleeps) post(worker_.view().space().parking(), attention_.place);
+    }
+
+    /// A segment for a record of `size` bytes, and, as the first so the others, about, for as many as
+    /// items are left.
+    void add_segment(std::uint64_t size, std::uint64_t items_left) {
+        TreeMember& self = tree();
+        const std::uint64_t many = (std::min)(items_left, most_of_segment / size + 1);
+        const std::uint64_t room = (std::max)(size, (std::min)(size * many, most_of_segment));
+        Block block{self.heap.allocate(sizeof(TapeSegment) + room)};
+        auto* const segment = new (&self.space.at<TapeSegment>(block.position())) TapeSegment{};
+        std::atomic<Position>* link = tail_ ? &tail_->next : &chunk().tape;
+        while (const Position next = link->load(std::memory_order_relaxed))
+            link = &self.space.at<TapeSegment>(next).next;
+        const Parcel parcel = worker_.hand_over(std::move(block), room, {});
+        // Killed here: the parent's, told of nowhere, as above.
+        link->store(parcel.block, std::memory_order_release);
+        worker_.has_told();
+        tail_ = segment;
+        used_ = 0;
+        room_ = room;
+    }
+
+    ItemizedAttention& attention_;
+    std::atomic<std::uint64_t>* progress_ = nullptr; // of the chunk
+    TapeSegment* tail_ = nullptr;                    // that this worker writes to
+    std::uint64_t used_ = 0;
+    std::uint64_t room_ = 0;
+    std::chrono::steady_clock::time_point begun_;
+};
+
+/// All that a helper does for a map that is done item by item.
+template <class F, class Element, class Called, bool PlainInput, bool PlainOutput>
+struct ItemCode {
+    using Returned = typename Called::Returned;
+    using Result = std::decay_t<Returned>;
+
+    static void run(ItemFrame& frame) {
+        const platform::UserCode mark;
+        ReceivedFunction<F> received;
+        while (frame.claim()) {
+            std::uint64_t item = frame.begin();
+            const std::uint64_t end = frame.end();
+            for (bool goes_on = frame.advance(item, true); goes_on && item < end;) {
+                try {
+                    one(frame, received.get(frame), item);
+                } catch (const platform::ThrowProbe&) {
+                } catch (...) {
+                    if (platform::is_thread_exit()) finish_child(0);
+                    frame.fail(item); // the others are not concerned
+                }
+                ++item;
+                goes_on = frame.advance(item, item < end);
+            }
+            frame.commit();
+        }
+    }
+
+private:
+    static void one(ItemFrame& frame, F& function, std::uint64_t item) {
+        MapElement<F, Element, Called, PlainInput>::apply(frame, function, item, [&](auto invoke) {
+            if constexpr (std::is_void_v<Returned>) {
+                invoke();
+            } else if constexpr (PlainOutput) {
+                std::construct_at(frame.plain_output<Result>() + item, invoke());
+            } else {
+                const Result& result = invoke();
+                ResultContext returning;
+                Writer writer{&returning};
+                encode<Result>(writer, result);
+                frame.keep(OutcomeKind::value, item, writer.view(), std::move(returning));
+            }
+        });
+    }
+};
+
+template <class Frame>
+void Worker::help_as(const TaskTicket& ticket) {
+    Frame frame{*this, ticket.slot};
+    try {
+        target(view_.slot(ticket.slot).target).entry(&frame);
+    } catch (const platform::ThrowProbe&) {
+    } catch (...) {
+        if (platform::is_thread_exit()) finish_child(0);
+        frame.fail_rest();
+    }
+}
+
+inline void Worker::help(const TaskTicket& ticket) {
+    TaskSlot& slot = view_.slot(ticket.slot);
+    line_.chunk.store(0, std::memory_order_relaxed);
+    // The promise first, then the look, both sequentially consistent: either the parent, which
+    // first recycles the slot and then looks for promises, waits for us, or we see that the map is
+    // over.
+    line_.helping.store(map_name(ticket.slot, ticket.generation), std::memory_order_seq_cst);
+    if (slot.cell.load() == ticket.published()) {
+        MapJob& job = view_.job(slot);
+        if (takes_up(job)) job.attention ? help_as<ItemFrame>(ticket) : help_as<MapFrame>(ticket);
+    }
+    line_.helping.store(0, std::memory_order_release);
+}
+
+} // namespace multiprocessing::inline v1::detail

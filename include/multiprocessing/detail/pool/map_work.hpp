@@ -1,0 +1,297 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file map_work.hpp  A map in its parent: which of its chunks are over, and what a death does to
+/// one.
+
+#include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exceptions/remote_exception.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/pool/lease_array.hpp>
+#include <multiprocessing/detail/pool/result_block.hpp>
+#include <multiprocessing/detail/pool/shared_table.hpp>
+#include <multiprocessing/detail/pool/work.hpp>
+#include <multiprocessing/detail/shared_object/shared_object.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
+#include <multiprocessing/reduction.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// A map, of whichever kind.
+class MapWork : public Work {
+public:
+    std::uint64_t items() const noexcept { return items_; }
+    MapJob& job() const noexcept { return *job_; }
+    void set_job(MapJob& job) noexcept { job_ = &job; }
+    ChunkHead& head(std::uint64_t index) const noexcept { return view_.chunk(*job_, index); }
+
+    /// How many items are done, as far as can be seen from here.
+    virtual std::uint64_t items_done() const = 0;
+
+    bool ended() const override {
+        // Chunks end about in order, so each is looked at about once. Release and acquire: what
+        // another thread has seen of a chunk is seen here.
+        std::uint64_t at = ended_before_.load(std::memory_order_acquire);
+        while (at < job_->chunk_count && is_over(head(at).cell.load())) ++at;
+        ended_before_.store(at, std::memory_order_release);
+        return at == job_->chunk_count;
+    }
+
+    bool running() const override {
+        return job_->taken_up.load(std::memory_order_acquire) == map_is_begun && !ended();
+    }
+
+    void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override {
+        job_->wake_always.store(1, std::memory_order_seq_cst); // it may have died before it could count
+        if (death.helping == map_name(slot, generation)) {
+            if (const std::optional<std::uint64_t> held = chunk_of(death)) take_back(*held, death);
+        }
+        // Its replacement, and idle workers, shall help; too many helpers do no harm.
+        if (!ended()) again.push_back({slot, generation, 0, true});
+    }
+
+    void on_replacement(std::uint32_t line, Incarnation dead) override { callable_given.renew(line, dead); }
+
+    void give_up(const std::exception_ptr& error) noexcept override {
+        if (ended()) return; // a waiter may be reading
+        given_up_ = error;
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            ChunkHead& at = head(i);
+            for (TaskWord word = at.cell.load(); !is_over(word); word = at.cell.load()) at.cell.lose(word);
+        }
+    }
+
+    bool cancel() noexcept override {
+        std::uint32_t fresh = map_is_fresh;
+        if (!job_->taken_up.compare_exchange_strong(fresh, map_is_cancelled, std::memory_order_acq_rel))
+            return false;
+        give_up(cancellation()); // no worker looks at its chunks any more
+        return true;
+    }
+
+    bool kill(std::vector<Incarnation>& owners) noexcept override {
+        if (ended()) return false;
+        if (!given_up_) given_up_ = cancellation();
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            ChunkHead& at = head(i);
+            for (TaskWord word = at.cell.load(); word.state == TaskState::ready || word.state == TaskState::run;
+                 word = at.cell.load()) {
+                if (word.state == TaskState::ready) {
+                    at.cell.lose(word);
+                } else if (at.cell.doom(word)) {
+                    owners.push_back(word.owner); // a worker has one chunk at a time
+                }
+            }
+        }
+        return true;
+    }
+
+    bool has_helpers() const noexcept override { return true; }
+    bool leases_to_workers() const noexcept override { return callable_given.bytes_each() != 0; }
+
+    std::vector<Block> blocks;                          // job, input, items, output, chunks
+    std::vector<std::shared_ptr<SharedObject>> objects; // that input or output lie in, if not in blocks
+    LeaseArray callable_given;                          // a copy for each worker
+    LeaseArray input_given;
+
+protected:
+    MapWork(PoolView view, std::uint64_t items) : items_(items), view_(view) {}
+
+    /// A worker died with this chunk: what is left of it is ready again, or it is lost.
+    virtual void take_back(std::uint64_t index, const WorkerDeath& death) = 0;
+
+    static std::uint64_t begin_of(const ChunkHead& chunk) noexcept {
+        return chunk.begin.load(std::memory_order_relaxed);
+    }
+    static bool is_over(TaskWord word) noexcept {
+        return word.state == TaskState::done || word.state == TaskState::lost;
+    }
+
+    /// What is left of a chunk whose owner died is from `rest` on.
+    void publish_rest(std::uint64_t index, std::uint64_t rest) {
+        ChunkHead& at = head(index);
+        const TaskWord word = at.cell.load();
+        at.begin.store(rest, std::memory_order_relaxed);
+        if (rest == at.end || word.state == TaskState::doom) {
+            at.cell.lose(word);
+            job_->unfinished.fetch_sub(1, std::memory_order_acq_rel);
+        } else if (at.cell.publish_again(word)) {
+            // A hint, which goes ahead again with the next claim.
+            if (job_->cursor.load(std::memory_order_relaxed) > index)
+                job_->cursor.store(index, std::memory_order_relaxed);
+        }
+    }
+
+    const std::uint64_t items_;
+    PoolView view_;
+    MapJob* job_ = nullptr;
+    // Why, written before a cell says lost, and while one says that it is not over.
+    std::map<std::uint64_t, std::exception_ptr> losses_; // by item
+    std::exception_ptr given_up_;                        // what had not ended then
+    const ForkOrigin origin_;
+
+private:
+    /// The chunk that the dead worker had.
+    std::optional<std::uint64_t> chunk_of(const WorkerDeath& death) const {
+        const auto had = [&](std::uint64_t index) {
+            const TaskWord word = head(index).cell.load();
+            return word.owner == death.dead && (word.state == TaskState::run || word.state == TaskState::doom);
+        };
+        if (death.chunk != 0 && death.chunk <= job_->chunk_count && had(death.chunk - 1))
+            return death.chunk - 1;
+        // Killed between the claim and its note, or without one.
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            if (had(i)) return i;
+        }
+        return std::nullopt;
+    }
+
+    mutable std::atomic<std::uint64_t> ended_before_{0};
+};
+
+/// A map that is done chunk by chunk: the quickest way, where a result counts with its chunk.
+class ChunkedMapWork final : public MapWork {
+public:
+    using Chunk = MapChunk;
+
+    ChunkedMapWork(PoolView view, std::uint64_t items) : MapWork(view, items) {}
+    ~ChunkedMapWork() override {
+        // No worker looks at it any more. What one had told of a chunk that was lost afterwards is
+        // nobody's.
+        if (!job_ || !origin_.is_here()) return;
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            if (chunk(i).cell.load().state != TaskState::done) free_failure(chunk(i));
+        }
+    }
+
+    MapChunk& chunk(std::uint64_t index) const noexcept { return view_.chunk<MapChunk>(*job_, index); }
+
+    std::uint64_t items_done() const override {
+        std::uint64_t done = 0;
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            if (is_over(chunk(i).cell.load())) done += chunk(i).end - begin_of(chunk(i));
+        }
+        for (std::uint32_t worker = 0; worker < view_.shared().workers; ++worker) {
+            const WorkerLine& line = view_.line(worker);
+            const std::uint64_t index = line.chunk.load(std::memory_order_relaxed);
+            const std::uint64_t item = line.item.load(std::memory_order_relaxed) & ~WorkerLine::block_of_items;
+            if (line.helping.load(std::memory_order_relaxed) != map_name(slot, generation) || index == 0 ||
+                index > job_->chunk_count) // it may be at another map by now
+                continue;
+            const MapChunk& at = chunk(index - 1);
+            const std::uint64_t begin = begin_of(at);
+            if (!is_over(at.cell.load()) && item > begin && item <= at.end) done += item - begin;
+        }
+        return (std::min)(done + items_dead_, items_);
+    }
+
+    bool refers_to(Position block) const override {
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            const MapChunk& at = chunk(i);
+            // A failure is told of when it happens, results when the chunk is done.
+            if (at.failed_item.load(std::memory_order_acquire) != no_item && at.failure.block == block)
+                return true;
+            if (at.cell.load().state == TaskState::done && at.result.block == block) return true;
+        }
+        return false;
+    }
+
+    void discard(bool logs) noexcept override {
+        if (std::exchange(read_, true)) return;
+        if (logs) log_unread_error([&] { return first_error(); });
+        free_outcomes();
+    }
+
+    /// What is first in the order of the input, whether thrown or lost; null if all went well.
+    /// After its end.
+    std::exception_ptr first_error() const {
+        std::uint64_t first = no_item;
+        const MapChunk* thrown = nullptr;
+        bool lost = false;
+        bool given_up = false;
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            const MapChunk& at = chunk(i);
+            if (at.cell.load().state == TaskState::lost) {
+                lost = true;
+                // A death leaves nothing of a chunk that it makes a lost one, and has noted each
+                // item.
+                given_up = given_up || begin_of(at) != at.end;
+            }
+            const std::uint64_t failed = at.failed_item.load(std::memory_order_acquire);
+            if (failed >= first) continue;
+            first = failed;
+            thrown = &at;
+        }
+        // Then the others may still be written by workers that are yet to be ended.
+        if (given_up) return given_up_ ? given_up_ : unknown_loss();
+        if (!losses_.empty() && losses_.begin()->first < first) return losses_.begin()->second;
+        if (thrown) return rebuild(failure_of(outcome_message(thrown->failure)));
+        return lost ? unknown_loss() : nullptr;
+    }
+
+    /// Reads the results, once: calls `read(reader, count)` for each chunk in order. Throws the
+    /// first error instead.
+    template <class Read>
+    void read(Read read_chunk) {
+        const ScopeExit done{[&] {
+            read_ = true;
+            free_outcomes();
+        }};
+        if (const std::exception_ptr error = first_error()) std::rethrow_exception(error);
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            const MapChunk& at = chunk(i);
+            ReceivedResult inheriting{at.result};
+            Reader reader{at.result.block ? outcome_message(at.result) : std::span<const std::byte>{},
+                          &inheriting};
+            read_chunk(reader, at.end - begin_of(at));
+        }
+    }
+
+protected:
+    /// If it died with an item, or with a block of quick ones, those are lost, and not run again,
+    /// as nobody knows how far they had come. What comes after them is not concerned.
+    void take_back(std::uint64_t index, const WorkerDeath& death) override {
+        MapChunk& at = chunk(index);
+        const std::uint64_t begin = begin_of(at);
+        std::uint64_t rest = begin;
+        if (death.chunk == index + 1 && at.cell.load().state != TaskState::doom) {
+            rest = std::clamp(death.item + death.items, begin, at.end);
+            const std::uint64_t failed = at.failed_item.load(std::memory_order_acquire);
+            if (failed >= death.item && failed < rest) {
+                rest = failed + 1; // it threw, as it could still say, and had not gone on to the next
+            } else if (death.item < rest) {
+                losses_.emplace(death.item, death.error(death.item, rest - death.item));
+            }
+            items_dead_ += rest - begin;
+        }
+        publish_rest(index, rest);
+    }
+
+private:
+    void free_outcomes() {
+        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+            if (chunk(i).cell.load().state != TaskState::done) continue;
+            free_outcome(chunk(i).result);
+            free_failure(chunk(i));
+        }
+    }
+    static void free_failure(const MapChunk& chunk) {
+        if (chunk.failed_item.load(std::memory_order_acquire) != no_item) free_outcome(chunk.failure);
+    }
+
+    std::atomic<std::uint64_t> items_dead_{0};
+};
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,129 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file worker_pool.hpp  Workers, their table, their supervisor, and the way to submit to them: what
+/// a Pool and an executor are faces of.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/launch/launch.hpp>
+#include <multiprocessing/detail/launch/packed_call.hpp>
+#include <multiprocessing/detail/platform/resources.hpp>
+#include <multiprocessing/detail/pool/submission.hpp>
+#include <multiprocessing/detail/pool/supervisor.hpp>
+#include <multiprocessing/detail/pool/table.hpp>
+#include <multiprocessing/detail/pool/task_run.hpp>
+#include <multiprocessing/environment.hpp>
+#include <multiprocessing/start_method.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+/// What the workers of a pool are to be.
+struct WorkerPoolRequest {
+    std::size_t processes = 0;                       ///< 0: process_cpu_count().
+    std::uint64_t most_tasks = 0;                    ///< Of a worker until it is replaced; 0: no limit.
+    std::optional<StartMethod> start_method = {};    ///< None: the program's default.
+    Environment env = {};                            ///< What is different in their environment.
+    std::function<Environment(int)> worker_env = {}; ///< And in that of each.
+    std::optional<std::filesystem::path> cwd = {};
+    SupervisorPolicy policy = {};
+};
+
+/// The workers of one pool, and the way to them.
+class WorkerPool final : public FinishedAtEnd {
+public:
+    /// Workers without an initializer.
+    explicit WorkerPool(WorkerPoolRequest request)
+        : WorkerPool(std::move(request), PackedCall::of_entry<WorkerCode<>>()) {}
+    /// Each worker calls `initializer(arguments...)` first.
+    template <class Initializer, class... Arguments>
+        requires(!std::is_same_v<std::decay_t<Initializer>, PackedCall>)
+    WorkerPool(WorkerPoolRequest request, Initializer&& initializer, Arguments&&... arguments)
+        : WorkerPool(std::move(request),
+                     pack_call<WorkerCode<std::decay_t<Initializer>, Arguments...>>(
+                         std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...)) {}
+
+    PoolTable& table() const noexcept { return *table_; }
+    const std::shared_ptr<PoolTable>& shared_table() const noexcept { return table_; }
+    Supervisor& supervisor() const noexcept { return *supervisor_; }
+    const ForkOrigin& origin() const noexcept { return origin_; }
+
+    /// No more work is taken; what is there is done.
+    void close() {
+        table_->close();
+        table_->bell().ring();
+    }
+    /// The workers end at once.
+    void terminate() {
+        table_->close();
+        supervisor_->terminate();
+    }
+    /// The same, also for workers that take no notice of being asked.
+    void kill() {
+        table_->close();
+        supervisor_->terminate(true);
+    }
+    /// At the end of the process: all work is done first.
+    void finish() noexcept override {
+        if (!origin_.is_here()) return;
+        try {
+            close();
+            join(Deadline{});
+        } catch (const std::exception&) {} // in its own thread, which cannot wait for itself
+    }
+    /// Waits until workers and callbacks have ended; false when the deadline passed.
+    bool join(const Deadline& deadline) {
+        return supervisor_->join(deadline) && table_->join_callbacks(deadline);
+    }
+
+    const Submitter& submitter() const noexcept { return submitter_; }
+
+private:
+    static constexpr std::size_t most_processes = 4096;
+
+    WorkerPool(WorkerPoolRequest request, PackedCall call);
+
+    std::shared_ptr<PoolTable> table_;
+    std::unique_ptr<Supervisor> supervisor_;
+    Submitter submitter_;
+    ForkOrigin origin_;
+};
+
+inline WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
+    const std::size_t workers =
+        request.processes ? request.processes : static_cast<std::size_t>(platform::allowed_processors());
+    if (workers > most_processes) {
+        throw std::invalid_argument("multiprocessing: a pool of " + std::to_string(workers) +
+                                    " processes is too large: at most " + std::to_string(most_processes) +
+                                    " are possible");
+    }
+    LaunchRequest launch;
+    launch.method = request.start_method ? *request.start_method : get_start_method();
+    require_available(launch.method);
+    require_freeze_support(launch.method); // here, as an executor starts its first worker later
+    launch.identity.daemon = true;
+    launch.call = std::move(call);
+    launch.env = std::move(request.env);
+    if (request.cwd) launch.cwd = std::move(*request.cwd);
+    launch.serves = true;
+    launch.supervised = true;
+    table_ = std::make_shared<PoolTable>(static_cast<std::uint32_t>(workers));
+    if (request.policy.on_demand) table_->start_on_demand();
+    supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), std::move(request.worker_env),
+                                               request.most_tasks, std::move(request.policy));
+    submitter_ = Submitter{table_, request.most_tasks};
+}
+
+} // namespace multiprocessing::inline v1::detail

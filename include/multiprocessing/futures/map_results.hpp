@@ -1,0 +1,108 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file map_results.hpp  MapResults: what an executor's map() returns.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/pool/imap_state.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <iterator>
+#include <memory>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace multiprocessing::inline v1::futures {
+
+class ProcessPoolExecutor;
+
+/// The results of `map()`, in the order of the input: an input range that is walked once, by one
+/// thread. Its destructor takes back the calls that have not begun, and does not wait; before the
+/// first result was looked at it leaves all of them running, as in Python.
+template <class R>
+class MapResults {
+    using State = detail::ImapState<R>;
+
+public:
+    using value_type = typename State::Value;
+    /// To be moved from, where it cannot be copied.
+    using reference = std::conditional_t<std::is_copy_constructible_v<value_type>, value_type&, value_type&&>;
+
+    class Iterator {
+    public:
+        using iterator_concept = std::input_iterator_tag;
+        using value_type = MapResults::value_type;
+        using difference_type = std::ptrdiff_t;
+
+        /// Waits for the result and returns it; throws the error of its call, and TimeoutError when
+        /// the time of the map is over.
+        reference operator*() const { return static_cast<reference>(owner_->current()); }
+        Iterator& operator++() {
+            owner_->skip();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const Iterator& iterator, std::default_sentinel_t) {
+            return !iterator.has_next();
+        }
+
+    private:
+        friend class MapResults;
+        explicit Iterator(MapResults& owner) : owner_(&owner) {}
+        bool has_next() const { return owner_->state_->has_next(); }
+        MapResults* owner_;
+    };
+
+    MapResults(MapResults&&) noexcept = default;
+    MapResults& operator=(MapResults&& other) noexcept {
+        if (this != &other) {
+            drop();
+            state_ = std::move(other.state_);
+            deadline_ = other.deadline_;
+            is_begun_ = other.is_begun_;
+        }
+        return *this;
+    }
+    ~MapResults() { drop(); }
+
+    Iterator begin() { return Iterator{*this}; }
+    static std::default_sentinel_t end() noexcept { return {}; }
+
+private:
+    friend class ProcessPoolExecutor;
+    MapResults(std::unique_ptr<State> state, detail::Deadline deadline)
+        : state_(std::move(state)), deadline_(deadline) {}
+
+    void await() {
+        is_begun_ = true;
+        if (state_->wait(deadline_)) return;
+        state_->abandon();
+        throw TimeoutError(
+            "multiprocessing: the results of a map are not there in time; the calls that had not "
+            "begun were taken back");
+    }
+    value_type& current() {
+        if (!state_->has_next())
+            throw std::logic_error("multiprocessing: a result beyond the last one was asked for");
+        await();
+        auto& taken = state_->taken();
+        if (taken.error) std::rethrow_exception(taken.error);
+        return *taken.value;
+    }
+    void skip() {
+        await();
+        state_->pop();
+    }
+    void drop() noexcept {
+        if (state_ && !is_begun_) state_->leave_running();
+    }
+
+    std::unique_ptr<State> state_;
+    detail::Deadline deadline_;
+    bool is_begun_ = false;
+};
+
+} // namespace multiprocessing::inline v1::futures

@@ -1,0 +1,136 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file imap.hpp  IMapIterator: the results of a map, one by one.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/pool/imap_state.hpp>
+#include <multiprocessing/detail/pool/progress_display.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/progress.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace multiprocessing::inline v1 {
+
+class Pool;
+
+namespace pool {
+
+/// The results of `Pool::imap` and `Pool::imap_unordered`: an input range that is walked once, by
+/// one thread at a time. It may be moved. Its destructor takes back what has not begun, and does
+/// not wait.
+///
+/// The results of a function that returns nothing are `std::monostate`.
+///
+/// Python: `multiprocessing.pool.IMapIterator`.
+template <class R>
+class IMapIterator {
+    using State = detail::ImapState<R>;
+
+public:
+    using value_type = typename State::Value;
+    /// To be moved from, where it cannot be copied.
+    using reference = std::conditional_t<std::is_copy_constructible_v<value_type>, value_type&, value_type&&>;
+
+    class Iterator {
+    public:
+        using iterator_concept = std::input_iterator_tag;
+        using value_type = IMapIterator::value_type;
+        using difference_type = std::ptrdiff_t;
+
+        /// Waits for the result and returns it; throws the error of its task, each time.
+        reference operator*() const { return static_cast<reference>(owner_->current()); }
+        /// Goes on behind the result, also behind one that is an error.
+        Iterator& operator++() {
+            owner_->skip();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        /// Asks whether a result is left, which may not be there yet.
+        friend bool operator==(const Iterator& iterator, std::default_sentinel_t) {
+            return !iterator.has_next();
+        }
+
+    private:
+        friend class IMapIterator;
+        explicit Iterator(IMapIterator& owner) : owner_(&owner) {}
+        bool has_next() const { return owner_->has_next(); }
+        IMapIterator* owner_;
+    };
+
+    IMapIterator(IMapIterator&&) noexcept = default;
+    IMapIterator& operator=(IMapIterator&&) noexcept = default;
+
+    Iterator begin() { return Iterator{*this}; }
+    static std::default_sentinel_t end() noexcept { return {}; }
+
+    /// Waits for the next result and returns it; nullopt at the end. Throws the error of its task;
+    /// the call after that goes on behind it. Throws `TimeoutError` after the timeout, and loses
+    /// nothing. Python: `next(iterator)`, `iterator.next(timeout)`.
+    std::optional<value_type> next(Timeout timeout = no_timeout) {
+        if (seen_) skip(); // by an iterator that has not gone on
+        if (!has_next()) return std::nullopt;
+        if (!wait(detail::Deadline::after(timeout)))
+            throw TimeoutError("multiprocessing: the next result is not there in time: it is not lost, so ask "
+                               "again");
+        auto taken = std::move(state_->taken());
+        state_->pop();
+        ++taken_;
+        if (taken.error) std::rethrow_exception(taken.error);
+        return std::move(taken.value);
+    }
+
+private:
+    friend class multiprocessing::Pool;
+
+    IMapIterator(std::unique_ptr<State> state, Progress progress, std::optional<std::size_t> total)
+        : state_(std::move(state)), total_(total) {
+        if (progress.wanted()) display_ = std::make_unique<detail::ProgressDisplay>(std::move(progress));
+    }
+
+    bool has_next() {
+        if (state_->has_next()) return true;
+        if (display_) std::exchange(display_, nullptr)->show_end(taken_);
+        return false;
+    }
+    bool wait(const detail::Deadline& deadline) {
+        if (!display_) return state_->wait(deadline);
+        for (;;) {
+            if (display_->is_due()) display_->show(taken_, (std::max)(taken_, total_.value_or(taken_)));
+            if (state_->wait(deadline.sooner(detail::Deadline::after(detail::slice)))) return true;
+            if (deadline.passed()) return false;
+        }
+    }
+    value_type& current() {
+        if (!has_next()) throw std::logic_error("multiprocessing: a result beyond the last one was asked for");
+        wait(detail::Deadline{});
+        seen_ = true;
+        auto& taken = state_->taken();
+        if (taken.error) std::rethrow_exception(taken.error);
+        return *taken.value;
+    }
+    void skip() {
+        seen_ = false;
+        wait(detail::Deadline{});
+        state_->pop();
+        ++taken_;
+    }
+
+    std::unique_ptr<State> state_;
+    std::unique_ptr<detail::ProgressDisplay> display_;
+    std::optional<std::size_t> total_; // as far as it is known
+    std::size_t taken_ = 0;
+    bool seen_ = false; // the current result was looked at
+};
+
+} // namespace pool
+
+} // namespace multiprocessing::inline v1
