@@ -88,9 +88,7 @@ private:
         if (!state_->has_next())
             throw std::logic_error("multiprocessing: a result beyond the last one was asked for");
         await();
-        auto& taken = state_->taken();
-        if (taken.error) std::rethrow_exception(taken.error);
-        return *taken.value;
+        return state_->value();
     }
     void skip() {
         await();

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file imap.hpp  IMapIterator: the results of a map, one by one.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/imap_state.hpp>
 #include <multiprocessing/detail/pool/progress_display.hpp>
@@ -81,11 +82,9 @@ public:
         if (!wait(detail::Deadline::after(timeout)))
             throw TimeoutError("multiprocessing: the next result is not there in time: it is not lost, so ask "
                                "again");
-        auto taken = std::move(state_->taken());
-        state_->pop();
         ++taken_;
-        if (taken.error) std::rethrow_exception(taken.error);
-        return std::move(taken.value);
+        const detail::ScopeExit popped{[this] { state_->pop(); }};
+        return std::move(state_->value());
     }
 
 private:
@@ -110,18 +109,19 @@ private:
         }
     }
     value_type& current() {
-        if (!has_next()) throw std::logic_error("multiprocessing: a result beyond the last one was asked for");
-        wait(detail::Deadline{});
+        if (!state_->is_at_hand()) await();
         seen_ = true;
-        auto& taken = state_->taken();
-        if (taken.error) std::rethrow_exception(taken.error);
-        return *taken.value;
+        return state_->value();
     }
     void skip() {
         seen_ = false;
-        wait(detail::Deadline{});
+        if (!state_->is_at_hand()) await();
         state_->pop();
         ++taken_;
+    }
+    void await() {
+        if (!has_next()) throw std::logic_error("multiprocessing: a result beyond the last one was asked for");
+        wait(detail::Deadline{});
     }
 
     std::unique_ptr<State> state_;

@@ -61,6 +61,8 @@ public:
         }
         return *at_ == std::ranges::end(range_);
     }
+    auto& range() noexcept { return range_; }
+
     /// The element; at_end() has said that there is one.
     Reference element() {
         is_behind_ = true;
@@ -78,11 +80,7 @@ template <class R>
 class ImapState {
 public:
     using Value = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
-    struct Taken {
-        std::optional<Value> value;
-        std::exception_ptr error;
-    };
-
+    static constexpr bool is_plain = is_plain_in_blocks<R>;
     virtual ~ImapState() {
         if (origin_.is_here()) abandon();
     }
@@ -98,37 +96,24 @@ public:
     }
 
     /// Whether a result is left, which may not be there yet.
-    bool has_next() {
-        fill();
-        return taken_ || !chunks_.empty() || input_error_;
-    }
+    bool has_next() { return is_taken_ || run_ != run_end_ || has_more(); }
 
     /// Waits for the next result, which stays at hand until pop(); false when the deadline passed.
     /// After has_next().
-    bool wait(const Deadline& deadline) {
-        if (taken_) return true;
-        if (take_ready()) return true;
-        if (chunks_.empty()) { // what the input threw comes behind all results
-            taken_.emplace(Taken{std::nullopt, std::exchange(input_error_, nullptr)});
-            return true;
-        }
-        ItemizedAttention& attention = attention_->attention();
-        const platform::Parking& parking = table_->view().space().parking();
-        for (;;) {
-            const bool ready = detail::wait(
-                parking, attention.place, deadline, [&] { return any_ready(); },
-                // Either a worker that ends an item sees this, or its item is seen by the last look
-                // before the sleep; see ItemFrame::advance() for what may be missed.
-                [&] {
-                    attention.wanted.fetch_or(ItemizedAttention::reader_sleeps, std::memory_order_seq_cst);
-                });
-            if (!ready) return false;
-            if (take_ready()) return true;
-        }
-    }
+    bool wait(const Deadline& deadline) { return is_at_hand() || wait_for_next(deadline); }
+    /// Whether wait() would not wait, as far as that is known without asking anybody.
+    bool is_at_hand() { return is_taken_ || take_from_run(); }
 
-    Taken& taken() { return *taken_; }
-    void pop() { taken_.reset(); }
+    /// The result at hand; throws the error of its task.
+    Value& value() {
+        if (error_) std::rethrow_exception(error_);
+        return *value_;
+    }
+    void pop() noexcept {
+        is_taken_ = false;
+        if constexpr (!is_plain) value_.reset();
+        if (error_) error_ = nullptr;
+    }
 
     /// Nothing that has not begun is to be run.
     void abandon() noexcept {
@@ -229,22 +214,79 @@ private:
         return chunks_.size();
     }
 
+    /// One of a run of plain results: nothing is asked of anybody.
+    bool take_from_run() {
+        if constexpr (is_plain) {
+            if (run_ == run_end_) return false;
+            value_.emplace(*run_++);
+            is_taken_ = true;
+            return true;
+        } else {
+            return false;
+        }
+    }
+    /// The results of a run were taken.
+    void settle_run() {
+        if (!run_) return;
+        Chunk& chunk = chunks_[run_index_];
+        pending_ -= run_items_;
+        chunk.next += run_items_;
+        run_ = run_end_ = nullptr;
+        if (chunk.next == chunk.items) finish(run_index_);
+    }
+
+    bool has_more() {
+        settle_run();
+        fill();
+        return !chunks_.empty() || input_error_;
+    }
+
+    bool wait_for_next(const Deadline& deadline) {
+        settle_run();
+        if (take_ready()) return true;
+        if (chunks_.empty()) { // what the input threw comes behind all results
+            error_ = std::exchange(input_error_, nullptr);
+            is_taken_ = true;
+            return true;
+        }
+        ItemizedAttention& attention = attention_->attention();
+        const platform::Parking& parking = table_->view().space().parking();
+        for (;;) {
+            const bool ready = detail::wait(
+                parking, attention.place, deadline, [&] { return any_ready(); },
+                // Either a worker that ends an item sees this, or its item is seen by the last look
+                // before the sleep; see ItemFrame::advance() for what may be missed.
+                [&] {
+                    attention.wanted.fetch_or(ItemizedAttention::reader_sleeps, std::memory_order_seq_cst);
+                });
+            if (!ready) return false;
+            if (take_ready()) return true;
+        }
+    }
+
     bool take_ready() {
         const std::size_t index = plan_.ordered ? 0 : find_ready();
         if (index >= chunks_.size() || !is_ready(chunks_[index])) return false;
         Chunk& chunk = chunks_[index];
+        if constexpr (is_plain) {
+            const std::uint64_t ended = chunk.work->plain_until(0);
+            if (ended > chunk.next) {
+                run_index_ = index;
+                run_items_ = ended - chunk.next;
+                run_ = reinterpret_cast<const Value*>(chunk.results) + chunk.next;
+                run_end_ = run_ + run_items_;
+                return take_from_run();
+            }
+        }
         const ItemOutcome outcome =
             chunk.work->outcome_of(0, chunk.next, chunk.tape, [&](std::uint64_t item, bool item_ended) {
                 return table_->loss_of(*chunk.work, item, item_ended);
             });
         if (outcome.kind == ItemOutcome::none) return false;
-        taken_.emplace();
         try {
             read(chunk, outcome);
-        } catch (...) {
-            taken_->value.reset();
-            taken_->error = std::current_exception();
-        }
+        } catch (...) { error_ = std::current_exception(); }
+        is_taken_ = true;
         --pending_;
         if (++chunk.next == chunk.items) finish(index);
         return true;
@@ -253,11 +295,11 @@ private:
     void read(Chunk& chunk, const ItemOutcome& outcome) {
         Outcome<R> read = read_item<R>(outcome, chunk.results, chunk.next);
         if (!read) {
-            taken_->error = read.error();
+            error_ = read.error();
         } else if constexpr (std::is_void_v<R>) {
-            taken_->value.emplace();
+            value_.emplace();
         } else {
-            taken_->value.emplace(*std::move(read));
+            value_.emplace(*std::move(read));
         }
     }
 
@@ -277,7 +319,15 @@ private:
     const std::uint64_t most_items_; // of a chunk; 0: no limit
     const std::shared_ptr<AttentionBlock> attention_ = std::make_shared<AttentionBlock>();
     std::deque<Chunk> chunks_;
-    std::optional<Taken> taken_;
+    // The result at hand.
+    bool is_taken_ = false;
+    std::optional<Value> value_;
+    std::exception_ptr error_;
+    // Results of chunk `run_index_` that are there, and plain.
+    std::size_t run_index_ = 0;
+    std::uint64_t run_items_ = 0;
+    const Value* run_ = nullptr;
+    const Value* run_end_ = nullptr;
     std::uint64_t chunk_items_ = 1;
     std::uint64_t submitted_ = 0;
     std::uint64_t pending_ = 0; // whose results were not taken
@@ -292,6 +342,8 @@ class ImapOver final : public ImapState<typename Types::R> {
     using Element = typename Types::Element;
     // A vector of bool has no elements side by side.
     static constexpr bool is_plain = is_plain_in_blocks<Element> && !std::is_same_v<Element, bool>;
+    /// What the caller has lies side by side: it is copied from there.
+    static constexpr bool is_bulk = is_plain && is_plain_input<Element, Range>;
 
 public:
     ImapOver(const Submitter& submitter, ImapPlan plan, typename Types::F function, Range&& range)
@@ -317,13 +369,23 @@ private:
     }
 
     std::optional<Chunk> submit(std::uint64_t items, std::uint64_t first_index) override {
-        read(items);
-        if (elements_.empty()) return std::nullopt;
         MapPlan plan;
-        if constexpr (is_plain) {
-            plan.take_plain(std::span<const Element>(elements_));
+        if constexpr (is_bulk) {
+            const std::span<const Element> all(std::ranges::data(input_.range()),
+                                               static_cast<std::size_t>(std::ranges::size(input_.range())));
+            const auto rest = all.subspan((std::min)(all.size(), static_cast<std::size_t>(first_index)));
+            const auto piece = rest.first((std::min)(rest.size(), static_cast<std::size_t>(items)));
+            this->exhausted_ = piece.size() == rest.size();
+            if (piece.empty()) return std::nullopt;
+            plan.take_plain(piece);
         } else {
-            plan.take_archive<Element>(elements_);
+            read(items);
+            if (elements_.empty()) return std::nullopt;
+            if constexpr (is_plain) {
+                plan.take_plain(std::span<const Element>(elements_));
+            } else {
+                plan.take_archive<Element>(elements_);
+            }
         }
         const std::uint64_t count = plan.items;
         auto work = submitter_.template submit_items<Types, is_plain>(function_, plan, {count},

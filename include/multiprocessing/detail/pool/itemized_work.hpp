@@ -117,6 +117,16 @@ public:
         return {ItemOutcome::value, nullptr, {}};
     }
 
+    /// All items of that chunk before this one have ended, and those that are not taken yet lie in
+    /// their places as plain results; the chunk's first item if that is not known.
+    std::uint64_t plain_until(std::uint64_t index) const {
+        const ItemizedChunk& at = chunk(index);
+        const std::uint64_t ended = at.item();
+        const bool all_plain = at.tape.load(std::memory_order_acquire) == 0 &&
+                               !has_losses_.load(std::memory_order_acquire);
+        return all_plain ? ended : at.first;
+    }
+
     /// Why an item was lost; null if it was not. `ended`: it is past its chunk's progress. The
     /// table's mutex is held, or the map has ended.
     std::exception_ptr loss_of(std::uint64_t item, bool item_ended) const {
