@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool/imap_state.hpp>
+#include <multiprocessing/detail/pool/imap_over.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
 #include <multiprocessing/detail/pool/map_shapes.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>

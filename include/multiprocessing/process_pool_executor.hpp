@@ -8,7 +8,7 @@
 #include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
-#include <multiprocessing/detail/pool/imap_state.hpp>
+#include <multiprocessing/detail/pool/imap_over.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/worker_pool.hpp>
 #include <multiprocessing/detail/pool/zip_range.hpp>

@@ -7,8 +7,6 @@
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/itemized_work.hpp>
-#include <multiprocessing/detail/pool/map_input.hpp>
-#include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/tape.hpp>
@@ -17,22 +15,16 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <exception>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
-#include <ranges>
-#include <span>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <variant>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -42,37 +34,6 @@ struct ImapPlan {
     std::uint64_t chunksize = 0;  ///< 0: grows while chunks are quick.
     std::uint64_t buffersize = 0; ///< Items without a taken result; 0: 2 x workers chunks.
     bool reads_all = false;       ///< All of the input is submitted at once.
-};
-
-/// An input range that is read piece by piece, never further than it has to be: an increment may
-/// read, so it waits until the next element is wanted.
-template <class Range>
-class PiecewiseInput {
-public:
-    using Reference = std::ranges::range_reference_t<Range>;
-
-    explicit PiecewiseInput(Range&& range) : range_(std::forward<Range>(range)) {}
-
-    bool at_end() {
-        if (!at_) {
-            at_.emplace(std::ranges::begin(range_));
-        } else if (std::exchange(is_behind_, false)) {
-            ++*at_;
-        }
-        return *at_ == std::ranges::end(range_);
-    }
-    auto& range() noexcept { return range_; }
-
-    /// The element; at_end() has said that there is one.
-    Reference element() {
-        is_behind_ = true;
-        return **at_;
-    }
-
-private:
-    Range range_; // a reference, if it was an lvalue
-    std::optional<std::ranges::iterator_t<Range>> at_;
-    bool is_behind_ = false; // the element was taken, and the iterator still stands at it
 };
 
 /// The part of an imap that does not depend on its input. Results are R, `std::monostate` for void.
@@ -149,7 +110,7 @@ protected:
     virtual std::optional<Chunk> submit(std::uint64_t items, std::uint64_t first_index) = 0;
 
     /// Whether what has been read should not wait for more.
-    bool should_send(std::uint64_t read) const { return read > 0 && table_->has_idle(); }
+    bool should_send(std::uint64_t read) const { return read > 0 && table_->demand().has_idle(); }
     const std::shared_ptr<AttentionBlock>& attention() const noexcept { return attention_; }
 
     std::exception_ptr input_error_; // of the input, or of the pool that takes no more
@@ -332,73 +293,6 @@ private:
     std::uint64_t submitted_ = 0;
     std::uint64_t pending_ = 0; // whose results were not taken
     const ForkOrigin origin_;
-};
-
-/// An imap of a function over a range, which it holds if it was given as an rvalue.
-template <class Types, class Range>
-class ImapOver final : public ImapState<typename Types::R> {
-    using Base = ImapState<typename Types::R>;
-    using Chunk = typename Base::Chunk;
-    using Element = typename Types::Element;
-    // A vector of bool has no elements side by side.
-    static constexpr bool is_plain = is_plain_in_blocks<Element> && !std::is_same_v<Element, bool>;
-    /// What the caller has lies side by side: it is copied from there.
-    static constexpr bool is_bulk = is_plain && is_plain_input<Element, Range>;
-
-public:
-    ImapOver(const Submitter& submitter, ImapPlan plan, typename Types::F function, Range&& range)
-        : Base(submitter.table(), plan, submitter.most_tasks()),
-          submitter_(submitter),
-          function_(std::move(function)),
-          input_(std::forward<Range>(range)) {}
-
-private:
-    /// Reads up to `most` elements; what the input throws comes behind the results.
-    void read(std::uint64_t most) {
-        elements_.clear();
-        try {
-            while (elements_.size() < most && !this->should_send(elements_.size())) {
-                this->exhausted_ = input_.at_end();
-                if (this->exhausted_) return;
-                elements_.push_back(as_element<Element>(input_.element()));
-            }
-        } catch (...) {
-            this->input_error_ = std::current_exception();
-            this->exhausted_ = true;
-        }
-    }
-
-    std::optional<Chunk> submit(std::uint64_t items, std::uint64_t first_index) override {
-        MapPlan plan;
-        if constexpr (is_bulk) {
-            const std::span<const Element> all(std::ranges::data(input_.range()),
-                                               static_cast<std::size_t>(std::ranges::size(input_.range())));
-            const auto rest = all.subspan((std::min)(all.size(), static_cast<std::size_t>(first_index)));
-            const auto piece = rest.first((std::min)(rest.size(), static_cast<std::size_t>(items)));
-            this->exhausted_ = piece.size() == rest.size();
-            if (piece.empty()) return std::nullopt;
-            plan.take_plain(piece);
-        } else {
-            read(items);
-            if (elements_.empty()) return std::nullopt;
-            if constexpr (is_plain) {
-                plan.take_plain(std::span<const Element>(elements_));
-            } else {
-                plan.take_archive<Element>(elements_);
-            }
-        }
-        const std::uint64_t count = plan.items;
-        auto work = submitter_.template submit_items<Types, is_plain>(function_, plan, {count},
-                                                                      this->attention(), first_index);
-        const TapeReader tape{work->chunk(0)};
-        const std::byte* const results = plain_results(*work);
-        return Chunk{std::move(work), tape, results, count, 0, count == items};
-    }
-
-    Submitter submitter_;
-    typename Types::F function_;
-    PiecewiseInput<Range> input_;
-    std::vector<Element> elements_;
 };
 
 } // namespace multiprocessing::inline v1::detail

@@ -122,8 +122,8 @@ public:
     std::uint64_t plain_until(std::uint64_t index) const {
         const ItemizedChunk& at = chunk(index);
         const std::uint64_t ended = at.item();
-        const bool all_plain = at.tape.load(std::memory_order_acquire) == 0 &&
-                               !has_losses_.load(std::memory_order_acquire);
+        const bool all_plain =
+            at.tape.load(std::memory_order_acquire) == 0 && !has_losses_.load(std::memory_order_acquire);
         return all_plain ? ended : at.first;
     }
 

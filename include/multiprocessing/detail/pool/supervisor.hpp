@@ -180,7 +180,7 @@ private:
             }
         }
         attempt([this] { core_->tick(); }); // what was dropped and has ended by now
-        core_->end_callbacks();
+        core_->callbacks().end();
         has_ended_.store(true, std::memory_order_release);
         post(core_->view().space().parking(), core_->view().shared().supervisor_ended);
     }
@@ -223,7 +223,7 @@ private:
         Deadline wake_up;
         auto running = static_cast<std::uint32_t>(
             std::count_if(workers_.begin(), workers_.end(), [](const Slot& slot) { return slot.process; }));
-        const std::uint32_t wanted = core_->wanted_workers();
+        const std::uint32_t wanted = core_->demand().wanted();
         for (std::uint32_t i = 0; i < workers_.size() && needed && running < wanted; ++i) {
             Slot& slot = workers_[i];
             if (slot.process) continue;
@@ -326,8 +326,8 @@ private:
         if (state == WorkerLine::idle) {
             // In this order: either what is announced meanwhile is seen here, or the thread that
             // announces it finds that one more is wanted.
-            core_->want_one_less();
-            if (core_->has_waiting()) core_->want_workers(1);
+            core_->demand().want_one_less();
+            if (core_->has_waiting()) core_->demand().want_more(1);
         }
         slot.early_deaths = early ? slot.early_deaths + 1 : 0;
         early_ends_ = early && !was_killed_from_outside(ending) ? early_ends_ + 1 : 0;

@@ -8,13 +8,14 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
-#include <multiprocessing/detail/pool/callback_thread.hpp>
+#include <multiprocessing/detail/pool/callbacks.hpp>
 #include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/lists.hpp>
 #include <multiprocessing/detail/pool/map_work.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
+#include <multiprocessing/detail/pool/worker_demand.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -50,7 +51,8 @@ public:
           crashes_(tree().heap.allocate_zeroed(workers * sizeof(CrashRecord))),
           idle_(tree().heap.allocate_zeroed((workers + 63) / 64 * sizeof(std::uint64_t))),
           view_(tree().space, shared_.position()),
-          wanted_workers_(workers) {
+          demand_(view_, bell_),
+          callbacks_(view_) {
         PoolShared& shared = view_.shared();
         shared.workers = workers;
         shared.ring = ring_.position();
@@ -75,6 +77,8 @@ public:
     Position position() const noexcept { return shared_.position(); }
     std::uint32_t workers() const noexcept { return view_.shared().workers; }
     platform::Doorbell& bell() noexcept { return bell_; }
+    WorkerDemand& demand() noexcept { return demand_; }
+    Callbacks& callbacks() noexcept { return callbacks_; }
     /// Holds the leases of what workers kept beyond their tasks.
     const std::shared_ptr<const KeptLeases>& kept_leases() const noexcept { return kept_leases_; }
 
@@ -87,7 +91,7 @@ public:
         for (bool swept = false;; swept = true) {
             EndingWorks ending;
             DroppedWorks dropped;
-            CallBack call_back{*this};
+            const WakeCallbacks wake{callbacks_};
             {
                 std::lock_guard lock{mutex_};
                 require_open();
@@ -145,7 +149,7 @@ public:
             const TaskTicket ticket{work.slot, published.generation, published.attempt, helpers != 0};
             for (std::uint32_t i = 0; i < tickets; ++i) push(ticket);
         }
-        if (const std::uint32_t missing = wake(tickets)) want_workers(missing);
+        demand_.call(tickets);
     }
 
     /// A slot that was entered and could not be filled is free again.
@@ -175,7 +179,7 @@ public:
     /// looking at it.
     void release(const std::shared_ptr<Work>& work) noexcept {
         EndingWorks ending;
-        CallBack call_back{*this};
+        const WakeCallbacks wake{callbacks_};
         {
             std::lock_guard lock{mutex_};
             if (works_[work->slot] != work || work->leaving) return;
@@ -272,7 +276,6 @@ public:
     /// Calls the hooks of `result` when `work` has ended, in the thread for callbacks.
     void watch(const std::shared_ptr<Work>& work, std::shared_ptr<ResultBase> result) {
         {
-            CallBack call_back{*this};
             std::lock_guard lock{mutex_};
             if (is_here(work)) {
                 work->watcher = std::move(result);
@@ -281,51 +284,15 @@ public:
                 view_.slot(work->slot).end_flags.fetch_or(end_is_watched, std::memory_order_seq_cst);
                 if (work->ended()) take_watcher(*work);
             } else {
-                add_ended(std::move(result));
+                callbacks_.add(std::move(result));
             }
         }
-        need_callback_thread();
+        call_back();
     }
     /// The same for one that is known to have ended.
     void call_hooks_of(std::shared_ptr<ResultBase> result) {
-        {
-            CallBack call_back{*this};
-            std::lock_guard lock{mutex_};
-            add_ended(std::move(result));
-        }
-        need_callback_thread();
-    }
-
-    /// No work is left that could end: the thread for callbacks ends when all have run.
-    void end_callbacks() noexcept {
-        callbacks_end_.store(true, std::memory_order_seq_cst);
-        view_.call_back();
-    }
-    /// Waits until that thread has ended; false when the deadline passed. Not in that thread itself:
-    /// there true at once.
-    bool join_callbacks(const Deadline& deadline) {
-        return wait(view_.space().parking(), view_.shared().callbacks_ended, deadline,
-                    [this] { return callbacks_.is_elsewhere_over(); });
-    }
-
-    // ---- For executors, which start workers when there is work for them ----
-
-    /// From now on no more workers run than there is work for; `spare` are no reason to start one.
-    void start_on_demand() noexcept { wanted_workers_.store(0, std::memory_order_relaxed); }
-    std::uint32_t wanted_workers() const noexcept { return wanted_workers_.load(std::memory_order_seq_cst); }
-    /// A worker has left, as there was nothing to do.
-    void want_one_less() noexcept {
-        std::uint32_t wanted = wanted_workers_.load(std::memory_order_relaxed);
-        while (wanted > 0 &&
-               !wanted_workers_.compare_exchange_weak(wanted, wanted - 1, std::memory_order_seq_cst)) {}
-    }
-    void want_workers(std::uint32_t more) noexcept {
-        std::uint32_t wanted = wanted_workers_.load(std::memory_order_relaxed);
-        do {
-            if (wanted == workers()) return;
-        } while (!wanted_workers_.compare_exchange_weak(wanted, (std::min)(workers(), wanted + more),
-                                                        std::memory_order_seq_cst));
-        bell_.ring();
+        callbacks_.add(std::move(result));
+        call_back();
     }
 
     // ---- For the supervisor ----
@@ -449,7 +416,7 @@ public:
             for (const TaskTicket& ticket : again) push(ticket);
         }
         // Somebody looks again: the dead one may have been woken in another's place.
-        wake(static_cast<std::uint32_t>(again.size()) + 1);
+        demand_.call(static_cast<std::uint32_t>(again.size()) + 1);
         // It may have died between its last deed and the wake for it.
         for (const std::uint64_t slot : concerned) {
             if (slot != 0 && slot <= slots_.load()) tell_readers(static_cast<std::uint32_t>(slot - 1));
@@ -502,7 +469,7 @@ public:
         bool again = false;
         EndingWorks ending;
         DroppedWorks dropped;
-        CallBack call_back{*this};
+        const WakeCallbacks wake{callbacks_};
         {
             std::lock_guard lock{mutex_};
             while (!backlog_.empty() && view_.ring().push(backlog_.front())) {
@@ -514,33 +481,9 @@ public:
             const bool now = !backlog_.empty() || dropped_ != 0 || !limbo_.empty();
             again = is_watched_ = std::exchange(was_needed_, now) || now;
         }
-        if (pushed) {
-            if (const std::uint32_t missing = wake(pushed)) want_workers(missing);
-        }
+        if (pushed) demand_.call(pushed);
         discard(dropped);
         return again;
-    }
-
-    /// Wakes up to `count` workers that sleep or are about to; returns how many it has not found.
-    std::uint32_t wake(std::uint32_t count) {
-        for (std::uint32_t first = 0; first < workers() && count > 0; first += 64) {
-            std::atomic<std::uint64_t>& idle = view_.idle_bits(first);
-            for (std::uint64_t bits; count > 0 && (bits = idle.load(std::memory_order_seq_cst)) != 0;) {
-                const std::uint64_t bit = bits & -bits;
-                if (!(idle.fetch_and(~bit, std::memory_order_seq_cst) & bit)) continue; // another was quicker
-                post(view_.space().parking(),
-                     view_.line(first + static_cast<std::uint32_t>(std::countr_zero(bit))).park);
-                --count;
-            }
-        }
-        return count;
-    }
-    /// Whether a worker sleeps, or is about to.
-    bool has_idle() const noexcept {
-        for (std::uint32_t first = 0; first < workers(); first += 64) {
-            if (view_.idle_bits(first).load(std::memory_order_relaxed) != 0) return true;
-        }
-        return false;
     }
 
 private:
@@ -678,72 +621,46 @@ private:
 
     /// Made before the mutex is taken: wakes the thread for callbacks, if there is a reason, when it
     /// has been given back.
-    class CallBack {
-    public:
-        explicit CallBack(PoolTable& table) : table_(table) {}
-        CallBack(const CallBack&) = delete;
-        CallBack& operator=(const CallBack&) = delete;
-        ~CallBack() {
-            if (table_.calls_back_.exchange(false, std::memory_order_relaxed)) table_.view_.call_back();
-        }
-
-    private:
-        PoolTable& table_;
+    struct WakeCallbacks {
+        explicit WakeCallbacks(Callbacks& woken) : callbacks(woken) {}
+        WakeCallbacks(const WakeCallbacks&) = delete;
+        WakeCallbacks& operator=(const WakeCallbacks&) = delete;
+        ~WakeCallbacks() { callbacks.wake(); }
+        Callbacks& callbacks;
     };
 
     bool is_here(const std::shared_ptr<Work>& work) const noexcept {
         return works_[work->slot] == work && !work->leaving;
     }
-    void add_ended(std::shared_ptr<ResultBase> result) noexcept {
-        ended_results_.add(std::move(result));
-        calls_back_.store(true, std::memory_order_relaxed);
-    }
     /// It has ended, or been read: what it is watched for is due.
     void take_watcher(Work& work) noexcept {
         if (!work.watcher) return;
         --watched_;
-        add_ended(std::move(work.watcher));
+        callbacks_.add(std::move(work.watcher));
     }
     /// It was ended by this process.
     void tell_of_end(Work& work) noexcept {
         tell_readers(work.slot);
-        CallBack call_back{*this};
+        const WakeCallbacks wake{callbacks_};
         std::lock_guard lock{mutex_};
         if (works_[work.slot].get() == &work) take_watcher(work);
     }
 
-    void need_callback_thread() {
-        callbacks_.need([self = shared_from_this()] { self->run_callbacks(); });
-    }
-    /// The thread for callbacks: the one place where code of the program's waits for nothing of
-    /// ours, and nothing of ours for it.
-    void run_callbacks() noexcept {
-        std::atomic<std::uint32_t>& ends = view_.shared().watched_ends;
-        for (std::uint32_t seen = ends.load(std::memory_order_seq_cst);;) {
-            std::shared_ptr<ResultBase> result;
-            bool is_last = false;
+    /// There is, or will be, a result with hooks.
+    void call_back() {
+        callbacks_.need_thread(shared_from_this(), [this] {
+            EndingWorks ending;
+            DroppedWorks dropped;
+            bool may_come = false;
             {
-                EndingWorks ending;
-                DroppedWorks dropped;
-                {
-                    std::lock_guard lock{mutex_};
-                    calls_back_.store(false, std::memory_order_relaxed); // this is the thread
-                    sweep(dropped, ending);
-                    if (!ended_results_.empty()) result = ended_results_.take_first();
-                    is_last = !result && watched_ == 0 && callbacks_end_.load(std::memory_order_seq_cst);
-                    if (is_last) callbacks_.end(); // what is added from here on needs another thread
-                }
-                discard(dropped);
+                std::lock_guard lock{mutex_};
+                sweep(dropped, ending);
+                may_come = watched_ != 0;
             }
-            if (is_last) return post(view_.space().parking(), view_.shared().callbacks_ended);
-            if (result) {
-                result->call_hooks();
-                continue;
-            }
-            wait(view_.space().parking(), view_.shared().callbacks, Deadline{},
-                 [&] { return ends.load(std::memory_order_relaxed) != seen; });
-            seen = ends.load(std::memory_order_seq_cst);
-        }
+            discard(dropped);
+            return may_come;
+        });
+        callbacks_.wake();
     }
 
     /// Without the mutex.
@@ -774,6 +691,8 @@ private:
     Block idle_;
     PoolView view_;
     platform::Doorbell bell_;
+    WorkerDemand demand_;
+    Callbacks callbacks_;
     const std::shared_ptr<const KeptLeases> kept_leases_ = std::make_shared<const KeptLeases>();
     const ForkOrigin origin_;
 
@@ -792,12 +711,7 @@ private:
     Backlog backlog_;
     std::vector<platform::ImageId> images_;
     std::vector<Incarnation> doomed_; // see take_doomed()
-    EndedResults ended_results_;      // whose hooks are to be called
     std::size_t watched_ = 0;         // works with a watcher
-    std::atomic<bool> calls_back_{false};
-    std::atomic<bool> callbacks_end_{false};
-    CallbackThread callbacks_;
-    std::atomic<std::uint32_t> wanted_workers_;
     std::atomic<bool> is_terminated_{false};
     bool closed_ = false;
     bool given_up_ = false; // and the workers are not gone yet

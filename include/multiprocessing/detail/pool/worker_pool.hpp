@@ -85,7 +85,7 @@ public:
     }
     /// Waits until workers and callbacks have ended; false when the deadline passed.
     bool join(const Deadline& deadline) {
-        return supervisor_->join(deadline) && table_->join_callbacks(deadline);
+        return supervisor_->join(deadline) && table_->callbacks().join(deadline);
     }
 
     const Submitter& submitter() const noexcept { return submitter_; }
@@ -120,7 +120,7 @@ inline WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
     launch.serves = true;
     launch.supervised = true;
     table_ = std::make_shared<PoolTable>(static_cast<std::uint32_t>(workers));
-    if (request.policy.on_demand) table_->start_on_demand();
+    if (request.policy.on_demand) table_->demand().start_with_none();
     supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), std::move(request.worker_env),
                                                request.most_tasks, std::move(request.policy));
     submitter_ = Submitter{table_, request.most_tasks};

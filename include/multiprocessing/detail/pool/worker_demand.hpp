@@ -1,0 +1,73 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file worker_demand.hpp  Which workers of a pool are idle, and how many there should be.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/doorbell.hpp>
+#include <multiprocessing/detail/pool/shared_table.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Wakes workers, and counts those that are wanted: all of them from the beginning, or, on demand,
+/// one more whenever there is work and nobody idle. Any thread may call it.
+class WorkerDemand {
+public:
+    /// `bell` is the supervisor's, which starts workers.
+    WorkerDemand(const PoolView& view, platform::Doorbell& bell)
+        : view_(view), bell_(bell), wanted_(view.shared().workers) {}
+
+    /// From now on, on demand.
+    void start_with_none() noexcept { wanted_.store(0, std::memory_order_relaxed); }
+    std::uint32_t wanted() const noexcept { return wanted_.load(std::memory_order_seq_cst); }
+
+    /// A worker has left, as there was nothing to do.
+    void want_one_less() noexcept {
+        std::uint32_t wanted = wanted_.load(std::memory_order_relaxed);
+        while (wanted > 0 && !wanted_.compare_exchange_weak(wanted, wanted - 1, std::memory_order_seq_cst)) {}
+    }
+    void want_more(std::uint32_t more) noexcept {
+        const std::uint32_t most = view_.shared().workers;
+        std::uint32_t wanted = wanted_.load(std::memory_order_seq_cst);
+        do {
+            if (wanted == most) return;
+        } while (
+            !wanted_.compare_exchange_weak(wanted, (std::min)(most, wanted + more), std::memory_order_seq_cst));
+        bell_.ring();
+    }
+
+    /// Wakes up to `count` workers that sleep or are about to; wants as many more as it has not
+    /// found.
+    void call(std::uint32_t count) noexcept {
+        for (std::uint32_t first = 0; first < view_.shared().workers && count > 0; first += 64) {
+            std::atomic<std::uint64_t>& idle = view_.idle_bits(first);
+            for (std::uint64_t bits; count > 0 && (bits = idle.load(std::memory_order_seq_cst)) != 0;) {
+                const std::uint64_t bit = bits & -bits;
+                if (!(idle.fetch_and(~bit, std::memory_order_seq_cst) & bit)) continue; // another was quicker
+                post(view_.space().parking(),
+                     view_.line(first + static_cast<std::uint32_t>(std::countr_zero(bit))).park);
+                --count;
+            }
+        }
+        if (count != 0) want_more(count);
+    }
+
+    /// Whether a worker sleeps, or is about to.
+    bool has_idle() const noexcept {
+        for (std::uint32_t first = 0; first < view_.shared().workers; first += 64) {
+            if (view_.idle_bits(first).load(std::memory_order_relaxed) != 0) return true;
+        }
+        return false;
+    }
+
+private:
+    const PoolView& view_;
+    platform::Doorbell& bell_;
+    std::atomic<std::uint32_t> wanted_;
+};
+
+} // namespace multiprocessing::inline v1::detail
