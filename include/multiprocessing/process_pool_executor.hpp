@@ -12,6 +12,7 @@
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/worker_pool.hpp>
 #include <multiprocessing/detail/pool/zip_range.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/futures.hpp>
 #include <multiprocessing/futures/executor_options.hpp>
@@ -25,12 +26,19 @@
 #include <exception>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <ranges>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+class ReusableExecutor;
+
+} // namespace multiprocessing::inline v1::detail
 
 namespace multiprocessing::inline v1::futures {
 
@@ -179,7 +187,7 @@ public:
     }
 
 private:
-    friend ProcessPoolExecutor& reusable_executor(ExecutorOptions options);
+    friend class detail::ReusableExecutor;
 
     static detail::WorkerPoolRequest request_of(ExecutorOptions& options) {
         detail::validate_shared(options);
@@ -273,5 +281,51 @@ private:
 };
 
 static_assert(Executor<ProcessPoolExecutor>);
+
+} // namespace multiprocessing::inline v1::futures
+
+namespace multiprocessing::inline v1::detail {
+
+/// The executor of the process that reusable_executor() returns, and those that it was before, as
+/// references to them may be around.
+class ReusableExecutor : public ForkSafe {
+public:
+    static constexpr StateSlot slot = StateSlot::executors;
+
+    futures::ProcessPoolExecutor& get(futures::ExecutorOptions options) {
+        std::lock_guard lock{mutex};
+        if (!executors_.empty() && is_usable(*executors_.back(), options)) return *executors_.back();
+        auto next = std::make_unique<futures::ProcessPoolExecutor>(std::move(options));
+        // What the one before has to do it finishes.
+        if (!executors_.empty() && executors_.back()->workers_->origin().is_here())
+            executors_.back()->workers_->close();
+        executors_.push_back(std::move(next));
+        return *executors_.back();
+    }
+
+private:
+    static bool is_usable(const futures::ProcessPoolExecutor& executor, const futures::ExecutorOptions& options) {
+        const WorkerPool& pool = *executor.workers_;
+        if (!pool.origin().is_here() || pool.table().is_closed()) return false;
+        const std::size_t wanted = options.max_workers.value();
+        return wanted == 0 || wanted == pool.table().workers();
+    }
+
+    std::vector<std::unique_ptr<futures::ProcessPoolExecutor>> executors_;
+};
+
+} // namespace multiprocessing::inline v1::detail
+
+namespace multiprocessing::inline v1::futures {
+
+/// Returns the executor of this process that any part of the program may use, as making one costs
+/// processes. It is made at the first call, and made anew, by `options`, where it is broken or was
+/// shut down, or where another number of workers is asked for; the one before then finishes its
+/// work. References to it stay valid. At the normal end of the program its work is finished.
+///
+/// Python: loky's `get_reusable_executor`.
+inline ProcessPoolExecutor& reusable_executor(ExecutorOptions options = {}) {
+    return detail::process_wide<detail::ReusableExecutor>().get(std::move(options));
+}
 
 } // namespace multiprocessing::inline v1::futures

@@ -25,6 +25,7 @@ namespace multiprocessing::inline v1::detail {
 /// mutex of one may take only the mutexes of later ones; that is also the order in which a fork
 /// takes them all.
 enum class StateSlot : unsigned {
+    executors,    // the reusable executor
     launching,    // lifeline, fork server; held while a child is started
     children,     // processes that were started and not yet reaped
     self,         // this process: its name, its parent
