@@ -20,8 +20,8 @@
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>
-#include <multiprocessing/process.hpp>
 #include <multiprocessing/reduction.hpp>
+#include <multiprocessing/sentinel.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>

@@ -17,6 +17,7 @@
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/remote_exceptions.hpp>
+#include <multiprocessing/sentinel.hpp>
 #include <multiprocessing/shareable_list.hpp>
 #include <multiprocessing/shareable_value.hpp>
 #include <multiprocessing/shared_memory.hpp>

@@ -17,6 +17,7 @@
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/environment.hpp>
+#include <multiprocessing/sentinel.hpp>
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -52,22 +53,6 @@ struct ProcessOptions {
     Environment env = {};
     std::optional<std::filesystem::path> cwd =
         {}; ///< The folder that the child works in. Default: its parent's.
-};
-
-/// A handle that becomes ready when a process ends; for `connection::wait`. Refers to the process
-/// without owning it.
-class Sentinel {
-public:
-    explicit Sentinel(detail::platform::NativeHandle handle) noexcept : handle_(handle) {}
-
-    /// Returns the handle of the operating system: a descriptor that polls readable, or a Windows
-    /// HANDLE.
-    detail::platform::NativeHandle native_handle() const noexcept { return handle_; }
-
-    friend bool operator==(const Sentinel&, const Sentinel&) noexcept = default;
-
-private:
-    detail::platform::NativeHandle handle_;
 };
 
 /// Another process of the family, as `current_process()`, `parent_process()` and

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
+#include <multiprocessing/detail/synchronize/event_body.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <atomic>
@@ -13,20 +14,6 @@
 #include <utility>
 
 namespace multiprocessing::inline v1 {
-
-namespace detail {
-
-/// One word, so that a set is one step: a process that has seen and cleared a set cannot see it
-/// again.
-struct EventBody {
-    static constexpr std::uint32_t set_bit = 1;
-    /// set_bit, and twice the number of sets, so that a waiter also sees a set that was cleared at
-    /// once.
-    std::atomic<std::uint32_t> state;
-    ParkingPlace place;
-};
-
-} // namespace detail
 
 /// A flag that processes wait for. Python: `multiprocessing.Event`.
 class Event : public detail::HandleBase<Event, detail::EventBody> {

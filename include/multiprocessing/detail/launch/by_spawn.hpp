@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_command.hpp>
 #include <multiprocessing/detail/launch/child_main.hpp>
 #include <multiprocessing/detail/launch/child_message.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
@@ -21,30 +22,14 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// First argument of a child's command line. What follows: the Space, the strand of the lifeline
-/// ("-": none), the message's position, a channel for a server ("-": none), the number of handles
-/// among the target's arguments, these, and one or more ends that say the subtree is alive.
-inline constexpr char child_marker[] = "--multiprocessing-child";
-
 /// Starts the program again as the child that the birth's message is for. `channel`, if valid, is
 /// passed as well.
 inline platform::Child start_by_spawn(PendingChild& birth, const LaunchRequest& request, LaunchState& launching,
                                       const platform::Handle& channel = {}) {
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
                                                               : launching.executable};
-    const auto pass = [&](const platform::Handle& handle) {
-        spawn.argument(handle.valid() ? spawn.pass(handle) : "-");
-    };
-    spawn.argument(child_marker);
-    pass(tree().space.handle());
-    pass(birth.strand.child);
-    spawn.argument(std::to_string(birth.message.position()));
-    pass(channel);
-    const auto handles = handles_of(request);
-    spawn.argument(std::to_string(handles.size()));
-    for (const platform::Handle& handle : handles) pass(handle);
-    pass(birth.alive.writer);
-    for (const platform::Handle& handle : this_process().alive) pass(handle);
+    ChildCommand::write(spawn, {tree().space.handle(), birth.strand.child, birth.message.position(), channel,
+                                handles_of(request), birth.alive.writer, this_process().alive});
     spawn.signal_mask(request.mask);
     for (const auto& [name, value] : request.env) spawn.variable(name, value ? value->c_str() : nullptr);
     platform::flush_standard_streams(); // so that lines come out in order
@@ -60,32 +45,27 @@ inline platform::Child start_by_spawn(PendingChild& birth, const LaunchRequest& 
 /// If this program was started as a child, becomes that, and does not return.
 inline void enter_if_spawned() {
     const std::vector<std::string> arguments = platform::command_line();
-    if (arguments.size() < 8 || arguments[1] != child_marker) return;
+    if (!ChildCommand::is_in(arguments)) return;
     try {
-        const auto adopt = [](const std::string& word) {
-            return word == "-" ? platform::Handle{} : platform::adopt_handle(word);
-        };
-        platform::Handle space_handle = adopt(arguments[2]);
-        platform::Handle strand = adopt(arguments[3]);
+        platform::Handle strand = ChildCommand::read_strand(arguments);
         platform::hold(strand); // nothing else may be touched if the parent is gone
-        if (const std::string reason = platform::stranger(space_handle, true); !reason.empty())
+        ChildCommand command = ChildCommand::read(arguments, std::move(strand));
+        if (const std::string reason = platform::stranger(command.space, true); !reason.empty())
             throw ProcessError("multiprocessing: it was started as if it were a child of its own, but " +
                                reason);
-        const Position position = std::strtoull(arguments[4].c_str(), nullptr, 10);
-        this_process().channel = adopt(arguments[5]);
-        const std::size_t handles = std::strtoull(arguments[6].c_str(), nullptr, 10);
-        std::size_t next = 7;
-        for (; next < 7 + handles; ++next) this_process().given.push_back(adopt(arguments.at(next)));
-        platform::Handle alive = adopt(arguments.at(next));
-        for (std::size_t i = next + 1; i < arguments.size(); ++i) {
-            this_process().alive.push_back(adopt(arguments[i]));
-            platform::HandleTraits::keep_in_forked_child(this_process().alive.back().native());
-        }
-        auto space = std::make_shared<Space>(std::move(space_handle));
-        ChildMessage message = read_message(*space, position);
+        ThisProcess& me = this_process();
+        me.channel = std::move(command.channel);
+        me.given = std::move(command.given);
+        platform::Handle alive = std::move(command.alive.front());
+        command.alive.erase(command.alive.begin());
+        for (const platform::Handle& handle : command.alive)
+            platform::HandleTraits::keep_in_forked_child(handle.native());
+        me.alive = std::move(command.alive);
+        auto space = std::make_shared<Space>(std::move(command.space));
+        ChildMessage message = read_message(*space, command.message);
         ChildRecord& record = space->at<ChildRecord>(message.start.record);
         process_wide<Tree>().join(space, message.start.name, &record.touched);
-        become_child(message.start, std::move(strand), std::move(alive));
+        become_child(message.start, std::move(command.strand), std::move(alive));
         try {
             message.start.capabilities.impose();
         } catch (const std::exception& error) { refuse_child(message.start, error); }

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file barrier_action.hpp  A barrier's shared body, and the function in it that whoever comes
-/// last runs.
+/// @file barrier_action.hpp  The function of a barrier, which the process runs that comes
+/// last.
 
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
@@ -24,23 +24,6 @@
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
-
-/// Lies in the Space, followed by the bytes of the action's state.
-struct BarrierBody {
-    SharedBarrier barrier;
-    std::uint32_t parties;
-    std::int64_t nanoseconds;   ///< Longest wait; negative: no limit.
-    std::uint64_t action_bytes; ///< Of the action's state; 0: no action.
-    std::uint32_t
-        action_objects; ///< Shared objects that the state refers to, in order; each handle keeps them.
-    ThunkAddress action;
-    char file[160]; ///< Of the image that holds the action, for people.
-
-    void set_timeout(Timeout timeout) noexcept { nanoseconds = timeout.span() ? timeout.span()->count() : -1; }
-    Timeout time_limit() const noexcept {
-        return nanoseconds < 0 ? no_timeout : Timeout{std::chrono::nanoseconds{nanoseconds}};
-    }
-};
 
 /// The shared objects that an action holds handles of.
 using ActionObjects = std::vector<std::shared_ptr<SharedObject>>;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file barrier_body.hpp  A point that a number of parties must reach before any goes on.
 
+#include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
@@ -215,6 +216,23 @@ private:
     std::atomic<std::uint64_t> word_{0};
     std::array<std::atomic<platform::ThreadName>, actor_slots> actors_{};
     ParkingPlace place_;
+};
+
+/// Lies in the Space, followed by the bytes of the action's state.
+struct BarrierBody {
+    SharedBarrier barrier;
+    std::uint32_t parties;
+    std::int64_t nanoseconds;   ///< Longest wait; negative: no limit.
+    std::uint64_t action_bytes; ///< Of the action's state; 0: no action.
+    std::uint32_t
+        action_objects; ///< Shared objects that the state refers to, in order; each handle keeps them.
+    ThunkAddress action;
+    char file[160]; ///< Of the image that holds the action, for people.
+
+    void set_timeout(Timeout timeout) noexcept { nanoseconds = timeout.span() ? timeout.span()->count() : -1; }
+    Timeout time_limit() const noexcept {
+        return nanoseconds < 0 ? no_timeout : Timeout{std::chrono::nanoseconds{nanoseconds}};
+    }
 };
 
 } // namespace multiprocessing::inline v1::detail
