@@ -17,7 +17,7 @@
 #include <dlfcn.h>
 #endif
 
-using namespace conformance;
+using namespace contracts;
 
 namespace {
 const int constant_of_program = 5;

@@ -15,7 +15,7 @@
 #include <mutex>
 #include <thread>
 
-using namespace conformance;
+using namespace contracts;
 
 #if !defined(_WIN32)
 

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-using namespace conformance;
+using namespace contracts;
 
 TEST_CASE("a handle that is moved has one owner", "[handle]") {
     auto pipe = platform::make_pipe();

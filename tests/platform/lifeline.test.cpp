@@ -7,7 +7,7 @@
 #include <chrono>
 #include <thread>
 
-using namespace conformance;
+using namespace contracts;
 
 TEST_CASE("a computing child ends when its parent is killed", "[lifeline]") {
     auto out = platform::make_pipe();

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 
-using namespace conformance;
+using namespace contracts;
 namespace bip = boost::interprocess;
 
 TEST_CASE("memory is zero, shared with a child, and keeps what was written", "[memory]") {

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-using namespace conformance;
+using namespace contracts;
 namespace bip = boost::interprocess;
 
 namespace {

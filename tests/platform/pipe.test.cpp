@@ -6,7 +6,7 @@
 #include <system_error>
 #include <thread>
 
-using namespace conformance;
+using namespace contracts;
 
 TEST_CASE("bytes come out of a pipe as they went in", "[pipe]") {
     auto pipe = platform::make_pipe();

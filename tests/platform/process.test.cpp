@@ -11,7 +11,7 @@
 #include <boost/winapi/handle_info.hpp>
 #endif
 
-using namespace conformance;
+using namespace contracts;
 
 TEST_CASE("a child's exit code is what it returned", "[process]") {
     auto child = platform::spawn(child_program({"exit", "7"}));

@@ -10,7 +10,7 @@
 #include <iterator>
 #include <string>
 
-using namespace conformance;
+using namespace contracts;
 namespace fs = std::filesystem;
 
 namespace {

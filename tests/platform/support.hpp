@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file support.hpp  What the conformance suites share: starting the child program, reading what it says.
+/// @file support.hpp  What the suites of the contracts share: starting the child program, reading what it says.
 
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
@@ -11,7 +11,7 @@
 #include <initializer_list>
 #include <string>
 
-namespace conformance {
+namespace contracts {
 
 using namespace std::chrono_literals;
 using namespace multiprocessing::detail;
@@ -52,4 +52,4 @@ inline std::string read_text(const platform::Handle& end, std::size_t size) {
     return text;
 }
 
-} // namespace conformance
+} // namespace contracts

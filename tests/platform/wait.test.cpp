@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-using namespace conformance;
+using namespace contracts;
 
 namespace {
 

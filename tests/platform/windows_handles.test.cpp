@@ -11,7 +11,7 @@
 
 #include <windows.h>
 
-using namespace conformance;
+using namespace contracts;
 
 namespace {
 

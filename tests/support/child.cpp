@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-/// @file child.cpp  The child program of the conformance suites: one mode per behaviour, no sleeps.
+/// @file child.cpp  The child program of the contracts' suites: one mode per behaviour, no sleeps.
 ///
 ///   test_child MODE [ARGUMENT...]
 
