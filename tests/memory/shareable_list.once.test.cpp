@@ -149,7 +149,7 @@ TEST_CASE("a list is made of braces, ranges and variants, with a name of one's o
     STATIC_REQUIRE_FALSE(mp::shared_memory::Shareable<void*>);
 }
 
-TEST_CASE("negative places count from the end; places that do not exist are named", "[shareable_list]") {
+TEST_CASE("negative places count from the end, and wrong ones are named", "[shareable_list]") {
     const ShareableList list{1, 2, 3};
     const Unlinked guard{list.shm()};
     CHECK(list.get<int>(-1) == 3);

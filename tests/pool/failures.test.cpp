@@ -107,7 +107,7 @@ TEST_CASE("a worker that ends with a task is replaced, and its task says how it 
     CHECK(comes_to_have_children(2));
 }
 
-TEST_CASE("a worker that is killed loses its item only; the rest of the map is through", "[pool]") {
+TEST_CASE("a worker that is killed loses its item only, the rest is through", "[pool]") {
     mp::Pool pool(2);
     struct Kills {
         Tally tally;
