@@ -2,14 +2,10 @@
 #include <platform/support.hpp>
 #include <support/catch.hpp>
 
-#include <multiprocessing/detail/platform/backtrace.hpp>
-#include <multiprocessing/detail/platform/identity.hpp>
-#include <multiprocessing/detail/platform/signals.hpp>
-
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
-#include <typeinfo>
 
 #if defined(_WIN32)
 #include <boost/winapi/dll.hpp>
@@ -22,7 +18,6 @@ using namespace contracts;
 namespace {
 const int constant_of_program = 5;
 int code_of_program() { return 5; }
-struct Named {};
 } // namespace
 
 TEST_CASE("the image of an address is found, and found again by its id", "[executable]") {
@@ -71,18 +66,6 @@ TEST_CASE("the program knows its file and its arguments", "[executable]") {
     CHECK_THAT(arguments[0], ContainsSubstring("test_platform"));
 }
 
-TEST_CASE("a process has a pid and a token that stay", "[identity]") {
-    CHECK(platform::current_pid() > 0);
-    CHECK(platform::program_token() == platform::program_token());
-}
-
-TEST_CASE("what one image of the process leaves, another finds", "[identity]") {
-    static char text[] = "MP_TEST_WORD=from here to there";
-    CHECK(platform::word("MP_TEST_WORD") == "");
-    platform::leave_word("MP_TEST_WORD", text);
-    CHECK(platform::word("MP_TEST_WORD") == "from here to there");
-}
-
 TEST_CASE("a library that is loaded or unloaded is noticed", "[executable]") {
     const auto before = platform::image_changes();
     CHECK(platform::image_changes() == before);
@@ -100,15 +83,4 @@ TEST_CASE("a library that is loaded or unloaded is noticed", "[executable]") {
     ::dlclose(library);
 #endif
     CHECK(platform::image_changes() != loaded);
-}
-
-TEST_CASE("a backtrace names the program", "[backtrace]") {
-    CHECK_THAT(platform::backtrace(0), ContainsSubstring("test_platform"));
-}
-
-TEST_CASE("names of types and signals are readable", "[backtrace]") {
-    CHECK_THAT(platform::readable(typeid(Named).name()), ContainsSubstring("Named"));
-    CHECK(platform::signal_name(9) == "SIGKILL");
-    CHECK(platform::signal_name(11) == "SIGSEGV");
-    CHECK_THAT(platform::signal_name(12345), ContainsSubstring("12345"));
 }

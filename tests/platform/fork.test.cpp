@@ -1,45 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <platform/forked.hpp>
 #include <platform/support.hpp>
 #include <support/catch.hpp>
 
-#include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
-#include <multiprocessing/detail/platform/process_attributes.hpp>
-#include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/platform/standard_streams.hpp>
 
+#include <atomic>
 #include <condition_variable>
-#include <cstdio>
-#include <cstring>
 #include <mutex>
+#include <span>
 #include <thread>
 
 using namespace contracts;
 
 #if !defined(_WIN32)
 
-#include <csignal>
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-namespace {
-
-/// Runs `work` in a forked child and returns its exit code.
-template <class Work>
-int exit_code_of_fork(Work work) {
-    platform::flush_standard_streams();
-    const int pid = platform::fork_process();
-    if (pid == 0) platform::exit_now(work());
-    platform::Child child{pid};
-    return end_of(child).exitcode.value();
-}
-
-} // namespace
 
 TEST_CASE("a forked child closes our handles, but not those it is to keep, nor the program's", "[fork]") {
     auto pipe = platform::make_pipe();
@@ -151,127 +130,6 @@ TEST_CASE("foreign threads are counted without the caller and our own", "[fork]"
     }
     changed.notify_all();
     other.join();
-}
-
-TEST_CASE("messages arrive whole, with their handles", "[channel]") {
-    auto [here, there] = platform::make_channel();
-    auto pipe = platform::make_pipe();
-    const platform::NativeHandle handles[]{pipe.writer.native(), pipe.reader.native()};
-    const std::string first(60'000, 'a');
-    platform::send(here, std::as_bytes(std::span(first)), handles, Deadline{});
-    platform::send(here, std::as_bytes(std::span("second", 6)), {}, Deadline{});
-    pipe.writer.close();
-
-    auto message = platform::receive(there, Deadline{});
-    REQUIRE(message);
-    CHECK(message->bytes.size() == first.size());
-    REQUIRE(message->handles.size() == 2);
-    platform::write_all(message->handles[0], std::as_bytes(std::span("x", 1)));
-    CHECK(read_text(pipe.reader, 1) == "x");
-    message = platform::receive(there, Deadline{});
-    REQUIRE(message);
-    CHECK(message->bytes.size() == 6);
-    CHECK(message->handles.empty());
-    here.close();
-    CHECK_FALSE(platform::receive(there, Deadline{}));
-    CHECK_THROWS_AS(platform::send(there, std::as_bytes(std::span("x", 1)), {}, Deadline{}), std::system_error);
-}
-
-TEST_CASE("surroundings travel: environment, folder, umask, limits, affinity", "[surroundings]") {
-    const auto before = platform::Surroundings::here();
-    CHECK(before.changes(before).empty());
-    CHECK_FALSE(before.folder(before).valid());
-
-    // Changed in a child, so that this program keeps its own; a grandchild of the old kind takes them on.
-    CHECK(exit_code_of_fork([&] {
-              ::setenv("MP_TEST_SURROUNDINGS", "changed", 1);
-              if (::chdir("/usr") != 0) return 10;
-              ::umask(0123);
-              rlimit limit{};
-              ::getrlimit(RLIMIT_NOFILE, &limit);
-              limit.rlim_cur = 100;
-              ::setrlimit(RLIMIT_NOFILE, &limit);
-              cpu_set_t last;
-              CPU_ZERO(&last);
-              CPU_SET(static_cast<unsigned>(::sched_getcpu()), &last);
-              ::sched_setaffinity(0, sizeof last, &last);
-              const auto now = platform::Surroundings::here();
-              const auto bytes = now.changes(before);
-              const auto folder = now.folder(before);
-              if (bytes.empty() || !folder.valid()) return 11;
-
-              // Back to what it was, as a server made earlier would be.
-              platform::apply_surroundings(before.changes(now),
-                                           platform::Handle{::open("/", O_PATH | O_DIRECTORY)});
-              if (std::getenv("MP_TEST_SURROUNDINGS")) return 12;
-              platform::apply_surroundings(bytes, folder);
-              char path[100];
-              cpu_set_t affinity;
-              ::sched_getaffinity(0, sizeof affinity, &affinity);
-              ::getrlimit(RLIMIT_NOFILE, &limit);
-              if (std::strcmp(std::getenv("MP_TEST_SURROUNDINGS"), "changed") != 0) return 13;
-              if (std::strcmp(::getcwd(path, sizeof path), "/usr") != 0) return 14;
-              if (::umask(0) != 0123) return 15;
-              if (limit.rlim_cur != 100) return 16;
-              if (!CPU_EQUAL(&affinity, &last)) return 17;
-              return 0;
-          }) == 0);
-}
-
-TEST_CASE("threads that start behind the guard block every signal, the caller does not", "[signals]") {
-    const auto blocks_interrupt = [] {
-        sigset_t mask;
-        ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-        return ::sigismember(&mask, SIGINT) == 1;
-    };
-    bool inner = false;
-    {
-        const platform::AllSignalsBlocked guard;
-        std::thread{[&] { inner = blocks_interrupt(); }}.join();
-    }
-    CHECK(inner);
-    CHECK_FALSE(blocks_interrupt());
-}
-
-TEST_CASE("flushing skips a stream that another thread holds", "[streams]") {
-    CHECK(exit_code_of_fork([] {
-              std::thread holder([] { ::flockfile(stdout); });
-              holder.join(); // it ended holding the lock
-              platform::flush_standard_streams();
-              return 0;
-          }) == 0);
-}
-
-TEST_CASE("a flush brings out what was written, once", "[streams]") {
-    auto out = platform::make_pipe();
-    platform::HandleTraits::keep_in_forked_child(out.writer.native());
-    CHECK(exit_code_of_fork([&] {
-              ::dup2(out.writer.native(), STDOUT_FILENO);
-              std::printf("printed ");
-              platform::flush_standard_streams();
-              platform::flush_standard_streams();
-              return 0;
-          }) == 0);
-    out.writer.close();
-    CHECK(read_to_end(out.reader) == "printed ");
-}
-
-TEST_CASE("the null device replaces standard input and what was read ahead", "[streams]") {
-    auto in = platform::make_pipe();
-    platform::HandleTraits::keep_in_forked_child(in.reader.native());
-    platform::write_all(in.writer, std::as_bytes(std::span("ab", 2)));
-    CHECK(exit_code_of_fork([&] {
-              ::dup2(in.reader.native(), STDIN_FILENO);
-              if (std::getchar() != 'a') return 1;
-              platform::take_null_input();
-              return std::getchar() == EOF ? 0 : 2;
-          }) == 0);
-    CHECK(exit_code_of_fork([] {
-              ::close(STDIN_FILENO);
-              platform::take_null_input();
-              char byte;
-              return ::read(STDIN_FILENO, &byte, 1) == 0 ? 0 : 1;
-          }) == 0);
 }
 
 #else

@@ -22,19 +22,6 @@ std::vector<platform::NativeHandle> handles_of(const std::vector<platform::Doorb
 
 } // namespace
 
-TEST_CASE("a doorbell is heard once it was rung, until it is silenced", "[wait]") {
-    platform::Doorbell bell;
-    const auto now = [] { return Deadline::after(0s); };
-    CHECK_FALSE(platform::wait_one(bell.handle().native(), now()));
-    bell.ring();
-    bell.ring();
-    CHECK(platform::wait_one(bell.handle().native(), now()));
-    CHECK(platform::wait_one(bell.handle().native(), now())); // hearing does not silence it
-    bell.silence();
-    CHECK_FALSE(platform::wait_one(bell.handle().native(), now()));
-    bell.silence(); // quiet already: does not block
-}
-
 TEST_CASE("waiting for any names all that are ready, in order", "[wait]") {
     const auto count = GENERATE(as<std::size_t>{}, 3, 63, 64, 65, 128, 200, 500);
     std::vector<platform::Doorbell> bells(count);
