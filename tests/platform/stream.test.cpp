@@ -81,8 +81,8 @@ TEST_CASE("a closed end is the end for the reader and an error for the writer", 
     CHECK_FALSE(pair.here.is_closed());
     send(pair.there, "last");
     pair.there = platform::Stream{};
-    CHECK(pair.here.is_closed());
     CHECK(received(pair.here, 100) == "last");
+    CHECK(pair.here.is_closed()); // Windows: not before all was read
     try {
         send(pair.here, "more");
         FAIL("nobody is there to read");
@@ -110,9 +110,10 @@ TEST_CASE("a handle that is sent arrives with the bytes of its head", "[stream]"
 TEST_CASE("a watched stream is ready when a read would not wait", "[stream]") {
     Pair pair;
     platform::Inbox inbox;
-    CHECK_FALSE(platform::wait_one(pair.here.watch(inbox), Deadline::after(0s)));
+    const platform::NativeHandle watched = pair.here.watch(inbox);
+    CHECK_FALSE(platform::wait_one(watched, Deadline::after(0s)));
     send(pair.there, "come");
-    CHECK(platform::wait_one(pair.here.watch(inbox), patience()));
+    CHECK(platform::wait_one(watched, patience()));
     pair.here.unwatch(inbox);
     std::string text(4, '\0');
     const std::size_t ahead = inbox.take(std::as_writable_bytes(std::span(text)));
