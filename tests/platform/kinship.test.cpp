@@ -17,9 +17,14 @@ TEST_CASE("memory of this user is trusted without a parent", "[kinship]") {
 
 #if !defined(_WIN32)
 
+#include <sys/mman.h>
+
 TEST_CASE("what anybody may have made is not trusted without a parent", "[kinship]") {
-    const auto pipe = platform::make_pipe(); // nothing seals it
+    const auto pipe = platform::make_pipe();
     CHECK_THAT(platform::stranger(pipe.reader, false), ContainsSubstring("another user"));
+    const platform::Handle unsealed{::memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+    REQUIRE(unsealed.valid());
+    CHECK_THAT(platform::stranger(unsealed, false), ContainsSubstring("another user"));
 }
 
 TEST_CASE("a parent that runs this program is trusted, another program not", "[kinship]") {
