@@ -33,12 +33,12 @@ inline void warn_of_threads(StartNotes& notes) {
 /// The child's side of a fork; does not return, and lets nothing unwind into the frames that it
 /// shares with its parent.
 [[noreturn]] inline void live_as_fork(PendingChild& birth, const LaunchRequest& request, TreeMember& parent,
-                                      const Thunk& target) noexcept {
+                                      bool shares_ids, const Thunk& target) noexcept {
     // Other threads may have printed since the flush before the fork.
     platform::drop_what_was_printed();
     try {
         ChildRecord& record = parent.space.at<ChildRecord>(birth.start.record);
-        process_wide<Tree>().join(parent.owner, birth.start.name, &record.touched);
+        process_wide<Tree>().join(parent.owner, birth.start.name, &record.touched, shares_ids);
         become_child(birth.start, std::move(birth.strand.child), std::move(birth.alive.writer));
         // From here on they are this process's own: a child of its will not have them. The request
         // is never destroyed here.
@@ -63,6 +63,8 @@ inline platform::Child start_by_fork(PendingChild& birth, const LaunchRequest& r
     const ScopeExit only_for_this_child{[&] { keep_handles(false); }};
     TreeMember& parent = tree();
     process_wide<Tree>().prepare_join();
+    // Asked here, where the pages that it needs are not copied first.
+    const bool shares_ids = platform::children_share_ids();
     const Thunk& target = resolve(request.target, request.target_file);
     this_process().starts_child_by_fork = true;
     const ScopeExit started{[] { this_process().starts_child_by_fork = false; }};
@@ -70,7 +72,7 @@ inline platform::Child start_by_fork(PendingChild& birth, const LaunchRequest& r
     // taken, by its own thread.
     const platform::AllSignalsBlocked in_one_piece;
     const int pid = platform::fork_process();
-    if (pid == 0) live_as_fork(birth, request, parent, target);
+    if (pid == 0) live_as_fork(birth, request, parent, shares_ids, target);
     // Not tied to the lifeline from here: the child does that before anything else, and looks
     // whether we still live.
     return platform::Child{pid};
