@@ -451,8 +451,7 @@ TEST_CASE("a default address is in a folder of this user alone, and goes with th
     CHECK_FALSE(fs::exists(socket.parent_path()));
 }
 
-TEST_CASE("a path of the user's is made and removed, and a taken one is refused",
-          "[listener]") {
+TEST_CASE("a path of the user's is made and removed, and a taken one is refused", "[listener]") {
     namespace fs = std::filesystem;
     const Listener in_folder;
     const fs::path path = fs::path(in_folder.address().path() + ".other");

@@ -239,8 +239,7 @@ TEST_CASE("a shared_vector that was not passed on is refused", "[shared_vector]"
     at_namespace_scope = {}; // not left behind by this test
 }
 
-TEST_CASE("what the owner adds is seen until the elements move",
-          "[shared_vector]") {
+TEST_CASE("what the owner adds is seen until the elements move", "[shared_vector]") {
     mp::shared_vector<int> numbers{1, 2};
     numbers.reserve(4);
     const mp::Semaphore go{0};

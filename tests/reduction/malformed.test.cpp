@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <reduction/values.hpp>
 #include <support/allocations.hpp>
 #include <support/catch.hpp>
-#include <reduction/values.hpp>
 
 #include <multiprocessing/reduction.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <support/catch.hpp>
 #include <reduction/values.hpp>
+#include <support/catch.hpp>
 
 #include <multiprocessing/reduction.hpp>
 
