@@ -15,7 +15,7 @@
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/progress.hpp>
-#include <multiprocessing/remote_exceptions.hpp>
+#include <multiprocessing/remote_exceptions.hpp> // for register_exception
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -23,14 +23,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <initializer_list>
 #include <memory>
-#include <optional>
 #include <ranges>
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>

@@ -9,32 +9,28 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
-#include <multiprocessing/detail/launch/exit_hooks.hpp>
 #include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/environment.hpp>
-#include <multiprocessing/spawn.hpp>
+#include <multiprocessing/spawn.hpp> // for freeze_support
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
 
 #include <chrono>
-#include <compare>
 #include <concepts>
-#include <cstdint>
 #include <exception>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>

@@ -15,7 +15,6 @@
 #include <cstdio>
 #include <functional>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 namespace multiprocessing::inline v1 {

@@ -13,8 +13,8 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <exception>
 #include <memory>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>

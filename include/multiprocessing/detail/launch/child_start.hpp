@@ -5,7 +5,6 @@
 #include <multiprocessing/detail/code/code_address.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launch/child_record.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/process_attributes.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
@@ -16,7 +15,6 @@
 #include <multiprocessing/util.hpp>
 
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>

@@ -8,9 +8,7 @@
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
-#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
-#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/timeout.hpp>
 

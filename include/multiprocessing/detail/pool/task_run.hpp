@@ -7,11 +7,9 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/pool/worker.hpp>
-#include <multiprocessing/detail/types/plain.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>

@@ -11,7 +11,6 @@
 #include <multiprocessing/detail/pool/lease_array.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
-#include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/exceptions.hpp>
