@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSL-1.0
-# Installs what is missing and looks at the text of the project: its format, its layers, its scripts.
+# Installs what is missing and looks at the text of the project: its format, its layers, its includes, its scripts.
 #   cmake/lint.sh [--fix]        --fix formats the sources in place
 set -eu
 cd "$(dirname -- "$0")/.."
@@ -28,5 +28,6 @@ if find include -name '*.hpp' -exec awk 'length > 100 && /^ *\/\// && !/<Synchro
     status=1
 fi
 python3 -B tests/layering/check.py . || status=1
+python3 -B cmake/includes.py . || status=1
 find .ci/run cmake tests examples \( -name run -o -name '*.sh' \) -print0 | xargs -0 shellcheck -S warning || status=1
 exit $status

@@ -7,7 +7,7 @@
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
-#include <multiprocessing/detail/call/crossing_call.hpp>
+#include <multiprocessing/detail/call/argument.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection/message_contexts.hpp>
 #include <multiprocessing/detail/connection/ring_transport.hpp>
@@ -18,12 +18,13 @@
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/ring/item.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
-#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/sentinel.hpp>
 #include <multiprocessing/timeout.hpp>
 
+#include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -33,7 +34,6 @@
 #include <new>
 #include <ranges>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <type_traits>

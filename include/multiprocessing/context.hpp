@@ -17,6 +17,7 @@
 #include <concepts>
 #include <cstddef>
 #include <filesystem>
+#include <initializer_list>
 #include <optional>
 #include <type_traits>
 #include <utility>

@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/futures/future.hpp>
 #include <multiprocessing/futures/promise.hpp>
-#include <multiprocessing/futures/wait.hpp>
+#include <multiprocessing/futures/wait.hpp> // for wait and as_completed
 
 #include <concepts>
 

@@ -12,7 +12,6 @@
 #include <multiprocessing/detail/connection/acceptor.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/platform/listener.hpp>
-#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -21,7 +20,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>

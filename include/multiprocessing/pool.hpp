@@ -16,8 +16,7 @@
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/outcome.hpp>
 #include <multiprocessing/process.hpp>
-#include <multiprocessing/progress.hpp>
-#include <multiprocessing/remote_exceptions.hpp>
+#include <multiprocessing/remote_exceptions.hpp> // for register_exception
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>

@@ -5,11 +5,9 @@
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/refused.hpp>
-#include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
-#include <multiprocessing/detail/launch/exit_hooks.hpp>
 #include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
@@ -18,24 +16,20 @@
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/environment.hpp>
 #include <multiprocessing/sentinel.hpp>
-#include <multiprocessing/spawn.hpp>
+#include <multiprocessing/spawn.hpp> // for freeze_support
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
 
 #include <chrono>
-#include <compare>
 #include <concepts>
-#include <cstdint>
 #include <exception>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>

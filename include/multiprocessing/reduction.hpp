@@ -13,7 +13,7 @@
 #include <multiprocessing/detail/types/explain.hpp>
 #include <multiprocessing/detail/types/fingerprint.hpp>
 #include <multiprocessing/detail/types/hook.hpp> // for access
-#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/exceptions.hpp>        // for SerializationError
 
 #include <cstddef>
 #include <cstdint>

@@ -21,7 +21,6 @@
 #include <string>
 #include <system_error>
 #include <type_traits>
-#include <utility>
 
 #include <boost/interprocess/mapped_region.hpp>
 

@@ -3,9 +3,12 @@
 /// @file spawn.hpp  freeze_support(), and the settings of a start.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/by_spawn.hpp>
 #include <multiprocessing/detail/launch/exit_hooks.hpp>
 #include <multiprocessing/detail/launch/janitor.hpp>
-#include <multiprocessing/detail/launch/launch.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
+#include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 
 #include <concepts>

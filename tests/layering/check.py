@@ -270,6 +270,13 @@ def check_map(root, headers, say):
             say(path, f"does not name `{room}/`: say what it answers, and where to start reading")
 
 
+def check_suites(root, headers, say):
+    """Each contract has a file of cases that says what it promises, for whichever twin is built."""
+    for header in headers:
+        if header.under("platform") and not (root / f"tests/platform/{header.path.stem}.test.cpp").exists():
+            say(header, f"has no suite: write tests/platform/{header.path.stem}.test.cpp")
+
+
 def check_root(root, say):
     for entry in sorted(root.iterdir()):
         if entry.name not in TOP_LEVEL and not entry.name.startswith(".") and entry.name != "build":
@@ -302,6 +309,7 @@ def check(root):
     check_form(plan, headers, say)
     check_names(plan, headers, say)
     check_map(root, headers, say)
+    check_suites(root, headers, say)
     check_root(root, say)
     return complaints
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""Breaks a copy of the house in each way that check.py forbids, and looks whether it says so."""
+"""Breaks a copy of the house in each way that check.py and cmake/includes.py forbid, and looks whether they say so."""
 
 import shutil
 import sys
@@ -10,6 +10,8 @@ from pathlib import Path
 from check import check
 
 ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2]).resolve()
+sys.path.insert(0, str(ROOT / "cmake"))
+from includes import check as check_includes  # noqa: E402
 OURS = "include/multiprocessing/"
 
 
@@ -86,6 +88,7 @@ BREAKS = [
     (added(OURS + "detail/tree/node.hpp", HEADER.format("node.hpp")), "README.md does not name `tree/`"),
     (added(OURS + "detail/ring/rings.hpp", HEADER.format("rings.hpp")), "ring.hpp and rings.hpp differ by a letter"),
     (added(OURS + "detail/ring/ring.hpp", "namespace multiprocessing::inline v1 {\n}\n"), "opens the public namespace"),
+    (removed("tests/platform/wait.test.cpp"), "has no suite: write tests/platform/wait.test.cpp"),
     (added(OURS + "house/lock.hpp", HEADER.format("lock.hpp")), "has no header beside its folder"),
     (added(OURS + "readme.txt", "text"), "is no header"),
     (added("src/pool.cpp", "\n"), "src: no entry of the top level"),
@@ -98,9 +101,21 @@ if (ROOT / OURS / "multiprocessing.hpp").exists():
 else:
     BREAKS.append((added(OURS + "multiprocessing.hpp", "#pragma once\n"), "does not include pool.hpp"))
 
+# The same, for cmake/includes.py.
+LIFELINE = "<multiprocessing/detail/platform/lifeline.hpp>"
+INCLUDE_BREAKS = [
+    (replaced(OURS + "pool.hpp", "#include <vector>\n", ""), "pool.hpp spells std::vector: #include <vector>"),
+    (replaced(OURS + "detail/posix/process.hpp", "#include <cerrno>\n", ""), "process.hpp uses what <cerrno> has"),
+    (replaced(OURS + "timeout.hpp", "#include <chrono>", "#include <array>\n#include <chrono>"),
+     "timeout.hpp includes <array> and spells no name of it"),
+    (replaced(OURS + "queues.hpp", CONFIG, CONFIG + f"#include {LIFELINE}\n"),
+     f"queues.hpp includes {LIFELINE} and spells no name of it"),
+    (added(OURS + "timeout.hpp", "#include <regex>\n"), "which cmake/includes.py does not know"),
+]
+
 
 def copy_of_house(to):
-    for room in ("include", "tests/layering"):
+    for room in ("include", "tests/layering", "tests/platform"):
         shutil.copytree(ROOT / room, to / room, ignore=shutil.ignore_patterns("__pycache__"))
     for room in ("examples", "cmake", "tests/unit"):
         (to / room).mkdir()
@@ -109,18 +124,19 @@ def copy_of_house(to):
 
 def main():
     failures = 0
-    for number, (change, expected) in enumerate(BREAKS):
+    for number, (change, expected) in enumerate(BREAKS + INCLUDE_BREAKS):
+        look = check if number < len(BREAKS) else check_includes
         with tempfile.TemporaryDirectory() as folder:
             root = copy_of_house(Path(folder).resolve())
-            if number == 0 and check(root):
-                print("the copy itself is not in order:", *check(root), sep="\n")
+            if number in (0, len(BREAKS)) and look(root):
+                print("the copy itself is not in order:", *look(root), sep="\n")
                 return 1
             change(root)
-            said = check(root)
+            said = look(root)
             if not any(expected in line for line in said):
                 failures += 1
                 print(f"break {number}: expected '{expected}', but it said:", *said, sep="\n    ")
-    print(f"{len(BREAKS)} breaks, {failures} of them not seen")
+    print(f"{len(BREAKS + INCLUDE_BREAKS)} breaks, {failures} of them not seen")
     return 1 if failures else 0
 
 

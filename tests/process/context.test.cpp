@@ -2,7 +2,7 @@
 // Includes all of the library at once, for a user's first line to be tried.
 #include <multiprocessing/multiprocessing.hpp>
 
-#include <process/support.hpp>
+#include <support/processes.hpp>
 #include <support/program.hpp>
 
 #include <optional>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <process/copy.hpp>
-#include <process/support.hpp>
+#include <support/processes.hpp>
 
 #include <support/allocations.hpp>
 #include <support/program.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Handles as members: of aggregates in every place, of arrays, containers, functors and actions.
-#include <process/support.hpp>
+#include <support/processes.hpp>
 
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/queues.hpp>

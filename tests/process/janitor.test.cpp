@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <process/support.hpp>
 #include <support/few_files.hpp>
+#include <support/processes.hpp>
 #include <support/program.hpp>
 #include <support/shared_names.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <process/support.hpp>
+#include <support/processes.hpp>
 
 #include <cstdlib>
 
@@ -124,7 +124,7 @@ TEST_CASE("a closed process answers nothing but close", "[process]") {
     p.close();
 }
 
-TEST_CASE("a process that goes out of scope is joined; a daemon is terminated", "[process]") {
+TEST_CASE("a process that goes out of scope is joined, a daemon is terminated", "[process]") {
     Tally tally;
     {
         mp::Process p([](Tally t) { std::this_thread::sleep_for(30ms), t.add(0, 1); }, tally);

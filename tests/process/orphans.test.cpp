@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <process/support.hpp>
+#include <support/processes.hpp>
 
 #include <support/killer.hpp>
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-/// @file child.cpp  The child program of the conformance suites: one mode per behaviour, no sleeps.
+/// @file child.cpp  The child program of the contracts' suites: one mode per behaviour, no sleeps.
 ///
 ///   test_child MODE [ARGUMENT...]
 
+#include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/platform/kinship.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/memory.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
@@ -50,6 +52,21 @@ int exit_by_interception(const Arguments& arguments) {
 }
 
 int crash(const Arguments&) { std::abort(); }
+
+/// Records its crashes in shared memory, and ends as it is told.
+int record_crash(const Arguments& arguments) {
+    const platform::MemoryObject object{platform::adopt_handle(arguments.at(0))};
+    const std::size_t bytes = std::stoull(arguments.at(1));
+    static boost::interprocess::mapped_region region{object, boost::interprocess::read_write, 0, bytes};
+    const std::span<char> text{static_cast<char*>(region.get_address()), bytes};
+    const std::string& how = arguments.at(2);
+    platform::record_crashes(text.first(bytes / 2));
+    if (how == "elsewhere") platform::record_crashes(text.subspan(bytes / 2));
+    if (how == "return") return 0;
+    int* volatile nowhere = nullptr;
+    if (how == "null") *nowhere = 1;
+    std::abort();
+}
 
 /// Says "up", then runs until it is ended.
 int run_for_ever(const Arguments& arguments) {
@@ -107,6 +124,14 @@ int list_handles(const Arguments& arguments) {
     }
 #endif
     write_text(out, found);
+    return 0;
+}
+
+/// Sends why it does not trust the maker of the memory, its parent.
+int ask_kinship(const Arguments& arguments) {
+    const platform::Handle memory = platform::adopt_handle(arguments.at(0));
+    const platform::Handle out = platform::adopt_handle(arguments.at(1));
+    write_text(out, platform::stranger(memory, true));
     return 0;
 }
 
@@ -177,11 +202,13 @@ int main(int argc, char** argv) {
         {"exit", exit_with},
         {"exit_by_interception", exit_by_interception},
         {"crash", crash},
+        {"record_crash", record_crash},
         {"run_for_ever", run_for_ever},
         {"echo", echo},
         {"send_arguments", send_arguments},
         {"print_and_flush", print_and_flush},
         {"list_handles", list_handles},
+        {"ask_kinship", ask_kinship},
         {"read_input", read_input},
         {"replace_input", replace_input},
         {"increment_memory", increment_memory},

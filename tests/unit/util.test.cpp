@@ -30,7 +30,7 @@ TEST_CASE("a logger drops what is below its level", "[log]") {
     CHECK(lines == std::vector<std::string>{"this", "and this", "now everything"});
 }
 
-TEST_CASE("each sink gets each line with its level; what one throws is nothing to the others", "[log]") {
+TEST_CASE("each sink gets each line with its level, whatever another one throws", "[log]") {
     mp::Logger logger;
     int calls = 0;
     logger.add_sink([&](LogLevel, std::string_view) { throw std::runtime_error("a bad sink"); });

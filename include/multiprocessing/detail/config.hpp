@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file config.hpp  The one place that looks at the compiler and names the platform.
 
-#include <multiprocessing/version.hpp>
+#include <multiprocessing/version.hpp> // for MULTIPROCESSING_VERSION
 
 // Of an older compiler, or with options that cannot do, this is all that is said: what follows each
 // #error does not exist, so that the compiler stops there and not some thousands of errors later.

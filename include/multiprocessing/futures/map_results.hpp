@@ -8,7 +8,6 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>
-#include <exception>
 #include <iterator>
 #include <memory>
 #include <stdexcept>

@@ -20,7 +20,6 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <initializer_list>

@@ -10,14 +10,14 @@
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/timeout.hpp>
 
+#include <algorithm>
 #include <cstddef>
-#include <exception>
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace multiprocessing::inline v1 {
 

@@ -11,8 +11,8 @@
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>

@@ -8,8 +8,8 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/crossing.hpp>
 
+#include <cstring>
 #include <type_traits>
-#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 

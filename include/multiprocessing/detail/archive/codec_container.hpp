@@ -16,7 +16,6 @@
 #include <limits>
 #include <new> // for launder
 #include <span>
-#include <type_traits>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {

@@ -8,9 +8,9 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/fingerprint.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <type_traits>
 #include <utility>
 

@@ -5,20 +5,16 @@
 
 #include <multiprocessing/detail/call/argument.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/types/explain.hpp>
 #include <multiprocessing/detail/types/fixed_text.hpp>
 #include <multiprocessing/detail/types/type_name.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <cstddef>
-#include <memory>
 #include <stdexcept>
-#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 

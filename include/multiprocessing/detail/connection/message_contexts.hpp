@@ -10,6 +10,7 @@
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/exceptions.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>

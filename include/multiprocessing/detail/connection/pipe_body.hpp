@@ -3,15 +3,12 @@
 /// @file pipe_body.hpp  What the two ends of a Pipe share beside their stream: a ring each way.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
 #include <multiprocessing/detail/ring/ring.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <array>
-#include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <utility>
 

@@ -18,7 +18,6 @@
 #include <mutex>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {

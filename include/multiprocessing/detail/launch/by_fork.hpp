@@ -13,6 +13,7 @@
 #include <multiprocessing/detail/platform/standard_streams.hpp>
 
 #include <atomic>
+#include <exception>
 #include <optional>
 #include <string>
 #include <utility>

@@ -12,10 +12,8 @@
 #include <multiprocessing/detail/platform/kinship.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 
-#include <cstddef>
-#include <cstdlib>
+#include <exception>
 #include <memory>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>

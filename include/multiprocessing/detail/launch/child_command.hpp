@@ -6,11 +6,10 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
-#include <multiprocessing/detail/space/space.hpp>
+#include <multiprocessing/detail/space/layout.hpp>
 
 #include <cstddef>
 #include <cstdlib>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>

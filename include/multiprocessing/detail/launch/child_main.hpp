@@ -19,6 +19,8 @@
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <exception>

@@ -14,7 +14,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
+#include <string>
+#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 

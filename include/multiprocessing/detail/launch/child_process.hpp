@@ -12,7 +12,7 @@
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
-#include <multiprocessing/detail/shared_object/shared_object.hpp>
+#include <multiprocessing/detail/shared_object/leases.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -22,7 +22,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>

@@ -5,7 +5,6 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
-#include <multiprocessing/detail/space/space.hpp>
 
 #include <atomic>
 #include <cstdint>

@@ -5,21 +5,16 @@
 #include <multiprocessing/detail/code/code_address.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launch/child_record.hpp>
 #include <multiprocessing/detail/launch/packed_call.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/process_attributes.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/environment.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>
 
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>

@@ -9,19 +9,20 @@
 #include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/launch/child_start.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
-#include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process_attributes.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <system_error>

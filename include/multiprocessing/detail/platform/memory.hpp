@@ -26,9 +26,7 @@
 #include <multiprocessing/detail/platform/handle.hpp>
 
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #if MULTIPROCESSING_PLATFORM_WIN32
 #include <multiprocessing/detail/win32/memory.hpp>

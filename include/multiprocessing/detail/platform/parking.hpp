@@ -16,7 +16,6 @@
 /// * `pause()`: one beat of a spinning loop.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 
 #include <array>

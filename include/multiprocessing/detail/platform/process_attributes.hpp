@@ -36,7 +36,6 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
-#include <string>
 #include <vector>
 
 #if MULTIPROCESSING_PLATFORM_WIN32

@@ -12,11 +12,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <span>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {

@@ -8,7 +8,6 @@
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
-#include <multiprocessing/detail/this_process.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -8,8 +8,6 @@
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/task_cell.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
-#include <multiprocessing/detail/shared_object/shared_object.hpp>
-#include <multiprocessing/detail/this_process.hpp>
 
 #include <algorithm>
 #include <cstddef>

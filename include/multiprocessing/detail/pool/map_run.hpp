@@ -10,6 +10,7 @@
 #include <multiprocessing/detail/types/plain.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

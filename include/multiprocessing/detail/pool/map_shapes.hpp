@@ -13,7 +13,6 @@
 #include <multiprocessing/pool/options.hpp>
 
 #include <concepts>
-#include <cstddef>
 #include <initializer_list>
 #include <iterator>
 #include <ranges>

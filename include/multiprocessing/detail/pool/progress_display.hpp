@@ -12,12 +12,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <concepts>
 #include <cstddef>
 #include <cstdio>
-#include <functional>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {

@@ -3,7 +3,6 @@
 /// @file result.hpp  What came of a task or map: waited for, read once, kept for all callers.
 
 #include <multiprocessing/detail/base/mutex.hpp>
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/map_work.hpp>
@@ -12,9 +11,7 @@
 #include <multiprocessing/detail/pool/task_work.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/result/result_state.hpp>
-#include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
-#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -24,12 +21,10 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {

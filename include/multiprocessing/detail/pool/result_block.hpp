@@ -6,7 +6,6 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
-#include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/exceptions.hpp>
 

@@ -8,11 +8,9 @@
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 namespace multiprocessing::inline v1::detail {

@@ -4,11 +4,9 @@
 /// the same instruction.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/parking/parking.hpp>
-#include <multiprocessing/detail/space/space.hpp>
+#include <multiprocessing/detail/space/layout.hpp>
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 

@@ -9,7 +9,6 @@
 #include <multiprocessing/detail/pool/worker.hpp>
 
 #include <cstring>
-#include <optional>
 #include <type_traits>
 
 namespace multiprocessing::inline v1::detail {

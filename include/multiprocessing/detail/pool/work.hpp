@@ -7,7 +7,6 @@
 #include <multiprocessing/detail/exceptions/cause.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
-#include <multiprocessing/detail/space/space.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/util.hpp>
 

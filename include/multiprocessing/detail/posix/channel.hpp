@@ -16,8 +16,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <utility>
-#include <vector>
 
 #include <poll.h>
 #include <sys/socket.h>

@@ -19,7 +19,6 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
-#include <utility>
 
 #include <fcntl.h>
 #include <netdb.h>

@@ -5,11 +5,13 @@
 
 #include <multiprocessing/detail/config.hpp>
 
-#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <boost/interprocess/detail/os_file_functions.hpp> // for mapping_handle_from_file_handle

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

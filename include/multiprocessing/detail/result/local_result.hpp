@@ -3,7 +3,6 @@
 /// @file local_result.hpp  A result that a thread of this process makes: of a thread pool, of a
 /// promise, or one that is there from the beginning.
 
-#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/result/result_state.hpp>

@@ -6,9 +6,9 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/parking.hpp>
-#include <multiprocessing/detail/platform/resources.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 namespace multiprocessing::inline v1::detail {

@@ -8,7 +8,7 @@
 #include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/ring/adaptive_spin.hpp>
 #include <multiprocessing/detail/ring/partial_record.hpp>
-#include <multiprocessing/detail/space/space.hpp>
+#include <multiprocessing/detail/space/layout.hpp>
 
 #include <array>
 #include <atomic>

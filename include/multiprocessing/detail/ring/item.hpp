@@ -8,6 +8,7 @@
 #include <multiprocessing/reduction.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>

@@ -11,7 +11,6 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/of_this_copy.hpp>
-#include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/process_wide.hpp>

@@ -18,8 +18,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
-#include <string>
 #include <system_error>
 #include <utility>
 

@@ -12,7 +12,6 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

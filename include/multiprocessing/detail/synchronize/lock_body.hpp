@@ -10,7 +10,6 @@
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
 
-#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <stdexcept>

@@ -7,9 +7,7 @@
 #include <multiprocessing/detail/types/kind.hpp>
 #include <multiprocessing/detail/types/reflection.hpp>
 
-#include <memory>
 #include <type_traits>
-#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 

@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 // Nothing of this is instantiated while all types cross.

@@ -6,9 +6,7 @@
 #include <multiprocessing/detail/types/kind.hpp>
 #include <multiprocessing/detail/types/type_name.hpp>
 
-#include <cstddef>
 #include <cstdint>
-#include <string_view>
 #include <type_traits>
 
 namespace multiprocessing::inline v1::detail {

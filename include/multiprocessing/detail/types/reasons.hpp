@@ -4,7 +4,6 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/crossing.hpp>
-#include <multiprocessing/detail/types/type_name.hpp>
 
 #include <string_view>
 

@@ -3,7 +3,6 @@
 /// @file type_name.hpp  The name of a type: as the compiler spells it, and as people do.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/types/fixed_text.hpp>
 
 #include <cstddef>
 #include <string>

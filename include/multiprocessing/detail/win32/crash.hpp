@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/win32/api.hpp>
 
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <span>

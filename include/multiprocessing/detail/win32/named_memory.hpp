@@ -10,7 +10,6 @@
 #include <multiprocessing/detail/win32/api.hpp>
 #include <multiprocessing/detail/win32/text.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <system_error>
