@@ -72,7 +72,7 @@ TEST_CASE("a library that is loaded or unloaded is noticed", "[executable]") {
 #if defined(_WIN32)
     const auto library = boost::winapi::LoadLibraryW(L"version.dll");
 #else
-    void* const library = ::dlopen("libresolv.so.2", RTLD_NOW);
+    void* const library = ::dlopen("libanl.so.1", RTLD_NOW);
 #endif
     REQUIRE(library);
     const auto loaded = platform::image_changes();

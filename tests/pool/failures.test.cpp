@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+include <support/sanitizers.hpp>
 #include <support/processes.hpp>
 
 #include <support/program.hpp>
@@ -381,7 +382,7 @@ TEST_CASE("a program ends in order while a pool is at work, and when it is leake
     CHECK(support::output_of("leaks_pool").exitcode == 0);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // they handle crashes themselves
+#if !defined(MP_TEST_HAS_ASAN) && !defined(__SANITIZE_THREAD__) // they handle crashes themselves
 
 namespace {
 

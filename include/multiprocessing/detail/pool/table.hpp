@@ -51,7 +51,7 @@ public:
           crashes_(tree().heap.allocate_zeroed(workers * sizeof(CrashRecord))),
           idle_(tree().heap.allocate_zeroed((workers + 63) / 64 * sizeof(std::uint64_t))),
           view_(tree().space, shared_.position()),
-          demand_(view_, bell_),
+          demand_(view_, bell_, workers),
           callbacks_(view_) {
         PoolShared& shared = view_.shared();
         shared.workers = workers;

@@ -18,8 +18,8 @@ namespace multiprocessing::inline v1::detail {
 class WorkerDemand {
 public:
     /// `bell` is the supervisor's, which starts workers.
-    WorkerDemand(const PoolView& view, platform::Doorbell& bell)
-        : view_(view), bell_(bell), wanted_(view.shared().workers) {}
+    WorkerDemand(const PoolView& view, platform::Doorbell& bell, std::uint32_t workers)
+        : view_(view), bell_(bell), wanted_(workers) {}
 
     /// From now on, on demand.
     void start_with_none() noexcept { wanted_.store(0, std::memory_order_relaxed); }
