@@ -9,7 +9,7 @@ preset=${1:-gcc}
 [ $# -eq 0 ] || shift
 groups="build test"
 case $preset in
-    clang) groups="$groups clang" ;;
+    clang | asan) groups="$groups clang" ;;
     mingw) groups="$groups mingw" ;;
 esac
 # shellcheck disable=SC2086  # a list of words is meant

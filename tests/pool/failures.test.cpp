@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-include <support/sanitizers.hpp>
 #include <support/processes.hpp>
 
 #include <support/program.hpp>
+#include <support/sanitizers.hpp>
 
 #include <multiprocessing/pool.hpp>
 
