@@ -211,15 +211,15 @@ public:
     detail::platform::NativeHandle fileno() const { return open().expose().native(); }
 
     /// Of the library: for the archive. `give` writes a duplicate.
-    void give(detail::HandleSink& giver, detail::Writer& writer) const {
+    void export_to(detail::HandleSink& sink, detail::Writer& writer) const {
         detail::Transport& transport = open();
         writer.raw(static_cast<std::uint8_t>(readable_ | writable_ << 1));
-        transport.give(giver, writer);
+        transport.export_to(sink, writer);
     }
-    static Connection take(detail::HandleSource& taker, detail::Reader& reader) {
+    static Connection import_from(detail::HandleSource& source, detail::Reader& reader) {
         const auto directions = reader.raw<std::uint8_t>();
         if (directions == 0 || directions > 3) reader.fail("a Connection neither receives nor sends");
-        return Connection(detail::RingTransport::take(taker, reader), directions & 1, directions & 2);
+        return Connection(detail::RingTransport::import_from(source, reader), directions & 1, directions & 2);
     }
     /// Of the library: an end that is open.
     Connection(std::unique_ptr<detail::Transport> transport, bool readable, bool writable)
@@ -378,9 +378,9 @@ public:
 
     explicit TravellingHandle(platform::Handle handle) noexcept : handle_(std::move(handle)) {}
 
-    void give(HandleSink& giver, Writer& writer) const { writer.raw(giver.give_handle(handle_.duplicate())); }
-    static TravellingHandle take(HandleSource& taker, Reader& reader) {
-        return TravellingHandle(taker.take_handle(reader.raw<std::uint64_t>()));
+    void export_to(HandleSink& sink, Writer& writer) const { writer.raw(sink.add_handle(handle_.duplicate())); }
+    static TravellingHandle import_from(HandleSource& source, Reader& reader) {
+        return TravellingHandle(source.next_handle(reader.raw<std::uint64_t>()));
     }
 
     platform::NativeHandle release() noexcept { return handle_.release(); }

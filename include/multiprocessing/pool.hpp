@@ -108,7 +108,8 @@ public:
             detail::refuse<detail::task_refusal<Function, Arguments...>>();
             return detail::refused_result<detail::RefusedTask<Function>>();
         } else {
-            return apply_async(std::forward<Function>(function), std::forward<Arguments>(arguments)...).give();
+            return apply_async(std::forward<Function>(function), std::forward<Arguments>(arguments)...)
+                .take_value();
         }
     }
 
@@ -153,7 +154,7 @@ public:
             return detail::refused_result<detail::RefusedMap<Function>>();
         } else {
             return map_async(std::forward<Function>(function), std::forward<Range>(range), std::move(options))
-                .give();
+                .take_value();
         }
     }
     template <class Function, class Item = detail::BracedItem<Function>>
@@ -206,7 +207,7 @@ public:
                           "map_into writes what the function returns: the results must be a shared_vector of "
                           "that very type");
             if constexpr (fits) {
-                start_map<Types>(function, std::forward<Range>(range), options, &results).give();
+                start_map<Types>(function, std::forward<Range>(range), options, &results).take_value();
             }
         }
     }
@@ -221,7 +222,7 @@ public:
         } else {
             return starmap_async(std::forward<Function>(function), std::forward<Range>(range),
                                  std::move(options))
-                .give();
+                .take_value();
         }
     }
     /// `pool.starmap(f, {{2, 3}, {4, 5}})`, for a function whose parameter types are known.

@@ -83,12 +83,12 @@ protected:
     }
     /// Takes an item into `place`, a T or a `std::optional<T>`.
     template <class Place>
-    RingResult take_before(Place& place, const Deadline& deadline) const {
+    RingResult pop_before(Place& place, const Deadline& deadline) const {
         if constexpr (!Serializable<T>) {
             std::terminate();
         } else {
             Ring& ring = this->body();
-            return take_item<T>(ring, this->member().space, place, deadline);
+            return pop_item<T>(ring, this->member().space, place, deadline);
         }
     }
 
@@ -110,7 +110,7 @@ protected:
 private:
     struct Opening {
         std::size_t limit;
-        void operator()(Ring& ring) const { ring.open(tree().self, limit, tree().spare_names.take()); }
+        void operator()(Ring& ring) const { ring.open(tree().self, limit, tree().spare_names.pop()); }
         void end(Ring& ring, TreeMember& member) const { member.spare_names.put(ring.end(member.space)); }
     };
 
@@ -164,7 +164,7 @@ public:
     /// `item` may have any value then.
     void get_into(T& item, Timeout timeout = no_timeout) const {
         require_open();
-        const RingResult result = this->take_before(item, Deadline::after(timeout));
+        const RingResult result = this->pop_before(item, Deadline::after(timeout));
         if (result == RingResult::shut_down) Base::throw_shut_down();
         if (result == RingResult::timed_out) Base::throw_empty();
     }
@@ -212,7 +212,7 @@ public:
         T&& operator*() const noexcept { return std::move(*item_); }
         Iterator& operator++() {
             item_.reset();
-            if (queue_->take_or_end(item_)) return *this;
+            if (queue_->pop_or_end(item_)) return *this;
             queue_ = nullptr;
             return *this;
         }
@@ -253,13 +253,13 @@ private:
     std::optional<T> get_until(const Deadline& deadline) const {
         require_open();
         std::optional<T> item;
-        if (this->take_before(item, deadline) == RingResult::shut_down) Base::throw_shut_down();
+        if (this->pop_before(item, deadline) == RingResult::shut_down) Base::throw_shut_down();
         return item;
     }
 
-    bool take_or_end(std::optional<T>& item) const {
+    bool pop_or_end(std::optional<T>& item) const {
         require_open();
-        return this->take_before(item, Deadline{}) == RingResult::done;
+        return this->pop_before(item, Deadline{}) == RingResult::done;
     }
 };
 
@@ -377,7 +377,7 @@ public:
     T get() const {
         require_open();
         std::optional<T> item;
-        this->take_before(item, detail::Deadline{});
+        this->pop_before(item, detail::Deadline{});
         return std::move(*item);
     }
 

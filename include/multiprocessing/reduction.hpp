@@ -84,7 +84,7 @@ std::vector<std::byte> dumps(const T& value) {
     } else {
         detail::Writer writer;
         detail::encode_message(writer, value);
-        return writer.take();
+        return writer.release();
     }
 }
 

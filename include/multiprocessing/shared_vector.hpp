@@ -124,8 +124,8 @@ public:
         return static_cast<std::size_t>((std::numeric_limits<std::ptrdiff_t>::max)()) / sizeof(T);
     }
 
-    static shared_vector take(detail::HandleSource& taker) {
-        shared_vector vector = Base::take(taker);
+    static shared_vector import_from(detail::HandleSource& source) {
+        shared_vector vector = Base::import_from(source);
         if constexpr (alignof(T) > detail::block_alignment) vector.realign();
         return vector;
     }

@@ -63,13 +63,13 @@ public:
     void release() const { lock_.release(); }
     bool acquire_until(const Deadline& deadline) const { return lock_.acquire_until(deadline); }
 
-    void give(HandleSink& giver) const {
-        Base::give(giver);
-        lock_.give(giver);
+    void export_to(HandleSink& sink) const {
+        Base::export_to(sink);
+        lock_.export_to(sink);
     }
-    static Derived take(HandleSource& taker) {
-        Derived value = Base::take(taker);
-        value.lock_ = RLock::take(taker);
+    static Derived import_from(HandleSource& source) {
+        Derived value = Base::import_from(source);
+        value.lock_ = RLock::import_from(source);
         return value;
     }
 

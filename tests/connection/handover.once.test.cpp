@@ -124,13 +124,13 @@ TEST_CASE("what was taken in goes along when a Connection is handed over", "[con
     });
     c.send_bytes(much);
     other.join();
-    std::thread taker([&verdict, &b = b, &little] {
+    std::thread source([&verdict, &b = b, &little] {
         auto got = b.recv<mp::Connection>();
         for (int i = 0; i < 5; ++i) verdict.expect(got.recv<int>() == i);
         verdict.expect(got.recv_bytes() == little);
     });
     a.send(std::move(c));
-    taker.join();
+    source.join();
     CHECK(verdict.wrong() == 0);
 }
 
@@ -150,7 +150,7 @@ TEST_CASE("handles that were taken in go along when a Connection is handed over"
     });
     c.send_bytes(much);
     other.join();
-    std::thread taker([&verdict, &b = b] {
+    std::thread source([&verdict, &b = b] {
         auto got = b.recv<mp::Connection>();
         verdict.expect(got.recv<int>() == 1);
         auto passed = got.recv<mp::Connection>();
@@ -158,7 +158,7 @@ TEST_CASE("handles that were taken in go along when a Connection is handed over"
         passed.send(3);
     });
     a.send(std::move(c));
-    taker.join();
+    source.join();
     CHECK(f.recv<int>() == 3);
     CHECK(verdict.wrong() == 0);
 }

@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             const std::size_t count = (std::min)({piece, left.size(), frames.wanted()});
             if (count == 0 || frames.wanted() > 4 + Handshake::longest) std::abort();
             if (frames.add(left.first(count))) {
-                for (const std::string& answer : handshake.receive(frames.take())) {
+                for (const std::string& answer : handshake.receive(frames.pop())) {
                     if (answer.size() > Handshake::longest) std::abort();
                 }
             }

@@ -175,7 +175,7 @@ TEST_CASE("frames of a handshake come in any pieces, and are short", "[handshake
         while (!left.empty()) {
             const std::size_t size = (std::min)({piece, left.size(), frames.wanted()});
             REQUIRE(size > 0);
-            if (frames.add(std::as_bytes(std::span(left.substr(0, size))))) seen.push_back(frames.take());
+            if (frames.add(std::as_bytes(std::span(left.substr(0, size))))) seen.push_back(frames.pop());
             left.remove_prefix(size);
         }
         CHECK(seen == std::vector<std::string>{"abc", "", "z"});

@@ -69,8 +69,8 @@ TEST_CASE("all that was ever handed out can be read, at any instant", "[space]")
     Two two;
     std::atomic<bool> full{false};
     // Whoever takes an extent may be killed before its next step, and others look into it then.
-    std::thread taker([&] {
-        for (int i = 0; i < 3000; ++i) two.space.take(3, two.first_name);
+    std::thread source([&] {
+        for (int i = 0; i < 3000; ++i) two.space.allocate_extents(3, two.first_name);
         full = true;
     });
     std::uint64_t read = 0;
@@ -82,7 +82,7 @@ TEST_CASE("all that was ever handed out can be read, at any instant", "[space]")
             reinterpret_cast<const volatile char*>(&two.space.at<char>(last * Space::extent_bytes));
         if (*at == 0) ++read;
     }
-    taker.join();
+    source.join();
     CHECK(read > 0);
 }
 
@@ -97,26 +97,26 @@ TEST_CASE("memory that is no Space is refused", "[space]") {
 
 TEST_CASE("runs of extents are taken whole, given back, and taken again", "[space]") {
     Two two;
-    const auto a = two.space.take(10, two.first_name);
-    const auto b = two.space.take(5, two.second_name);
+    const auto a = two.space.allocate_extents(10, two.first_name);
+    const auto b = two.space.allocate_extents(5, two.second_name);
     REQUIRE(a);
     REQUIRE(b);
     CHECK(two.owned_by(two.first_name) == 10);
     CHECK(two.owned_by(two.second_name) == 5);
-    two.space.give_back(*a, 10);
+    two.space.free_extents(*a, 10);
     CHECK(two.owned_by(two.first_name) == 0);
-    CHECK(two.space.take(11, two.first_name) > b); // does not fit where the ten were
-    CHECK(two.space.take(10, two.first_name) == a);
-    CHECK_FALSE(two.space.take(two.space.bytes() / Space::extent_bytes, two.first_name));
+    CHECK(two.space.allocate_extents(11, two.first_name) > b); // does not fit where the ten were
+    CHECK(two.space.allocate_extents(10, two.first_name) == a);
+    CHECK_FALSE(two.space.allocate_extents(two.space.bytes() / Space::extent_bytes, two.first_name));
 }
 
 TEST_CASE("extents that were given back are taken before the Space grows", "[space]") {
     Two two;
-    const auto a = two.space.take(4, two.first_name);
-    REQUIRE(two.space.take(4, two.first_name));
-    two.space.give_back(*a, 4);
+    const auto a = two.space.allocate_extents(4, two.first_name);
+    REQUIRE(two.space.allocate_extents(4, two.first_name));
+    two.space.free_extents(*a, 4);
     const auto mark = two.space.high_water();
-    CHECK(two.space.take(4, two.first_name) == a);
+    CHECK(two.space.allocate_extents(4, two.first_name) == a);
     CHECK(two.space.high_water() == mark);
 }
 
@@ -253,8 +253,8 @@ TEST_CASE("taking extents costs the same however many are in use", "[space]") {
     // Half of them in use, as islands: a search from the beginning would look at all of them for each.
     std::vector<std::uint64_t> taken;
     for (int i = 0; i < 4000; ++i)
-        taken.push_back(*two.space.take(2, i % 2 ? two.first_name : two.second_name));
-    for (std::size_t i = 0; i < taken.size(); i += 2) two.space.give_back(taken[i], 2);
+        taken.push_back(*two.space.allocate_extents(2, i % 2 ? two.first_name : two.second_name));
+    for (std::size_t i = 0; i < taken.size(); i += 2) two.space.free_extents(taken[i], 2);
     const auto time_of = [&](auto work) {
         const auto begin = std::chrono::steady_clock::now();
         work();
@@ -262,10 +262,10 @@ TEST_CASE("taking extents costs the same however many are in use", "[space]") {
     };
     const auto few = time_of([&] {
         Two small;
-        for (int i = 0; i < 2000; ++i) small.space.take(3, small.first_name);
+        for (int i = 0; i < 2000; ++i) small.space.allocate_extents(3, small.first_name);
     });
     const auto many = time_of([&] {
-        for (int i = 0; i < 2000; ++i) two.space.take(3, two.first_name);
+        for (int i = 0; i < 2000; ++i) two.space.allocate_extents(3, two.first_name);
     });
     CHECK(many < 20 * few); // 40 and more when each take searches all
 }
@@ -391,16 +391,16 @@ TEST_CASE("a process that never took memory has not touched the Space", "[heap]"
 TEST_CASE("what a dead process left half made is freed as well", "[heap]") {
     Two two;
     // Killed between taking extents and saying what they are for.
-    const auto bare = two.space.take(7, two.second_name);
+    const auto bare = two.space.allocate_extents(7, two.second_name);
     REQUIRE(bare);
     // Killed while giving back a run: its first extents are free already.
-    const auto half = two.space.take(5, two.second_name);
-    two.space.give_back(*half, 2);
+    const auto half = two.space.allocate_extents(5, two.second_name);
+    two.space.free_extents(*half, 2);
     // Its shape is nonsense: longer than what it owns.
-    const auto wild = two.space.take(2, two.second_name);
+    const auto wild = two.space.allocate_extents(2, two.second_name);
     two.space.extent(*wild).shape = 1000;
     two.space.extent(*wild).state = 2;
-    const auto wilder = two.space.take(1, two.second_name);
+    const auto wilder = two.space.allocate_extents(1, two.second_name);
     two.space.extent(*wilder).shape = 0x8000'00FF;
     two.first.adopt(two.second_name);
     CHECK(two.owned_by(two.second_name) == 0);

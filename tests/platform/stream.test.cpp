@@ -116,7 +116,7 @@ TEST_CASE("a watched stream is ready when a read would not wait", "[stream]") {
     CHECK(platform::wait_one(watched, patience()));
     pair.here.unwatch(inbox);
     std::string text(4, '\0');
-    const std::size_t ahead = inbox.take(std::as_writable_bytes(std::span(text)));
+    const std::size_t ahead = inbox.read(std::as_writable_bytes(std::span(text)));
     CHECK(text.substr(0, ahead) + received(pair.here, 4 - ahead) == "come");
 }
 
@@ -132,7 +132,7 @@ TEST_CASE("two ends that write at once take in what arrives", "[stream]") {
     platform::Drain drain_there{reading_there, watchers, inbox_there};
     const auto rest = [&](platform::Stream& stream, platform::Inbox& ahead) {
         std::string text(4 + much.size(), '\0');
-        const std::size_t taken = ahead.take(std::as_writable_bytes(std::span(text)));
+        const std::size_t taken = ahead.read(std::as_writable_bytes(std::span(text)));
         return text.substr(0, taken) + received(stream, text.size() - taken);
     };
     std::string got_there;
@@ -158,15 +158,15 @@ TEST_CASE("an inbox hands out handles with the bytes they came with", "[stream]"
     put("two", true);
     put("three", false);
     std::string text(5, '\0');
-    CHECK(inbox.take(std::as_writable_bytes(std::span(text))) == 5);
+    CHECK(inbox.read(std::as_writable_bytes(std::span(text))) == 5);
     CHECK(text == "onetw");
     CHECK(inbox.take_arrived().handles.empty());
-    CHECK(inbox.take(std::as_writable_bytes(std::span(text))) == 5);
+    CHECK(inbox.read(std::as_writable_bytes(std::span(text))) == 5);
     CHECK(text == "othre");
     CHECK(inbox.take_arrived().handles.size() == 1);
     CHECK(inbox.take_arrived().handles.empty());
     CHECK_FALSE(inbox.empty());
-    CHECK(inbox.take(std::as_writable_bytes(std::span(text))) == 1);
+    CHECK(inbox.read(std::as_writable_bytes(std::span(text))) == 1);
     CHECK_FALSE(inbox.ready());
     inbox.ended = true;
     CHECK(inbox.ready());

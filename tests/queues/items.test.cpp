@@ -226,7 +226,7 @@ TEST_CASE("large items of producers that are killed come whole, and in order, to
     std::mt19937 random{7};
     std::atomic<int> items{0};
     bool right = true;
-    std::thread taker([&] {
+    std::thread source([&] {
         int last = -1;
         for (const std::vector<int>& item : queue) {
             const int first = item.empty() ? -1 : item.front();
@@ -251,7 +251,7 @@ TEST_CASE("large items of producers that are killed come whole, and in order, to
         producer.join();
     }
     queue.shutdown();
-    taker.join();
+    source.join();
     CHECK(right);
     CHECK(items >= 25);
 }

@@ -20,10 +20,10 @@ namespace {
 /// Keeps the numbers of the handles that go with a message.
 struct Numbers final : HandleSink, HandleSource {
     std::vector<int> numbers;
-    std::size_t next = 0;
+    std::size_t at = 0;
 
-    void give(std::shared_ptr<SharedObject>) override { FAIL("not of this test"); }
-    LeaseEntry take() override {
+    void add(std::shared_ptr<SharedObject>) override { FAIL("not of this test"); }
+    LeaseEntry next() override {
         FAIL("not of this test");
         return {};
     }
@@ -36,10 +36,10 @@ public:
 
     Handle() = default;
     explicit Handle(int number) : number_(number) {}
-    void give(HandleSink& giver) const { static_cast<Numbers&>(giver).numbers.push_back(number_); }
-    static Handle take(HandleSource& taker) {
-        auto& from = static_cast<Numbers&>(taker);
-        return Handle{from.numbers.at(from.next++)};
+    void export_to(HandleSink& sink) const { static_cast<Numbers&>(sink).numbers.push_back(number_); }
+    static Handle import_from(HandleSource& source) {
+        auto& from = static_cast<Numbers&>(source);
+        return Handle{from.numbers.at(from.at++)};
     }
     bool operator==(const Handle&) const = default;
 
@@ -74,7 +74,7 @@ template <class T>
 std::vector<std::byte> written(const T& value, WriteContext* context) {
     Writer writer{context};
     encode(writer, value);
-    return writer.take();
+    return writer.release();
 }
 
 template <class T>
@@ -196,7 +196,7 @@ TEST_CASE("a writer's view and its bytes are the same, in whatever portions they
                 CHECK((all.empty() || std::memcmp(view.data(), all.data(), all.size()) == 0));
             }
         }
-        const auto bytes = writer.take();
+        const auto bytes = writer.release();
         REQUIRE(bytes.size() == all.size());
         CHECK(std::memcmp(bytes.data(), all.data(), all.size()) == 0);
     }
@@ -209,7 +209,7 @@ TEST_CASE("several values follow each other in one message", "[reduction]") {
     const auto shared = std::make_shared<int>(3);
     encode(writer, shared);
     encode(writer, shared);
-    const auto bytes = writer.take();
+    const auto bytes = writer.release();
     Reader reader{bytes};
     CHECK(decode<int>(reader) == 1);
     CHECK(decode<std::string>(reader) == "two");
@@ -224,7 +224,7 @@ TEST_CASE("a writer that is told to expect far too much takes no more than it wi
     const std::string text(5000, 'x');
     encode(writer, text);
     writer.expect(10); // less than there is already
-    const auto message = writer.take();
+    const auto message = writer.release();
     Reader reader{message};
     CHECK(decode<std::string>(reader) == text);
 }

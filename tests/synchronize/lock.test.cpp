@@ -127,7 +127,7 @@ TEST_CASE("an RLock is released as often as it was taken", "[synchronize]") {
     CHECK_THROWS_AS(lock.release(), std::invalid_argument);
 }
 
-TEMPLATE_TEST_CASE("a lock whose holder died goes to the next taker, who sees that", "[synchronize]", mp::Lock,
+TEMPLATE_TEST_CASE("a lock whose holder died goes to the next source, who sees that", "[synchronize]", mp::Lock,
                    mp::RLock) {
     const ExpectedLog log{"without releasing it"};
     const TestType lock;

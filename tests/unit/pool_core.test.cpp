@@ -26,7 +26,7 @@ std::shared_ptr<TaskWork> enter_task(PoolTable& core) {
 std::shared_ptr<ChunkedMapWork> enter_map(PoolTable& core, std::uint64_t items, std::uint64_t chunksize) {
     MapPlan plan;
     const std::vector<int> input(static_cast<std::size_t>(items), 1);
-    plan.take_plain(std::span<const int>(input));
+    plan.add_plain(std::span<const int>(input));
     plan.make_room(items * sizeof(int));
     auto work = core.enter([&](TaskSlot&) { return std::make_shared<ChunkedMapWork>(core.view(), items); });
     plan.fill(*work, cut(items, chunksize, 1, 0), 1, core.kept_leases()->holder);
@@ -155,8 +155,8 @@ TEST_CASE("the slot of a dropped task is free once its worker has said that it e
 TEST_CASE("leases of what workers kept last as long as anything of them", "[pool_core]") {
     const std::size_t before = leases().count();
     auto core = std::make_unique<PoolTable>(1);
-    leases().give(SharedObject::make_unused(std::make_unique<SharedObject>("thing", 64)),
-                  core->kept_leases()->holder);
+    leases().grant(SharedObject::make_unused(std::make_unique<SharedObject>("thing", 64)),
+                   core->kept_leases()->holder);
     std::shared_ptr<const void> of_a_grandchild = core->kept_leases();
     core.reset();
     CHECK(leases().count() == before + 1);

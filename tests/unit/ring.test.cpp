@@ -52,10 +52,10 @@ public:
     }
 
     /// Whether a record came, and was the right one.
-    bool take() {
+    bool pop() {
         bool right = false;
         detail::ByteBuffer taken;
-        const RingResult result = ring_->take(detail::tree().space, taken, at_once);
+        const RingResult result = ring_->pop(detail::tree().space, taken, at_once);
         if (result == RingResult::done) {
             const std::span<const std::byte> bytes = taken.view();
             std::vector<std::byte> expected(bytes.size());
@@ -114,10 +114,10 @@ TEST_CASE("a ring gives back what was put, whatever the sizes and however far it
     for (int step = 0; step < 1500; ++step) {
         const std::size_t size = sizes[random() % std::size(sizes)];
         for (auto i = random() % 3; i > 0; --i) REQUIRE(ring.put(size) == RingResult::done);
-        for (auto i = random() % 4; i > 0 && ring.size() > 0; --i) REQUIRE(ring.take());
+        for (auto i = random() % 4; i > 0 && ring.size() > 0; --i) REQUIRE(ring.pop());
         REQUIRE(ring.size() == ring.expected_size());
         if (step % 100 == 0) {
-            while (ring.size() > 0) REQUIRE(ring.take());
+            while (ring.size() > 0) REQUIRE(ring.pop());
         }
     }
 }
@@ -135,7 +135,7 @@ TEST_CASE("records of one size go around in the same memory when each is taken b
     for (const std::size_t size : {100'000u, 1u << 20}) {
         for (int i = 0; i < 20; ++i) {
             REQUIRE(ring.put(size) == RingResult::done);
-            REQUIRE(ring.take());
+            REQUIRE(ring.pop());
         }
     }
     CHECK(taken() - before <= 4 + 18);
@@ -146,10 +146,10 @@ TEST_CASE("a ring with a limit takes no more, and tells it", "[ring]") {
     for (int round = 0; round < 5; ++round) {
         for (int i = 0; i < 3; ++i) REQUIRE(ring.put(10) == RingResult::done);
         CHECK(ring.put(10) == RingResult::timed_out);
-        CHECK(ring.take());
+        CHECK(ring.pop());
         CHECK(ring.put(10) == RingResult::done);
-        for (int i = 0; i < 3; ++i) CHECK(ring.take());
-        CHECK_FALSE(ring.take());
+        for (int i = 0; i < 3; ++i) CHECK(ring.pop());
+        CHECK_FALSE(ring.pop());
     }
 }
 
@@ -213,7 +213,7 @@ class HandleSource {
 public:
     HandleSource(detail::Ring& ring, detail::Space& space, detail::Deadline deadline = {})
         : thread_([this, &ring, &space, deadline] {
-              result = ring.take(space, WatchedSink{begun, come, bytes}, deadline);
+              result = ring.pop(space, WatchedSink{begun, come, bytes}, deadline);
           }) {}
     ~HandleSource() { join(); }
     void join() {
@@ -263,17 +263,17 @@ TEST_CASE("a draft is seen by who waits for that record, until it is dropped", "
 TEST_CASE("a large record is taken while it is put", "[ring]") {
     Shared shared;
     for (const bool sleeps : {false, true}) {
-        HandleSource taker{shared.ring(), shared.space};
+        HandleSource source{shared.ring(), shared.space};
         if (sleeps) std::this_thread::sleep_for(std::chrono::milliseconds{30});
         bool came = false;
         shared.put(large + 5, 7, [&](int part) {
-            if (part == 3) came = eventually([&] { return taker.come > 0; });
+            if (part == 3) came = eventually([&] { return source.come > 0; });
         });
-        taker.join();
+        source.join();
         CHECK(came);
-        CHECK(taker.result == RingResult::done);
-        CHECK(taker.begun == 1);
-        CHECK(taker.is_all(large + 5, 7));
+        CHECK(source.result == RingResult::done);
+        CHECK(source.begun == 1);
+        CHECK(source.is_all(large + 5, 7));
         CHECK(shared.ring().size() == 0);
     }
 }
@@ -285,8 +285,8 @@ TEST_CASE("who has a deadline follows nothing, and leaves the record whole to th
     int begun = -1;
     shared.put(large, 7, [&](int part) {
         if (part == 2) {
-            late = detail::take_item<std::vector<char>>(shared.ring(), shared.space, item,
-                                                        detail::Deadline::after(std::chrono::milliseconds{5}));
+            late = detail::pop_item<std::vector<char>>(shared.ring(), shared.space, item,
+                                                       detail::Deadline::after(std::chrono::milliseconds{5}));
             HandleSource hasty{shared.ring(), shared.space,
                                detail::Deadline::after(std::chrono::milliseconds{5})};
             hasty.join();
@@ -311,12 +311,12 @@ TEST_CASE("elements that lie badly are followed to the last", "[ring]") {
     for (const std::size_t size : {std::size_t{8} << 20, std::size_t{1} << 20, (std::size_t{1} << 20) + 112}) {
         std::optional<Item> item;
         RingResult result{};
-        std::thread taker([&] { result = detail::take_item<Item>(shared.ring(), shared.space, item, {}); });
+        std::thread source([&] { result = detail::pop_item<Item>(shared.ring(), shared.space, item, {}); });
         shared.put(size, 1, [&](int part) {
             // Time to follow; and to take all but the last part of the third, which is a small one.
             if (part == 1 || part == 16) std::this_thread::sleep_for(std::chrono::milliseconds{30});
         });
-        taker.join();
+        source.join();
         REQUIRE(result == RingResult::done);
         REQUIRE(item);
         CHECK(item->size() == size / sizeof(Four));
@@ -329,15 +329,15 @@ TEST_CASE("elements that lie badly are followed to the last", "[ring]") {
 
 TEST_CASE("a record that is put when the ring is shut down is still taken", "[ring]") {
     Shared shared;
-    HandleSource taker{shared.ring(), shared.space};
+    HandleSource source{shared.ring(), shared.space};
     shared.put(large, 7, [&](int part) {
-        if (part == 1) eventually([&] { return taker.come > 0; });
+        if (part == 1) eventually([&] { return source.come > 0; });
         if (part == 2) shared.ring().shut_down(shared.space.parking());
         if (part == 3) std::this_thread::sleep_for(std::chrono::milliseconds{20});
     });
-    taker.join();
-    CHECK(taker.result == RingResult::done);
-    CHECK(taker.is_all(large, 7));
+    source.join();
+    CHECK(source.result == RingResult::done);
+    CHECK(source.is_all(large, 7));
     HandleSource end{shared.ring(), shared.space};
     end.join();
     CHECK(end.result == RingResult::shut_down);
@@ -346,7 +346,7 @@ TEST_CASE("a record that is put when the ring is shut down is still taken", "[ri
 #if !defined(_WIN32)
 TEST_CASE("of a record whose writer was killed nothing is taken, however much had been copied", "[ring]") {
     Shared shared;
-    HandleSource taker{shared.ring(), shared.space};
+    HandleSource source{shared.ring(), shared.space};
     const int parts = static_cast<int>(large / detail::Draft::part_bytes);
     const int last = GENERATE_COPY(3, parts - 1);
     const pid_t child = ::fork();
@@ -358,15 +358,15 @@ TEST_CASE("of a record whose writer was killed nothing is taken, however much ha
         });
         ::_exit(0);
     }
-    CHECK(eventually([&] { return taker.come > 0; }));
+    CHECK(eventually([&] { return source.come > 0; }));
     shared.flag() = 1;
     int status = 0;
     REQUIRE(::waitpid(child, &status, 0) == child);
     REQUIRE(WIFSIGNALED(status));
     SECTION("the ring is shut down") {
         shared.ring().shut_down(shared.space.parking());
-        taker.join();
-        CHECK(taker.result == RingResult::shut_down);
+        source.join();
+        CHECK(source.result == RingResult::shut_down);
         return;
     }
     std::size_t size = 0;
@@ -375,10 +375,10 @@ TEST_CASE("of a record whose writer was killed nothing is taken, however much ha
     SECTION("the next record is short") { size = 300; }
     CHECK(shared.put(size, 4) != RingResult::timed_out);
     CHECK(shared.put(50, 5) != RingResult::timed_out);
-    taker.join();
-    CHECK(taker.result == RingResult::done);
-    CHECK(taker.begun > 1);
-    CHECK(taker.is_all(size, 4));
+    source.join();
+    CHECK(source.result == RingResult::done);
+    CHECK(source.begun > 1);
+    CHECK(source.is_all(size, 4));
     HandleSource next{shared.ring(), shared.space};
     next.join();
     CHECK(next.is_all(50, 5));
@@ -400,7 +400,7 @@ TEST_CASE("who is killed while he follows a record takes nothing of it", "[ring]
     const pid_t child = ::fork();
     if (child == 0) {
         shared.flag() = 1;
-        shared.ring().take(shared.space, FatalSink{}, {});
+        shared.ring().pop(shared.space, FatalSink{}, {});
         ::_exit(0);
     }
     CHECK(eventually([&] { return shared.flag() == 1; }));
@@ -409,10 +409,10 @@ TEST_CASE("who is killed while he follows a record takes nothing of it", "[ring]
         if (part == 2) REQUIRE(::waitpid(child, &status, 0) == child); // so it was here in the middle
     });
     CHECK(WIFSIGNALED(status));
-    HandleSource taker{shared.ring(), shared.space};
-    taker.join();
-    CHECK(taker.result == RingResult::done);
-    CHECK(taker.is_all(large, 7));
+    HandleSource source{shared.ring(), shared.space};
+    source.join();
+    CHECK(source.result == RingResult::done);
+    CHECK(source.is_all(large, 7));
 }
 
 namespace {
@@ -449,7 +449,7 @@ TEST_CASE("a writer that is killed when it begins a segment anew leaves nothing 
     };
     const auto take = [&] {
         detail::ByteBuffer taken;
-        if (ring.take(space, taken, at_once) != RingResult::done) return std::pair<std::size_t, int>{};
+        if (ring.pop(space, taken, at_once) != RingResult::done) return std::pair<std::size_t, int>{};
         return std::pair{taken.view().size(), int(taken.view().back())};
     };
     using Taken = std::pair<std::size_t, int>;
@@ -471,7 +471,7 @@ TEST_CASE("a writer that is killed when it begins a segment anew leaves nothing 
 TEST_CASE("a ring that never had memory gives none back", "[ring]") {
     auto& space = detail::tree().space;
     const detail::Incarnation nobody = 0;
-    const auto extent = space.take(1, detail::tree().self);
+    const auto extent = space.allocate_extents(1, detail::tree().self);
     REQUIRE(extent);
     auto& content = space.at<std::uint64_t>(*extent * detail::Space::extent_bytes);
     content = 42;

@@ -88,7 +88,7 @@ public:
         } else if constexpr (std::is_copy_constructible_v<R>) {
             return state_->copy();
         } else {
-            return state_->take();
+            return state_->move_out();
         }
     }
     /// Waits for the result and moves it out, for one that is large or cannot be copied. Throws
@@ -98,7 +98,7 @@ public:
         if constexpr (std::is_void_v<R>) {
             state_->require_success();
         } else {
-            return state_->take();
+            return state_->move_out();
         }
     }
 

@@ -52,7 +52,7 @@ public:
     /// Waits for the result and moves it out, for a result that is large or cannot be copied. The
     /// handle and its copies are used up. Throws `std::logic_error` if the result was moved out
     /// before.
-    R get() && { return give(); }
+    R get() && { return take_value(); }
 
     /// Waits until the work has ended; returns false after the timeout.
     bool wait(Timeout timeout = no_timeout) const { return state_->wait(detail::Deadline::after(timeout)); }
@@ -132,15 +132,15 @@ private:
         } else if constexpr (std::is_copy_constructible_v<R>) {
             return state_->copy();
         } else {
-            return state_->take();
+            return state_->move_out();
         }
     }
-    R give() const {
+    R take_value() const {
         fetch_until(detail::Deadline{});
         if constexpr (std::is_void_v<R>) {
             state_->require_success();
         } else {
-            return state_->take();
+            return state_->move_out();
         }
     }
 

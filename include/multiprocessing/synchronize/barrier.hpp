@@ -103,16 +103,16 @@ public:
                ">";
     }
 
-    void give(detail::HandleSink& giver) const {
-        HandleBase::give(giver);
-        for (const auto& object : *objects_) giver.give(object);
+    void export_to(detail::HandleSink& sink) const {
+        HandleBase::export_to(sink);
+        for (const auto& object : *objects_) sink.add(object);
     }
-    static Barrier take(detail::HandleSource& taker) {
-        Barrier barrier = HandleBase::take(taker);
+    static Barrier import_from(detail::HandleSource& source) {
+        Barrier barrier = HandleBase::import_from(source);
         if (const std::uint32_t count = barrier.body().action_objects) {
             detail::ActionObjects objects;
             for (std::uint32_t i = 0; i < count; ++i)
-                objects.push_back(take_object(taker, "object of a Barrier's action"));
+                objects.push_back(take_object(source, "object of a Barrier's action"));
             barrier.objects_ = std::make_shared<const detail::ActionObjects>(std::move(objects));
         }
         return barrier;

@@ -78,13 +78,13 @@ public:
     void release() const { lock_.release(); }
     bool acquire_until(const detail::Deadline& deadline) const { return lock_.acquire_until(deadline); }
 
-    void give(detail::HandleSink& giver) const {
-        HandleBase::give(giver);
-        lock_.give(giver);
+    void export_to(detail::HandleSink& sink) const {
+        HandleBase::export_to(sink);
+        lock_.export_to(sink);
     }
-    static Condition take(detail::HandleSource& taker) {
-        Condition condition = HandleBase::take(taker);
-        condition.lock_ = RLock::take(taker);
+    static Condition import_from(detail::HandleSource& source) {
+        Condition condition = HandleBase::import_from(source);
+        condition.lock_ = RLock::import_from(source);
         return condition;
     }
 

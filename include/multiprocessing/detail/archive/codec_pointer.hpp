@@ -86,37 +86,37 @@ struct Codec<T, Kind::shared> {
 template <class T>
 struct Codec<T, Kind::handle> {
     static void write(Writer& writer, const T& value) {
-        HandleSink* const giver = writer.handle_sink();
-        if (!giver) {
+        HandleSink* const sink = writer.handle_sink();
+        if (!sink) {
             throw SerializationError(
                 "multiprocessing: a " + readable(spelled_name<T>()) +
                 " is only shared with a process by passing it as an argument when the process or "
                 "task is made");
         }
-        value.give(*giver);
+        value.export_to(*sink);
     }
     static T read(Reader& reader) {
-        HandleSource* const taker = reader.handle_source();
-        if (!taker)
+        HandleSource* const source = reader.handle_source();
+        if (!source)
             reader.fail("a " + readable(spelled_name<T>()) +
                         " only comes with the arguments of a process or task");
-        return T::take(*taker);
+        return T::import_from(*source);
     }
 };
 
 template <class T>
 struct Codec<T, Kind::owned_handle> {
     static void write(Writer& writer, const T& value) {
-        HandleSink* const giver = writer.handle_sink();
-        if (!giver)
+        HandleSink* const sink = writer.handle_sink();
+        if (!sink)
             writer.fail("it holds a " + readable(spelled_name<T>()) +
                         ", which goes to a process when that is made, or over another Connection");
-        value.give(*giver, writer);
+        value.export_to(*sink, writer);
     }
     static T read(Reader& reader) {
-        HandleSource* const taker = reader.handle_source();
-        if (!taker) reader.fail("a " + readable(spelled_name<T>()) + " does not come by itself");
-        return T::take(*taker, reader);
+        HandleSource* const source = reader.handle_source();
+        if (!source) reader.fail("a " + readable(spelled_name<T>()) + " does not come by itself");
+        return T::import_from(*source, reader);
     }
 };
 

@@ -21,16 +21,16 @@ inline constexpr std::size_t bulk_threshold = 32 * 1024;
 class SharedObject;
 struct LeaseEntry;
 
-/// Receives the shared objects of a message that is being written, in order: `handle.give(giver)`;
+/// Receives the shared objects of a message that is being written, in order: `handle.export_to(sink)`;
 /// and the system's handles that go with it.
 class HandleSink {
 public:
     virtual ~HandleSink() = default;
-    virtual void give(std::shared_ptr<SharedObject> object) = 0;
+    virtual void add(std::shared_ptr<SharedObject> object) = 0;
     /// Whether the receiver can have shared objects at all.
     virtual bool reaches_shared_memory() const noexcept { return true; }
     /// The word for the message by which the receiver takes it. Not every message can bring one.
-    virtual std::uint64_t give_handle(platform::Handle) {
+    virtual std::uint64_t add_handle(platform::Handle) {
         throw std::invalid_argument(
             "multiprocessing: a Connection does not reach a worker that runs already: pass it to the "
             "initializer of the pool, or to a Process");
@@ -38,15 +38,15 @@ public:
 };
 
 /// Yields the shared objects of a message that is being read, in the same order:
-/// `Handle::take(taker)`.
+/// `Handle::import_from(source)`.
 class HandleSource {
 public:
     virtual ~HandleSource() = default;
-    virtual LeaseEntry take() = 0;
+    virtual LeaseEntry next() = 0;
     /// The object itself, where this process has it already: then there is no lease to be taken.
     /// Else null.
-    virtual std::shared_ptr<SharedObject> take_known() { return nullptr; }
-    virtual platform::Handle take_handle(std::uint64_t) {
+    virtual std::shared_ptr<SharedObject> next_known() { return nullptr; }
+    virtual platform::Handle next_handle(std::uint64_t) {
         throw SerializationError("multiprocessing: a message names a handle that did not come with it");
     }
 };

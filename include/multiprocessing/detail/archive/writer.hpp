@@ -94,7 +94,7 @@ public:
     }
 
     /// All that was written, and the end of this writer.
-    std::vector<std::byte> take() {
+    std::vector<std::byte> release() {
         flush();
         return std::move(message_);
     }

@@ -16,7 +16,7 @@ namespace multiprocessing::inline v1::detail {
 /// One loop, in place of std::partition, std::move and erase: those make 60 functions of each type
 /// that every program compiles.
 template <class T, class Wanted>
-std::vector<T> take_if(std::vector<T>& elements, Wanted wanted) {
+std::vector<T> extract_if(std::vector<T>& elements, Wanted wanted) {
     std::vector<T> taken;
     std::size_t kept = 0;
     for (std::size_t i = 0; i < elements.size(); ++i) {

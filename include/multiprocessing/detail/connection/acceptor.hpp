@@ -66,7 +66,7 @@ public:
     bool step(Deadline until) {
         std::array<std::byte, 4 + Handshake::longest> buffer;
         const std::span<std::byte> wanted = std::span{buffer}.first(frames_.wanted());
-        std::size_t got = inbox_.take(wanted);
+        std::size_t got = inbox_.read(wanted);
         if (got == 0 && !inbox_.ended) {
             platform::Arrived unwanted;
             const auto read = stream_.read_some(wanted, until, unwanted);
@@ -77,7 +77,7 @@ public:
             throw AuthenticationError("multiprocessing: the other side went away during the handshake");
         if (!frames_.add(wanted.first(got))) return false;
         try {
-            send(handshake_.receive(frames_.take()));
+            send(handshake_.receive(frames_.pop()));
         } catch (const AuthenticationError&) {
             try {
                 if (!handshake_.farewell().empty()) send({std::string(handshake_.farewell())});

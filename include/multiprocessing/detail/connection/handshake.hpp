@@ -215,7 +215,7 @@ public:
     }
 
     /// The message that is complete; the next one begins.
-    std::string take() {
+    std::string pop() {
         std::string message = bytes_.substr(size_of_head);
         bytes_.clear();
         return message;

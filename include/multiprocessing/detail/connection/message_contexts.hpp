@@ -27,13 +27,13 @@ public:
     explicit SentMessage(const Transport& transport) : transport_(transport) {}
 
     HandleSink* handle_sink() override { return this; }
-    void give(std::shared_ptr<SharedObject>) override {
+    void add(std::shared_ptr<SharedObject>) override {
         throw SerializationError(
             "multiprocessing: a shared handle is not sent, but passed to a process or task as an "
             "argument");
     }
     bool reaches_shared_memory() const noexcept override { return false; }
-    std::uint64_t give_handle(platform::Handle handle) override {
+    std::uint64_t add_handle(platform::Handle handle) override {
         if (!transport_.carries_handles()) {
             throw std::invalid_argument(
                 "multiprocessing: a Connection can only be sent over a Pipe, or a Connection of "
@@ -60,11 +60,11 @@ public:
     explicit ReceivedMessage(Incoming& message) : message_(message) {}
 
     HandleSource* handle_source() override { return this; }
-    LeaseEntry take() override {
+    LeaseEntry next() override {
         throw SerializationError(
             "multiprocessing: a message names a shared object; these do not come over a Connection");
     }
-    platform::Handle take_handle(std::uint64_t word) override {
+    platform::Handle next_handle(std::uint64_t word) override {
         if (word < message_.handles.size() && message_.handles[static_cast<std::size_t>(word)].valid())
             return std::move(message_.handles[static_cast<std::size_t>(word)]);
         if (message_.handles_lost) {
@@ -73,7 +73,7 @@ public:
                 "multiprocessing: a Connection was received, but this process has no room for "
                 "its descriptor (`ulimit -n`)");
         }
-        return HandleSource::take_handle(word);
+        return HandleSource::next_handle(word);
     }
 
 private:

@@ -53,7 +53,7 @@ private:
 
         void operator()(PipeBody& pipe) const {
             for (PipeBody::Way& way : pipe.ways) {
-                way.ring.open(tree().self, 0, tree().spare_names.take());
+                way.ring.open(tree().self, 0, tree().spare_names.pop());
                 way.ring.limit_bytes(most_unread);
             }
         }

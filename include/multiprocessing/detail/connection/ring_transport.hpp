@@ -122,23 +122,24 @@ public:
         return std::make_unique<RingTransport>(rings_, side_, stream_->duplicate_stream());
     }
 
-    void give(HandleSink& giver, Writer& writer) override {
-        if (!giver.reaches_shared_memory()) {
+    void export_to(HandleSink& sink, Writer& writer) override {
+        if (!sink.reaches_shared_memory()) {
             leave_rings();
-            return stream_->give(giver, writer);
+            return stream_->export_to(sink, writer);
         }
         writer.raw(std::uint8_t{1});
         writer.raw(static_cast<std::uint8_t>(side_));
-        rings_.give(giver);
-        stream_->give_stream(giver, writer);
+        rings_.export_to(sink);
+        stream_->export_stream(sink, writer);
     }
     /// What give() of any Transport has written.
-    static std::unique_ptr<Transport> take(HandleSource& taker, Reader& reader) {
-        if (!reader.flag()) return StreamTransport::take(taker, reader);
+    static std::unique_ptr<Transport> import_from(HandleSource& source, Reader& reader) {
+        if (!reader.flag()) return StreamTransport::import_from(source, reader);
         const auto side = reader.raw<std::uint8_t>();
         if (side > 1) reader.fail("an end of a Pipe is neither of the two");
-        PipeRings rings = PipeRings::take(taker);
-        return std::make_unique<RingTransport>(std::move(rings), side, StreamTransport::take(taker, reader));
+        PipeRings rings = PipeRings::import_from(source);
+        return std::make_unique<RingTransport>(std::move(rings), side,
+                                               StreamTransport::import_from(source, reader));
     }
 
 private:

@@ -173,17 +173,17 @@ public:
             new StreamTransport(platform::Stream(stream_.handle().duplicate()), options_, shared_));
     }
 
-    void give(HandleSink& giver, Writer& writer) override {
+    void export_to(HandleSink& sink, Writer& writer) override {
         writer.raw(std::uint8_t{0}); // no ring
-        give_stream(giver, writer);
+        export_stream(sink, writer);
     }
     /// What was read ahead goes along, with the handles that came with it: the receiver has to see
     /// it first.
-    void give_stream(HandleSink& giver, Writer& writer) {
+    void export_stream(HandleSink& sink, Writer& writer) {
         std::lock_guard lock{shared_->receiving};
         platform::Inbox& inbox = shared_->inbox;
         inbox.take_arrived(); // of a body: nobody honest sends them there
-        writer.raw(giver.give_handle(stream_.handle().duplicate()));
+        writer.raw(sink.add_handle(stream_.handle().duplicate()));
         writer.raw(std::uint8_t{options_.both_ways});
         writer.raw(std::uint8_t{options_.has_bells});
         std::vector<std::byte> ahead(inbox.bytes().size());
@@ -197,13 +197,13 @@ public:
             writer.raw(std::uint8_t{arrived.lost});
             writer.length(arrived.handles.size());
             for (const platform::Handle& handle : arrived.handles)
-                writer.raw(giver.give_handle(handle.duplicate()));
+                writer.raw(sink.add_handle(handle.duplicate()));
         });
-        inbox.take(ahead); // now that nothing can fail any more
+        inbox.read(ahead); // now that nothing can fail any more
         inbox.take_arrived();
     }
-    static std::unique_ptr<StreamTransport> take(HandleSource& taker, Reader& reader) {
-        platform::Handle handle = taker.take_handle(reader.raw<std::uint64_t>());
+    static std::unique_ptr<StreamTransport> import_from(HandleSource& source, Reader& reader) {
+        platform::Handle handle = source.next_handle(reader.raw<std::uint64_t>());
         const bool both_ways = reader.flag();
         const bool has_bells = reader.flag();
         const auto ahead = reader.bytes(reader.length(1));
@@ -216,7 +216,7 @@ public:
             platform::Arrived arrived;
             arrived.lost = reader.flag();
             for (std::size_t handles = reader.length(sizeof(std::uint64_t)); handles > 0; --handles)
-                arrived.handles.push_back(taker.take_handle(reader.raw<std::uint64_t>()));
+                arrived.handles.push_back(source.next_handle(reader.raw<std::uint64_t>()));
             inbox.add_arrived(static_cast<std::size_t>(end), std::move(arrived));
         }
         return transport;
@@ -233,7 +233,7 @@ private:
 
     static constexpr std::byte bell{0x80}; // begins no head of a message
     static constexpr std::size_t min_bytes_of_arrived =
-        sizeof(std::uint64_t) + 2; // what give_stream() writes of one
+        sizeof(std::uint64_t) + 2; // what export_stream() writes of one
 
     StreamTransport(platform::Stream stream, Options options, std::shared_ptr<Shared> shared)
         : stream_(std::move(stream)), options_(options), shared_(std::move(shared)) {}
@@ -321,7 +321,7 @@ private:
     /// Until all are filled, or the stream ends. How many were.
     std::size_t fill(std::span<std::byte> bytes, Deadline deadline) {
         platform::Inbox& inbox = shared_->inbox;
-        std::size_t filled = inbox.take(bytes);
+        std::size_t filled = inbox.read(bytes);
         while (filled < bytes.size() && !inbox.ended) {
             platform::Arrived arrived;
             const auto got = stream_.read_some(bytes.subspan(filled), deadline, arrived);

@@ -78,7 +78,7 @@ public:
     /// Another end of the same, with a handle of its own.
     virtual std::unique_ptr<Transport> duplicate() const = 0;
     /// Writes what another process makes the same end of, by RingTransport::take().
-    virtual void give(HandleSink& giver, Writer& writer) = 0;
+    virtual void export_to(HandleSink& sink, Writer& writer) = 0;
 };
 
 } // namespace multiprocessing::inline v1::detail

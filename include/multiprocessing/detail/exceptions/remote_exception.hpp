@@ -65,7 +65,7 @@ inline RemoteFailure read_failure(Reader& reader) {
 inline std::vector<std::byte> bytes_of_failure(const RemoteFailure& failure) {
     Writer writer;
     write_failure(writer, failure);
-    return writer.take();
+    return writer.release();
 }
 inline RemoteFailure failure_of(std::span<const std::byte> bytes) {
     Reader reader{bytes};
@@ -187,7 +187,7 @@ inline void save_current_exception(RemoteFailure& failure) {
             Writer writer;
             if (!standard.save(exception, writer)) continue;
             failure.codec = standard.type->name();
-            failure.payload = writer.take();
+            failure.payload = writer.release();
             return;
         }
     } catch (...) {}

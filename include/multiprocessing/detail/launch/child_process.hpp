@@ -221,7 +221,7 @@ public:
     /// Those that run; notices which have ended.
     std::vector<std::shared_ptr<ChildProcess>> running() {
         std::vector<std::shared_ptr<ChildProcess>> children = all();
-        take_if(children, [](const auto& child) { return child->poll().has_value(); });
+        extract_if(children, [](const auto& child) { return child->poll().has_value(); });
         bury(); // of those that ended earlier, somebody's descendants may be gone by now
         return children;
     }

@@ -193,7 +193,7 @@ public:
         child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);
         // Before the child can run. What it is never told of ends with the PendingChild.
         ScopeExit end_given{[&] { leases().end(start.name); }};
-        for (const auto& object : request.call.given) start.given.push_back(leases().give(object, start.name));
+        for (const auto& object : request.call.given) start.given.push_back(leases().grant(object, start.name));
         children().expect();
         end_given.release();
     }

@@ -56,7 +56,7 @@ PackedCall pack_call(Function&& function, Arguments&&... arguments) {
     Writer writer{&context};
     Call::write(writer, function, std::forward<Arguments>(arguments)...);
     PackedCall packed = PackedCall::of_entry<Entry>();
-    packed.payload = writer.take();
+    packed.payload = writer.release();
     packed.given = std::move(context.objects);
     if (!context.handles.empty())
         packed.handles = std::make_shared<const std::vector<platform::Handle>>(std::move(context.handles));

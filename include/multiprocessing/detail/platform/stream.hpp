@@ -91,7 +91,7 @@ public:
     bool ready() const noexcept { return !empty() || ended; }
     std::span<const std::byte> bytes() const { return std::span{bytes_}.subspan(begin_, end_ - begin_); }
 
-    std::size_t take(std::span<std::byte> into) {
+    std::size_t read(std::span<std::byte> into) {
         const std::size_t count = (std::min)(into.size(), end_ - begin_);
         if (count) std::memcpy(into.data(), bytes_.data() + begin_, count);
         begin_ += count;

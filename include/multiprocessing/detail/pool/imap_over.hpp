@@ -96,14 +96,14 @@ private:
             const auto piece = rest.first((std::min)(rest.size(), static_cast<std::size_t>(items)));
             this->exhausted_ = piece.size() == rest.size();
             if (piece.empty()) return std::nullopt;
-            plan.take_plain(piece);
+            plan.add_plain(piece);
         } else {
             read(items);
             if (elements_.empty()) return std::nullopt;
             if constexpr (is_plain) {
-                plan.take_plain(std::span<const Element>(elements_));
+                plan.add_plain(std::span<const Element>(elements_));
             } else {
-                plan.take_archive<Element>(elements_);
+                plan.add_archive<Element>(elements_);
             }
         }
         const std::uint64_t count = plan.items;

@@ -27,7 +27,7 @@ public:
         : objects_(std::move(objects)), holders_(copies), afterwards_(afterwards) {
         if (objects_.empty()) return;
         array_ = Block{tree().heap.allocate(bytes_each() * copies)};
-        for (std::size_t copy = 0; copy < copies; ++copy) give(copy);
+        for (std::size_t copy = 0; copy < copies; ++copy) grant(copy);
     }
     LeaseArray(LeaseArray&&) noexcept = default;
     LeaseArray& operator=(LeaseArray&&) noexcept = default;
@@ -46,7 +46,7 @@ public:
     void renew(std::size_t copy, Incarnation dead) {
         if (objects_.empty()) return;
         leases().transfer(holders_[copy], dead);
-        give(copy);
+        grant(copy);
     }
 
     /// The receiver of a copy has ended the work: nobody takes anything by these leases any more.
@@ -58,11 +58,11 @@ public:
     }
 
 private:
-    void give(std::size_t copy) {
+    void grant(std::size_t copy) {
         const std::uint64_t holder = leases().new_holder();
         holders_[copy] = holder;
         LeaseEntry* entry = entries(copy);
-        for (const auto& object : objects_) *entry++ = leases().give(object, holder);
+        for (const auto& object : objects_) *entry++ = leases().grant(object, holder);
     }
     LeaseEntry* entries(std::size_t copy) const {
         return &tree().space.at<LeaseEntry>(array_.position() + copy * bytes_each());

@@ -9,6 +9,7 @@
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
+#include <multiprocessing/detail/types/plain.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <algorithm>
@@ -90,33 +91,33 @@ public:
 
     /// All elements of a range, by the cheapest way.
     template <class Element, class Range>
-    void take_input(Range&& range) {
+    void add_input(Range&& range) {
         if constexpr (!is_plain_input<Element, Range>) {
-            take_archive<Element>(range);
+            add_archive<Element>(range);
         } else if constexpr (InPlace<Range>) {
-            take_in_place(range);
+            refer_to(range);
         } else {
-            take_plain(std::span<const Element>(std::ranges::data(range), std::ranges::size(range)));
+            add_plain(std::span<const Element>(std::ranges::data(range), std::ranges::size(range)));
         }
     }
 
     /// Plain elements that lie side by side: one copy.
     template <class Element>
-    void take_plain(std::span<const Element> elements) {
+    void add_plain(std::span<const Element> elements) {
         items = elements.size();
         input_ = keep(copy_to_space(std::as_bytes(elements)), elements.size_bytes());
     }
 
     /// Plain elements in the Space: none.
     template <InPlace Vector>
-    void take_in_place(const Vector& vector) {
+    void refer_to(const Vector& vector) {
         items = vector.size();
         input_ = in_place(vector);
     }
 
     /// Elements of any other kind, as an archive that can be read from any element on.
     template <class Element, class Range>
-    void take_archive(Range&& range) {
+    void add_archive(Range&& range) {
         ArgumentContext<SpaceWriteContext> context;
         Writer writer{&context};
         std::vector<MapItem> places;
@@ -162,7 +163,7 @@ public:
     }
 
     template <class F>
-    void take_callable(const F& function) {
+    void add_callable(const F& function) {
         ArgumentContext<SpaceWriteContext> context;
         Writer writer{&context};
         encode_function<F>(writer, function);
@@ -226,7 +227,7 @@ private:
     template <class Vector>
     Parcel in_place(const Vector& vector) {
         ArgumentContext<> giving;
-        vector.give(giving);
+        vector.export_to(giving);
         objects_.push_back(std::move(giving.objects.front()));
         const auto elements = vector.span();
         return {tree().space.position_of(elements.data()), elements.size_bytes()};

@@ -73,7 +73,7 @@ public:
     }
 
     HandleSource* handle_source() override { return this; }
-    LeaseEntry take() override {
+    LeaseEntry next() override {
         if (objects_.empty())
             throw SerializationError(
                 "multiprocessing: a result names a shared object that was not handed over");

@@ -119,13 +119,13 @@ public:
         using Code = MapCode<typename Types::F, Element, typename Types::Called, plain_input, plain_output>;
         validate(options);
         MapPlan plan;
-        plan.take_input<Element>(range);
+        plan.add_input<Element>(range);
         if constexpr (into) {
             plan.make_room_in(*results);
         } else if constexpr (plain_output) {
             plan.make_room(plan.items * sizeof(R));
         }
-        plan.take_callable<typename Types::F>(function);
+        plan.add_callable<typename Types::F>(function);
         std::shared_ptr<ResultState<Result>> state;
         if (plan.items == 0) {
             state = std::make_shared<LocalResult<Result>>(typename LocalResult<Result>::Value{});
@@ -145,7 +145,7 @@ public:
         using R = typename Types::R;
         std::vector<Outcome<R>> outcomes;
         MapPlan plan;
-        plan.take_input<Element>(range);
+        plan.add_input<Element>(range);
         if (plan.items == 0) return outcomes;
         const auto sizes = cut(plan.items, options.chunksize.value(), table_->workers(), most_tasks_);
         const auto work = submit_items<Types, is_plain_input<Element, Range>>(
@@ -177,7 +177,7 @@ public:
         using Code = ItemCode<typename Types::F, typename Types::Element, typename Types::Called, PlainInput,
                               plain_output>;
         if constexpr (plain_output) plan.make_room(plan.items * sizeof(R));
-        plan.take_callable<typename Types::F>(function);
+        plan.add_callable<typename Types::F>(function);
         plan.attention = attention->position();
         plan.first_index = first_index;
         return submit(thunk_address<Code, ItemFrame>(), thunk_file<Code, ItemFrame>(), plan, sizes, [&] {

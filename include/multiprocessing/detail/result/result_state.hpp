@@ -38,7 +38,7 @@ public:
     }
 
     /// The value, given away for good, or throws. After fetch().
-    Value take() {
+    Value move_out() {
         require_success();
         if (moved_.exchange(true, std::memory_order_seq_cst)) throw_moved();
         // Another thread copies it just now, or a callback looks at it. (Whether it can be copied

@@ -120,7 +120,7 @@ RingResult put_item(Ring& ring, Space& space, const T& value, const Deadline& de
 /// Takes one into `place`, a T that is written over or an empty optional, which is set if the
 /// result is `done`. What the bytes become is made without the lock, unless that is one memcpy.
 template <class T, class Place>
-RingResult take_item(Ring& ring, Space& space, Place& place, const Deadline& deadline) {
+RingResult pop_item(Ring& ring, Space& space, Place& place, const Deadline& deadline) {
     constexpr bool fresh = !std::is_same_v<Place, T>;
     if constexpr (is_copied_whole<T> || BulkContainer<T>) {
         using Sink = std::conditional_t<is_copied_whole<T>, WholeSink<T, Place>, BulkSink<T, Place>>;
@@ -131,11 +131,11 @@ RingResult take_item(Ring& ring, Space& space, Place& place, const Deadline& dea
                     place.reset(); // of a record that never came there may be a part
             }
         }};
-        result = ring.take(space, Sink{place}, deadline);
+        result = ring.pop(space, Sink{place}, deadline);
         return result;
     } else {
         ByteBuffer copy;
-        const RingResult result = ring.take(space, copy, deadline);
+        const RingResult result = ring.pop(space, copy, deadline);
         if (result != RingResult::done) return result;
         Reader reader{copy.view()};
         reader.set_subject(spelled_name<T>());

@@ -120,7 +120,7 @@ public:
     /// throws the record stays. Waits while it is empty. What was put before a shutdown is taken
     /// first.
     template <class Sink>
-    RingResult take(Space& space, Sink&& sink, const Deadline& deadline) {
+    RingResult pop(Space& space, Sink&& sink, const Deadline& deadline) {
         RecoveringLockGuard turn{consumers_.lock, space.parking(), deadline};
         if (!turn.is_mine() && !insists(turn)) return missed();
         const std::uint64_t consumed = output_.count.load(std::memory_order_relaxed);

@@ -66,7 +66,7 @@ public:
                     std::uint64_t consumed) {
         const std::uint64_t bytes = length_for(first_record + needed);
         Position fresh = reuse(space, tail, bytes, consumed);
-        if (!fresh) fresh = take(space, maker, bytes);
+        if (!fresh) fresh = allocate(space, maker, bytes);
         Segment& segment = space.at<Segment>(fresh);
         segment.next = 0;
         segment.last = 0;
@@ -135,7 +135,7 @@ public:
             ++count;
             bytes += length;
         }
-        give_back_all_but(space, mark);
+        free_all_but(space, mark);
         count_.store(count, std::memory_order_relaxed);
         bytes_.store(bytes, std::memory_order_relaxed);
     }
@@ -149,11 +149,11 @@ public:
         if (is_whole) {
             for (Position at = std::exchange(oldest_, 0); at;) {
                 const Segment segment = space.at<Segment>(at); // its content goes with it
-                space.give_back(at / Space::extent_bytes, segment.bytes / Space::extent_bytes);
+                space.free_extents(at / Space::extent_bytes, segment.bytes / Space::extent_bytes);
                 at = segment.next;
             }
         } else {
-            give_back_all_but(space, ++sweeps_);
+            free_all_but(space, ++sweeps_);
         }
         return name_;
     }
@@ -200,7 +200,7 @@ private:
         return segment;
     }
 
-    Position take(Space& space, Incarnation maker, std::uint64_t bytes) {
+    Position allocate(Space& space, Incarnation maker, std::uint64_t bytes) {
         unchecked_ += bytes;
         if (unchecked_ >= checked_every) {
             require_memory(bytes);
@@ -208,7 +208,7 @@ private:
         }
         if (!name_) name_ = space.new_incarnation(maker);
         const std::uint64_t extents = bytes / Space::extent_bytes;
-        const auto first = space.take(extents, name_);
+        const auto first = space.allocate_extents(extents, name_);
         if (!first) throw_space_full(space, bytes);
         const Position position = *first * Space::extent_bytes;
         space.at<Segment>(position).bytes = bytes;
@@ -218,20 +218,20 @@ private:
     }
 
     void drop(Space& space, Position position, std::uint64_t bytes) {
-        space.give_back(position / Space::extent_bytes, bytes / Space::extent_bytes);
+        space.free_extents(position / Space::extent_bytes, bytes / Space::extent_bytes);
         count_.fetch_sub(1, std::memory_order_relaxed);
         bytes_.fetch_sub(bytes, std::memory_order_relaxed);
     }
 
     /// Keeps the extents with that mark.
-    void give_back_all_but(Space& space, std::uint32_t mark) noexcept {
+    void free_all_but(Space& space, std::uint32_t mark) noexcept {
         if (!name_) return; // nothing was ever taken; and 0 is the owner of what is free
         const std::uint64_t end = space.high_water();
         for (std::uint64_t i = space.first_extent(); i < end; ++i) {
             const Extent& extent = space.extent(i);
             if (extent.owner.load(std::memory_order_relaxed) == name_ &&
                 extent.state.load(std::memory_order_relaxed) != mark) {
-                space.give_back(i, 1);
+                space.free_extents(i, 1);
             }
         }
     }

@@ -40,11 +40,13 @@ class HandleBase {
 public:
     using multiprocessing_handle = void; // Spawnable, but not Serializable
 
-    void give(HandleSink& giver) const {
+    void export_to(HandleSink& sink) const {
         require_present();
-        giver.give(object_);
+        sink.add(object_);
     }
-    static Derived take(HandleSource& taker) { return Derived(Received{take_object(taker, Derived::kind)}); }
+    static Derived import_from(HandleSource& source) {
+        return Derived(Received{take_object(source, Derived::kind)});
+    }
 
 protected:
     HandleBase()
@@ -79,9 +81,9 @@ protected:
     TreeMember& member() const { return object_->member(); }
     const platform::Parking& parking() const { return object_->member().space.parking(); }
     const std::shared_ptr<SharedObject>& object() const noexcept { return object_; }
-    static std::shared_ptr<SharedObject> take_object(HandleSource& taker, const char* kind) {
-        if (auto known = taker.take_known()) return known;
-        return SharedObject::make_given(kind, taker.take());
+    static std::shared_ptr<SharedObject> take_object(HandleSource& source, const char* kind) {
+        if (auto known = source.next_known()) return known;
+        return SharedObject::make_given(kind, source.next());
     }
     void refer_to(std::shared_ptr<SharedObject> object) noexcept { object_ = std::move(object); }
 

@@ -56,7 +56,7 @@ public:
 
     /// Promises to keep `object` for `holder`: the incarnation of a child, or a new_holder().
     template <class Object>
-    LeaseEntry give(std::shared_ptr<Object> object, std::uint64_t holder) {
+    LeaseEntry grant(std::shared_ptr<Object> object, std::uint64_t holder) {
         collect();
         const Position position = object->position();
         TreeMember& member = tree();

@@ -38,7 +38,7 @@ template <class Base = WriteContext>
 class ArgumentContext : public Base, public HandleSink {
 public:
     HandleSink* handle_sink() override { return this; }
-    void give(std::shared_ptr<SharedObject> object) override {
+    void add(std::shared_ptr<SharedObject> object) override {
         object->address(); // throws here, where the argument is written, if it may not be passed on
         objects.push_back(std::move(object));
     }
@@ -50,7 +50,7 @@ public:
 /// well.
 class ChildArgumentContext final : public ArgumentContext<> {
 public:
-    std::uint64_t give_handle(platform::Handle handle) override {
+    std::uint64_t add_handle(platform::Handle handle) override {
         handles.push_back(std::move(handle));
         return handles.size() - 1;
     }
@@ -63,7 +63,7 @@ public:
 class ResultContext final : public SpaceWriteContext, public HandleSink {
 public:
     HandleSink* handle_sink() override { return this; }
-    void give(std::shared_ptr<SharedObject> object) override {
+    void add(std::shared_ptr<SharedObject> object) override {
         constexpr long handles = 2; // the one that is returned, and this pointer
         objects.push_back(SharedObject::hand_over(object, handles));
     }
@@ -89,7 +89,7 @@ public:
         : leases_(leases), handles_(handles) {}
 
     HandleSource* handle_source() override { return this; }
-    LeaseEntry take() override {
+    LeaseEntry next() override {
         if (leases_.empty())
             throw SerializationError("multiprocessing: a message names a shared object that was not given");
         const LeaseEntry lease = leases_.front();
@@ -97,9 +97,9 @@ public:
         return lease;
     }
 
-    platform::Handle take_handle(std::uint64_t word) override {
+    platform::Handle next_handle(std::uint64_t word) override {
         if (word >= handles_.size() || !handles_[static_cast<std::size_t>(word)].valid())
-            return HandleSource::take_handle(word);
+            return HandleSource::next_handle(word);
         return std::move(handles_[static_cast<std::size_t>(word)]);
     }
 

@@ -122,7 +122,8 @@ public:
             if (owner == dead) {
                 i += adopt_extent(i, end, dead);
             } else {
-                if (owner != 0 && owner != self_ && space_.descends_from(owner, dead)) space_.give_back(i, 1);
+                if (owner != 0 && owner != self_ && space_.descends_from(owner, dead))
+                    space_.free_extents(i, 1);
                 ++i;
             }
         }
@@ -247,7 +248,7 @@ private:
         --empty_slabs_[slab.size_class];
         with_free_[slab.size_class].remove(slab);
         owned_.erase(slab.extent);
-        space_.give_back(slab.extent, 1);
+        space_.free_extents(slab.extent, 1);
         Slab::Delete{}(&slab);
     }
 
@@ -299,7 +300,7 @@ private:
             Run* const run = warm_.oldest();
             if (!run) return;
             warm_.remove(*run);
-            space_.give_back(run->first, run->length);
+            space_.free_extents(run->first, run->length);
             delete run;
         }
     }
@@ -320,10 +321,10 @@ private:
         if (touched_) touched_->store(1, std::memory_order_release);
         // Before growing much: what a process gave back that was killed before it could say so.
         if (++fresh_since_collect_ > owned_.size() / 4) collect();
-        auto first = space_.take(extents, self_);
+        auto first = space_.allocate_extents(extents, self_);
         if (!first) {
             trim_to(live_);
-            first = space_.take(extents, self_);
+            first = space_.allocate_extents(extents, self_);
         }
         if (!first) throw_space_full(space_, extents * Space::extent_bytes);
         return *first;
@@ -405,7 +406,7 @@ private:
         if (shape & Layout::slab) {
             const std::uint32_t size_class = shape & ~Layout::slab;
             if (size_class < Layout::classes.size() && adopt_slab(first, size_class)) return 1;
-            space_.give_back(first, 1);
+            space_.free_extents(first, 1);
             return 1;
         }
         std::uint64_t length = 1;
@@ -424,7 +425,7 @@ private:
                 return length;
             }
         }
-        space_.give_back(first, length);
+        space_.free_extents(first, length);
         return length;
     }
 

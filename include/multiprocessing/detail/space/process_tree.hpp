@@ -27,7 +27,7 @@ namespace multiprocessing::inline v1::detail {
 class SpareNames {
 public:
     /// 0 if there is none.
-    Incarnation take() {
+    Incarnation pop() {
         std::lock_guard lock{mutex_};
         if (names_.empty()) return 0;
         const Incarnation name = names_.back();

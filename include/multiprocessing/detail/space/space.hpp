@@ -164,7 +164,7 @@ public:
     /// The search goes round. When it comes to the end, it begins again only if an eighth of what
     /// is in use was given back since that was last in vain, else the Space grows: so each take
     /// costs the same, however much is in use.
-    std::optional<std::uint64_t> take(std::uint64_t count, Incarnation owner) {
+    std::optional<std::uint64_t> allocate_extents(std::uint64_t count, Incarnation owner) {
         SpaceHeader& header = this->header();
         const std::uint64_t first = first_extent();
         const auto take_between = [&](std::uint64_t at, std::uint64_t limit) -> std::optional<std::uint64_t> {
@@ -203,7 +203,7 @@ public:
 
     /// Gives back extents that the caller owns. What was in them is gone; the next to take them
     /// finds shape 0.
-    void give_back(std::uint64_t first, std::uint64_t count) noexcept {
+    void free_extents(std::uint64_t first, std::uint64_t count) noexcept {
         const bool zero = platform::discard(object_, first * extent_bytes, count * extent_bytes);
         // Before the owner words: killed here, it seems that there is more to be found than there
         // is.

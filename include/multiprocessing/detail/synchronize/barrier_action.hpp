@@ -37,18 +37,18 @@ class BarrierAction {
     /// on, not before.
     struct Collecting final : WriteContext, HandleSink {
         HandleSink* handle_sink() override { return this; }
-        void give(std::shared_ptr<SharedObject> object) override { objects.push_back(std::move(object)); }
+        void add(std::shared_ptr<SharedObject> object) override { objects.push_back(std::move(object)); }
         ActionObjects objects;
     };
     /// Yields them again, as often as the action is run.
     struct Yielding final : ReadContext, HandleSource {
         explicit Yielding(std::span<const std::shared_ptr<SharedObject>> all) : left(all) {}
         HandleSource* handle_source() override { return this; }
-        LeaseEntry take() override {
+        LeaseEntry next() override {
             throw SerializationError(
                 "multiprocessing: the action of a Barrier names a shared object that it does not hold");
         }
-        std::shared_ptr<SharedObject> take_known() override {
+        std::shared_ptr<SharedObject> next_known() override {
             if (left.empty()) return nullptr;
             auto object = left.front();
             left = left.subspan(1);
@@ -81,7 +81,7 @@ public:
             Collecting context;
             Writer writer{&context};
             encode_message(writer, action);
-            result.state_ = writer.take();
+            result.state_ = writer.release();
             result.objects_ = std::move(context.objects);
             result.address_ = thunk_address<Code<Action>, Frame>();
             result.file_ = thunk_file<Code<Action>, Frame>();

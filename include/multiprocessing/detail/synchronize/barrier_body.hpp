@@ -68,7 +68,7 @@ public:
             ++next.arrived;
             const bool last = next.arrived == parties;
             const bool acts = last && has_action;
-            if (acts && !mine.take()) {
+            if (acts && !mine.claim()) {
                 // All slots are taken by threads that are about to be the last to come, too: one of
                 // them will be, or all are stopped.
                 if (deadline.passed()) return {};
@@ -164,7 +164,7 @@ private:
             if (taken_) barrier_.actors_[number_].store(0, std::memory_order_relaxed);
         }
         /// A free one, or else one whose thread has died; false if there is none.
-        bool take() noexcept {
+        bool claim() noexcept {
             for (const bool of_dead : {false, true}) {
                 for (std::uint8_t i = 0; !taken_ && i < actor_slots; ++i) {
                     platform::ThreadName now = barrier_.actors_[i].load(std::memory_order_relaxed);

@@ -182,12 +182,12 @@ public:
     }
     static Handle accept(std::uint64_t word) {
         constexpr winapi::DWORD_ close_source = 1;
-        const Handle giver{
+        const Handle sink{
             winapi::OpenProcess(winapi::PROCESS_DUP_HANDLE_, false, static_cast<winapi::DWORD_>(word >> 32))};
-        if (!giver.valid()) return {};
+        if (!sink.valid()) return {};
         NativeHandle taken = nullptr;
         const auto value = reinterpret_cast<NativeHandle>(static_cast<std::uintptr_t>(word & 0xffff'ffff));
-        winapi::DuplicateHandle(giver.native(), value, winapi::GetCurrentProcess(), &taken, 0, false,
+        winapi::DuplicateHandle(sink.native(), value, winapi::GetCurrentProcess(), &taken, 0, false,
                                 winapi::DUPLICATE_SAME_ACCESS_ | close_source);
         return Handle{taken};
     }
