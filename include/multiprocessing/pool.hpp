@@ -263,15 +263,15 @@ public:
         }
     }
 
-    /// Calls `function(item)` for every item of `range`, as map() does, and returns an iterator over
-    /// the results in the order of the items, each as soon as it is there; `std::monostate` for a
-    /// void function.
+    /// Calls `function(item)` for every item of `range`, as map() does, and returns an iterator
+    /// over the results in the order of the items, each as soon as it is there; `std::monostate`
+    /// for a void function.
     ///
     /// This thread reads `range` while the results are taken, at most `.buffersize` items ahead of
-    /// them (default: 2 x workers chunks), in this call and by the iterator; so it may be endless. An
-    /// rvalue moves into the iterator, an lvalue must outlive it. Chunks are of `.chunksize` items;
-    /// by default they begin with one, and grow while they are quick. What the range throws comes
-    /// behind the results of what it yielded before.
+    /// them (default: 2 x workers chunks), in this call and by the iterator; so it may be endless.
+    /// An rvalue moves into the iterator, an lvalue must outlive it. Chunks are of `.chunksize`
+    /// items; by default they begin with one, and grow while they are quick. What the range throws
+    /// comes behind the results of what it yielded before.
     ///
     /// An item whose function throws, or whose worker dies, is an exception at its place, and the
     /// iterator goes on behind it. Destroyed early, the iterator takes back what has not begun.

@@ -46,8 +46,8 @@ private:
     std::shared_ptr<const std::string> trace_ = std::make_shared<const std::string>();
 };
 
-/// The options of a ProcessPoolExecutor. Those that PoolOptions has as well mean the same there, and
-/// are not there yet in the same cases.
+/// The options of a ProcessPoolExecutor. Those that PoolOptions has as well mean the same there,
+/// and are not there yet in the same cases.
 struct ExecutorOptions {
     Count max_workers = {};                       ///< Default: process_cpu_count().
     std::optional<StartMethod> start_method = {}; ///< Default: get_start_method(). Python: `mp_context`.

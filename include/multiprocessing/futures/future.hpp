@@ -126,8 +126,8 @@ public:
     /// Returns whether the call has ended, or was cancelled.
     bool done() const { return state_->ready(); }
 
-    /// Calls `callback(future)` when the call has ended, or was cancelled: at once in this thread if
-    /// it has, else in a thread of the executor's, after those that were added before. What it
+    /// Calls `callback(future)` when the call has ended, or was cancelled: at once in this thread
+    /// if it has, else in a thread of the executor's, after those that were added before. What it
     /// throws is logged.
     template <std::invocable<Future> Callback>
     void add_done_callback(Callback callback) const {

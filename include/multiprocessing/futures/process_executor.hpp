@@ -42,10 +42,10 @@ namespace multiprocessing::inline v1::futures {
 /// Worker processes that carry out calls, each with a Future. Workers start when there is work and
 /// none that is idle.
 ///
-/// A call whose worker is lost has BrokenProcessPool as its exception; the others, and the executor,
-/// are not concerned, unless `.break_on_worker_loss`. Any thread may submit. The destructor waits
-/// for all calls, as leaving `with` does; at the normal end of the program those of executors that
-/// still live are waited for as well.
+/// A call whose worker is lost has BrokenProcessPool as its exception; the others, and the
+/// executor, are not concerned, unless `.break_on_worker_loss`. Any thread may submit. The
+/// destructor waits for all calls, as leaving `with` does; at the normal end of the program those
+/// of executors that still live are waited for as well.
 ///
 /// Python: `concurrent.futures.ProcessPoolExecutor`.
 class ProcessPoolExecutor {
@@ -111,10 +111,10 @@ public:
     /// at its end, and returns the results in order.
     ///
     /// The ranges are read by this thread: completely in this call; with `.buffersize` in this call
-    /// and while the results are taken, at most so many items ahead of them. `.chunksize` items go to
-    /// a worker at once (default: one by one with `.buffersize`, else a sixteenth of each worker's
-    /// share). `.timeout` is counted from this call: TimeoutError when a result is not there by then;
-    /// what waits is taken back, and nothing is ended. Python: `map`.
+    /// and while the results are taken, at most so many items ahead of them. `.chunksize` items go
+    /// to a worker at once (default: one by one with `.buffersize`, else a sixteenth of each
+    /// worker's share). `.timeout` is counted from this call: TimeoutError when a result is not
+    /// there by then; what waits is taken back, and nothing is ended. Python: `map`.
     template <class Function, std::ranges::input_range Range>
     auto map(Function&& function, Range&& range, MapOptions options = {}) {
         if constexpr (!detail::is_map<Function, Range>()) {
@@ -151,8 +151,8 @@ public:
         return map(std::forward<Function>(function), std::vector<Item>(items), std::move(options));
     }
 
-    /// Takes no more calls. Then, as the options say, takes back those that have not begun, and waits
-    /// for the others; returns whether all was done in time. Python: `shutdown`.
+    /// Takes no more calls. Then, as the options say, takes back those that have not begun, and
+    /// waits for the others; returns whether all was done in time. Python: `shutdown`.
     bool shutdown(ShutdownOptions options = {}) {
         detail::WorkerPool& pool = workers();
         pool.close();

@@ -32,8 +32,8 @@ namespace multiprocessing::inline v1::futures {
 enum class ReturnWhen { FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED };
 using enum ReturnWhen;
 
-/// What wait() returns: futures that have ended, and those that have not, each once, in the order in
-/// which they were given.
+/// What wait() returns: futures that have ended, and those that have not, each once, in the order
+/// in which they were given.
 template <class R>
 struct DoneAndNotDone {
     std::vector<Future<R>> done;

@@ -67,8 +67,8 @@ public:
         return !state_->error();
     }
 
-    /// Takes the work back if none of it has begun; returns false, and changes nothing, if some has.
-    /// The result is a CancelledError then. Python: `Future.cancel`; its AsyncResult has none.
+    /// Takes the work back if none of it has begun; returns false, and changes nothing, if some
+    /// has. The result is a CancelledError then. Python: `Future.cancel`; its AsyncResult has none.
     bool cancel() const { return state_->cancel(); }
     /// Takes the work back; what runs of it is ended with its worker, which is replaced. Returns
     /// false if the work has ended. The result is a CancelledError then.
@@ -77,9 +77,9 @@ public:
     /// Calls `callback(const R&)`, or `callback()` for void, when the result is there, or
     /// `error_callback(std::exception_ptr)` when the work has failed. Returns this handle.
     ///
-    /// Callbacks run in the order in which they were added, in a thread of the pool that is made for
-    /// them, or at once in this one if the result is there. They may submit work and wait for it.
-    /// What they throw is logged. get() does not wait for them; `Pool::join` does. Python: the
+    /// Callbacks run in the order in which they were added, in a thread of the pool that is made
+    /// for them, or at once in this one if the result is there. They may submit work and wait for
+    /// it. What they throw is logged. get() does not wait for them; `Pool::join` does. Python: the
     /// parameters `callback` and `error_callback` of `apply_async`.
     template <class Callback>
     const AsyncResult& then(Callback callback) const {

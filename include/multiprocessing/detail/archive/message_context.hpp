@@ -21,8 +21,8 @@ inline constexpr std::size_t bulk_threshold = 32 * 1024;
 class SharedObject;
 struct LeaseEntry;
 
-/// Receives the shared objects of a message that is being written, in order: `handle.export_to(sink)`;
-/// and the system's handles that go with it.
+/// Receives the shared objects of a message that is being written, in order:
+/// `handle.export_to(sink)`; and the system's handles that go with it.
 class HandleSink {
 public:
     virtual ~HandleSink() = default;

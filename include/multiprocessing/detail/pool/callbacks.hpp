@@ -22,8 +22,8 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Results that have ended and whose hooks are to be called. Their thread is made at the first need
-/// and ends by itself. It keeps alive what it works on, and may be the last to: it is waited for, and
-/// never joined, as a callback may destroy the pool whose thread it runs in.
+/// and ends by itself. It keeps alive what it works on, and may be the last to: it is waited for,
+/// and never joined, as a callback may destroy the pool whose thread it runs in.
 class Callbacks {
 public:
     explicit Callbacks(const PoolView& view) : view_(view) {}
@@ -44,8 +44,8 @@ public:
         view_.call_back();
     }
 
-    /// Starts the thread, if there is none. `owner` holds this object; `sweep()` adds what has ended,
-    /// and returns whether more may.
+    /// Starts the thread, if there is none. `owner` holds this object; `sweep()` adds what has
+    /// ended, and returns whether more may.
     template <class Owner, class Sweep>
     void need_thread(std::shared_ptr<Owner> owner, Sweep sweep) {
         std::lock_guard lock{mutex_};

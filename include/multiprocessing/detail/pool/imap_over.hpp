@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file imap_over.hpp  The input of an imap: read piece by piece, and submitted as maps of one chunk.
+/// @file imap_over.hpp  The input of an imap: read piece by piece, and submitted as maps of one
+/// chunk.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/imap_state.hpp>

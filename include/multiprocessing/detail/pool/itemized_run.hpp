@@ -128,8 +128,8 @@ private:
         if (before & ItemizedAttention::reader_sleeps) post(worker_.view().space().parking(), attention_.place);
     }
 
-    /// A segment for a record of `size` bytes, and, as the first so the others, about, for as many as
-    /// items are left.
+    /// A segment for a record of `size` bytes, and, as the first so the others, about, for as many
+    /// as items are left.
     void add_segment(std::uint64_t size, std::uint64_t items_left) {
         TreeMember& self = tree();
         const std::uint64_t many = (std::min)(items_left, most_of_segment / size + 1);

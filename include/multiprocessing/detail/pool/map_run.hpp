@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file map_run.hpp  The loop of a map in a worker: it claims a chunk, calls the function with each
-/// item, and commits.
+/// @file map_run.hpp  The loop of a map in a worker: it claims a chunk, calls the function with
+/// each item, and commits.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -214,8 +214,8 @@ struct StarmapCall<F, std::tuple<Argument...>> {
 /// archives.
 template <class F, class Element, class Called, bool PlainInput>
 struct MapElement {
-    /// Calls `give(invoke)`, where `invoke()` calls the function with the element and returns what it
-    /// returns.
+    /// Calls `give(invoke)`, where `invoke()` calls the function with the element and returns what
+    /// it returns.
     template <class Give>
     static void apply(HelperFrame& frame, F& function, std::uint64_t item, Give give) {
         if constexpr (PlainInput) {

@@ -62,8 +62,8 @@ struct alignas(64) TaskSlot {
 static_assert(sizeof(TaskSlot) == 256);
 
 /// Slots, and which of them have ended that had a flag for it: a hint, set by the worker that ended
-/// one, for the parent, which is to free it or to call back. (Nothing links slots to each other: a worker that was
-/// stopped for long can set a bit too many, no more.)
+/// one, for the parent, which is to free it or to call back. (Nothing links slots to each other: a
+/// worker that was stopped for long can set a bit too many, no more.)
 struct SlotSegment {
     static constexpr std::uint32_t count = 1024;
     static constexpr std::uint32_t words = count / 64;
@@ -249,8 +249,8 @@ public:
     }
 
     /// By the worker that has ended what is in that slot. Sequentially consistent: either this sees
-    /// the flag, or whoever sets it sees that it has ended. Killed before, or in between: the parent
-    /// looks at what the dead one was at.
+    /// the flag, or whoever sets it sees that it has ended. Killed before, or in between: the
+    /// parent looks at what the dead one was at.
     void tell_if_wanted(std::uint32_t index) const noexcept {
         const std::uint32_t flags = slot(index).end_flags.load(std::memory_order_seq_cst);
         if (flags == 0) return;

@@ -166,8 +166,8 @@ public:
         return outcomes;
     }
 
-    /// Submits a map whose results count item by item, of `plan`, which has its input. Its items are
-    /// those from `first_index` on of a larger whole.
+    /// Submits a map whose results count item by item, of `plan`, which has its input. Its items
+    /// are those from `first_index` on of a larger whole.
     template <class Types, bool PlainInput, class Function>
     std::shared_ptr<ItemizedMapWork>
     submit_items(const Function& function, MapPlan& plan, const std::vector<std::uint64_t>& sizes,

@@ -99,9 +99,9 @@ public:
 
     bool is_terminated() const noexcept { return terminated_.load(); }
 
-    /// Waits for the thread, which ends when all workers have; false when the deadline passed. After
-    /// PoolTable::close() or terminate(). Throws `std::logic_error` in a sink of the log that this
-    /// thread itself has called.
+    /// Waits for the thread, which ends when all workers have; false when the deadline passed.
+    /// After PoolTable::close() or terminate(). Throws `std::logic_error` in a sink of the log that
+    /// this thread itself has called.
     bool join(const Deadline& deadline) {
         if (std::this_thread::get_id() == thread_id_.load(std::memory_order_acquire)) {
             throw std::logic_error("multiprocessing: Pool::join() in a sink of the log: the sink runs in the "

@@ -619,8 +619,8 @@ private:
         }
     }
 
-    /// Made before the mutex is taken: wakes the thread for callbacks, if there is a reason, when it
-    /// has been given back.
+    /// Made before the mutex is taken: wakes the thread for callbacks, if there is a reason, when
+    /// it has been given back.
     struct WakeCallbacks {
         explicit WakeCallbacks(Callbacks& woken) : callbacks(woken) {}
         WakeCallbacks(const WakeCallbacks&) = delete;

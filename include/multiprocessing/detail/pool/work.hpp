@@ -94,8 +94,8 @@ public:
 
     /// Whether an outcome lies in that block.
     virtual bool refers_to(Position block) const = 0;
-    /// Frees outcomes, if they were not read. An error among them is logged, if it `logs`. No mutex is
-    /// held.
+    /// Frees outcomes, if they were not read. An error among them is logged, if it `logs`. No mutex
+    /// is held.
     virtual void discard(bool logs) noexcept = 0;
     /// Whether a late helper may be looking at its memory when it is over.
     virtual bool has_helpers() const noexcept = 0;

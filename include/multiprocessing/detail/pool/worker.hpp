@@ -161,7 +161,8 @@ private:
         return is_called || !was_idle || !ring.empty();
     }
 
-    /// False if the map was cancelled. Killed behind it: the map has begun, though nothing of it has.
+    /// False if the map was cancelled. Killed behind it: the map has begun, though nothing of it
+    /// has.
     static bool takes_up(MapJob& job) noexcept {
         std::uint32_t state = job.taken_up.load(std::memory_order_acquire);
         if (state == map_is_fresh)

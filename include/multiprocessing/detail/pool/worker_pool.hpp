@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file worker_pool.hpp  Workers, their table, their supervisor, and the way to submit to them: what
-/// a Pool and an executor are faces of.
+/// @file worker_pool.hpp  Workers, their table, their supervisor, and the way to submit to them:
+/// what a Pool and an executor are faces of.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
