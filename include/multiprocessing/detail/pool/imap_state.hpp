@@ -301,29 +301,40 @@ public:
           input_(std::forward<Range>(range)) {}
 
 private:
-    /// Reads up to `most` elements; what the input throws comes behind the results.
-    void read(std::uint64_t most) {
-        elements_.clear();
+    /// Reads up to `most` elements, and calls `take(element)` for each; what the input throws, or the
+    /// serialization of an element, comes behind the results of those before it.
+    template <class Take>
+    std::uint64_t read(std::uint64_t most, Take take) {
+        std::uint64_t count = 0;
         try {
-            while (elements_.size() < most && !this->should_send(elements_.size())) {
+            while (count < most && !this->should_send(count)) {
                 this->exhausted_ = input_.at_end();
-                if (this->exhausted_) return;
-                elements_.push_back(as_element<Element>(input_.element()));
+                if (this->exhausted_) break;
+                take(input_.element());
+                ++count;
             }
         } catch (...) {
             this->input_error_ = std::current_exception();
             this->exhausted_ = true;
         }
+        return count;
     }
 
     std::optional<Chunk> submit(std::uint64_t items, std::uint64_t first_index) override {
-        read(items);
-        if (elements_.empty()) return std::nullopt;
+        using Reference = std::ranges::range_reference_t<Range>;
         MapPlan plan;
         if constexpr (is_plain) {
+            elements_.clear();
+            if (read(items, [&](Reference&& element) {
+                    elements_.push_back(as_element<Element>(std::forward<Reference>(element)));
+                }) == 0)
+                return std::nullopt;
             plan.take_plain(std::span<const Element>(elements_));
         } else {
-            plan.take_archive<Element>(elements_);
+            ItemArchive<Element> archive;
+            if (read(items, [&](Reference&& element) { archive.add(std::forward<Reference>(element)); }) == 0)
+                return std::nullopt;
+            plan.take(std::move(archive));
         }
         const std::uint64_t count = plan.items;
         auto work = submitter_.template submit_items<Types, is_plain>(function_, plan, {count},
@@ -336,7 +347,7 @@ private:
     Submitter submitter_;
     typename Types::F function_;
     PiecewiseInput<Range> input_;
-    std::vector<Element> elements_;
+    std::vector<std::conditional_t<is_plain, Element, char>> elements_; // of a chunk
 };
 
 } // namespace multiprocessing::inline v1::detail
