@@ -375,6 +375,81 @@ TEST_CASE("threads and callbacks submit to one executor", "[executor]") {
     CHECK(wrong == 0);
 }
 
+TEST_CASE("a callback waits for futures in any way", "[executor]") {
+    ProcessPoolExecutor executor(1);
+    std::vector<int> results;
+    const mp::Event go;
+    const auto first = executor.submit(waits_for, 0, go);
+    first.add_done_callback([&](const Future<int>&) {
+        const std::vector<Future<int>> all{executor.submit(square, 1), executor.submit(square, 2)};
+        results.push_back(static_cast<int>(futures::wait(all, futures::FIRST_COMPLETED).done.size()));
+        for (auto& future : futures::as_completed(all)) results.push_back(future.result());
+        results.push_back(static_cast<int>(futures::wait(all).done.size()));
+        for (const int result : executor.map(square, {3, 4})) results.push_back(result);
+        const auto never = executor.submit(waits_for, 0, mp::Event{});
+        results.push_back(static_cast<int>(futures::wait({never}, 20ms, futures::FIRST_COMPLETED).done.size()));
+        never.kill();
+    });
+    const mp::Event over;
+    first.add_done_callback([&](const Future<int>&) { over.set(); });
+    go.set();
+    REQUIRE(over.wait(60s));
+    CHECK(results == std::vector{1, 1, 4, 2, 9, 16, 0});
+}
+
+TEST_CASE("a callback shuts its executor down, and destroys it", "[executor]") {
+    for (const bool destroys : {false, true}) {
+        auto executor = std::make_unique<ProcessPoolExecutor>(2);
+        const mp::Event go;
+        const mp::Event over;
+        bool all_done = false;
+        const auto future = executor->submit(waits_for, 7, go);
+        const auto other = executor->submit(waits_for, 8, go);
+        future.add_done_callback([&](const Future<int>&) {
+            if (destroys) executor.reset();
+            all_done = destroys || executor->shutdown();
+            over.set();
+        });
+        go.set();
+        REQUIRE(over.wait(60s));
+        CHECK(all_done);
+        CHECK(other.done());
+        CHECK(future.result() == 7);
+        CHECK(mp::active_children().empty());
+    }
+}
+
+TEST_CASE("a call that throws a CancelledError of its own was not cancelled", "[executor]") {
+    ProcessPoolExecutor executor(1);
+    const auto future = executor.submit([]() -> int { throw mp::CancelledError("of its own"); });
+    CHECK_THROWS_AS(future.result(), mp::CancelledError);
+    CHECK_FALSE(future.cancelled());
+    REQUIRE(future.exception());
+    CHECK_THAT(mp::to_string(future), ContainsSubstring("state=finished raised"));
+}
+
+TEST_CASE("a call submitted while another thread shuts down runs or is refused", "[executor]") {
+    int wrong = 0;
+    int right = 0;
+    for (int round = 0; round < 30; ++round) {
+        ProcessPoolExecutor executor(1);
+        executor.submit(square, 1).result();
+        std::jthread shuts([&] {
+            support::linger(static_cast<unsigned>(round * 20));
+            executor.shutdown({.wait = false});
+        });
+        std::vector<Future<int>> all;
+        try {
+            for (;;) all.push_back(executor.submit(square, 3));
+        } catch (const std::runtime_error&) { ++right; } catch (const std::exception&) {
+            ++wrong; // std::invalid_argument, say, as of a Pool
+        }
+        for (const auto& future : all) wrong += future.result() != 9;
+    }
+    CHECK(right == 30);
+    CHECK(wrong == 0);
+}
+
 TEST_CASE("shutdown waits for calls and callbacks, and refuses more", "[executor]") {
     ProcessPoolExecutor executor(2);
     const mp::Event go;

@@ -350,10 +350,10 @@ TEST_CASE("threads add callbacks while results come, and all run once", "[pool]"
     std::atomic<int> wrong{0};
     constexpr int threads = 4;
     constexpr int rounds = 100;
+    std::vector<mp::AsyncResult<int>> results;
+    for (int i = 0; i < rounds; ++i) results.push_back(pool.apply_async(identity, i));
     {
         std::vector<std::jthread> adding;
-        std::vector<mp::AsyncResult<int>> results;
-        for (int i = 0; i < rounds; ++i) results.push_back(pool.apply_async(identity, i));
         for (int thread = 0; thread < threads; ++thread) {
             adding.emplace_back([&, thread] {
                 for (int i = 0; i < rounds; ++i) {

@@ -85,10 +85,11 @@ TEST_CASE("try_map gives a value or an error for each item", "[pool]") {
             CHECK_FALSE(outcomes[i].has_value());
             CHECK_THROWS_WITH(outcomes[i].value(), "division by zero");
             CHECK(outcomes[i].value_or(-1) == -1);
-            const auto error =
-                thrown_by<std::domain_error>([&] { std::rethrow_exception(outcomes[i].error()); });
-            REQUIRE(mp::remote_cause(error));
-            CHECK(mp::remote_cause(error)->task_index == i);
+            look_at<std::domain_error>([&] { std::rethrow_exception(outcomes[i].error()); },
+                                       [&](const std::domain_error& error) {
+                                           REQUIRE(mp::remote_cause(error));
+                                           CHECK(mp::remote_cause(error)->task_index == i);
+                                       });
         }
     }
     CHECK(pool.try_map(Divides{}, std::vector<int>{}).empty());
