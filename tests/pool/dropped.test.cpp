@@ -184,7 +184,14 @@ TEST_CASE("a sink of the log may use the pool whose error it is told", "[pool]")
             pool.join();
         } catch (const std::logic_error&) { refused = true; } // it would wait for its own thread
     };
-    pool.apply_async(fail, std::string("told to a sink"));
+    Tally tally;
+    pool.apply_async(
+        [](Tally t, const std::string& text) {
+            t.wait_for(0, 1); // until it was dropped: else this thread would find its error
+            fail(text);
+        },
+        tally, std::string("told to a sink"));
+    tally.add(0, 1);
     CHECK(comes_to(used, 1));
     CHECK(result == 5);
     CHECK(refused);

@@ -7,6 +7,7 @@
 
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/process_pool_executor.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/shared_memory.hpp>
 #include <multiprocessing/spawn.hpp>
@@ -312,6 +313,53 @@ int leaks_pool(const Arguments&) {
     return pool->apply([] { return 0; });
 }
 
+/// The end of the program finds an executor that lives and has work. ARGUMENT: where it is.
+int leaves_executor(const Arguments& arguments) {
+    const std::string& how = arguments.at(0);
+    const auto submit = [](mp::futures::ProcessPoolExecutor& executor) {
+        for (int i = 0; i < 20; ++i) {
+            auto future = executor.submit(
+                [](int x) {
+                    std::this_thread::sleep_for(2ms);
+                    std::printf("call %d\n", x);
+                    return x;
+                },
+                i);
+            if (i == 10) future.add_done_callback([](auto) { std::printf("back from a callback\n"); });
+        }
+    };
+    if (how == "static") {
+        static mp::futures::ProcessPoolExecutor executor(2);
+        submit(executor);
+    } else if (how == "leaked" || how == "exit") {
+        static auto* const executor =
+            new mp::futures::ProcessPoolExecutor(2); // static: LeakSanitizer is to find it
+        submit(*executor);
+        if (how == "exit") std::exit(0);
+    } else {
+        mp::futures::ProcessPoolExecutor executor(2);
+        submit(executor);
+    }
+    return 0;
+}
+
+/// A destructor of the program that submits to an executor, when executors have been finished.
+struct SubmitsAtTheEnd {
+    mp::futures::ProcessPoolExecutor* executor = nullptr;
+    ~SubmitsAtTheEnd() {
+        if (!executor) return;
+        try {
+            executor->submit([](int x) { return x; }, 1);
+        } catch (const std::runtime_error& error) { std::printf("refused: %s\n", error.what()); }
+    }
+};
+
+int submits_to_executor_at_the_end(const Arguments&) {
+    static SubmitsAtTheEnd submits;
+    submits.executor = new mp::futures::ProcessPoolExecutor(1);
+    return submits.executor->submit([](int x) { return x; }, 0).result();
+}
+
 #if !defined(_WIN32)
 /// ARGUMENT: how many descriptors the program may have from some time on, less than it has.
 int lowers_limit(const Arguments& arguments) {
@@ -460,6 +508,8 @@ int main(int argc, char** argv) {
     scenarios["count_in_child"] = count_in_child;
     scenarios["leaves_pool_running"] = leaves_pool_running;
     scenarios["leaks_pool"] = leaks_pool;
+    scenarios["leaves_executor"] = leaves_executor;
+    scenarios["submits_to_executor_at_the_end"] = submits_to_executor_at_the_end;
     scenarios["as_if_child"] = as_if_child;
     scenarios["work_of_all_kinds"] = work_of_all_kinds;
 #if !defined(_WIN32)

@@ -80,22 +80,44 @@ public:
     EndHooks(EndHooks&&) noexcept = default;
     EndHooks& operator=(EndHooks&&) = delete;
     ~EndHooks() {
-        for (const auto& [result, number] : hooks_) result->forget(number);
+        for (const Hooked& hooked : hooks_) hooked.result->forget(hooked.number);
     }
 
-    /// The next to end is `index`. `fetches`: it is at hand by then.
-    void add(const std::shared_ptr<ResultBase>& result, std::size_t index, bool fetches = false) {
+    /// The next to end is `index`.
+    void add(const std::shared_ptr<ResultBase>& result, std::size_t index) {
         hooks_.reserve(hooks_.size() + 1);
-        hooks_.emplace_back(result, result->when_ready([any = any_, index, result = result.get(), fetches] {
-            if (fetches) result->fetch(Deadline{});
-            any->add(index);
-        }));
+        hooks_.push_back(
+            {result, index, result->when_ready([any = any_, at = hooks_.size()] { any->add(at); })});
     }
-    std::optional<std::size_t> next(const Deadline& deadline) { return any_->next(deadline); }
+    std::optional<std::size_t> next(const Deadline& deadline) {
+        // A callback waits: the hooks may be this thread's to call, when it has returned.
+        const bool looks_itself = ResultBase::is_in_hook();
+        for (;;) {
+            std::optional<std::size_t> at =
+                any_->next(looks_itself ? deadline.sooner(Deadline::after(std::chrono::milliseconds{5})) : deadline);
+            if (!at && looks_itself) at = find_ready();
+            if (at && !std::exchange(hooks_[*at].is_told, true)) return hooks_[*at].index;
+            if (!at && deadline.passed()) return std::nullopt;
+        }
+    }
 
 private:
+    struct Hooked {
+        std::shared_ptr<ResultBase> result;
+        std::size_t index;
+        std::uint64_t number;
+        bool is_told = false;
+    };
+
+    std::optional<std::size_t> find_ready() const {
+        for (std::size_t i = 0; i < hooks_.size(); ++i) {
+            if (!hooks_[i].is_told && hooks_[i].result->ready()) return i;
+        }
+        return std::nullopt;
+    }
+
     std::shared_ptr<AnyEnded> any_ = std::make_shared<AnyEnded>();
-    std::vector<std::pair<std::shared_ptr<ResultBase>, std::uint64_t>> hooks_;
+    std::vector<Hooked> hooks_;
 };
 
 template <class Range>

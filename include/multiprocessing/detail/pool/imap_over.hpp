@@ -73,39 +73,53 @@ public:
           input_(std::forward<Range>(range)) {}
 
 private:
-    /// Reads up to `most` elements; what the input throws comes behind the results.
-    void read(std::uint64_t most) {
-        elements_.clear();
+    /// Reads up to `most` elements, and calls `add(element)` for each; what the input throws, or the
+    /// serialization of an element, comes behind the results of those before it.
+    template <class Add>
+    std::uint64_t read(std::uint64_t most, Add add) {
+        std::uint64_t count = 0;
         try {
-            while (elements_.size() < most && !this->should_send(elements_.size())) {
+            while (count < most && !this->should_send(count)) {
                 this->exhausted_ = input_.at_end();
-                if (this->exhausted_) return;
-                elements_.push_back(as_element<Element>(input_.element()));
+                if (this->exhausted_) break;
+                add(input_.element());
+                ++count;
             }
         } catch (...) {
             this->input_error_ = std::current_exception();
             this->exhausted_ = true;
         }
+        return count;
+    }
+
+    /// The next of elements that lie side by side.
+    std::span<const Element> next_of_bulk(std::uint64_t most, std::uint64_t first) {
+        const std::span<const Element> all(std::ranges::data(input_.range()),
+                                           static_cast<std::size_t>(std::ranges::size(input_.range())));
+        const auto rest = all.subspan((std::min)(all.size(), static_cast<std::size_t>(first)));
+        this->exhausted_ = rest.size() <= most;
+        return rest.first((std::min)(rest.size(), static_cast<std::size_t>(most)));
     }
 
     std::optional<Chunk> submit(std::uint64_t items, std::uint64_t first_index) override {
+        using Reference = std::ranges::range_reference_t<Range>;
         MapPlan plan;
         if constexpr (is_bulk) {
-            const std::span<const Element> all(std::ranges::data(input_.range()),
-                                               static_cast<std::size_t>(std::ranges::size(input_.range())));
-            const auto rest = all.subspan((std::min)(all.size(), static_cast<std::size_t>(first_index)));
-            const auto piece = rest.first((std::min)(rest.size(), static_cast<std::size_t>(items)));
-            this->exhausted_ = piece.size() == rest.size();
+            const auto piece = next_of_bulk(items, first_index);
             if (piece.empty()) return std::nullopt;
             plan.add_plain(piece);
+        } else if constexpr (is_plain) {
+            elements_.clear();
+            if (read(items, [&](Reference&& element) {
+                    elements_.push_back(as_element<Element>(std::forward<Reference>(element)));
+                }) == 0)
+                return std::nullopt;
+            plan.add_plain(std::span<const Element>(elements_));
         } else {
-            read(items);
-            if (elements_.empty()) return std::nullopt;
-            if constexpr (is_plain) {
-                plan.add_plain(std::span<const Element>(elements_));
-            } else {
-                plan.add_archive<Element>(elements_);
-            }
+            ItemArchive<Element> archive;
+            if (read(items, [&](Reference&& element) { archive.add(std::forward<Reference>(element)); }) == 0)
+                return std::nullopt;
+            plan.add(std::move(archive));
         }
         const std::uint64_t count = plan.items;
         auto work = submitter_.template submit_items<Types, is_plain>(function_, plan, {count},
@@ -118,7 +132,7 @@ private:
     Submitter submitter_;
     typename Types::F function_;
     PiecewiseInput<Range> input_;
-    std::vector<Element> elements_;
+    std::vector<std::conditional_t<is_plain, Element, char>> elements_; // of a chunk
 };
 
 } // namespace multiprocessing::inline v1::detail

@@ -76,8 +76,10 @@ public:
         if (error_) error_ = nullptr;
     }
 
-    /// Nothing that has not begun is to be run.
+    /// Nothing that has not begun is to be run, and no more is read.
     void abandon() noexcept {
+        exhausted_ = true;
+        input_error_ = nullptr;
         if (chunks_.empty()) return;
         attention_->attention().wanted.fetch_or(ItemizedAttention::abandoned, std::memory_order_seq_cst);
         for (Chunk& chunk : chunks_) table_->abandon(chunk.work);

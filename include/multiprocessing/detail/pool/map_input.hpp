@@ -3,6 +3,7 @@
 /// @file map_input.hpp  A map before it is announced: its input in the Space, its chunks cut, room
 /// for its results.
 
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/map_work.hpp>
@@ -82,6 +83,55 @@ inline constexpr bool is_plain_input =
     (InPlace<Range> ||
      (std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> && is_plain_in_blocks<Element>));
 
+/// Elements as an archive that can be read from any element on; written one by one.
+template <class Element>
+class ItemArchive {
+public:
+    ItemArchive() = default;
+    ItemArchive(const ItemArchive&) = delete;
+    ItemArchive& operator=(const ItemArchive&) = delete;
+
+    std::size_t items() const noexcept { return places_.size(); }
+    /// As many will come.
+    void expect(std::size_t count) {
+        expected_ = count;
+        places_.reserve(count + 1);
+    }
+    /// If it throws, the element is not there.
+    template <class Given>
+    void add(Given&& element) {
+        // As the first few, so the others, about.
+        if (places_.size() == 8 && expected_ > 8)
+            writer_.expect(writer_.size() / 8 * (expected_ + expected_ / 16));
+        places_.push_back({writer_.size(), context_.objects.size()});
+        ScopeExit taken_back{[this] { places_.pop_back(); }};
+        if constexpr (is_written_as<Element, Given&&>) {
+            encode_as_given<Element>(writer_, element);
+        } else {
+            encode<Element>(writer_, as_element<Element>(std::forward<Given>(element)));
+        }
+        end_ = {writer_.size(), context_.objects.size()};
+        taken_back.release();
+        // A range of rvalues, as one of move iterators is, gives its elements away one by one.
+        if constexpr (!std::is_lvalue_reference_v<Given>) give_away<Given>(std::move(element));
+    }
+
+private:
+    friend class MapPlan;
+
+    /// Where all elements are, and the end of the last one.
+    std::span<const MapItem> finish() {
+        places_.push_back(end_);
+        return places_;
+    }
+
+    ArgumentContext<SpaceWriteContext> context_;
+    Writer writer_{&context_};
+    std::vector<MapItem> places_;
+    MapItem end_{0, 0}; // behind an element that could not be written may be a part of it
+    std::size_t expected_ = 0;
+};
+
 /// What a map is made of, in blocks of this process's heap.
 class MapPlan {
 public:
@@ -115,40 +165,25 @@ public:
         input_ = in_place(vector);
     }
 
-    /// Elements of any other kind, as an archive that can be read from any element on.
+    /// Elements of any other kind.
     template <class Element, class Range>
     void add_archive(Range&& range) {
-        ArgumentContext<SpaceWriteContext> context;
-        Writer writer{&context};
-        std::vector<MapItem> places;
+        ItemArchive<Element> archive;
         if constexpr (std::ranges::sized_range<Range>)
-            places.reserve(static_cast<std::size_t>(std::ranges::size(range)) + 1);
-        for (auto&& element : range) {
-            if constexpr (std::ranges::sized_range<Range>) {
-                // As the first few, so the others, about.
-                if (places.size() == 8)
-                    writer.expect(writer.size() / 8 * (places.capacity() + places.capacity() / 16));
-            }
-            places.push_back({writer.size(), context.objects.size()});
-            using Given = decltype(element);
-            if constexpr (is_written_as<Element, Given>) {
-                encode_as_given<Element>(writer, element);
-            } else {
-                encode<Element>(writer, as_element<Element>(std::forward<Given>(element)));
-            }
-            // A range of rvalues, as one of move iterators is, gives its elements away one by one.
-            if constexpr (std::is_rvalue_reference_v<std::ranges::range_reference_t<Range>>)
-                give_away<std::remove_reference_t<Given>>(std::move(element));
-        }
-        items = places.size();
-        places.push_back({writer.size(), context.objects.size()});
-        const auto message = writer.view();
+            archive.expect(static_cast<std::size_t>(std::ranges::size(range)));
+        for (auto&& element : range) archive.add(std::forward<decltype(element)>(element));
+        add(std::move(archive));
+    }
+
+    template <class Element>
+    void add(ItemArchive<Element>&& archive) {
+        items = archive.items();
+        const std::span<const MapItem> list = archive.finish();
+        const std::span<const std::byte> message = archive.writer_.view();
         input_ = keep(copy_to_space(message), message.size());
-        const std::span list{reinterpret_cast<const std::byte*>(places.data()),
-                             places.size() * sizeof(MapItem)};
-        places_ = keep(copy_to_space(list), list.size());
-        std::move(context.blocks.begin(), context.blocks.end(), std::back_inserter(blocks_));
-        input_objects_ = std::move(context.objects);
+        places_ = keep(copy_to_space(std::as_bytes(list)), list.size_bytes());
+        std::move(archive.context_.blocks.begin(), archive.context_.blocks.end(), std::back_inserter(blocks_));
+        input_objects_ = std::move(archive.context_.objects);
     }
 
     /// Room for plain results.

@@ -4,6 +4,7 @@
 /// ends once, and then calls those who asked for it.
 
 #include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/cause.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -99,6 +100,9 @@ public:
         }
     }
 
+    /// Whether this thread is in a hook.
+    static bool is_in_hook() noexcept { return hooks_here() != 0; }
+
     // In a list of results that have ended, of whoever watches.
     std::shared_ptr<ResultBase> next_ended = {};
 
@@ -109,8 +113,15 @@ protected:
     std::exception_ptr error_; // written before the result says that it can be read
 
 private:
+    static int& hooks_here() noexcept {
+        thread_local int count = 0;
+        return count;
+    }
+
     static void call(const Hook& hook) noexcept {
         require_no_mutex();
+        ++hooks_here();
+        const ScopeExit over{[] { --hooks_here(); }};
         try {
             hook();
         } catch (...) {
