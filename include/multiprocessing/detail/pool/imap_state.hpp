@@ -8,10 +8,12 @@
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
+#include <multiprocessing/detail/pool/piecewise_input.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/tape.hpp>
+#include <multiprocessing/detail/result/result_stream.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -22,7 +24,6 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -44,46 +45,13 @@ struct ImapPlan {
     bool reads_all = false;       ///< All of the input is submitted at once.
 };
 
-/// An input range that is read piece by piece, never further than it has to be: an increment may
-/// read, so it waits until the next element is wanted.
-template <class Range>
-class PiecewiseInput {
-public:
-    using Reference = std::ranges::range_reference_t<Range>;
-
-    explicit PiecewiseInput(Range&& range) : range_(std::forward<Range>(range)) {}
-
-    bool at_end() {
-        if (!at_) {
-            at_.emplace(std::ranges::begin(range_));
-        } else if (std::exchange(is_behind_, false)) {
-            ++*at_;
-        }
-        return *at_ == std::ranges::end(range_);
-    }
-    /// The element; at_end() has said that there is one.
-    Reference element() {
-        is_behind_ = true;
-        return **at_;
-    }
-
-private:
-    Range range_; // a reference, if it was an lvalue
-    std::optional<std::ranges::iterator_t<Range>> at_;
-    bool is_behind_ = false; // the element was taken, and the iterator still stands at it
-};
-
-/// The part of an imap that does not depend on its input. Results are R, `std::monostate` for void.
+/// The part of an imap that does not depend on its input.
 template <class R>
-class ImapState {
+class ImapState : public ResultStream<R> {
 public:
-    using Value = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
-    struct Taken {
-        std::optional<Value> value;
-        std::exception_ptr error;
-    };
+    using typename ResultStream<R>::Taken;
 
-    virtual ~ImapState() {
+    ~ImapState() override {
         if (origin_.is_here()) abandon();
     }
     ImapState(const ImapState&) = delete;
@@ -97,15 +65,12 @@ public:
         }
     }
 
-    /// Whether a result is left, which may not be there yet.
-    bool has_next() {
+    bool has_next() override {
         fill();
         return taken_ || !chunks_.empty() || input_error_;
     }
 
-    /// Waits for the next result, which stays at hand until pop(); false when the deadline passed.
-    /// After has_next().
-    bool wait(const Deadline& deadline) {
+    bool wait(const Deadline& deadline) override {
         if (taken_) return true;
         if (take_ready()) return true;
         if (chunks_.empty()) { // what the input threw comes behind all results
@@ -127,18 +92,13 @@ public:
         }
     }
 
-    Taken& taken() { return *taken_; }
-    void pop() { taken_.reset(); }
-
-    /// Nothing that has not begun is to be run.
-    void abandon() noexcept {
+    void abandon() noexcept override {
         if (chunks_.empty()) return;
         attention_->attention().wanted.fetch_or(ItemizedAttention::abandoned, std::memory_order_seq_cst);
         for (Chunk& chunk : chunks_) table_->abandon(chunk.work);
         chunks_.clear();
     }
-    /// All that was submitted is run, and nobody takes its results.
-    void leave_running() noexcept {
+    void leave_running() noexcept override {
         for (Chunk& chunk : chunks_) table_->release(chunk.work);
         chunks_.clear();
     }
@@ -277,7 +237,7 @@ private:
     const std::uint64_t most_items_; // of a chunk; 0: no limit
     const std::shared_ptr<AttentionBlock> attention_ = std::make_shared<AttentionBlock>();
     std::deque<Chunk> chunks_;
-    std::optional<Taken> taken_;
+    using ResultStream<R>::taken_;
     std::uint64_t chunk_items_ = 1;
     std::uint64_t submitted_ = 0;
     std::uint64_t pending_ = 0; // whose results were not taken

@@ -34,23 +34,6 @@ struct WorkerDeath {
     std::function<std::exception_ptr(std::optional<std::uint64_t> first, std::uint64_t count)> error;
 };
 
-/// Logs what `find()` gives, if anything. That makes exceptions of the program's own types, and
-/// calls sinks.
-template <class Find>
-void log_unread_error(Find find) noexcept {
-    require_no_mutex();
-    try {
-        if (const std::exception_ptr error = find()) std::rethrow_exception(error);
-    } catch (const CancelledError&) { // not an error of the task's
-    } catch (...) {
-        try {
-            get_logger().log(LogLevel::error,
-                             "a task whose result nobody waits for failed:\n" + describe_current_exception());
-        } catch (...) { // out of memory: the line is lost
-        }
-    }
-}
-
 /// A cell says lost, and nothing says why. A result is never made of that.
 inline std::exception_ptr unknown_loss() {
     return std::make_exception_ptr(
