@@ -46,7 +46,8 @@ int main() {
 
     // The time is counted from the call. What runs is not ended by it.
     try {
-        for (auto nothing : executor.map([](int s) { std::this_thread::sleep_for(s * 1s); }, {3600}, {.timeout = 200ms}))
+        for (auto nothing :
+             executor.map([](int s) { std::this_thread::sleep_for(s * 1s); }, {3600}, {.timeout = 200ms}))
             (void)nothing;
     } catch (const mp::futures::TimeoutError&) { std::cout << "not in time\n"; }
     executor.terminate_workers(); // the end of the scope would wait for an hour

@@ -37,7 +37,8 @@ int main() {
     // Each future as soon as it has ended.
     for (const auto& future : mp::futures::as_completed(std::views::keys(titles))) {
         try {
-            std::cout << titles.at(future) << ": " << future.result() << '\n';
+            const long letters = future.result();
+            std::cout << titles.at(future) << ": " << letters << '\n';
         } catch (const std::invalid_argument& error) {
             std::cout << titles.at(future) << ": " << error.what() << '\n';
         }

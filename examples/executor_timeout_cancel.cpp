@@ -35,12 +35,12 @@ int main() {
     std::cout << std::boolalpha;
     std::cout << "cancelled, the one that runs: " << running.cancel() << '\n'; // it is too late for that
     std::cout << "cancelled, the one that waits: " << waiting.cancel() << '\n';
-    try {
-        waiting.result();
-    } catch (const mp::futures::CancelledError&) { std::cout << "it has no result\n"; }
 
-    // Processes can be ended: this call alone, and another worker takes the place.
-    std::cout << "killed: " << running.kill() << ", " << running.cancelled() << '\n';
+    // A process can be ended: the worker of this call alone, and another one takes its place.
+    std::cout << "killed: " << running.kill() << '\n';
+    try {
+        running.result();
+    } catch (const mp::futures::CancelledError&) { std::cout << "it has no result\n"; }
     std::cout << executor.submit(square, 8).result() << '\n';
 }
 
@@ -48,6 +48,6 @@ int main() {
 // not there in time
 // cancelled, the one that runs: false
 // cancelled, the one that waits: true
+// killed: true
 // it has no result
-// killed: true, true
 // 64
