@@ -8,7 +8,7 @@ packages=
 for group in "$@"; do
     case $group in
         build) packages="$packages g++ cmake ninja-build libboost-dev libssl-dev" ;;
-        test) packages="$packages catch2 ccache gdb python3 valgrind" ;;
+        test) packages="$packages catch2 ccache gdb libpng-dev python3 valgrind" ;;
         clang) packages="$packages clang-16 libclang-rt-16-dev llvm-16 lld-16" ;;
         format) packages="$packages clang-format-16 python3 shellcheck" ;;
         mingw) packages="$packages g++-mingw-w64-x86-64-posix wine64 wine" ;;

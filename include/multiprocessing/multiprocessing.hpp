@@ -6,6 +6,7 @@
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/context.hpp>
 #include <multiprocessing/count.hpp>
+#include <multiprocessing/dummy.hpp>
 #include <multiprocessing/environment.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/futures.hpp>
@@ -26,6 +27,7 @@
 #include <multiprocessing/spawn.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/synchronize.hpp>
+#include <multiprocessing/thread_pool.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
 #include <multiprocessing/version.hpp>

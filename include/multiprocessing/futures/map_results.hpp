@@ -3,7 +3,7 @@
 /// @file map_results.hpp  MapResults: what an executor's map() returns.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool/imap_state.hpp>
+#include <multiprocessing/detail/result/result_stream.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -17,13 +17,14 @@
 namespace multiprocessing::inline v1::futures {
 
 class ProcessPoolExecutor;
+class ThreadPoolExecutor;
 
 /// The results of `map()`, in the order of the input: an input range that is walked once, by one
 /// thread. Its destructor takes back the calls that have not begun, and does not wait; before the
 /// first result was looked at it leaves all of them running, as in Python.
 template <class R>
 class MapResults {
-    using State = detail::ImapState<R>;
+    using State = detail::ResultStream<R>;
 
 public:
     using value_type = typename State::Value;
@@ -72,6 +73,8 @@ public:
 
 private:
     friend class ProcessPoolExecutor;
+    friend class ThreadPoolExecutor;
+class ThreadPoolExecutor;
     MapResults(std::unique_ptr<State> state, detail::Deadline deadline)
         : state_(std::move(state)), deadline_(deadline) {}
 

@@ -4,8 +4,8 @@
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool/imap_state.hpp>
 #include <multiprocessing/detail/pool/progress_display.hpp>
+#include <multiprocessing/detail/result/result_stream.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -25,6 +25,8 @@ class Pool;
 
 namespace pool {
 
+class ThreadPool;
+
 /// The results of `Pool::imap` and `Pool::imap_unordered`: an input range that is walked once, by
 /// one thread at a time. It may be moved. Its destructor takes back what has not begun, and does
 /// not wait.
@@ -34,7 +36,7 @@ namespace pool {
 /// Python: `multiprocessing.pool.IMapIterator`.
 template <class R>
 class IMapIterator {
-    using State = detail::ImapState<R>;
+    using State = detail::ResultStream<R>;
 
 public:
     using value_type = typename State::Value;
@@ -89,6 +91,7 @@ public:
 
 private:
     friend class multiprocessing::Pool;
+    friend class ThreadPool;
 
     IMapIterator(std::unique_ptr<State> state, Progress progress, std::optional<std::size_t> total)
         : state_(std::move(state)), total_(total) {

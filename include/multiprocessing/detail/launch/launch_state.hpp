@@ -238,10 +238,13 @@ private:
     std::shared_ptr<ChildProcess> child_; // until it runs
 };
 
+inline void end_children();
+
 /// The work of this object is finished at the end of this process, before its children are ended.
 inline void finish_at_end(const std::shared_ptr<FinishedAtEnd>& object) {
     LaunchState& launching = process_wide<LaunchState>();
     std::lock_guard lock{launching.mutex};
+    if (!std::exchange(launching.ends_children, true)) std::atexit(end_children);
     std::erase_if(launching.finished_at_end, [](const auto& other) { return other.expired(); });
     launching.finished_at_end.push_back(object);
 }

@@ -27,11 +27,14 @@
 ///   system.
 /// * `is_main_thread()`: whether the calling thread is the first of this process (Windows: the
 ///   first that used a lock).
+/// * `name_this_thread(text)`: what debuggers and top call it; Linux: its first 15 bytes. Windows:
+///   nothing.
 
 #include <multiprocessing/detail/config.hpp>
 
 #include <concepts>
 #include <cstdint>
+#include <string>
 
 namespace multiprocessing::inline v1::detail::platform {
 
@@ -58,7 +61,8 @@ inline constexpr ThreadName spare_bit_of_thread_name = ThreadName{1} << 63;
 
 namespace multiprocessing::inline v1::detail::platform {
 
-static_assert(requires(ThreadName name, IdSpace space) {
+static_assert(requires(ThreadName name, IdSpace space, const std::string& text) {
+    { name_this_thread(text) } -> std::same_as<void>;
     { name_of_this_thread() } noexcept -> std::same_as<ThreadName>;
     { is_complete(name) } noexcept -> std::same_as<bool>;
     { lives(name) } noexcept -> std::same_as<bool>;

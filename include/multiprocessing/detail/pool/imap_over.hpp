@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/imap_state.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
+#include <multiprocessing/detail/pool/piecewise_input.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/tape.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
@@ -22,37 +23,6 @@
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
-
-/// An input range that is read piece by piece, never further than it has to be: an increment may
-/// read, so it waits until the next element is wanted.
-template <class Range>
-class PiecewiseInput {
-public:
-    using Reference = std::ranges::range_reference_t<Range>;
-
-    explicit PiecewiseInput(Range&& range) : range_(std::forward<Range>(range)) {}
-
-    bool at_end() {
-        if (!at_) {
-            at_.emplace(std::ranges::begin(range_));
-        } else if (std::exchange(is_behind_, false)) {
-            ++*at_;
-        }
-        return *at_ == std::ranges::end(range_);
-    }
-    auto& range() noexcept { return range_; }
-
-    /// The element; at_end() has said that there is one.
-    Reference element() {
-        is_behind_ = true;
-        return **at_;
-    }
-
-private:
-    Range range_; // a reference, if it was an lvalue
-    std::optional<std::ranges::iterator_t<Range>> at_;
-    bool is_behind_ = false; // the element was taken, and the iterator still stands at it
-};
 
 /// An imap of a function over a range, which it holds if it was given as an rvalue.
 template <class Types, class Range>

@@ -10,6 +10,7 @@
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/tape.hpp>
+#include <multiprocessing/detail/result/result_stream.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -24,7 +25,6 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -38,15 +38,14 @@ struct ImapPlan {
 
 /// The part of an imap that does not depend on its input. Results are R, `std::monostate` for void.
 template <class R>
-class ImapState {
+class ImapState : public ResultStream<R> {
 public:
-    using Value = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
-    static constexpr bool is_plain = is_plain_in_blocks<R>;
-    virtual ~ImapState() {
+    using typename ResultStream<R>::Value;
+    using ResultStream<R>::is_plain;
+
+    ~ImapState() override {
         if (origin_.is_here()) abandon();
     }
-    ImapState(const ImapState&) = delete;
-    ImapState& operator=(const ImapState&) = delete;
 
     /// Reads ahead as far as may be.
     void fill() {
@@ -56,28 +55,7 @@ public:
         }
     }
 
-    /// Whether a result is left, which may not be there yet.
-    bool has_next() { return is_taken_ || run_ != run_end_ || has_more(); }
-
-    /// Waits for the next result, which stays at hand until pop(); false when the deadline passed.
-    /// After has_next().
-    bool wait(const Deadline& deadline) { return is_at_hand() || wait_for_next(deadline); }
-    /// Whether wait() would not wait, as far as that is known without asking anybody.
-    bool is_at_hand() { return is_taken_ || take_from_run(); }
-
-    /// The result at hand; throws the error of its task.
-    Value& value() {
-        if (error_) std::rethrow_exception(error_);
-        return *value_;
-    }
-    void pop() noexcept {
-        is_taken_ = false;
-        if constexpr (!is_plain) value_.reset();
-        if (error_) error_ = nullptr;
-    }
-
-    /// Nothing that has not begun is to be run, and no more is read.
-    void abandon() noexcept {
+    void abandon() noexcept override {
         exhausted_ = true;
         input_error_ = nullptr;
         if (chunks_.empty()) return;
@@ -85,8 +63,7 @@ public:
         for (Chunk& chunk : chunks_) table_->abandon(chunk.work);
         chunks_.clear();
     }
-    /// All that was submitted is run, and nobody takes its results.
-    void leave_running() noexcept {
+    void leave_running() noexcept override {
         for (Chunk& chunk : chunks_) table_->release(chunk.work);
         chunks_.clear();
     }
@@ -177,39 +154,26 @@ private:
         return chunks_.size();
     }
 
-    /// One of a run of plain results: nothing is asked of anybody.
-    bool take_from_run() {
-        if constexpr (is_plain) {
-            if (run_ == run_end_) return false;
-            value_.emplace(*run_++);
-            is_taken_ = true;
-            return true;
-        } else {
-            return false;
-        }
-    }
     /// The results of a run were taken.
     void settle_run() {
-        if (!run_) return;
+        if (run_items_ == 0) return;
         Chunk& chunk = chunks_[run_index_];
         pending_ -= run_items_;
-        chunk.next += run_items_;
-        run_ = run_end_ = nullptr;
+        chunk.next += std::exchange(run_items_, 0);
         if (chunk.next == chunk.items) finish(run_index_);
     }
 
-    bool has_more() {
+    bool has_more() override {
         settle_run();
         fill();
         return !chunks_.empty() || input_error_;
     }
 
-    bool wait_for_next(const Deadline& deadline) {
+    bool wait_for_next(const Deadline& deadline) override {
         settle_run();
         if (take_ready()) return true;
         if (chunks_.empty()) { // what the input threw comes behind all results
-            error_ = std::exchange(input_error_, nullptr);
-            is_taken_ = true;
+            this->take([this]() -> Value { std::rethrow_exception(std::exchange(input_error_, nullptr)); });
             return true;
         }
         ItemizedAttention& attention = attention_->attention();
@@ -236,9 +200,9 @@ private:
             if (ended > chunk.next) {
                 run_index_ = index;
                 run_items_ = ended - chunk.next;
-                run_ = reinterpret_cast<const Value*>(chunk.results) + chunk.next;
-                run_end_ = run_ + run_items_;
-                return take_from_run();
+                const auto* const first = reinterpret_cast<const Value*>(chunk.results) + chunk.next;
+                this->set_run(first, first + run_items_);
+                return this->take_from_run();
             }
         }
         const ItemOutcome outcome =
@@ -246,24 +210,18 @@ private:
                 return table_->loss_of(*chunk.work, item, item_ended);
             });
         if (outcome.kind == ItemOutcome::none) return false;
-        try {
-            read(chunk, outcome);
-        } catch (...) { error_ = std::current_exception(); }
-        is_taken_ = true;
+        this->take([&]() -> Value {
+            Outcome<R> read = read_item<R>(outcome, chunk.results, chunk.next);
+            if (!read) std::rethrow_exception(read.error());
+            if constexpr (std::is_void_v<R>) {
+                return {};
+            } else {
+                return *std::move(read);
+            }
+        });
         --pending_;
         if (++chunk.next == chunk.items) finish(index);
         return true;
-    }
-
-    void read(Chunk& chunk, const ItemOutcome& outcome) {
-        Outcome<R> read = read_item<R>(outcome, chunk.results, chunk.next);
-        if (!read) {
-            error_ = read.error();
-        } else if constexpr (std::is_void_v<R>) {
-            value_.emplace();
-        } else {
-            value_.emplace(*std::move(read));
-        }
     }
 
     /// All of a chunk was taken.
@@ -282,15 +240,9 @@ private:
     const std::uint64_t most_items_; // of a chunk; 0: no limit
     const std::shared_ptr<AttentionBlock> attention_ = std::make_shared<AttentionBlock>();
     std::deque<Chunk> chunks_;
-    // The result at hand.
-    bool is_taken_ = false;
-    std::optional<Value> value_;
-    std::exception_ptr error_;
     // Results of chunk `run_index_` that are there, and plain.
     std::size_t run_index_ = 0;
     std::uint64_t run_items_ = 0;
-    const Value* run_ = nullptr;
-    const Value* run_end_ = nullptr;
     std::uint64_t chunk_items_ = 1;
     std::uint64_t submitted_ = 0;
     std::uint64_t pending_ = 0; // whose results were not taken

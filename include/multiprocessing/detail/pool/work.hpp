@@ -2,9 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file work.hpp  A task or a map in its parent: what can be asked of either, and done to it.
 
-#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/exceptions/cause.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -32,23 +30,6 @@ struct WorkerDeath {
     /// The exception for the task that died with it; of a map, for these items.
     std::function<std::exception_ptr(std::optional<std::uint64_t> first, std::uint64_t count)> error;
 };
-
-/// Logs what `find()` gives, if anything. That makes exceptions of the program's own types, and
-/// calls sinks.
-template <class Find>
-void log_unread_error(Find find) noexcept {
-    require_no_mutex();
-    try {
-        if (const std::exception_ptr error = find()) std::rethrow_exception(error);
-    } catch (const CancelledError&) { // not an error of the task's
-    } catch (...) {
-        try {
-            get_logger().log(LogLevel::error,
-                             "a task whose result nobody waits for failed:\n" + describe_current_exception());
-        } catch (...) { // out of memory: the line is lost
-        }
-    }
-}
 
 /// A cell says lost, and nothing says why. A result is never made of that.
 inline std::exception_ptr unknown_loss() {

@@ -14,8 +14,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <string>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -250,6 +252,10 @@ inline bool lives(ThreadName name) noexcept {
 
 inline bool is_of_this_process(ThreadName name) noexcept {
     return ::syscall(SYS_tgkill, ::getpid(), id_of(name), 0) == 0;
+}
+
+inline void name_this_thread(const std::string& text) {
+    ::pthread_setname_np(::pthread_self(), text.substr(0, 15).c_str());
 }
 
 inline bool is_main_thread() noexcept { return ::syscall(SYS_gettid) == ::getpid(); }

@@ -18,7 +18,7 @@ namespace multiprocessing::inline v1::detail {
 
 /// Begins as pending; is begun or cancelled once, then ends once.
 template <class R>
-class LocalResult final : public ResultState<R> {
+class LocalResult : public ResultState<R> {
 public:
     using Value = typename ResultState<R>::Value;
 
@@ -63,6 +63,17 @@ public:
         return end(Stage::running, [&] { this->error_ = std::move(error); });
     }
 
+protected:
+    /// Calls the hooks, in this thread. It has ended.
+    virtual void announce() noexcept { this->call_hooks(); }
+
+    /// Whoever ends it calls the hooks: it may have ended since they were added.
+    void watch() override {
+        if (ready()) announce();
+    }
+
+    const ForkOrigin origin_;
+
 private:
     enum class Stage { pending, running, ending, ended };
     static constexpr std::chrono::hours longest_wait{1};
@@ -88,19 +99,13 @@ private:
             stage_ = Stage::ended;
         }
         changed_.notify_all();
-        this->call_hooks();
+        announce();
         return true;
-    }
-
-    /// Whoever ends it calls the hooks: it may have ended since they were added.
-    void watch() override {
-        if (ready()) this->call_hooks();
     }
 
     std::mutex mutex_; // a condition_variable wants this very type
     std::condition_variable changed_;
     Stage stage_ = Stage::pending;
-    const ForkOrigin origin_;
 };
 
 } // namespace multiprocessing::inline v1::detail

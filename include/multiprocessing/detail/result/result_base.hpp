@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/cause.hpp>
+#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
 
@@ -144,6 +145,23 @@ private:
     bool is_watched_ = false;  // watch() was called
     bool calls_hooks_ = false; // a thread does
 };
+
+/// Logs what `find()` gives, if anything. That makes exceptions of the program's own types, and
+/// calls sinks.
+template <class Find>
+void log_unread_error(Find find) noexcept {
+    require_no_mutex();
+    try {
+        if (const std::exception_ptr error = find()) std::rethrow_exception(error);
+    } catch (const CancelledError&) { // not an error of the task's
+    } catch (...) {
+        try {
+            get_logger().log(LogLevel::error,
+                             "a task whose result nobody waits for failed:\n" + describe_current_exception());
+        } catch (...) { // out of memory: the line is lost
+        }
+    }
+}
 
 /// Results that have ended and whose hooks are to be called: a list that needs no memory.
 class EndedResults {

@@ -8,6 +8,7 @@
 #include <multiprocessing/detail/win32/api.hpp>
 
 #include <cstdint>
+#include <string>
 
 #include <boost/winapi/access_rights.hpp>
 #include <boost/winapi/get_current_process_id.hpp>
@@ -60,6 +61,8 @@ inline bool is_of_this_process(ThreadName name) noexcept {
     const Handle thread{::OpenThread(query_limited, false, static_cast<winapi::DWORD_>(name))};
     return thread.valid() && ::GetProcessIdOfThread(thread.native()) == winapi::GetCurrentProcessId();
 }
+
+inline void name_this_thread(const std::string&) {}
 
 inline bool is_main_thread() noexcept { return first_thread() == winapi::GetCurrentThreadId(); }
 
