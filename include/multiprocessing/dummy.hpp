@@ -76,7 +76,8 @@ public:
         if (!here().result.ready()) return std::nullopt;
         return here().result.error() ? 1 : 0;
     }
-    /// Returns `<DummyProcess(Thread-1, started)>`, or initial, or stopped. Python: `repr(process)`.
+    /// Returns `<DummyProcess(Thread-1, started)>`, or initial, or stopped. Python:
+    /// `repr(process)`.
     std::string repr() const {
         return "<DummyProcess(" + name() + ", " +
                (exitcode()   ? "stopped"
@@ -129,9 +130,9 @@ private:
 /// A function that runs in a thread of its own: Process, with its interface, on a thread of this
 /// process.
 ///
-/// Takes whatever can be invoked, and copies or moves the arguments, which need not be Spawnable. An
-/// exception that leaves the function is printed to standard error. A thread cannot be ended: there
-/// is neither terminate() nor kill(), and the destructor waits for it, unless it is a daemon.
+/// Takes whatever can be invoked, and copies or moves the arguments, which need not be Spawnable.
+/// An exception that leaves the function is printed to standard error. A thread cannot be ended:
+/// there is neither terminate() nor kill(), and the destructor waits for it, unless it is a daemon.
 ///
 /// Python: `multiprocessing.dummy.Process`.
 class Process : public ProcessView {
@@ -142,7 +143,8 @@ public:
                  detail::CallableInThread<Function, detail::TaskItem<Arguments...>>)
     explicit Process(Function&& function, Arguments&&... arguments)
         : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Arguments>(arguments)...) {}
-    /// Makes it with a name, or as a daemon. Throws `std::invalid_argument` for options of processes.
+    /// Makes it with a name, or as a daemon. Throws `std::invalid_argument` for options of
+    /// processes.
     template <class Function, class... Arguments>
         requires detail::CallableInThread<Function, detail::TaskItem<Arguments...>>
     Process(ProcessOptions options, Function&& function, Arguments&&... arguments)
@@ -179,8 +181,8 @@ public:
         std::lock_guard lock{here().mutex};
         state_->name = std::move(name);
     }
-    /// Starts the thread. Throws `std::logic_error` if it was started before, `std::system_error` if
-    /// the system has no room for another one.
+    /// Starts the thread. Throws `std::logic_error` if it was started before, `std::system_error`
+    /// if the system has no room for another one.
     void start() {
         if (here().is_begun.exchange(true))
             throw std::logic_error("multiprocessing: " + name() + " was started before: make another Process");

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file thread_pool.hpp  ThreadPool and ThreadPoolExecutor: Pool and ProcessPoolExecutor on threads
-/// of this process.
+/// @file thread_pool.hpp  ThreadPool and ThreadPoolExecutor: Pool and ProcessPoolExecutor on
+/// threads of this process.
 
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
@@ -38,9 +38,9 @@ namespace pool {
 /// Takes whatever can be invoked, also lambdas with captures and `std::function`; arguments and
 /// items are copied or moved, and need not be Serializable. All threads call the same function
 /// object. What a task throws is the very object that the caller catches. terminate() gives up what
-/// waits, and does not end what runs; nor does the time limit or kill() of a Pool exist here: kill()
-/// is cancel(), and options that end or shape a process throw `std::invalid_argument`. A task that
-/// waits for another one of the same pool occupies its thread meanwhile.
+/// waits, and does not end what runs; nor does the time limit or kill() of a Pool exist here:
+/// kill() is cancel(), and options that end or shape a process throw `std::invalid_argument`. A
+/// task that waits for another one of the same pool occupies its thread meanwhile.
 ///
 /// Python: `multiprocessing.pool.ThreadPool`.
 class ThreadPool {
@@ -52,8 +52,8 @@ public:
     /// Throws `std::invalid_argument` for more than 4096 threads, or options of processes;
     /// `std::system_error` if a thread cannot be started.
     explicit ThreadPool(const PoolOptions& options) : ThreadPool(std::function<void()>{}, options) {}
-    /// Each thread calls a copy of `initializer(arguments...)` first. An exception of the initializer
-    /// breaks the pool: every call and every result throws it from then on.
+    /// Each thread calls a copy of `initializer(arguments...)` first. An exception of the
+    /// initializer breaks the pool: every call and every result throws it from then on.
     template <class Initializer, class... Arguments>
         requires detail::CallableInThread<Initializer, detail::TaskItem<Arguments...>>
     ThreadPool(Count processes, Initializer&& initializer, Arguments&&... arguments)
@@ -194,8 +194,8 @@ public:
         workers().give_up_waiting();
     }
     /// Waits until the threads have ended and all callbacks have run, after close() or terminate();
-    /// returns false after the timeout. Throws `std::invalid_argument` before either. Called in such
-    /// a thread, it does not wait for this one. Python: `join`, which has no timeout.
+    /// returns false after the timeout. Throws `std::invalid_argument` before either. Called in
+    /// such a thread, it does not wait for this one. Python: `join`, which has no timeout.
     bool join(Timeout timeout = no_timeout) {
         if (!workers().crew->is_closed())
             throw std::invalid_argument(
@@ -203,8 +203,8 @@ public:
         return workers().join(detail::Deadline::after(timeout));
     }
 
-    /// Returns `<multiprocessing.pool.ThreadPool state=RUN pool_size=4>`, or with CLOSE or TERMINATE.
-    /// Python: `repr(pool)`.
+    /// Returns `<multiprocessing.pool.ThreadPool state=RUN pool_size=4>`, or with CLOSE or
+    /// TERMINATE. Python: `repr(pool)`.
     std::string repr() const {
         if (!workers_ || !workers_->crew->origin().is_here())
             return "<multiprocessing.pool.ThreadPool state=unknown>";

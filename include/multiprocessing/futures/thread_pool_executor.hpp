@@ -90,8 +90,8 @@ public:
 
     /// Does what ProcessPoolExecutor::map does: calls `function(items...)` with one item of each
     /// range, until the shortest is at its end, and returns the results in order. The ranges are
-    /// read in this call; with `.buffersize` also while the results are taken. `.timeout` is counted
-    /// from this call, and ends no call. Python: `map`.
+    /// read in this call; with `.buffersize` also while the results are taken. `.timeout` is
+    /// counted from this call, and ends no call. Python: `map`.
     template <class Function, std::ranges::input_range Range>
         requires detail::CallableInThread<Function, detail::MapItemOf<Range>>
     auto map(Function&& function, Range&& range, const MapOptions& options = {}) {
@@ -127,8 +127,8 @@ public:
                                                  Zip(std::forward<Ranges>(ranges)...), options);
     }
 
-    /// Takes no more calls. Then, as the options say, takes back those that have not begun, and waits
-    /// for the others; returns whether all was done in time. Python: `shutdown`.
+    /// Takes no more calls. Then, as the options say, takes back those that have not begun, and
+    /// waits for the others; returns whether all was done in time. Python: `shutdown`.
     bool shutdown(const ShutdownOptions& options = {}) {
         workers().crew->close();
         if (options.cancel_futures) workers().give_up_waiting();

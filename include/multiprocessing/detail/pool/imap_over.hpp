@@ -43,8 +43,8 @@ public:
           input_(std::forward<Range>(range)) {}
 
 private:
-    /// Reads up to `most` elements, and calls `add(element)` for each; what the input throws, or the
-    /// serialization of an element, comes behind the results of those before it.
+    /// Reads up to `most` elements, and calls `add(element)` for each; what the input throws, or
+    /// the serialization of an element, comes behind the results of those before it.
     template <class Add>
     std::uint64_t read(std::uint64_t most, Add add) {
         std::uint64_t count = 0;
