@@ -73,6 +73,7 @@ public:
             finish();
             workers_ = std::move(other.workers_);
             on_exit_ = other.on_exit_;
+            is_terminated_ = other.is_terminated_;
         }
         return *this;
     }

@@ -31,7 +31,8 @@ class CrewWork {
 public:
     virtual ~CrewWork() = default;
     virtual void run() noexcept = 0;
-    virtual void give_up(const std::exception_ptr& error) noexcept = 0;
+    /// Returns whether its result was wanted.
+    virtual bool give_up(const std::exception_ptr& error) noexcept = 0;
 
     Priority priority = Priority::normal;
 };
@@ -102,12 +103,13 @@ public:
         locked([&] { closed_ = true; });
         changed_.notify_all();
     }
-    /// What waits is given up. Returns whether something did.
+    /// What waits is given up. Returns whether some of it was wanted.
     bool give_up_waiting(const std::exception_ptr& error) {
         std::deque<std::shared_ptr<CrewWork>> waiting;
         locked([&] { waiting.swap(waiting_); });
-        for (const auto& work : waiting) work->give_up(error);
-        return !waiting.empty();
+        bool is_loss = false;
+        for (const auto& work : waiting) is_loss = work->give_up(error) || is_loss;
+        return is_loss;
     }
     /// Waits until all threads have ended, after close(); false when the deadline passed. One of
     /// these threads waits for the others, but for those that wait here as well.

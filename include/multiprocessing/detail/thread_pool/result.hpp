@@ -53,7 +53,7 @@ private:
     struct Hooks final : CrewWork {
         explicit Hooks(std::shared_ptr<ResultBase> of) : result(std::move(of)) {}
         void run() noexcept override { result->call_hooks(); }
-        void give_up(const std::exception_ptr&) noexcept override {}
+        bool give_up(const std::exception_ptr&) noexcept override { return false; }
         std::shared_ptr<ResultBase> result;
     };
 

@@ -115,8 +115,10 @@ public:
                 [&]() -> decltype(auto) { return CallInThread<F, Item>::invoke(*function_, item); });
         });
     }
-    void give_up(const std::exception_ptr& error) noexcept override {
+    bool give_up(const std::exception_ptr& error) noexcept override {
+        const bool is_loss = !result_->ready();
         take_items([&](Item&) { return TakenResult<R>{{}, error}; });
+        return is_loss;
     }
 
 private:
