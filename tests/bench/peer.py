@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """CPython's side of the benches: reads what to do, a word a line, and answers how many seconds that took."""
 
+import concurrent.futures
 import multiprocessing
 import sys
 import time
@@ -44,6 +45,7 @@ class Stream:
 def main():
     stream = None
     pool = None
+    executor = None
     numbers = list(range(1_000_000))
 
     def warm_pool():
@@ -67,6 +69,17 @@ def main():
             lock.acquire()
             lock.release()
 
+    def apply_asynchronously():
+        for result in [warm_pool().apply_async(square, (i,)) for i in range(100_000)]:
+            result.get()
+
+    def submit_to_executor():
+        nonlocal executor
+        if executor is None:
+            executor = concurrent.futures.ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork"))
+        for future in [executor.submit(square, i) for i in range(100_000)]:
+            future.result()
+
     rounds = {
         "nothing": nothing,
         "fork": lambda: start_and_join("fork"),
@@ -76,10 +89,13 @@ def main():
         "map": lambda: warm_pool().map(square, numbers),
         "queue": lambda: warm_stream().take(20_000),
         "apply": lambda: warm_pool().apply(square, (7,)),
+        "imap": lambda: sum(warm_pool().imap(square, numbers[:100_000], chunksize=100)),
+        "apply_async": apply_asynchronously,
+        "executor": submit_to_executor,
     }
     for line in sys.stdin:
         word = line.strip()
-        if word in ("map", "apply"):
+        if word in ("map", "apply", "imap", "apply_async"):
             warm_pool()
         elif word == "queue":
             warm_stream()
