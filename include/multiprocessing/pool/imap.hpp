@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/pool/progress_display.hpp>
 #include <multiprocessing/detail/result/result_stream.hpp>
 #include <multiprocessing/exceptions.hpp>

@@ -8,6 +8,7 @@
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/task_cell.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
+#include <multiprocessing/detail/shared_object/leases.hpp>
 
 #include <algorithm>
 #include <cstddef>
