@@ -372,6 +372,7 @@ private:
                 std::move(options.env),
                 std::move(options.worker_env),
                 std::move(options.cwd),
+                {},
                 {}};
     }
 
@@ -385,6 +386,7 @@ private:
     template <class Types, class Function, class Range>
     auto start_imap(Function&& function, Range&& range, MapOptions& options, bool ordered) {
         detail::validate(options);
+        workers().table().require_open(); // before the range is read
         std::optional<std::size_t> total;
         if constexpr (std::ranges::sized_range<Range>)
             total = static_cast<std::size_t>(std::ranges::size(range));

@@ -74,7 +74,7 @@ public:
 private:
     friend class ProcessPoolExecutor;
     friend class ThreadPoolExecutor;
-class ThreadPoolExecutor;
+    class ThreadPoolExecutor;
     MapResults(std::unique_ptr<State> state, detail::Deadline deadline)
         : state_(std::move(state)), deadline_(deadline) {}
 

@@ -209,7 +209,12 @@ private:
                 std::move(options.env),
                 std::move(options.worker_env),
                 std::move(options.cwd),
-                policy};
+                policy,
+                [] {
+                    return std::make_exception_ptr(std::runtime_error(
+                        "multiprocessing: this executor was shut down and takes no more calls: submit "
+                        "before shutdown(), or make another executor"));
+                }};
     }
 
     detail::WorkerPool& workers() const {
@@ -221,10 +226,7 @@ private:
     }
     detail::WorkerPool& accepting() const {
         detail::WorkerPool& pool = workers();
-        if (pool.table().is_closed() && !pool.table().broken())
-            throw std::runtime_error(
-                "multiprocessing: this executor was shut down and takes no more calls: submit "
-                "before shutdown(), or make another executor");
+        pool.table().require_open();
         return pool;
     }
 

@@ -93,8 +93,8 @@ public:
         // A callback waits: the hooks may be this thread's to call, when it has returned.
         const bool looks_itself = ResultBase::is_in_hook();
         for (;;) {
-            std::optional<std::size_t> at =
-                any_->next(looks_itself ? deadline.sooner(Deadline::after(std::chrono::milliseconds{5})) : deadline);
+            std::optional<std::size_t> at = any_->next(
+                looks_itself ? deadline.sooner(Deadline::after(std::chrono::milliseconds{5})) : deadline);
             if (!at && looks_itself) at = find_ready();
             if (at && !std::exchange(hooks_[*at].is_told, true)) return hooks_[*at].index;
             if (!at && deadline.passed()) return std::nullopt;

@@ -82,10 +82,19 @@ public:
     /// Holds the leases of what workers kept beyond their tasks.
     const std::shared_ptr<const KeptLeases>& kept_leases() const noexcept { return kept_leases_; }
 
+    /// What is thrown at a thread that submits when the pool was closed. Before the first one does.
+    void set_refusal(std::exception_ptr (*refusal)()) noexcept { refusal_ = refusal; }
+
     // ---- For threads that submit ----
 
+    /// Throws if the pool takes no more; see enter().
+    void require_open() {
+        std::lock_guard lock{mutex_};
+        require_open_now();
+    }
+
     /// A slot for `make(slot)`, which returns a Work. Throws if the pool takes no more:
-    /// `std::invalid_argument` when it was closed, or what broke it.
+    /// the refusal when it was closed, or what broke it.
     template <class Make>
     auto enter(Make make) {
         for (bool swept = false;; swept = true) {
@@ -94,7 +103,7 @@ public:
             const WakeCallbacks wake{callbacks_};
             {
                 std::lock_guard lock{mutex_};
-                require_open();
+                require_open_now();
                 if (free_.empty() && !swept) sweep(dropped, ending);
                 if (dropped.empty()) {
                     if (free_.empty()) add_segment();
@@ -137,7 +146,7 @@ public:
         TaskSlot& slot = view_.slot(work.slot);
         {
             std::lock_guard lock{mutex_};
-            require_open(); // terminated meanwhile: what was given up then was not published
+            require_open_now(); // terminated meanwhile: what was given up then was not published
             backlog_.reserve(tickets);
             if (work.leases_to_workers()) {
                 leasing_.push_back(work.slot);
@@ -487,15 +496,13 @@ public:
     }
 
 private:
-    void require_open() const {
+    void require_open_now() const {
         if (this_process().ends_children.load())
             throw std::runtime_error(
                 "multiprocessing: the program is ending, and its pools have been terminated: "
                 "submit before the end of main()");
         if (broken_) std::rethrow_exception(broken_);
-        if (closed_)
-            throw std::invalid_argument("multiprocessing: this pool is closed and takes no more work: submit "
-                                        "before close(), or make another pool");
+        if (closed_) std::rethrow_exception(refusal_());
     }
 
     bool is_published(const Work& work) const {
@@ -716,6 +723,11 @@ private:
     bool closed_ = false;
     bool given_up_ = false; // and the workers are not gone yet
     std::exception_ptr broken_;
+    std::exception_ptr (*refusal_)() = [] {
+        return std::make_exception_ptr(
+            std::invalid_argument("multiprocessing: this pool is closed and takes no more work: submit "
+                                  "before close(), or make another pool"));
+    };
 };
 
 } // namespace multiprocessing::inline v1::detail

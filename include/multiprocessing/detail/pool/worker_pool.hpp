@@ -39,6 +39,7 @@ struct WorkerPoolRequest {
     std::function<Environment(int)> worker_env = {}; ///< And in that of each.
     std::optional<std::filesystem::path> cwd = {};
     SupervisorPolicy policy = {};
+    std::exception_ptr (*refusal)() = nullptr; ///< See PoolTable::set_refusal().
 };
 
 /// The workers of one pool, and the way to them.
@@ -121,6 +122,7 @@ inline WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
     launch.supervised = true;
     table_ = std::make_shared<PoolTable>(static_cast<std::uint32_t>(workers));
     if (request.policy.on_demand) table_->demand().start_with_none();
+    if (request.refusal) table_->set_refusal(request.refusal);
     supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), std::move(request.worker_env),
                                                request.most_tasks, std::move(request.policy));
     submitter_ = Submitter{table_, request.most_tasks};
