@@ -260,6 +260,8 @@ TEST_CASE("workers start on demand: one call starts one worker", "[executor]") {
     ProcessPoolExecutor executor(8);
     CHECK(mp::active_children().empty());
     CHECK(executor.submit(square, 2).result() == 4);
+    // Its result may be there before its start has returned.
+    while (mp::active_children().empty()) std::this_thread::sleep_for(1ms);
     CHECK(mp::active_children().size() == 1);
     for (int i = 0; i < 30; ++i) {
         executor.submit(square, 2).result();

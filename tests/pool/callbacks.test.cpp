@@ -18,6 +18,10 @@
 #include <thread>
 #include <vector>
 
+#if !defined(_WIN32)
+#include <csignal>
+#endif
+
 using namespace process;
 
 namespace {
@@ -390,3 +394,24 @@ TEST_CASE("callbacks run while their pool's workers die", "[pool]") {
     CHECK(values == 20);
     CHECK(losses == 10);
 }
+
+#if !defined(_WIN32)
+TEST_CASE("a process that a callback starts blocks no signal", "[pool]") {
+    mp::Pool pool(1);
+    const mp::Value<int> blocked{-1};
+    pool.apply_async(identity, 1).then([&](int) {
+        mp::Process child(
+            [](mp::Value<int> value) {
+                sigset_t mask;
+                ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+                value.value() = ::sigismember(&mask, SIGTERM);
+            },
+            blocked);
+        child.start();
+        child.join();
+    });
+    pool.close();
+    pool.join();
+    CHECK(blocked.value() == 0);
+}
+#endif

@@ -140,7 +140,7 @@ struct Tallies {
 } // namespace
 
 TEST_CASE("workers are killed while items are done: each is right or lost", "[pool]") {
-    const int wanted = mp::detail::platform::can_fork ? support::rounds(200) : support::rounds(40);
+    const int wanted = mp::detail::platform::can_fork ? support::rounds(100) : support::rounds(40);
     ItemLedger ledger;
     ledger.clear();
     Tallies tallies;

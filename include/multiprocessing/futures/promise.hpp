@@ -51,14 +51,14 @@ public:
     void set_result(Value value)
         requires(!std::is_void_v<R>)
     {
-        require(state_->set_value(std::move(value)));
+        require_first(state_->set_value(std::move(value)));
     }
     void set_result()
         requires(std::is_void_v<R>)
     {
-        require(state_->set_value({}));
+        require_first(state_->set_value({}));
     }
-    void set_exception(std::exception_ptr error) { require(state_->set_error(std::move(error))); }
+    void set_exception(std::exception_ptr error) { require_first(state_->set_error(std::move(error))); }
     /// Sets any object that can be thrown.
     template <class E>
         requires(!std::is_convertible_v<E, std::exception_ptr>)
@@ -67,7 +67,7 @@ public:
     }
 
 private:
-    static void require(bool is_set) {
+    static void require_first(bool is_set) {
         if (!is_set)
             throw InvalidStateError(
                 "multiprocessing: this promise has a result, or was cancelled; set it once");

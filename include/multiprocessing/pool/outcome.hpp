@@ -34,15 +34,15 @@ public:
 
     /// Returns the result, moved out of an rvalue; throws the item's error if there is none.
     decltype(auto) value() const& {
-        require();
+        require_value();
         if constexpr (!std::is_void_v<R>) return static_cast<const Value&>(*value_);
     }
     decltype(auto) value() & {
-        require();
+        require_value();
         if constexpr (!std::is_void_v<R>) return static_cast<Value&>(*value_);
     }
     R value() && {
-        require();
+        require_value();
         if constexpr (!std::is_void_v<R>) return std::move(*value_);
     }
 
@@ -91,7 +91,7 @@ public:
     const std::exception_ptr& error() const noexcept { return error_; }
 
 private:
-    void require() const {
+    void require_value() const {
         if (!value_) std::rethrow_exception(error_);
     }
 

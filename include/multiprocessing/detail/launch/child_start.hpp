@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/code/code_address.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_mask.hpp>
 #include <multiprocessing/detail/launch/packed_call.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/platform/process_attributes.hpp>
@@ -31,7 +32,7 @@ struct LaunchRequest {
     std::filesystem::path cwd = {}; ///< Where it works; empty: where its parent does.
     bool serves = false;            ///< A worker or server: Ctrl-C is not its business.
     bool supervised = false;        ///< Its end is dealt with by who started it, not by whoever sees it first.
-    platform::SignalMask mask = platform::SignalMask::of_caller();
+    platform::SignalMask mask = child_mask();
 };
 
 /// The handles that travel to it.

@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_mask.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
@@ -50,10 +51,12 @@ public:
     void need_thread(std::shared_ptr<Owner> owner, Sweep sweep) {
         std::lock_guard lock{mutex_};
         if (thread_ != std::thread::id{}) return;
+        const platform::SignalMask mask = child_mask();
         const platform::AllSignalsBlocked program_handles_signals;
         ++this_process().own_threads;
         ScopeExit no_thread{[] { --this_process().own_threads; }};
-        std::thread thread{[this, owner = std::move(owner), sweep]() mutable {
+        std::thread thread{[this, owner = std::move(owner), sweep, mask]() mutable {
+            mask_of_principal() = &mask;
             run(sweep);
             owner.reset();
             --this_process().own_threads;
