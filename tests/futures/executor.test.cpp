@@ -256,6 +256,25 @@ TEST_CASE("the results of a map that nobody looked at are computed", "[executor]
     CHECK(seen.get(1) == 2);
 }
 
+TEST_CASE("the reusable executor is one, is resized, and is made anew when shut down", "[executor]") {
+    ProcessPoolExecutor& two = futures::reusable_executor({.max_workers = 2});
+    CHECK(two.submit(square, 3).result() == 9);
+    CHECK(&futures::reusable_executor() == &two);
+    CHECK(&futures::reusable_executor({.max_workers = 2}) == &two);
+    const auto unread = two.submit(square, 4);
+    ProcessPoolExecutor& three = futures::reusable_executor({.max_workers = 3});
+    CHECK(&three != &two);
+    CHECK(unread.result() == 16); // what the one before had to do it finishes
+    CHECK_THROWS_AS(two.submit(square, 1), std::runtime_error);
+    CHECK(three.submit(square, 5).result() == 25);
+    three.shutdown();
+    ProcessPoolExecutor& again = futures::reusable_executor();
+    CHECK(&again != &three);
+    CHECK(again.submit(square, 6).result() == 36);
+    again.shutdown();
+    two.shutdown();
+}
+
 TEST_CASE("workers start on demand: one call starts one worker", "[executor]") {
     ProcessPoolExecutor executor(8);
     CHECK(mp::active_children().empty());

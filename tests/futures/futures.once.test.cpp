@@ -501,6 +501,18 @@ TEST_CASE("threads set, cancel, wait for and call back one future", "[futures]")
     }
 }
 
+TEST_CASE("a promise refuses a null exception, and says that it was moved", "[futures]") {
+    Promise<int> promise;
+    CHECK_THROWS_AS(promise.set_exception(std::exception_ptr{}), std::invalid_argument);
+    const auto future = promise.future();
+    CHECK_FALSE(future.done());
+    Promise<int> other = std::move(promise);
+    CHECK_THROWS_AS(promise.future(), std::logic_error);
+    CHECK_THROWS_AS(promise.set_result(1), std::logic_error);
+    other.set_result(2);
+    CHECK(future.result() == 2);
+}
+
 TEST_CASE("an executor of one's own gives futures like any other", "[futures]") {
     Immediate executor;
     const auto future = executor.submit([](int x) { return x + 1; }, 1);

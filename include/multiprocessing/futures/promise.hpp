@@ -9,6 +9,7 @@
 
 #include <exception>
 #include <memory>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -35,12 +36,12 @@ public:
     ~Promise() { drop(); }
 
     /// Returns the future; each call another handle of the same.
-    Future<R> future() const { return detail::future_of<R>(state_); }
+    Future<R> future() const { return detail::future_of<R>(state()); }
 
     /// Says that the work begins: cancel() is too late from then on. Returns false if it was
     /// cancelled. Throws InvalidStateError if it has begun or ended before.
     bool set_running_or_notify_cancel() {
-        if (state_->begin()) return true;
+        if (state()->begin()) return true;
         if (future().cancelled()) return false;
         throw InvalidStateError(
             "multiprocessing: set_running_or_notify_cancel() of a promise that is running or "
@@ -51,14 +52,21 @@ public:
     void set_result(Value value)
         requires(!std::is_void_v<R>)
     {
-        require_first(state_->set_value(std::move(value)));
+        require_first(state()->set_value(std::move(value)));
     }
     void set_result()
         requires(std::is_void_v<R>)
     {
-        require_first(state_->set_value({}));
+        require_first(state()->set_value({}));
     }
-    void set_exception(std::exception_ptr error) { require_first(state_->set_error(std::move(error))); }
+    /// Sets the exception. Throws `std::invalid_argument` for none.
+    void set_exception(std::exception_ptr error) {
+        if (!error)
+            throw std::invalid_argument(
+                "multiprocessing: set_exception() of a promise with a null pointer: give an exception, or use "
+                "set_result()");
+        require_first(state()->set_error(std::move(error)));
+    }
     /// Sets any object that can be thrown.
     template <class E>
         requires(!std::is_convertible_v<E, std::exception_ptr>)
@@ -67,6 +75,12 @@ public:
     }
 
 private:
+    const std::shared_ptr<detail::LocalResult<R>>& state() const {
+        if (!state_)
+            throw std::logic_error(
+                "multiprocessing: this Promise was moved away: use the one that it was moved to");
+        return state_;
+    }
     static void require_first(bool is_set) {
         if (!is_set)
             throw InvalidStateError(
