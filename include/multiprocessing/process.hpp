@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/launch/child_mask.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
@@ -273,7 +274,7 @@ public:
             throw std::logic_error("multiprocessing: " + state.request.identity.name +
                                    " was started before: a Process runs once, make another");
         if (!state.method_given) state.request.method = get_start_method();
-        state.request.mask = detail::platform::SignalMask::of_caller();
+        state.request.mask = detail::child_mask();
         state.child = detail::launch(state.request);
         state.request.call = {}; // the child has it
     }
