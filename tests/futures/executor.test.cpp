@@ -256,23 +256,9 @@ TEST_CASE("the results of a map that nobody looked at are computed", "[executor]
     CHECK(seen.get(1) == 2);
 }
 
+// In a program of its own: those that it was before stay until the end, as references to them may be around.
 TEST_CASE("the reusable executor is one, is resized, and is made anew when shut down", "[executor]") {
-    ProcessPoolExecutor& two = futures::reusable_executor({.max_workers = 2});
-    CHECK(two.submit(square, 3).result() == 9);
-    CHECK(&futures::reusable_executor() == &two);
-    CHECK(&futures::reusable_executor({.max_workers = 2}) == &two);
-    const auto unread = two.submit(square, 4);
-    ProcessPoolExecutor& three = futures::reusable_executor({.max_workers = 3});
-    CHECK(&three != &two);
-    CHECK(unread.result() == 16); // what the one before had to do it finishes
-    CHECK_THROWS_AS(two.submit(square, 1), std::runtime_error);
-    CHECK(three.submit(square, 5).result() == 25);
-    three.shutdown();
-    ProcessPoolExecutor& again = futures::reusable_executor();
-    CHECK(&again != &three);
-    CHECK(again.submit(square, 6).result() == 36);
-    again.shutdown();
-    two.shutdown();
+    CHECK(support::output_of("reuses_executor").exitcode == 0);
 }
 
 TEST_CASE("workers start on demand: one call starts one worker", "[executor]") {
@@ -636,10 +622,10 @@ TEST_CASE("the loss of a worker breaks an executor that wants so", "[executor]")
     const auto neighbour = executor.submit(begins_and_waits, tally, go);
     tally.wait_for(0, 1);
     const auto lost = executor.submit([] { vanish(7); });
-    const auto waiting = executor.submit(begins_and_waits, tally, go);
+    // It waits behind them, or comes when the executor is broken already.
+    CHECK_THROWS_AS(executor.submit(begins_and_waits, tally, go).result(), futures::BrokenProcessPool);
     CHECK(thrown_by<futures::BrokenProcessPool>([&] { lost.result(); }).exitcode() == 7);
     CHECK_THROWS_AS(neighbour.result(), futures::BrokenProcessPool);
-    CHECK_THROWS_AS(waiting.result(), futures::BrokenProcessPool);
     CHECK(thrown_by<futures::BrokenProcessPool>([&] { executor.submit(square, 1); }).exitcode() == 7);
     CHECK_THAT(mp::to_string(executor), ContainsSubstring("state=broken"));
     CHECK(executor.shutdown());

@@ -343,6 +343,29 @@ int leaves_executor(const Arguments& arguments) {
     return 0;
 }
 
+/// All that reusable_executor() promises; the number of what is wrong, 0 if nothing.
+int reuses_executor(const Arguments&) {
+    namespace futures = mp::futures;
+    const auto square = [](int x) { return x * x; };
+    futures::ProcessPoolExecutor& two = futures::reusable_executor({.max_workers = 2});
+    if (two.submit(square, 3).result() != 9) return 1;
+    if (&futures::reusable_executor() != &two) return 2;
+    if (&futures::reusable_executor({.max_workers = 2}) != &two) return 3;
+    const auto unread = two.submit(square, 4);
+    futures::ProcessPoolExecutor& three = futures::reusable_executor({.max_workers = 3});
+    if (&three == &two) return 4;
+    if (unread.result() != 16) return 5; // what the one before had to do it finishes
+    try {
+        two.submit(square, 1);
+        return 6;
+    } catch (const std::runtime_error&) {}
+    if (three.submit(square, 5).result() != 25) return 7;
+    three.shutdown();
+    futures::ProcessPoolExecutor& again = futures::reusable_executor();
+    if (&again == &three) return 8;
+    return again.submit(square, 6).result() == 36 ? 0 : 9;
+}
+
 /// A destructor of the program that submits to an executor, when executors have been finished.
 struct SubmitsAtTheEnd {
     mp::futures::ProcessPoolExecutor* executor = nullptr;
@@ -509,6 +532,7 @@ int main(int argc, char** argv) {
     scenarios["leaves_pool_running"] = leaves_pool_running;
     scenarios["leaks_pool"] = leaks_pool;
     scenarios["leaves_executor"] = leaves_executor;
+    scenarios["reuses_executor"] = reuses_executor;
     scenarios["submits_to_executor_at_the_end"] = submits_to_executor_at_the_end;
     scenarios["as_if_child"] = as_if_child;
     scenarios["work_of_all_kinds"] = work_of_all_kinds;
