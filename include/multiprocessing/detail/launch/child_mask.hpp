@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file child_mask.hpp  Which signals a child blocks: those that the program blocks where it starts
-/// it.
+/// @file child_mask.hpp  Which signals a child blocks: those that the program blocks where it
+/// starts it.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
@@ -9,8 +9,8 @@
 namespace multiprocessing::inline v1::detail {
 
 /// In a thread of the library that runs code of the program's, the mask of the thread that it works
-/// for: its own blocks all signals, and a child that inherited that could not be terminated. Null in
-/// other threads.
+/// for: its own blocks all signals, and a child that inherited that could not be terminated. Null
+/// in other threads.
 inline const platform::SignalMask*& mask_of_principal() noexcept {
     static constinit thread_local const platform::SignalMask* mask = nullptr;
     return mask;
