@@ -2,7 +2,7 @@
 // Python (with the packages Pillow and tqdm):
 //     with Pool() as pool:
 //         for report in tqdm(pool.imap_unordered(process, files), total=len(files), unit="images"):
-//             reports[report.file] = report                # and a file that crashes the decoder hangs it for ever
+//             reports[report.file] = report                # and a file that crashes the decoder hangs it forever
 //
 //     image_processing [FOLDER]        reads its PPM and PNG files; without a FOLDER it makes a few
 

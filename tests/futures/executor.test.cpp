@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <forward_list>
 #include <list>
 #include <map>
@@ -257,8 +258,32 @@ TEST_CASE("the results of a map that nobody looked at are computed", "[executor]
 }
 
 // In a program of its own: those that it was before stay until the end, as references to them may be around.
-TEST_CASE("the reusable executor is one, is resized, and is made anew when shut down", "[executor]") {
+TEST_CASE("the reusable executor is one, is resized, and is replaced when shut down", "[executor]") {
     CHECK(support::output_of("reuses_executor").exitcode == 0);
+}
+
+TEST_CASE("the function for a worker's environment is called once for each worker", "[executor]") {
+    int calls = 0;
+    ProcessPoolExecutor executor({.max_workers = 2, .worker_env = [&](int worker) {
+                                      ++calls;
+                                      return mp::Environment{{"MP_TEST_WORKER", std::to_string(worker)}};
+                                  }});
+    const auto own_number = [] { return std::string(std::getenv("MP_TEST_WORKER")); };
+    CHECK(executor.submit(own_number).result() == "0");
+    CHECK_THROWS_AS(executor.submit([] { vanish(1); }).result(), futures::BrokenProcessPool);
+    const std::string replacement = executor.submit(own_number).result();
+    CHECK((replacement == "0" || replacement == "1"));
+    CHECK(calls == 2); // not in the thread that replaces workers
+}
+
+TEST_CASE("the error of a call that nobody waits for is logged though workers are ended", "[executor]") {
+    const ExpectedLog log{"nobody asked for this"};
+    ProcessPoolExecutor executor(1);
+    executor.submit([] { throw std::runtime_error("nobody asked for this"); });
+    CHECK(executor.submit(square, 2).result() == 4);
+    executor.kill_workers();
+    CHECK(executor.shutdown());
+    CHECK(log.seen());
 }
 
 TEST_CASE("workers start on demand: one call starts one worker", "[executor]") {

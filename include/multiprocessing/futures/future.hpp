@@ -16,7 +16,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 namespace multiprocessing::inline v1::futures {
@@ -83,23 +82,13 @@ public:
     /// cancelled, and TimeoutError after the timeout, which loses nothing.
     R result(Timeout timeout = no_timeout) const& {
         fetch(timeout);
-        if constexpr (std::is_void_v<R>) {
-            state_->require_success();
-        } else if constexpr (std::is_copy_constructible_v<R>) {
-            return state_->copy();
-        } else {
-            return state_->move_out();
-        }
+        return state_->get();
     }
     /// Waits for the result and moves it out, for one that is large or cannot be copied. Throws
     /// `std::logic_error` if it was moved out before.
     R result(Timeout timeout = no_timeout) && {
         fetch(timeout);
-        if constexpr (std::is_void_v<R>) {
-            state_->require_success();
-        } else {
-            return state_->move_out();
-        }
+        return state_->get_moved();
     }
 
     /// Waits for the end of the call and returns its exception; null if it returned. Throws

@@ -4,10 +4,10 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/result/result_stream.hpp>
+#include <multiprocessing/detail/result/stream_iterator.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <cstddef>
 #include <iterator>
 #include <memory>
 #include <stdexcept>
@@ -31,30 +31,7 @@ public:
     /// To be moved from, where it cannot be copied.
     using reference = std::conditional_t<std::is_copy_constructible_v<value_type>, value_type&, value_type&&>;
 
-    class Iterator {
-    public:
-        using iterator_concept = std::input_iterator_tag;
-        using value_type = MapResults::value_type;
-        using difference_type = std::ptrdiff_t;
-
-        /// Waits for the result and returns it; throws the error of its call, and TimeoutError when
-        /// the time of the map is over.
-        reference operator*() const { return static_cast<reference>(owner_->current()); }
-        Iterator& operator++() {
-            owner_->skip();
-            return *this;
-        }
-        void operator++(int) { ++*this; }
-        friend bool operator==(const Iterator& iterator, std::default_sentinel_t) {
-            return !iterator.has_next();
-        }
-
-    private:
-        friend class MapResults;
-        explicit Iterator(MapResults& owner) : owner_(&owner) {}
-        bool has_next() const { return owner_->state_->has_next(); }
-        MapResults* owner_;
-    };
+    using Iterator = detail::StreamIterator<MapResults, value_type, reference>;
 
     MapResults(MapResults&&) noexcept = default;
     MapResults& operator=(MapResults&& other) noexcept {
@@ -72,12 +49,13 @@ public:
     static std::default_sentinel_t end() noexcept { return {}; }
 
 private:
+    friend Iterator;
     friend class ProcessPoolExecutor;
     friend class ThreadPoolExecutor;
-    class ThreadPoolExecutor;
     MapResults(std::unique_ptr<State> state, detail::Deadline deadline)
         : state_(std::move(state)), deadline_(deadline) {}
 
+    bool has_next() { return state_->has_next(); }
     void await() {
         is_begun_ = true;
         if (state_->wait(deadline_)) return;

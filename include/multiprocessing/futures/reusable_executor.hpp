@@ -50,7 +50,7 @@ private:
 namespace multiprocessing::inline v1::futures {
 
 /// Returns the executor of this process that any part of the program may use, as making one costs
-/// processes. It is made at the first call, and made anew, by `options`, where it is broken or was
+/// processes. It is made at the first call, and replaced, by `options`, where it is broken or was
 /// shut down, or where another number of workers is asked for; the one before then finishes its
 /// work. References to it stay valid. At the normal end of the program its work is finished.
 ///

@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/detail/result/result_state.hpp>
+#include <multiprocessing/detail/result/stream_iterator.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/futures/future.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -200,29 +201,7 @@ DoneAndNotDone<R> wait(std::initializer_list<Future<R>> futures, ReturnWhen when
 template <class R>
 class AsCompleted {
 public:
-    class Iterator {
-    public:
-        using iterator_concept = std::input_iterator_tag;
-        using value_type = Future<R>;
-        using difference_type = std::ptrdiff_t;
-
-        /// Waits for the next future that ends; throws TimeoutError if none does in time.
-        Future<R>& operator*() const { return owner_->current(); }
-        Iterator& operator++() {
-            owner_->skip();
-            return *this;
-        }
-        void operator++(int) { ++*this; }
-        friend bool operator==(const Iterator& iterator, std::default_sentinel_t) {
-            return iterator.is_at_end();
-        }
-
-    private:
-        friend class AsCompleted;
-        explicit Iterator(AsCompleted& owner) : owner_(&owner) {}
-        bool is_at_end() const { return owner_->left_ == 0; }
-        AsCompleted* owner_;
-    };
+    using Iterator = detail::StreamIterator<AsCompleted, Future<R>, Future<R>&>;
 
     AsCompleted(std::vector<Future<R>> futures, Timeout timeout)
         : futures_(std::move(futures)), left_(futures_.size()), deadline_(detail::Deadline::after(timeout)) {
@@ -235,6 +214,8 @@ public:
     static std::default_sentinel_t end() noexcept { return {}; }
 
 private:
+    friend Iterator;
+    bool has_next() const noexcept { return left_ != 0; }
     Future<R>& current() {
         if (!current_) {
             current_ = hooks_.next(deadline_);

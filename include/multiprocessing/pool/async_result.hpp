@@ -127,21 +127,11 @@ private:
     }
     R get_until(const detail::Deadline& deadline) const {
         fetch_until(deadline);
-        if constexpr (std::is_void_v<R>) {
-            state_->require_success();
-        } else if constexpr (std::is_copy_constructible_v<R>) {
-            return state_->copy();
-        } else {
-            return state_->move_out();
-        }
+        return state_->get();
     }
     R take_value() const {
         fetch_until(detail::Deadline{});
-        if constexpr (std::is_void_v<R>) {
-            state_->require_success();
-        } else {
-            return state_->move_out();
-        }
+        return state_->get_moved();
     }
 
     std::shared_ptr<detail::ResultState<R>> state_;

@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/pool/progress_display.hpp>
 #include <multiprocessing/detail/result/result_stream.hpp>
+#include <multiprocessing/detail/result/stream_iterator.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -44,31 +45,7 @@ public:
     /// To be moved from, where it cannot be copied.
     using reference = std::conditional_t<std::is_copy_constructible_v<value_type>, value_type&, value_type&&>;
 
-    class Iterator {
-    public:
-        using iterator_concept = std::input_iterator_tag;
-        using value_type = IMapIterator::value_type;
-        using difference_type = std::ptrdiff_t;
-
-        /// Waits for the result and returns it; throws the error of its task, each time.
-        reference operator*() const { return static_cast<reference>(owner_->current()); }
-        /// Goes on behind the result, also behind one that is an error.
-        Iterator& operator++() {
-            owner_->skip();
-            return *this;
-        }
-        void operator++(int) { ++*this; }
-        /// Asks whether a result is left, which may not be there yet.
-        friend bool operator==(const Iterator& iterator, std::default_sentinel_t) {
-            return !iterator.has_next();
-        }
-
-    private:
-        friend class IMapIterator;
-        explicit Iterator(IMapIterator& owner) : owner_(&owner) {}
-        bool has_next() const { return owner_->has_next(); }
-        IMapIterator* owner_;
-    };
+    using Iterator = detail::StreamIterator<IMapIterator, value_type, reference>;
 
     IMapIterator(IMapIterator&&) noexcept = default;
     IMapIterator& operator=(IMapIterator&&) noexcept = default;
@@ -91,6 +68,7 @@ public:
     }
 
 private:
+    friend Iterator;
     friend class multiprocessing::Pool;
     friend class ThreadPool;
 

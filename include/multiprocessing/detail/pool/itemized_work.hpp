@@ -75,9 +75,12 @@ public:
         return false;
     }
 
-    void discard(bool logs) noexcept override {
-        if (std::exchange(read_, true) || is_abandoned_ || !logs) return;
-        log_unread_error([&] { return first_error(); });
+    void discard(const std::exception_ptr& expected) noexcept override {
+        if (std::exchange(read_, true) || is_abandoned_) return;
+        log_unread_error([&] {
+            std::exception_ptr error = first_error();
+            return error == expected ? nullptr : error;
+        });
     }
     /// Its errors are of no interest.
     void abandon() noexcept { is_abandoned_ = true; }
@@ -164,15 +167,16 @@ protected:
         const std::uint64_t progress = at.progress.load(std::memory_order_acquire);
         std::uint64_t rest = progress >> 1;
         const bool ran = (progress & 1) != 0;
-        TapeReader tape{at};
-        tape.find(rest);
-        tape.cut(); // what it had written of the item that it was at
+        // What may fail comes first: this may be called again.
         if (ran && rest < at.end) {
             const bool doomed = at.cell.load().state == TaskState::doom && given_up_;
             losses_.emplace(rest, doomed ? given_up_ : death.error(job_->first_index + rest, 1));
             has_losses_.store(true, std::memory_order_release);
-            ++rest;
         }
+        TapeReader tape{at};
+        tape.find(rest);
+        tape.cut(); // what it had written of the item that it was at
+        if (ran && rest < at.end) ++rest;
         // The loss first: a reader that sees the item as past finds why.
         at.progress.store(ItemizedChunk::at(rest, false), std::memory_order_release);
         publish_rest(index, rest);

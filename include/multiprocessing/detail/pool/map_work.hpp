@@ -208,9 +208,12 @@ public:
         return false;
     }
 
-    void discard(bool logs) noexcept override {
+    void discard(const std::exception_ptr& expected) noexcept override {
         if (std::exchange(read_, true)) return;
-        if (logs) log_unread_error([&] { return first_error(); });
+        log_unread_error([&] {
+            std::exception_ptr error = first_error();
+            return error == expected ? nullptr : error;
+        });
         free_outcomes();
     }
 

@@ -58,11 +58,11 @@ class Supervisor {
 public:
     /// Starts the workers by `plan`, and the thread. If one of them cannot be started, those that
     /// were are ended.
-    Supervisor(std::shared_ptr<PoolTable> core, LaunchRequest plan, std::function<Environment(int)> worker_env,
-               std::uint64_t most_tasks, SupervisorPolicy policy)
+    Supervisor(std::shared_ptr<PoolTable> core, LaunchRequest plan,
+               const std::function<Environment(int)>& worker_env, std::uint64_t most_tasks,
+               SupervisorPolicy policy)
         : core_(std::move(core)),
           plan_(std::move(plan)),
-          worker_env_(std::move(worker_env)),
           most_tasks_(most_tasks),
           policy_(std::move(policy)),
           workers_(core_->workers()) {
@@ -70,6 +70,10 @@ public:
             note_busy(TaskState::run, TaskState::doom);
             end_all();
         }};
+        for (std::uint32_t i = 0; worker_env && i < workers_.size(); ++i) {
+            worker_envs_.push_back(worker_env(static_cast<int>(i)));
+            check_environment(worker_envs_.back());
+        }
         if (!policy_.on_demand) {
             for (std::uint32_t i = 0; i < workers_.size(); ++i) start(i);
         }
@@ -132,7 +136,8 @@ private:
         Clock::time_point start_at{};
         unsigned early_deaths = 0; // in a row, before it served
         bool may_have_ended = true;
-        bool busy = false; // when the pool ends
+        bool busy = false;             // when the pool ends
+        bool claims_are_known = false; // of the dead one: see bury()
     };
 
     void start(std::uint32_t worker) {
@@ -141,9 +146,8 @@ private:
             core_->position(), most_tasks_,
             idle ? (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(idle->count())) : 0, worker};
         LaunchRequest request = plan_;
-        if (worker_env_) {
-            for (auto& [name, value] : worker_env_(static_cast<int>(worker))) request.env[name] = value;
-            check_environment(request.env);
+        if (!worker_envs_.empty()) {
+            for (const auto& [name, value] : worker_envs_[worker]) request.env[name] = value;
         }
         request.identity.name = worker_name(request.method);
         request.call.payload.insert(request.call.payload.begin(), reinterpret_cast<const std::byte*>(&setup),
@@ -319,10 +323,12 @@ private:
 
         const std::exception_ptr failure =
             state == WorkerLine::broken ? failure_of_initializer(line.failure) : nullptr;
-        process->set_unclaimed(core_->unclaimed(index));
+        // Once: a part of on_death() may have freed some of it when another part fails.
+        if (!std::exchange(slot.claims_are_known, true)) process->set_unclaimed(core_->unclaimed(index));
         core_->on_death(index, death);
         crash[0] = 0; // what the next one leaves is its own
         slot.process = nullptr;
+        slot.claims_are_known = false;
         const bool early = state == WorkerLine::starting;
         if (state == WorkerLine::idle) {
             // In this order: either what is announced meanwhile is seen here, or the thread that
@@ -442,7 +448,7 @@ private:
 
     const std::shared_ptr<PoolTable> core_;
     const LaunchRequest plan_;
-    const std::function<Environment(int)> worker_env_;
+    std::vector<Environment> worker_envs_; // asked for once, as that is code of the program's; may be empty
     const std::uint64_t most_tasks_;
     const SupervisorPolicy policy_;
     std::vector<Slot> workers_; // of the thread, once it runs

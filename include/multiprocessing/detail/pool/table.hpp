@@ -66,7 +66,7 @@ public:
         // No worker is left, and no result: nobody will read what is here.
         if (origin_.is_here()) {
             for (const auto& work : works_) {
-                if (work) work->discard(!is_terminated_);
+                if (work) work->discard(termination_);
             }
         }
     }
@@ -182,6 +182,11 @@ public:
     bool wait_for_reader(std::uint32_t slot, const Deadline& deadline, HasRead has_read) {
         return wait(view_.space().parking(), view_.slot(slot).place, deadline, has_read);
     }
+    /// Wakes a thread that waits for items of it.
+    void tell_stream(const Work& work) noexcept {
+        if (ItemizedAttention* const attention = work.attention())
+            post(view_.space().parking(), attention->place);
+    }
     void tell_readers(std::uint32_t slot) noexcept { post(view_.space().parking(), view_.slot(slot).place); }
 
     /// The work has been read, or nobody will: its slot is free again, as soon as no worker can be
@@ -189,6 +194,7 @@ public:
     void release(const std::shared_ptr<Work>& work) noexcept {
         EndingWorks ending;
         const WakeCallbacks wake{callbacks_};
+        std::exception_ptr expected;
         {
             std::lock_guard lock{mutex_};
             if (works_[work->slot] != work || work->leaving) return;
@@ -205,8 +211,9 @@ public:
                 return call_supervisor();
             }
             work->leaving = true;
+            expected = termination_;
         }
-        work->discard(!is_terminated_);
+        work->discard(expected);
         std::lock_guard lock{mutex_};
         free_slot(*work, ending);
     }
@@ -287,8 +294,7 @@ public:
         {
             std::lock_guard lock{mutex_};
             if (is_here(work)) {
-                work->watcher = std::move(result);
-                ++watched_;
+                if (!std::exchange(work->watcher, std::move(result))) ++watched_;
                 // As in release().
                 view_.slot(work->slot).end_flags.fetch_or(end_is_watched, std::memory_order_seq_cst);
                 if (work->ended()) take_watcher(*work);
@@ -351,18 +357,24 @@ public:
             closed_ = true;
             given_up_ = true;
             if (broken && !broken_) broken_ = error;
-            if (!broken) is_terminated_ = true; // what nobody waits for is no news then
+            if (!broken) termination_ = error;
             backlog_.clear();
             for (const auto& work : works_) {
                 if (!work || !is_published(*work)) continue;
                 work->give_up(error);
                 if (work->dropped || work->watcher) view_.tell_of(work->slot);
-                if (ItemizedAttention* const attention = work->attention())
-                    post(view_.space().parking(), attention->place);
             }
             slot_count = works_.size();
         }
-        for (std::size_t slot = 0; slot < slot_count; ++slot) tell_readers(static_cast<std::uint32_t>(slot));
+        for (std::size_t slot = 0; slot < slot_count; ++slot) {
+            tell_readers(static_cast<std::uint32_t>(slot));
+            std::shared_ptr<Work> work; // ends without the mutex
+            {
+                std::lock_guard lock{mutex_};
+                work = works_[slot];
+            }
+            if (work) tell_stream(*work);
+        }
         view_.call_back();
     }
     /// Workers that are to be killed for what they are at.
@@ -431,8 +443,7 @@ public:
             if (slot != 0 && slot <= slots_.load()) tell_readers(static_cast<std::uint32_t>(slot - 1));
         }
         for (const auto& work : touched) {
-            if (ItemizedAttention* const attention = work ? work->attention() : nullptr)
-                post(view_.space().parking(), attention->place);
+            if (work) tell_stream(*work);
         }
         view_.call_back();
     }
@@ -648,6 +659,7 @@ private:
     /// It was ended by this process.
     void tell_of_end(Work& work) noexcept {
         tell_readers(work.slot);
+        tell_stream(work);
         const WakeCallbacks wake{callbacks_};
         std::lock_guard lock{mutex_};
         if (works_[work.slot].get() == &work) take_watcher(work);
@@ -673,7 +685,12 @@ private:
     /// Without the mutex.
     void discard(const DroppedWorks& dropped) noexcept {
         if (dropped.empty()) return;
-        dropped.for_each([this](Work& work) { work.discard(!is_terminated_); });
+        std::exception_ptr expected;
+        {
+            std::lock_guard lock{mutex_};
+            expected = termination_;
+        }
+        dropped.for_each([&](Work& work) { work.discard(expected); });
         EndingWorks ending;
         std::lock_guard lock{mutex_};
         dropped.for_each([&](Work& work) { free_slot(work, ending); });
@@ -719,10 +736,10 @@ private:
     std::vector<platform::ImageId> images_;
     std::vector<Incarnation> doomed_; // see take_doomed()
     std::size_t watched_ = 0;         // works with a watcher
-    std::atomic<bool> is_terminated_{false};
     bool closed_ = false;
     bool given_up_ = false; // and the workers are not gone yet
     std::exception_ptr broken_;
+    std::exception_ptr termination_; // what work was given up with when the pool was terminated
     std::exception_ptr (*refusal_)() = [] {
         return std::make_exception_ptr(
             std::invalid_argument("multiprocessing: this pool is closed and takes no more work: submit "

@@ -80,19 +80,17 @@ public:
     }
 
     bool kill(std::vector<Incarnation>& owners) noexcept override {
-        const std::exception_ptr before = std::exchange(loss, cancellation());
         for (;;) {
             const TaskWord word = slot_.cell.load();
-            if (word.state == TaskState::ready) {
-                if (slot_.cell.lose(word)) return true;
-            } else if (word.state == TaskState::run) {
-                if (!slot_.cell.doom(word)) continue;
+            // It has ended, and a thread may be reading why; or it is doomed for another reason.
+            if (word.state != TaskState::ready && word.state != TaskState::run) return false;
+            const std::exception_ptr before = std::exchange(loss, cancellation());
+            if (word.state == TaskState::ready && slot_.cell.lose(word)) return true;
+            if (word.state == TaskState::run && slot_.cell.doom(word)) {
                 owners.push_back(word.owner);
                 return true;
-            } else { // it has ended, or is doomed for another reason
-                loss = before;
-                return false;
             }
+            loss = before; // a worker was quicker
         }
     }
 
@@ -100,12 +98,12 @@ public:
         return slot_.cell.load().state == TaskState::done && slot_.result.block == block;
     }
 
-    void discard(bool logs) noexcept override {
+    void discard(const std::exception_ptr& expected) noexcept override {
         if (std::exchange(read_, true)) return;
         const TaskState state = slot_.cell.load().state;
-        if (state == TaskState::lost && logs) log_unread_error([&] { return loss; });
+        if (state == TaskState::lost && loss != expected) log_unread_error([&] { return loss; });
         if (state != TaskState::done) return;
-        if (slot_.outcome == OutcomeKind::exception && logs)
+        if (slot_.outcome == OutcomeKind::exception)
             log_unread_error([&] { return rebuild(failure_of(message())); });
         free_outcome(slot_.result);
     }

@@ -75,9 +75,9 @@ public:
 
     /// Whether an outcome lies in that block.
     virtual bool refers_to(Position block) const = 0;
-    /// Frees outcomes, if they were not read. An error among them is logged, if it `logs`. No mutex
-    /// is held.
-    virtual void discard(bool logs) noexcept = 0;
+    /// Frees outcomes, if they were not read. An error among them is logged, unless it is
+    /// `expected`: that of a pool that was terminated. No mutex is held.
+    virtual void discard(const std::exception_ptr& expected) noexcept = 0;
     /// Whether a late helper may be looking at its memory when it is over.
     virtual bool has_helpers() const noexcept = 0;
     /// Whether on_replacement() is to be called.

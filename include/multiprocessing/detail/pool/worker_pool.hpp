@@ -123,7 +123,7 @@ inline WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
     table_ = std::make_shared<PoolTable>(static_cast<std::uint32_t>(workers));
     if (request.policy.on_demand) table_->demand().start_with_none();
     if (request.refusal) table_->set_refusal(request.refusal);
-    supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), std::move(request.worker_env),
+    supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), request.worker_env,
                                                request.most_tasks, std::move(request.policy));
     submitter_ = Submitter{table_, request.most_tasks};
 }

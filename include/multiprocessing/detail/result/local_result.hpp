@@ -28,8 +28,8 @@ public:
 
     bool ready() override { return stage() == Stage::ended; }
     bool running() override {
-        const Stage now = stage();
-        return now == Stage::running || now == Stage::ending;
+        std::lock_guard lock{mutex_};
+        return has_begun_ && stage_ != Stage::ended;
     }
     bool wait(const Deadline& deadline) override {
         if (stage() != Stage::ended) origin_.require_here("this result", "wait for it there");
@@ -53,6 +53,7 @@ public:
         std::lock_guard lock{mutex_};
         if (stage_ != Stage::pending) return false;
         stage_ = Stage::running;
+        has_begun_ = true;
         return true;
     }
     /// False if it has ended.
@@ -106,6 +107,7 @@ private:
     std::mutex mutex_; // a condition_variable wants this very type
     std::condition_variable changed_;
     Stage stage_ = Stage::pending;
+    bool has_begun_ = false;
 };
 
 } // namespace multiprocessing::inline v1::detail

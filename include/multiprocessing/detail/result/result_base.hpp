@@ -58,6 +58,7 @@ public:
     std::uint64_t when_ready(Hook hook) {
         bool first = false;
         std::uint64_t number = 0;
+        ready(); // refuses another process before the mutex, which may be a thread's that is not there
         {
             std::lock_guard lock{hooks_mutex_};
             // Those that were added before come first, even if the result is ready by now.
@@ -69,7 +70,15 @@ public:
             }
         }
         if (number == 0) call(hook);
-        if (first) watch();
+        if (!first) return number;
+        try {
+            watch();
+        } catch (...) { // no thread can be made, say: the next hook tries again
+            forget(number);
+            std::lock_guard lock{hooks_mutex_};
+            is_watched_ = false;
+            throw;
+        }
         return number;
     }
 

@@ -55,6 +55,25 @@ public:
         return std::move(*value_);
     }
 
+    /// What get() of a handle returns: a copy, of what can be copied. After fetch().
+    R get() {
+        if constexpr (std::is_void_v<R>) {
+            this->require_success();
+        } else if constexpr (std::is_copy_constructible_v<R>) {
+            return copy();
+        } else {
+            return move_out();
+        }
+    }
+    /// The same of a handle that is an rvalue.
+    R get_moved() {
+        if constexpr (std::is_void_v<R>) {
+            this->require_success();
+        } else {
+            return move_out();
+        }
+    }
+
     /// Calls `look(const Value&)`, or throws. After fetch().
     template <class Look>
     void view(Look look) {
