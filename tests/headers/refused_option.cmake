@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSL-1.0
-# Compiles `headers` each with `options`; the compiler must say what is `expected`, stop there, and say nothing else.
+# Preprocesses `headers` each with `options`; the compiler must say what is `expected`, stop there, and say nothing else.
 set(ENV{LC_ALL} C)
 list(REMOVE_ITEM headers multiprocessing/version.hpp) # says nothing but numbers
 foreach(header IN LISTS headers)
     execute_process(
-        COMMAND "${compiler}" -std=c++20 ${options} -fsyntax-only -fdiagnostics-color=never -I "${include_dir}"
+        COMMAND "${compiler}" -std=c++20 ${options} -E -o - -fdiagnostics-color=never -I "${include_dir}"
                 -include "${header}" -x c++ /dev/null
-        RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE out
+        RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE out
     )
     string(REGEX MATCHALL "error: " errors "${out}")
     list(LENGTH errors errors)
