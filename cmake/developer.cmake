@@ -45,6 +45,19 @@ if(MULTIPROCESSING_CHECKED)
     target_compile_definitions(multiprocessing_developer INTERFACE MULTIPROCESSING_CHECKED)
 endif()
 
+# What is ours and builds much (suites, benches) links this one. Examples and what users do stay header-only.
+option(MULTIPROCESSING_TEST_COMPILED "Build the suites with multiprocessing::compiled" OFF)
+add_library(multiprocessing_suites INTERFACE)
+target_link_libraries(multiprocessing_suites INTERFACE multiprocessing_developer)
+if(MULTIPROCESSING_TEST_COMPILED)
+    target_link_libraries(multiprocessing_suites INTERFACE multiprocessing_compiled)
+endif()
+set_target_properties(multiprocessing_compiled PROPERTIES CXX_EXTENSIONS OFF) # as all targets below
+foreach(kind IN ITEMS OPTIONS DEFINITIONS)
+    set_property(TARGET multiprocessing_compiled APPEND PROPERTY
+                 COMPILE_${kind} $<TARGET_PROPERTY:multiprocessing_developer,INTERFACE_COMPILE_${kind}>)
+endforeach()
+
 include(CTest)
 if(MULTIPROCESSING_EXAMPLES)
     add_subdirectory(examples)

@@ -6,7 +6,8 @@
 
 A header of the standard library is included by each file that spells one of its names, and by no other; a header of ours
 only where one of the names that it defines is spelt. Where something else is needed of it, a comment says what:
-`#include <...> // for the codecs of containers`.
+`#include <...> // for the codecs of containers`. What only the bodies at the end of a header spell is included there,
+behind `#if MULTIPROCESSING_BODIES`.
 """
 
 import re
@@ -73,6 +74,7 @@ BESIDES = {
     "cstring": r"::(str|mem)\w+\(", "ctime": r"\b(timespec|tm|clock_gettime|localtime_\w+|nanosleep)\b", "cwchar": r"\bwcs\w+",
     "new": r"\bnew\s*\(", "typeinfo": r"\btypeid\b",
 }
+BODIES = "\n#if MULTIPROCESSING_BODIES\n"
 NEEDED = ("cerrno", "typeinfo", "new")
 INCLUDE = re.compile(r"^\s*#\s*include <([^>]+)>[ \t]*(//[ \t]*for .*)?", re.MULTILINE)
 # At the beginning of a line: what a header defines in its namespace; and what stands behind a word that defines, anywhere.
@@ -125,6 +127,16 @@ def check(root):
                     say(name, f"spells {word}: #include <{'> or <'.join(homes)}>")
             if header in NEEDED and header not in own and re.search(BESIDES[header], code):
                 say(name, f"uses what <{header}> has: #include <{header}>")
+        interface = code_of(text.split(BODIES)[0])
+        above = {included for included, reason in INCLUDE.findall(text.split(BODIES)[0]) if not reason} if BODIES in text else ()
+        for included in sorted(above):
+            if included in STD:
+                spelt = STD[included].search(interface) or re.search(BESIDES.get(included, "(?!)"), interface)
+            else:
+                spelt = included not in texts or re.search("/(config|posix/.*|win32/.*)[.]hpp$", included) or \
+                    defined(included) & set(re.findall(r"\w+", interface))
+            if not spelt:
+                say(name, f"includes <{included}>, which only its bodies need: move it behind #if MULTIPROCESSING_BODIES")
         for included, reason in includes:
             besides = BESIDES.get(included, "(?!)")
             if included in STD:

@@ -22,6 +22,10 @@ if(TARGET multiprocessing_remote)
     )
 endif()
 install(FILES "${PROJECT_SOURCE_DIR}/cmake/wrap_main.cpp" DESTINATION share/multiprocessing)
+install(
+    FILES "${PROJECT_SOURCE_DIR}/cmake/compiled_target.cmake" "${PROJECT_SOURCE_DIR}/cmake/compiled.cpp"
+    DESTINATION "${package_dir}"
+)
 install(EXPORT multiprocessingTargets NAMESPACE multiprocessing:: DESTINATION "${package_dir}")
 configure_package_config_file(
     "${CMAKE_CURRENT_LIST_DIR}/multiprocessingConfig.cmake.in"

@@ -2,6 +2,7 @@
 #include <support/catch.hpp>
 #include <support/shared_names.hpp>
 
+#include <multiprocessing/detail/platform/named_memory.hpp>
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/shared_memory.hpp>
 

@@ -4,6 +4,10 @@
 #include <support/program.hpp>
 #include <support/shared_names.hpp>
 
+#include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/janitor.hpp>
+#include <multiprocessing/detail/platform/named_memory.hpp>
 #include <multiprocessing/shared_memory.hpp>
 
 #include <algorithm>

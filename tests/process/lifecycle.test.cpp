@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/processes.hpp>
 
+#include <multiprocessing/detail/platform/wait.hpp>
+
 #include <cstdlib>
 
 using namespace process;
