@@ -325,7 +325,8 @@ public:
         return try_map(std::forward<Function>(function), std::vector<Item>(items), std::move(options));
     }
 
-    /// Closes the pool for more work; the workers exit when all work is done. Python: `Pool.close`.
+    /// Closes the pool for more work; the workers exit when all work is done. An imap that has
+    /// begun may be read to its end, before join(). Python: `Pool.close`.
     void close() { workers().close(); }
 
     /// Ends the workers at once. Every call that waits for a result throws CancelledError. Python:

@@ -536,6 +536,38 @@ TEST_CASE("an imap begins before its pool is closed, and ends whole", "[pool]") 
     CHECK_FALSE(results.next());
 }
 
+TEST_CASE("an imap that has begun is read to its end though its pool is closed", "[pool]") {
+    mp::Pool pool(2);
+    int read = 0;
+    auto results = pool.imap(identity, Numbers{read, 5000}, {.chunksize = 10, .buffersize = 40});
+    auto left_early = pool.imap(identity, std::views::iota(0));
+    CHECK(left_early.next() == 0);
+    pool.close();
+    CHECK_THROWS_AS(pool.imap(identity, {1}), std::invalid_argument);
+    CHECK_THROWS_AS(pool.apply(identity, 1), std::invalid_argument);
+    int wrong = 0;
+    for (int i = 0; i < 5000; ++i) wrong += results.next() != i;
+    CHECK(wrong == 0);
+    CHECK_FALSE(results.next());
+    left_early = std::move(results);
+    CHECK(pool.join(60s));
+}
+
+TEST_CASE("a pool that is joined waits for no reader of an imap", "[pool]") {
+    mp::Pool pool(2);
+    auto results = pool.imap(identity, std::views::iota(0), {.chunksize = 5, .buffersize = 20});
+    pool.close();
+    REQUIRE(pool.join(60s));
+    std::string error;
+    int next = 0;
+    try {
+        while (results.next() == next) ++next;
+    } catch (const std::invalid_argument& e) { error = e.what(); }
+    CHECK(next == 20); // what was submitted before
+    CHECK(error.find("joined before") != std::string::npos);
+    CHECK_FALSE(results.next());
+}
+
 TEST_CASE("a broken pool ends an imap with its error", "[pool]") {
     mp::Pool pool(2, [] { throw std::domain_error("no database"); });
     // In the call, where the pool is broken by then, or at the first result.

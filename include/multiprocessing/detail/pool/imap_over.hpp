@@ -74,6 +74,7 @@ private:
     std::optional<Chunk> submit(std::uint64_t items, std::uint64_t first_index) override {
         using Reference = std::ranges::range_reference_t<Range>;
         MapPlan plan;
+        plan.of_stream = true;
         if constexpr (is_bulk) {
             const auto piece = next_of_bulk(items, first_index);
             if (piece.empty()) return std::nullopt;

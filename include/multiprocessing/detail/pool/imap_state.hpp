@@ -51,19 +51,23 @@ public:
     void fill() {
         origin_.require_here("this iterator", "make one here");
         while (!exhausted_ && has_room()) {
-            if (!submit_chunk()) return;
+            if (!submit_chunk()) break;
         }
+        if (exhausted_) leave_stream();
     }
 
     void abandon() noexcept override {
         exhausted_ = true;
         input_error_ = nullptr;
+        leave_stream();
         if (chunks_.empty()) return;
         attention_->attention().wanted.fetch_or(ItemizedAttention::abandoned, std::memory_order_seq_cst);
         for (Chunk& chunk : chunks_) table_->abandon(chunk.work);
         chunks_.clear();
     }
     void leave_running() noexcept override {
+        exhausted_ = true;
+        leave_stream();
         for (Chunk& chunk : chunks_) table_->release(chunk.work);
         chunks_.clear();
     }
@@ -82,6 +86,7 @@ protected:
     ImapState(std::shared_ptr<PoolTable> table, ImapPlan plan, std::uint64_t most_items)
         : table_(std::move(table)), plan_(plan), most_items_(most_items) {
         if (plan_.chunksize) chunk_items_ = plan_.chunksize;
+        table_->enter_stream();
     }
 
     /// Submits the next piece of at most `items`; nullopt if the input has no more. Throws what the
@@ -92,6 +97,7 @@ protected:
     bool should_send(std::uint64_t read) const { return read > 0 && table_->demand().has_idle(); }
     const std::shared_ptr<AttentionBlock>& attention() const noexcept { return attention_; }
 
+    bool is_streaming_ = true;       // see PoolTable::enter_stream()
     std::exception_ptr input_error_; // of the input, or of the pool that takes no more
     bool exhausted_ = false;
 
@@ -152,6 +158,10 @@ private:
                 break;
         }
         return chunks_.size();
+    }
+
+    void leave_stream() noexcept {
+        if (std::exchange(is_streaming_, false)) table_->leave_stream();
     }
 
     /// The results of a run were taken.

@@ -198,16 +198,19 @@ private:
                 const std::vector<std::uint64_t>& sizes, Make make) const {
         const TaskTarget target = table_->target(code, file);
         TaskSlot* slot = nullptr;
-        auto work = table_->enter([&](TaskSlot& entered) {
-            slot = &entered;
-            return make();
-        });
+        auto work = table_->enter(
+            [&](TaskSlot& entered) {
+                slot = &entered;
+                return make();
+            },
+            plan.of_stream);
         ScopeExit leave{[&] { table_->leave(*work); }};
         plan.fill(*work, sizes, table_->workers(), table_->kept_leases()->holder);
         slot->target = target;
         slot->arguments = plan.job();
         table_->announce(*work,
-                         static_cast<std::uint32_t>(std::min<std::uint64_t>(table_->workers(), sizes.size())));
+                         static_cast<std::uint32_t>(std::min<std::uint64_t>(table_->workers(), sizes.size())),
+                         plan.of_stream);
         leave.release();
         return work;
     }

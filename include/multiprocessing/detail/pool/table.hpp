@@ -93,17 +93,37 @@ public:
         require_open_now();
     }
 
+    /// A reader of results that submits bit by bit, as imap does, may go on after close(): until it
+    /// has called leave_stream(), or the pool is joined. Throws if the pool takes no more.
+    void enter_stream() {
+        std::lock_guard lock{mutex_};
+        require_open_now();
+        ++streams_;
+    }
+    void leave_stream() noexcept {
+        {
+            std::lock_guard lock{mutex_};
+            if (--streams_ != 0 || !closed_) return;
+        }
+        bell().ring();
+    }
+    /// A thread that waits for the pool may be the one that should read on.
+    void end_streams() {
+        std::lock_guard lock{mutex_};
+        streams_ended_ = true;
+    }
+
     /// A slot for `make(slot)`, which returns a Work. Throws if the pool takes no more:
     /// the refusal when it was closed, or what broke it.
     template <class Make>
-    auto enter(Make make) {
+    auto enter(Make make, bool of_stream = false) {
         for (bool swept = false;; swept = true) {
             EndingWorks ending;
             DroppedWorks dropped;
             const WakeCallbacks wake{callbacks_};
             {
                 std::lock_guard lock{mutex_};
-                require_open_now();
+                require_open_now(of_stream);
                 if (free_.empty() && !swept) sweep(dropped, ending);
                 if (dropped.empty()) {
                     if (free_.empty()) add_segment();
@@ -141,12 +161,12 @@ public:
 
     /// The slot has been filled: any worker may take it, or, if `helpers` is not 0, so many are
     /// called to help. If it throws, nothing has been announced.
-    void announce(Work& work, std::uint32_t helpers) {
+    void announce(Work& work, std::uint32_t helpers, bool of_stream = false) {
         const std::uint32_t tickets = (std::max)(1u, helpers);
         TaskSlot& slot = view_.slot(work.slot);
         {
             std::lock_guard lock{mutex_};
-            require_open_now(); // terminated meanwhile: what was given up then was not published
+            require_open_now(of_stream); // terminated meanwhile: what was given up then was not published
             backlog_.reserve(tickets);
             if (work.leases_to_workers()) {
                 leasing_.push_back(work.slot);
@@ -337,7 +357,7 @@ public:
     bool close_shared() {
         {
             std::lock_guard lock{mutex_};
-            if (!closed_ || !backlog_.empty()) return false;
+            if (!closed_ || !backlog_.empty() || (streams_ != 0 && !streams_ended_ && !termination_)) return false;
         }
         if (!view_.shared().closing.load(std::memory_order_relaxed)) end_shared();
         return true;
@@ -507,13 +527,19 @@ public:
     }
 
 private:
-    void require_open_now() const {
+    void require_open_now(bool of_stream = false) const {
         if (this_process().ends_children.load())
             throw std::runtime_error(
                 "multiprocessing: the program is ending, and its pools have been terminated: "
                 "submit before the end of main()");
         if (broken_) std::rethrow_exception(broken_);
-        if (closed_) std::rethrow_exception(refusal_());
+        if (!closed_ || (of_stream && !streams_ended_ && !termination_)) return;
+        if (of_stream && !termination_) {
+            throw std::invalid_argument(
+                "multiprocessing: the pool was joined before this imap had been read to "
+                "its end: read it first, or use map");
+        }
+        std::rethrow_exception(refusal_());
     }
 
     bool is_published(const Work& work) const {
@@ -737,6 +763,8 @@ private:
     std::vector<Incarnation> doomed_; // see take_doomed()
     std::size_t watched_ = 0;         // works with a watcher
     bool closed_ = false;
+    std::size_t streams_ = 0; // see enter_stream()
+    bool streams_ended_ = false;
     bool given_up_ = false; // and the workers are not gone yet
     std::exception_ptr broken_;
     std::exception_ptr termination_; // what work was given up with when the pool was terminated

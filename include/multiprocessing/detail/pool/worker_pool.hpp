@@ -86,6 +86,8 @@ public:
     }
     /// Waits until workers and callbacks have ended; false when the deadline passed.
     bool join(const Deadline& deadline) {
+        table_->end_streams();
+        table_->bell().ring();
         return supervisor_->join(deadline) && table_->callbacks().join(deadline);
     }
 
