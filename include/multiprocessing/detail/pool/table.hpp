@@ -740,11 +740,7 @@ private:
     bool given_up_ = false; // and the workers are not gone yet
     std::exception_ptr broken_;
     std::exception_ptr termination_; // what work was given up with when the pool was terminated
-    std::exception_ptr (*refusal_)() = [] {
-        return std::make_exception_ptr(
-            std::invalid_argument("multiprocessing: this pool is closed and takes no more work: submit "
-                                  "before close(), or make another pool"));
-    };
+    std::exception_ptr (*refusal_)() = pool_refusal;
 };
 
 } // namespace multiprocessing::inline v1::detail
