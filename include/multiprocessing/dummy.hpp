@@ -102,6 +102,8 @@ private:
         detail::LocalResult<void> result;
         detail::ForkOrigin origin;
         std::vector<std::shared_ptr<State>> children; // of that thread alone
+        std::function<void()> call;                   // until it begins
+        std::thread thread;
     };
 
     explicit ProcessView(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -140,13 +142,13 @@ public:
     /// Makes a thread that will call `function(arguments...)`.
     template <class Function, class... Arguments>
         requires(!std::same_as<std::decay_t<Function>, ProcessOptions> &&
-                 detail::CallableInThread<Function, detail::TaskItem<Arguments...>>)
+                 detail::CallInThread<std::decay_t<Function>, detail::TaskItem<Arguments...>>::ok)
     explicit Process(Function&& function, Arguments&&... arguments)
         : Process(ProcessOptions{}, std::forward<Function>(function), std::forward<Arguments>(arguments)...) {}
     /// Makes it with a name, or as a daemon. Throws `std::invalid_argument` for options of
     /// processes.
     template <class Function, class... Arguments>
-        requires detail::CallableInThread<Function, detail::TaskItem<Arguments...>>
+        requires detail::CallInThread<std::decay_t<Function>, detail::TaskItem<Arguments...>>::ok
     Process(ProcessOptions options, Function&& function, Arguments&&... arguments)
         : ProcessView(std::make_shared<State>()) {
         if (options.start_method || options.cwd || !options.env.empty())
@@ -158,8 +160,8 @@ public:
         state_->daemon = options.daemon.value_or(current()->daemon);
         using F = std::decay_t<Function>;
         using Item = detail::TaskItem<Arguments...>;
-        call_ = [call = std::make_shared<std::pair<F, Item>>(std::forward<Function>(function),
-                                                             Item(std::forward<Arguments>(arguments)...))] {
+        state_->call = [call = std::make_shared<std::pair<F, Item>>(
+                            std::forward<Function>(function), Item(std::forward<Arguments>(arguments)...))] {
             detail::CallInThread<F, Item>::invoke(call->first, call->second);
         };
     }
@@ -170,8 +172,6 @@ public:
         if (this != &other) {
             finish();
             ProcessView::operator=(std::move(other));
-            call_ = std::move(other.call_);
-            thread_ = std::move(other.thread_);
         }
         return *this;
     }
@@ -190,10 +190,10 @@ public:
         auto& siblings = current()->children;
         std::erase_if(siblings, [](const auto& sibling) { return sibling->result.ready(); });
         siblings.reserve(siblings.size() + 1);
-        thread_ = std::thread([state = state_, call = call_]() mutable {
+        state_->thread = std::thread([state = state_] {
             current() = state;
             try {
-                std::exchange(call, nullptr)();
+                std::exchange(state->call, nullptr)();
                 state->result.set_value({});
             } catch (...) {
                 detail::platform::write_error("Process " + ProcessView(state).name() + ":\n" +
@@ -202,24 +202,20 @@ public:
             }
         });
         not_begun.release();
-        call_ = nullptr; // the thread has it
         siblings.push_back(state_);
     }
 
 private:
     void finish() noexcept {
-        if (!thread_.joinable()) return;
+        if (!state_ || !state_->thread.joinable()) return;
         if (!state_->origin.is_here()) {
-            new std::thread(std::move(thread_)); // it is not here
-        } else if (state_->daemon || thread_.get_id() == std::this_thread::get_id()) {
-            thread_.detach();
+            new std::thread(std::move(state_->thread)); // it is not here
+        } else if (state_->daemon || state_ == current()) {
+            state_->thread.detach();
         } else {
-            thread_.join();
+            state_->thread.join();
         }
     }
-
-    std::function<void()> call_;
-    std::thread thread_;
 };
 
 /// Returns the calling thread. Python: `multiprocessing.dummy.current_process()`.

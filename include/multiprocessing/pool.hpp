@@ -2,371 +2,35 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file pool.hpp  Pool: worker processes that apply functions to items.
 
-#include <multiprocessing/count.hpp>
-#include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool/imap_over.hpp>
+#include <multiprocessing/detail/pool/by_processes.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
-#include <multiprocessing/detail/pool/map_shapes.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/worker_pool.hpp>
+#include <multiprocessing/detail/types/explain.hpp>
 #include <multiprocessing/pool/async_result.hpp>
+#include <multiprocessing/pool/basic_pool.hpp>
 #include <multiprocessing/pool/imap.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/outcome.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/remote_exceptions.hpp> // for register_exception
 #include <multiprocessing/start_method.hpp>
-#include <multiprocessing/timeout.hpp>
-#include <multiprocessing/util.hpp>
 
-#include <cstddef>
-#include <exception>
-#include <initializer_list>
-#include <memory>
-#include <optional>
 #include <ranges>
-#include <span>
-#include <stdexcept>
-#include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1 {
 
-/// A set of worker processes that carry out calls.
-///
-/// A worker that dies is replaced. Only the call, or the item, that it was working on is lost, and
-/// throws WorkerLostError. Any thread may submit work and wait for results; one thread makes,
-/// closes and destroys the pool. A task must not touch descriptors or memory that it was not given:
-/// a pool is no sandbox.
-///
-/// Python: `multiprocessing.Pool`.
-class Pool : detail::MapShapes {
-    using MapShapes = detail::MapShapes; // calls that cannot be, each with its own error
+namespace detail {
 
-public:
-    using MapShapes::map;
-    using MapShapes::map_async;
-    using MapShapes::starmap;
-    using MapShapes::starmap_async;
+struct PoolOfProcesses : ByProcesses {
+    static constexpr const char* object = "this Pool";
 
-    /// Makes one worker for each processor that this process may use.
-    Pool() : Pool(PoolOptions{}) {}
-    /// Makes `processes` workers; 0 is the default number.
-    explicit Pool(Count processes) : Pool(PoolOptions{.processes = processes}) {}
-    /// Throws `std::invalid_argument` for more than 4096 workers, or for a start method that this
-    /// platform does not have, and what `Process::start` throws if a worker cannot be started. No
-    /// worker is left then.
-    explicit Pool(PoolOptions options)
-        : workers_(std::make_unique<detail::WorkerPool>(request_of(options))), on_exit_(options.on_exit) {}
-
-    /// Each worker calls `initializer(arguments...)` first. An exception of the initializer breaks
-    /// the pool: every call and every result throws it from then on.
-    template <class Initializer, class... Arguments>
-    Pool(Count processes, Initializer&& initializer,
-         Arguments&&... arguments) // overloaded? wrap it in a lambda
-        : Pool(PoolOptions{.processes = processes}, std::forward<Initializer>(initializer),
-               std::forward<Arguments>(arguments)...) {}
-    template <class Initializer, class... Arguments>
-    Pool(PoolOptions options, Initializer&& initializer,
-         Arguments&&... arguments) { // overloaded? wrap it in a lambda
-        if constexpr (!detail::CrossingCall<std::decay_t<Initializer>,
-                                            Arguments...>::template ok_as<Initializer>) {
-            detail::refuse<detail::call_refusal<std::decay_t<Initializer>, Arguments...>>();
-        } else {
-            workers_ = std::make_unique<detail::WorkerPool>(request_of(options),
-                                                            std::forward<Initializer>(initializer),
-                                                            std::forward<Arguments>(arguments)...);
-            on_exit_ = options.on_exit;
-        }
-    }
-    explicit Pool(detail::PythonPool) = delete; // in C++: Pool p(4, initializer, arguments...)
-
-    Pool(Pool&&) noexcept = default;
-    /// Does what the destructor does, then takes over `other`.
-    Pool& operator=(Pool&& other) {
-        if (this != &other) {
-            finish();
-            workers_ = std::move(other.workers_);
-            on_exit_ = other.on_exit_;
-        }
-        return *this;
-    }
-
-    /// Terminates the workers, and logs a warning if work was not finished; with
-    /// `.on_exit = OnExit::join` finishes the work first.
-    ~Pool() { finish(); }
-
-    /// Calls `function(arguments...)` in a worker and returns its result. Throws what the call
-    /// throws. Python: `Pool.apply`.
-    template <class Function, class... Arguments>
-    auto apply(Function&& function, Arguments&&... arguments) { // overloaded? wrap it in a lambda
-        if constexpr (!detail::is_task<Function, Arguments...>()) {
-            detail::refuse<detail::task_refusal<Function, Arguments...>>();
-            return detail::refused_result<detail::RefusedTask<Function>>();
-        } else {
-            return apply_async(std::forward<Function>(function), std::forward<Arguments>(arguments)...)
-                .take_value();
-        }
-    }
-
-    /// Submits the call `function(arguments...)` and returns at once. Throws
-    /// `std::invalid_argument` after close(). Python: `Pool.apply_async`.
-    template <class Function, class... Arguments>
-    auto apply_async(Function&& function, Arguments&&... arguments) { // overloaded? wrap it in a lambda
-        if constexpr (!detail::is_task<Function, Arguments...>()) {
-            detail::refuse<detail::task_refusal<Function, Arguments...>>();
-            return detail::refused_result<detail::RefusedAsyncTask<Function>>();
-        } else {
-            return detail::async_result(workers().submitter().submit_task(
-                {}, std::forward<Function>(function), std::forward<Arguments>(arguments)...));
-        }
-    }
-
-    template <class Function, class... Arguments>
-    auto apply_async(TaskOptions options, Function&& function, Arguments&&... arguments) {
-        if constexpr (!detail::is_task<Function, Arguments...>()) {
-            detail::refuse<detail::task_refusal<Function, Arguments...>>();
-            return detail::refused_result<detail::RefusedAsyncTask<Function>>();
-        } else {
-            return detail::async_result(workers().submitter().submit_task(
-                options, std::forward<Function>(function), std::forward<Arguments>(arguments)...));
-        }
-    }
-
-    /// Calls `function(item)` for every item of `range` in the workers, and returns the results in
-    /// the order of the items; nothing for a void function.
-    ///
-    /// `range` is any input range or a braced list. This thread reads it completely before the call
-    /// returns. Contiguous plain elements are copied once into warm shared memory, and plain
-    /// results once out of it. The elements of a shared_vector are read in place. All other values
-    /// are serialized, as by dumps() and loads().
-    ///
-    /// Waits until all items are finished, then throws the error of the first item that has one;
-    /// the other items are not affected. Python: `Pool.map`.
-    template <class Function, std::ranges::input_range Range>
-    auto map(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (!detail::is_map<Function, Range>()) {
-            detail::refuse<detail::map_refusal<Function, Range>>();
-            return detail::refused_result<detail::RefusedMap<Function>>();
-        } else {
-            return map_async(std::forward<Function>(function), std::forward<Range>(range), std::move(options))
-                .take_value();
-        }
-    }
-    template <class Function, class Item = detail::BracedItem<Function>>
-    auto map(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
-        using Items = std::span<const Item>;
-        if constexpr (!detail::is_map<Function, Items>()) {
-            detail::refuse<detail::map_refusal<Function, Items>>();
-            return detail::refused_result<detail::RefusedMap<Function>>();
-        } else {
-            return map(std::forward<Function>(function), std::span(items.begin(), items.size()),
-                       std::move(options));
-        }
-    }
-
-    /// Submits a map and returns at once. The elements of a shared_vector are read until the result
-    /// is ready. Python: `Pool.map_async`.
-    template <class Function, std::ranges::input_range Range>
-    auto map_async(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (!detail::is_map<Function, Range>()) {
-            detail::refuse<detail::map_refusal<Function, Range>>();
-            return detail::refused_result<detail::RefusedAsync<detail::RefusedMap<Function>>>();
-        } else {
-            return start_map<detail::MapTypes<Function, Range>>(function, std::forward<Range>(range), options);
-        }
-    }
-    template <class Function, class Item = detail::BracedItem<Function>>
-    auto map_async(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
-        using Items = std::span<const Item>;
-        if constexpr (!detail::is_map<Function, Items>()) {
-            detail::refuse<detail::map_refusal<Function, Items>>();
-            return detail::refused_result<detail::RefusedAsync<detail::RefusedMap<Function>>>();
-        } else {
-            return map_async(std::forward<Function>(function), std::span(items.begin(), items.size()),
-                             std::move(options));
-        }
-    }
-
-    /// Does the same as map(), but the workers write the results into `results`, a shared_vector of
-    /// the function's results, which is resized to the number of items first. `results` may be
-    /// `range` itself. Throws as map() does; the elements of items that failed or were lost are
-    /// unchanged then. Python: the parameter `out` of numpy's functions.
-    template <class Function, std::ranges::input_range Range, detail::InPlace Results>
-    void map_into(Function&& function, Range&& range, Results& results, MapOptions options = {}) {
-        if constexpr (!detail::is_map<Function, Range>()) {
-            detail::refuse<detail::map_refusal<Function, Range>>();
-        } else {
-            using Types = detail::MapTypes<Function, Range>;
-            constexpr bool fits = std::is_same_v<typename Types::R, typename Results::value_type>;
-            static_assert(fits,
-                          "map_into writes what the function returns: the results must be a shared_vector of "
-                          "that very type");
-            if constexpr (fits) {
-                start_map<Types>(function, std::forward<Range>(range), options, &results).take_value();
-            }
-        }
-    }
-
-    /// Does the same as map(), for a function of several parameters: the items are tuples, pairs or
-    /// arrays of its arguments. Python: `Pool.starmap`.
-    template <class Function, std::ranges::input_range Range>
-    auto starmap(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (!detail::is_starmap<Function, Range>()) {
-            detail::refuse<detail::starmap_refusal<Function, Range>>();
-            return detail::refused_result<detail::RefusedMap<Function>>();
-        } else {
-            return starmap_async(std::forward<Function>(function), std::forward<Range>(range),
-                                 std::move(options))
-                .take_value();
-        }
-    }
-    /// `pool.starmap(f, {{2, 3}, {4, 5}})`, for a function whose parameter types are known.
-    template <class Function>
-    auto starmap(Function&& function, std::initializer_list<detail::ParameterTuple<Function>> items,
-                 MapOptions options = {}) {
-        using Items = std::span<const detail::ParameterTuple<Function>>;
-        if constexpr (!detail::is_starmap<Function, Items>()) {
-            detail::refuse<detail::starmap_refusal<Function, Items>>();
-            return detail::refused_result<detail::RefusedMap<Function>>();
-        } else {
-            return starmap(std::forward<Function>(function), std::span(items.begin(), items.size()),
-                           std::move(options));
-        }
-    }
-
-    /// Submits a starmap and returns at once. Python: `Pool.starmap_async`.
-    template <class Function, std::ranges::input_range Range>
-    auto starmap_async(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (!detail::is_starmap<Function, Range>()) {
-            detail::refuse<detail::starmap_refusal<Function, Range>>();
-            return detail::refused_result<detail::RefusedAsync<detail::RefusedMap<Function>>>();
-        } else {
-            return start_map<detail::StarmapTypes<Function, Range>>(function, std::forward<Range>(range),
-                                                                    options);
-        }
-    }
-    template <class Function>
-    auto starmap_async(Function&& function, std::initializer_list<detail::ParameterTuple<Function>> items,
-                       MapOptions options = {}) {
-        using Items = std::span<const detail::ParameterTuple<Function>>;
-        if constexpr (!detail::is_starmap<Function, Items>()) {
-            detail::refuse<detail::starmap_refusal<Function, Items>>();
-            return detail::refused_result<detail::RefusedAsync<detail::RefusedMap<Function>>>();
-        } else {
-            return starmap_async(std::forward<Function>(function), std::span(items.begin(), items.size()),
-                                 std::move(options));
-        }
-    }
-
-    /// Calls `function(item)` for every item of `range`, as map() does, and returns an iterator
-    /// over the results in the order of the items, each as soon as it is there; `std::monostate`
-    /// for a void function.
-    ///
-    /// This thread reads `range` while the results are taken, at most `.buffersize` items ahead of
-    /// them (default: 2 x workers chunks), in this call and by the iterator; so it may be endless.
-    /// An rvalue moves into the iterator, an lvalue must outlive it. Chunks are of `.chunksize`
-    /// items; by default they begin with one, and grow while they are quick. What the range throws
-    /// comes behind the results of what it yielded before.
-    ///
-    /// An item whose function throws, or whose worker dies, is an exception at its place, and the
-    /// iterator goes on behind it. Destroyed early, the iterator takes back what has not begun.
-    /// Python: `Pool.imap`.
-    template <class Function, std::ranges::input_range Range>
-    auto imap(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (!detail::is_map<Function, Range>()) {
-            detail::refuse<detail::map_refusal<Function, Range>>();
-            return detail::refused_result<detail::RefusedMap<Function>>();
-        } else {
-            return start_imap<detail::MapTypes<Function, Range>>(std::forward<Function>(function),
-                                                                 std::forward<Range>(range), options, true);
-        }
-    }
-    template <class Function, class Item = detail::BracedItem<Function>>
-    auto imap(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
-        return imap(std::forward<Function>(function), std::vector<Item>(items), std::move(options));
-    }
-
-    /// Does the same as imap(), but gives the results as they are ready, in any order. Python:
-    /// `Pool.imap_unordered`.
-    template <class Function, std::ranges::input_range Range>
-    auto imap_unordered(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (!detail::is_map<Function, Range>()) {
-            detail::refuse<detail::map_refusal<Function, Range>>();
-            return detail::refused_result<detail::RefusedMap<Function>>();
-        } else {
-            return start_imap<detail::MapTypes<Function, Range>>(std::forward<Function>(function),
-                                                                 std::forward<Range>(range), options, false);
-        }
-    }
-    template <class Function, class Item = detail::BracedItem<Function>>
-    auto imap_unordered(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
-        return imap_unordered(std::forward<Function>(function), std::vector<Item>(items), std::move(options));
-    }
-
-    /// Calls `function(item)` for every item of `range`, as map() does, and returns for each what
-    /// came of it: a result or an exception. An item that ends its worker costs itself alone; what
-    /// ended before is kept, and is not run again. Python: map() with a function that catches.
-    template <class Function, std::ranges::input_range Range>
-    auto try_map(Function&& function, Range&& range, MapOptions options = {}) {
-        if constexpr (!detail::is_map<Function, Range>()) {
-            detail::refuse<detail::map_refusal<Function, Range>>();
-            return detail::refused_result<detail::RefusedMap<Function>>();
-        } else {
-            return run_items<detail::MapTypes<Function, Range>>(function, std::forward<Range>(range), options);
-        }
-    }
-    template <class Function, class Item = detail::BracedItem<Function>>
-    auto try_map(Function&& function, std::initializer_list<Item> items, MapOptions options = {}) {
-        return try_map(std::forward<Function>(function), std::vector<Item>(items), std::move(options));
-    }
-
-    /// Closes the pool for more work; the workers exit when all work is done. An imap that has
-    /// begun may be read to its end, before join(). Python: `Pool.close`.
-    void close() { workers().close(); }
-
-    /// Ends the workers at once. Every call that waits for a result throws CancelledError. Python:
-    /// `Pool.terminate`.
-    void terminate() { workers().terminate(); }
-
-    /// Waits until the workers have ended and all callbacks have run, after close() or terminate();
-    /// returns false after the timeout, and changes nothing then. Throws `std::invalid_argument`
-    /// before either. In a callback it does not wait for callbacks. Python: `Pool.join`, which has
-    /// no timeout.
-    bool join(Timeout timeout = no_timeout) {
-        if (!workers().table().is_closed()) {
-            throw std::invalid_argument(
-                "multiprocessing: this pool is still running; close() or terminate() it before join()");
-        }
-        return workers().join(detail::Deadline::after(timeout));
-    }
-
-    /// Returns `<multiprocessing.pool.Pool state=RUN pool_size=4>`, or with CLOSE or TERMINATE.
-    /// Python: `repr(pool)`.
-    std::string repr() const {
-        if (!workers_ || !workers_->origin().is_here()) return "<multiprocessing.pool.Pool state=unknown>";
-        const char* const state = workers_->supervisor().is_terminated() ? "TERMINATE"
-                                  : workers_->table().is_closed()        ? "CLOSE"
-                                                                         : "RUN";
-        return std::string("<multiprocessing.pool.Pool state=") + state +
-               " pool_size=" + std::to_string(workers_->table().workers()) + ">";
-    }
-
-private:
-    detail::WorkerPool& workers() const {
-        if (!workers_)
-            throw std::logic_error(
-                "multiprocessing: this Pool was moved away: use the one that it was moved to");
-        workers_->origin().require_here("this Pool", "make one here");
-        return *workers_;
-    }
-
-    static detail::WorkerPoolRequest request_of(PoolOptions& options) {
-        detail::validate_shared(options);
+    static WorkerPoolRequest request_of(PoolOptions& options) {
+        validate(options);
         return {options.processes.value(),
                 options.maxtasksperchild.value(),
                 options.start_method,
@@ -376,55 +40,45 @@ private:
                 {},
                 {}};
     }
+};
 
-    template <class Types, class Function, class Range, class Results = std::nullptr_t>
-    auto start_map(const Function& function, Range&& range, const MapOptions& options, Results results = {}) {
-        auto state = workers().submitter().template submit_map<Types>(function, range, options, results);
-        detail::give_away<Range>(std::forward<Range>(range));
-        return detail::async_result(std::move(state));
-    }
+} // namespace detail
 
-    template <class Types, class Function, class Range>
-    auto start_imap(Function&& function, Range&& range, MapOptions& options, bool ordered) {
-        detail::validate(options);
-        workers().table().require_open(); // before the range is read
-        std::optional<std::size_t> total;
-        if constexpr (std::ranges::sized_range<Range>)
-            total = static_cast<std::size_t>(std::ranges::size(range));
-        using R = typename Types::R;
-        auto state = std::make_unique<detail::ImapOver<Types, Range>>(
-            workers().submitter(),
-            detail::ImapPlan{ordered, options.chunksize.value(), options.buffersize.value()},
-            typename Types::F(std::forward<Function>(function)), std::forward<Range>(range));
-        state->fill();
-        return pool::IMapIterator<R>(std::move(state), std::move(options.progress), total);
-    }
+/// A set of worker processes that carry out calls.
+///
+/// A worker that dies is replaced. Only the call, or the item, that it was working on is lost, and
+/// throws WorkerLostError. Any thread may submit work and wait for results; one thread makes,
+/// closes and destroys the pool. A task must not touch descriptors or memory that it was not given:
+/// a pool is no sandbox.
+///
+/// Its functions are those of pool::BasicPool. Python: `multiprocessing.Pool`.
+class Pool : public pool::BasicPool<detail::PoolOfProcesses> {
+    using Kind = detail::PoolOfProcesses;
 
-    template <class Types, class Function, class Range>
-    auto run_items(const Function& function, Range&& range, MapOptions& options) {
-        detail::validate(options);
-        auto outcomes = workers().submitter().template map_items<Types>(function, range, options);
-        detail::give_away<Range>(std::forward<Range>(range));
-        return outcomes;
-    }
+public:
+    using BasicPool::BasicPool;
 
-    void finish() noexcept {
-        if (!workers_ || !workers_->origin().is_here()) return;
-        try {
-            if (on_exit_ == OnExit::join) {
-                close();
-                join();
-            } else if (workers_->table().has_unfinished()) {
-                get_logger().log(LogLevel::warning,
-                                 "a Pool ends with work that is not done, which is given up; close() and "
-                                 "join() it first, or make it with .on_exit = OnExit::join");
+    /// Does the same as map(), but the workers write the results into `results`, a shared_vector of
+    /// the function's results, which is resized to the number of items first. `results` may be
+    /// `range` itself. Throws as map() does; the elements of items that failed or were lost are
+    /// unchanged then. Python: the parameter `out` of numpy's functions.
+    template <class Function, std::ranges::input_range Range, detail::InPlace Results>
+    void map_into(Function&& function, Range&& range, Results& results, MapOptions options = {}) {
+        if constexpr (!Kind::Map<Function, Range>::ok) {
+            detail::refuse<Kind::Map<Function, Range>::refusal()>();
+        } else {
+            using Types = typename Kind::Map<Function, Range>::Types;
+            constexpr bool fits = std::is_same_v<typename Types::R, typename Results::value_type>;
+            static_assert(fits,
+                          "map_into writes what the function returns: the results must be a shared_vector of "
+                          "that very type");
+            if constexpr (fits) {
+                detail::async_result(
+                    Kind::submit_map<Types>(workers(), function, std::forward<Range>(range), options, &results))
+                    .get();
             }
-        } catch (const std::exception& error) { get_logger().log(LogLevel::error, error.what()); }
-        workers_.reset(); // its destructor ends what still runs
+        }
     }
-
-    std::unique_ptr<detail::WorkerPool> workers_;
-    OnExit on_exit_ = OnExit::terminate;
 };
 
 } // namespace multiprocessing::inline v1

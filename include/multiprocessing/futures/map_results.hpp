@@ -16,8 +16,8 @@
 
 namespace multiprocessing::inline v1::futures {
 
-class ProcessPoolExecutor;
-class ThreadPoolExecutor;
+template <class Kind>
+class BasicExecutor;
 
 /// The results of `map()`, in the order of the input: an input range that is walked once, by one
 /// thread. Its destructor takes back the calls that have not begun, and does not wait; before the
@@ -50,8 +50,8 @@ public:
 
 private:
     friend Iterator;
-    friend class ProcessPoolExecutor;
-    friend class ThreadPoolExecutor;
+    template <class Kind>
+    friend class BasicExecutor;
     MapResults(std::unique_ptr<State> state, detail::Deadline deadline)
         : state_(std::move(state)), deadline_(deadline) {}
 

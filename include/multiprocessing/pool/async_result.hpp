@@ -52,7 +52,10 @@ public:
     /// Waits for the result and moves it out, for a result that is large or cannot be copied. The
     /// handle and its copies are used up. Throws `std::logic_error` if the result was moved out
     /// before.
-    R get() && { return take_value(); }
+    R get() && {
+        fetch_until(detail::Deadline{});
+        return state_->get_moved();
+    }
 
     /// Waits until the work has ended; returns false after the timeout.
     bool wait(Timeout timeout = no_timeout) const { return state_->wait(detail::Deadline::after(timeout)); }
@@ -115,7 +118,6 @@ public:
     std::size_t hash() const noexcept { return std::hash<const void*>{}(state_.get()); }
 
 private:
-    friend class Pool;
     template <class T>
     friend AsyncResult<T> detail::async_result(std::shared_ptr<detail::ResultState<T>> state);
     explicit AsyncResult(std::shared_ptr<detail::ResultState<R>> state) : state_(std::move(state)) {}
@@ -128,10 +130,6 @@ private:
     R get_until(const detail::Deadline& deadline) const {
         fetch_until(deadline);
         return state_->get();
-    }
-    R take_value() const {
-        fetch_until(detail::Deadline{});
-        return state_->get_moved();
     }
 
     std::shared_ptr<detail::ResultState<R>> state_;

@@ -23,11 +23,10 @@
 
 namespace multiprocessing::inline v1 {
 
-class Pool;
-
 namespace pool {
 
-class ThreadPool;
+template <class Kind>
+class BasicPool;
 
 /// The results of `Pool::imap` and `Pool::imap_unordered`: an input range that is walked once, by
 /// one thread at a time. It may be moved. Its destructor takes back what has not begun, and does
@@ -69,8 +68,8 @@ public:
 
 private:
     friend Iterator;
-    friend class multiprocessing::Pool;
-    friend class ThreadPool;
+    template <class Kind>
+    friend class BasicPool;
 
     IMapIterator(std::unique_ptr<State> state, Progress progress, std::optional<std::size_t> total)
         : state_(std::move(state)), total_(total) {

@@ -96,37 +96,53 @@ struct PoolOptions {
 
 namespace detail {
 
+/// Calls `look(is_given, name)` for each option that limits or watches a process.
+template <class Options, class Look>
+void look_at_limits(const Options& options, Look look) {
+    look(options.timeout && options.timeout->span(), "timeout");
+    look(options.retries && options.retries->value() != 0, "retries");
+    look(options.memory_limit != 0, "memory_limit");
+    if constexpr (requires { options.recycle_memory; }) {
+        look(options.recycle_memory != 0, "recycle_memory");
+        look(options.run_inline, "run_inline");
+        look(options.threads_per_worker.value() != 0, "threads_per_worker");
+        look(!options.cpu_affinity.empty(), "cpu_affinity");
+        look(!options.trace.empty(), "trace");
+        look(options.capture_output.wanted(), "capture_output");
+    }
+}
+
+/// The same for each further option that says how processes are, or how long they live.
+template <class Options, class Look>
+void look_at_processes(const Options& options, Look look) {
+    if constexpr (requires { options.maxtasksperchild; })
+        look(options.maxtasksperchild.value() != 0, "maxtasksperchild");
+    if constexpr (requires { options.max_tasks_per_child; }) {
+        look(options.max_tasks_per_child.value() != 0, "max_tasks_per_child");
+        look(options.break_on_worker_loss, "break_on_worker_loss");
+        look(options.idle_timeout.span().has_value(), "idle_timeout");
+    }
+    if constexpr (requires { options.start_method; }) {
+        look(options.start_method.has_value(), "start_method");
+        look(!options.env.empty(), "env");
+        look(options.worker_env != nullptr, "worker_env");
+        look(options.cwd.has_value(), "cwd");
+    }
+}
+
 /// Throws for an option that does nothing yet: it would be missed where it matters.
-inline void require_unset(bool is_unset, const char* option) {
-    if (!is_unset)
-        throw std::logic_error(std::string("multiprocessing: the option ") + option + " is not there yet");
+inline void require_unset(bool is_given, const char* option) {
+    if (is_given)
+        throw std::logic_error(std::string("multiprocessing: the option .") + option + " is not there yet");
 }
-inline void validate(const TaskOptions& options) {
-    require_unset(!options.timeout || !options.timeout->span(), "TaskOptions::timeout");
-    require_unset(!options.retries || options.retries->value() == 0, "TaskOptions::retries");
-    require_unset(options.memory_limit == 0, "TaskOptions::memory_limit");
-    require_unset(options.priority == Priority::normal, "TaskOptions::priority");
-}
-inline void validate(const MapOptions& options) {
-    require_unset(!options.timeout || !options.timeout->span(), "MapOptions::timeout");
-    require_unset(!options.retries || options.retries->value() == 0, "MapOptions::retries");
-    require_unset(options.memory_limit == 0, "MapOptions::memory_limit");
-    require_unset(!options.fail_fast, "MapOptions::fail_fast");
-    require_unset(options.priority == Priority::normal, "MapOptions::priority");
-}
-/// What PoolOptions and ExecutorOptions have in common.
+/// Of a task, a map, a pool or an executor.
 template <class Options>
-void validate_shared(const Options& options) {
-    require_unset(!options.timeout || !options.timeout->span(), ".timeout");
-    require_unset(!options.retries || options.retries->value() == 0, ".retries");
-    require_unset(options.memory_limit == 0, ".memory_limit");
-    require_unset(options.recycle_memory == 0, ".recycle_memory");
-    require_unset(!options.run_inline, ".run_inline");
-    require_unset(options.threads_per_worker.value() == 0, ".threads_per_worker");
-    require_unset(options.cpu_affinity.empty(), ".cpu_affinity");
-    require_unset(options.trace.empty(), ".trace");
-    require_unset(!options.capture_output.wanted(), ".capture_output");
-    check_environment(options.env);
+void validate(const Options& options) {
+    look_at_limits(options, require_unset);
+    if constexpr (requires { options.priority; })
+        require_unset(options.priority != Priority::normal, "priority");
+    if constexpr (requires { options.fail_fast; }) require_unset(options.fail_fast, "fail_fast");
+    if constexpr (requires { options.env; }) check_environment(options.env);
 }
 
 } // namespace detail

@@ -8,6 +8,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/standard_streams.hpp>
 #include <multiprocessing/progress.hpp>
+#include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -34,6 +35,17 @@ public:
         if (now - last_shown_ < std::chrono::milliseconds{100}) return false;
         last_shown_ = now;
         return true;
+    }
+
+    /// Waits by `wait(deadline)`, and shows meanwhile how many of `total` are `done()`.
+    template <class Wait, class Done>
+    bool wait(const Deadline& deadline, std::size_t total, Wait wait, Done done) {
+        for (;;) {
+            const bool over = wait(deadline.sooner(Deadline::after(std::chrono::milliseconds{100})));
+            if (over) show_end(total);
+            if (over || deadline.passed()) return over;
+            show(done(), total);
+        }
     }
 
     void show(std::size_t done, std::size_t total) {

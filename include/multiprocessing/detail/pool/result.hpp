@@ -209,13 +209,10 @@ private:
         const auto has_read = [this] { return this->is_read(); };
         if (!display_.wanted()) return this->core_->wait_for(waited, deadline, has_read);
         const auto& work = static_cast<const ChunkedMapWork&>(waited);
-        const auto total = static_cast<std::size_t>(work.items());
-        for (;;) {
-            const bool over = this->core_->wait_for(work, deadline.sooner(Deadline::after(slice)), has_read);
-            if (over) display_.show_end(total);
-            if (over || deadline.passed()) return over;
-            display_.show(static_cast<std::size_t>(work.items_done()), total);
-        }
+        return display_.wait(
+            deadline, static_cast<std::size_t>(work.items()),
+            [&](const Deadline& until) { return this->core_->wait_for(work, until, has_read); },
+            [&] { return static_cast<std::size_t>(work.items_done()); });
     }
 
     Value read_from(Work& ended) override {

@@ -357,7 +357,8 @@ public:
     bool close_shared() {
         {
             std::lock_guard lock{mutex_};
-            if (!closed_ || !backlog_.empty() || (streams_ != 0 && !streams_ended_ && !termination_)) return false;
+            if (!closed_ || !backlog_.empty() || (streams_ != 0 && !streams_ended_ && !termination_))
+                return false;
         }
         if (!view_.shared().closing.load(std::memory_order_relaxed)) end_shared();
         return true;
@@ -768,11 +769,7 @@ private:
     bool given_up_ = false; // and the workers are not gone yet
     std::exception_ptr broken_;
     std::exception_ptr termination_; // what work was given up with when the pool was terminated
-    std::exception_ptr (*refusal_)() = [] {
-        return std::make_exception_ptr(
-            std::invalid_argument("multiprocessing: this pool is closed and takes no more work: submit "
-                                  "before close(), or make another pool"));
-    };
+    std::exception_ptr (*refusal_)() = pool_refusal;
 };
 
 } // namespace multiprocessing::inline v1::detail

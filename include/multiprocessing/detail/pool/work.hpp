@@ -37,10 +37,6 @@ inline std::exception_ptr unknown_loss() {
         ProcessError("multiprocessing: a task of a pool was lost, for a reason that was not recorded"));
 }
 
-inline std::exception_ptr cancellation() {
-    return std::make_exception_ptr(CancelledError("multiprocessing: the task was cancelled"));
-}
-
 /// A task or a map. The table of its pool keeps it while it occupies a slot; results keep it until
 /// they have been read.
 ///

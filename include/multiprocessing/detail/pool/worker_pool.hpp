@@ -60,6 +60,14 @@ public:
     const std::shared_ptr<PoolTable>& shared_table() const noexcept { return table_; }
     Supervisor& supervisor() const noexcept { return *supervisor_; }
     const ForkOrigin& origin() const noexcept { return origin_; }
+    std::size_t size() const noexcept { return table_->workers(); }
+    bool is_closed() const { return table_->is_closed(); }
+    bool is_broken() const { return table_->broken() != nullptr; }
+    bool is_terminated() const { return supervisor_->is_terminated(); }
+    bool has_unfinished() const { return table_->has_unfinished(); }
+    void require_open() const { table_->require_open(); }
+    /// Takes back what has not begun.
+    void cancel_waiting() { table_->cancel_waiting(); }
 
     /// No more work is taken; what is there is done.
     void close() {

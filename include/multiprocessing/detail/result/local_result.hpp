@@ -5,8 +5,8 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/detail/result/result_state.hpp>
-#include <multiprocessing/exceptions.hpp>
 
 #include <chrono>
 #include <condition_variable>
@@ -42,9 +42,7 @@ public:
     }
     bool fetch(const Deadline& deadline) override { return wait(deadline); }
     bool cancel() override {
-        return end(Stage::pending, [&] {
-            this->error_ = std::make_exception_ptr(CancelledError("multiprocessing: the task was cancelled"));
-        });
+        return end(Stage::pending, [&] { this->error_ = cancellation(); });
     }
     bool kill() override { return cancel(); }
 

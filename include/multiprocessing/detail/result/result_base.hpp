@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -80,6 +81,13 @@ public:
             throw;
         }
         return number;
+    }
+
+    /// Whether there is something for call_hooks(). Whichever comes later, the end or the first
+    /// hook, sees the other.
+    bool has_hooks() {
+        std::lock_guard lock{hooks_mutex_};
+        return !hooks_.empty();
     }
 
     /// The hook is not called any more, unless it is being called.
@@ -154,6 +162,18 @@ private:
     bool is_watched_ = false;  // watch() was called
     bool calls_hooks_ = false; // a thread does
 };
+
+/// What comes of work that was taken back.
+inline std::exception_ptr cancellation() {
+    return std::make_exception_ptr(CancelledError("multiprocessing: the task was cancelled"));
+}
+
+/// What is thrown at work that comes when a pool is closed.
+inline std::exception_ptr pool_refusal() {
+    return std::make_exception_ptr(
+        std::invalid_argument("multiprocessing: this pool is closed and takes no more work: submit "
+                              "before close(), or make another pool"));
+}
 
 /// Logs what `find()` gives, if anything. That makes exceptions of the program's own types, and
 /// calls sinks.

@@ -10,6 +10,7 @@
 #include <exception>
 #include <optional>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 namespace multiprocessing::inline v1::detail {
@@ -21,6 +22,17 @@ struct TakenResult {
 
     std::optional<Value> value;
     std::exception_ptr error;
+
+    /// `read()` returns the result, or throws why there is none.
+    template <class Read>
+    void take(Read read) noexcept {
+        try {
+            value.emplace(read());
+        } catch (...) {
+            value.reset();
+            error = std::current_exception();
+        }
+    }
 };
 
 /// Used by one thread at a time.
@@ -68,12 +80,7 @@ protected:
     /// `read()` returns the next result, or throws why there is none.
     template <class Read>
     void take(Read read) {
-        try {
-            taken_.value.emplace(read());
-        } catch (...) {
-            taken_.value.reset();
-            taken_.error = std::current_exception();
-        }
+        taken_.take(std::move(read));
         is_taken_ = true;
     }
 

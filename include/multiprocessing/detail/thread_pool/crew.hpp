@@ -6,11 +6,14 @@
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
+#include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -19,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -26,23 +30,35 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// What a thread does. Either member is called once, and throws nothing.
+class Crew;
+
+/// What a thread does. Nothing of it throws.
 class CrewWork {
 public:
     virtual ~CrewWork() = default;
-    virtual void run() noexcept = 0;
-    /// Returns whether its result was wanted.
-    virtual bool give_up(const std::exception_ptr& error) noexcept = 0;
+    virtual void run(const Crew& crew) noexcept = 0;
+    virtual void give_up(const std::exception_ptr& error) noexcept = 0;
+    virtual bool is_unfinished() = 0;
 
     Priority priority = Priority::normal;
 };
 
-/// At most `most` threads, made when there is work and none that is idle. They inherit the signal
-/// mask of the thread that adds the work: what they run is the program's, and may start processes.
+/// What a crew is to be.
+struct CrewRequest {
+    std::size_t most = 1; ///< Threads.
+    std::string names = {};
+    std::exception_ptr (*refusal)() = nullptr; ///< What is thrown at work that comes after close().
+    bool at_once = false;                      ///< All threads are made before there is work.
+    std::function<void()> initializer = {};
+};
+
+/// The threads of a pool or executor, which are made when there is work and none that is idle. They
+/// inherit the signal mask of the thread that adds the work: what they run is the program's, and
+/// may start processes.
 ///
 /// Each thread keeps the crew alive; so do the threads that a fork does not copy, and what they
 /// worked on is neither used nor destroyed in the copy.
-class Crew final : public std::enable_shared_from_this<Crew> {
+class Crew final : public FinishedAtEnd, public std::enable_shared_from_this<Crew> {
     template <class Look>
     auto locked(Look look) const {
         std::lock_guard lock{mutex_};
@@ -50,52 +66,66 @@ class Crew final : public std::enable_shared_from_this<Crew> {
     }
 
 public:
-    explicit Crew(std::size_t most, std::string names = {}, std::function<void()> initializer = {})
-        : most_(most), names_(std::move(names)), initializer_(std::move(initializer)) {}
-    Crew(const Crew&) = delete;
-    Crew& operator=(const Crew&) = delete;
-    ~Crew() {
+    explicit Crew(CrewRequest request) : request_(std::move(request)) {}
+    ~Crew() override {
         if (!origin_.is_here()) new std::vector<std::thread>(std::move(threads_)); // not there to be joined
     }
 
-    std::size_t most() const noexcept { return most_; }
+    /// Makes a crew, and another one for callbacks. Its end gives up what waits, and waits for what
+    /// runs. Throws `std::system_error` if a thread that is needed cannot be made.
+    static std::shared_ptr<Crew> make(CrewRequest request) {
+        if (request.most > 4096)
+            throw std::invalid_argument("multiprocessing: " + std::to_string(request.most) +
+                                        " threads are too many: at most 4096 are possible");
+        auto crew = std::make_shared<Crew>(std::move(request));
+        crew->callbacks_ = std::make_shared<Crew>(CrewRequest{.refusal = pool_refusal});
+        std::shared_ptr<Crew> handle(crew.get(), [crew](Crew*) mutable {
+            const auto ending = std::move(crew);
+            if (!ending->origin_.is_here()) return;
+            ending->terminate();
+            ending->join(Deadline{});
+        });
+        std::lock_guard lock{crew->mutex_};
+        while (crew->request_.at_once && crew->threads_.size() < crew->size()) crew->start_thread(true);
+        return handle;
+    }
+
     const ForkOrigin& origin() const noexcept { return origin_; }
+    std::size_t size() const noexcept { return request_.most; }
     bool is_closed() const {
         return locked([&] { return closed_; });
     }
-    std::exception_ptr broken() const {
-        return locked([&] { return broken_; });
+    bool is_broken() const {
+        return locked([&] { return broken_ != nullptr; });
     }
-    /// Whether a thread waits for work.
-    bool has_idle() const {
-        return locked([&] { return idle_ > waiting_.size(); });
+    bool is_terminated() const noexcept { return is_terminated_; }
+    bool has_unfinished() const {
+        return locked([&] {
+            return std::any_of(waiting_.begin(), waiting_.end(),
+                               [](auto& work) { return work->is_unfinished(); });
+        });
     }
+    const std::shared_ptr<Crew>& callbacks() const noexcept { return callbacks_; }
 
-    /// Returns false after close(); throws what broke the crew.
-    bool add(const std::shared_ptr<CrewWork>& work) {
+    /// Throws what broke the crew, or the refusal after close().
+    void require_open() const {
+        locked([&] { require_open_now(); });
+    }
+    /// Has `threads` of the crew run the work, or as many as there are.
+    void add(const std::shared_ptr<CrewWork>& work, std::size_t threads = 1) {
+        threads = (std::min)(threads, size());
         {
             std::lock_guard lock{mutex_};
-            if (broken_) std::rethrow_exception(broken_);
-            if (closed_) return false;
+            require_open_now();
+            for (std::size_t i = 0; i < threads; ++i) {
+                if (waiting_.size() + i >= idle_ && threads_.size() < size()) start_thread(threads_.empty());
+            }
             const auto place = std::find_if(waiting_.rbegin(), waiting_.rend(), [&](const auto& other) {
                 return other->priority >= work->priority;
             });
-            if (waiting_.size() >= idle_ && threads_.size() < most_) start_thread(threads_.empty());
-            waiting_.insert(place.base(), work);
+            waiting_.insert(place.base(), threads, work);
         }
-        changed_.notify_one();
-        return true;
-    }
-    /// Makes all threads now; throws `std::system_error` if that cannot be, and has none left.
-    void start_all() {
-        try {
-            std::lock_guard lock{mutex_};
-            while (threads_.size() < most_) start_thread(true);
-        } catch (...) {
-            close();
-            join(Deadline{});
-            throw;
-        }
+        threads == 1 ? changed_.notify_one() : changed_.notify_all();
     }
 
     /// No more work is taken; what is there is done.
@@ -103,13 +133,17 @@ public:
         locked([&] { closed_ = true; });
         changed_.notify_all();
     }
-    /// What waits is given up. Returns whether some of it was wanted.
-    bool give_up_waiting(const std::exception_ptr& error) {
+    /// The same, and what waits is given up.
+    void terminate() {
+        close();
+        is_terminated_ = true;
+        cancel_waiting();
+    }
+    /// What waits is given up.
+    void cancel_waiting(const std::exception_ptr& error = cancellation()) {
         std::deque<std::shared_ptr<CrewWork>> waiting;
         locked([&] { waiting.swap(waiting_); });
-        bool is_loss = false;
-        for (const auto& work : waiting) is_loss = work->give_up(error) || is_loss;
-        return is_loss;
+        for (const auto& work : waiting) work->give_up(error);
     }
     /// Waits until all threads have ended, after close(); false when the deadline passed. One of
     /// these threads waits for the others, but for those that wait here as well.
@@ -129,13 +163,24 @@ public:
         }
         for (std::thread& thread : threads)
             thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
-        return true;
+        if (!callbacks_) return true;
+        callbacks_->close(); // what ends later calls its hooks by itself
+        return callbacks_->join(deadline);
+    }
+    void finish() noexcept override {
+        if (!origin_.is_here()) return;
+        close();
+        join(Deadline{});
     }
 
 private:
     static const Crew*& mine() noexcept {
         static constinit thread_local const Crew* crew = nullptr;
         return crew;
+    }
+    void require_open_now() const {
+        if (broken_) std::rethrow_exception(broken_);
+        if (closed_) std::rethrow_exception(request_.refusal());
     }
     void start_thread(bool is_needed) {
         try {
@@ -149,16 +194,15 @@ private:
 
     void run(std::size_t number) {
         mine() = this;
-        if (!names_.empty()) platform::name_this_thread(names_ + std::to_string(number));
+        if (!request_.names.empty()) platform::name_this_thread(request_.names + std::to_string(number));
         try {
-            if (const auto initializer = initializer_) initializer(); // a copy for each thread
+            if (const auto initializer = request_.initializer) initializer(); // a copy for each thread
         } catch (...) {
             locked([&] {
                 if (!broken_) broken_ = std::current_exception();
-                closed_ = true;
             });
-            changed_.notify_all();
-            give_up_waiting(broken());
+            close();
+            cancel_waiting(locked([&] { return broken_; }));
         }
         std::unique_lock lock{mutex_};
         for (;;) {
@@ -169,7 +213,7 @@ private:
             std::shared_ptr<CrewWork> work = std::move(waiting_.front());
             waiting_.pop_front();
             lock.unlock();
-            work->run();
+            work->run(*this);
             work.reset();
             lock.lock();
         }
@@ -177,9 +221,7 @@ private:
         ended_.notify_all();
     }
 
-    const std::size_t most_;
-    const std::string names_;
-    const std::function<void()> initializer_;
+    const CrewRequest request_;
     const ForkOrigin origin_;
     mutable std::mutex mutex_; // a condition_variable wants this very type
     std::condition_variable changed_;
@@ -191,6 +233,8 @@ private:
     std::size_t joining_inside_ = 0;
     std::exception_ptr broken_;
     bool closed_ = false;
+    std::atomic<bool> is_terminated_{false};
+    std::shared_ptr<Crew> callbacks_; // null: this is the one for callbacks
 };
 
 } // namespace multiprocessing::inline v1::detail
