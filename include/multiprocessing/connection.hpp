@@ -13,12 +13,10 @@
 #include <multiprocessing/detail/connection/ring_transport.hpp>
 #include <multiprocessing/detail/connection/stream_transport.hpp>
 #include <multiprocessing/detail/connection/transport.hpp>
-#include <multiprocessing/detail/connection/wait_any.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/ring/item.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
-#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/sentinel.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -35,7 +33,6 @@
 #include <ranges>
 #include <span>
 #include <string>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -89,10 +86,7 @@ public:
 
     /// Returns `<multiprocessing.connection.Connection object at 0x7f1798d80990>`. Python:
     /// `repr(connection)`.
-    std::string repr() const {
-        return "<multiprocessing.connection.Connection object at " + detail::shown_address(transport_.get()) +
-               ">";
-    }
+    std::string repr() const;
 
     /// Sends `value`, serialized as by dumps(). C strings are sent as `std::string`. A value that
     /// holds a Connection has to be moved; a message has at most 1000 Connections, over a Pipe or a
@@ -151,7 +145,7 @@ public:
     }
 
     /// Sends bytes, of any number, as one message. Python: `Connection.send_bytes`.
-    void send_bytes(std::span<const std::byte> bytes) { sending().send(bytes, {}, {}); }
+    void send_bytes(std::span<const std::byte> bytes);
 
     /// Waits for a message and returns its bytes. A message of more than `maxlength` bytes throws
     /// `std::system_error` (message_size); it cannot be skipped, so nothing can be received
@@ -159,44 +153,20 @@ public:
     /// `std::system_error` (connection_aborted) if the connection ends within a message. Allocates
     /// for the bytes that have arrived, never for a length that was only announced. Python:
     /// `Connection.recv_bytes`.
-    std::vector<std::byte> recv_bytes(std::size_t maxlength = (std::numeric_limits<std::size_t>::max)()) {
-        detail::Transport& transport = receiving();
-        detail::Incoming message;
-        next(transport, message);
-        if (message.size > maxlength) {
-            const std::uint64_t size = message.size;
-            message = {};
-            stop_receiving();
-            throw std::system_error(std::make_error_code(std::errc::message_size),
-                                    "multiprocessing: bad message length: " + std::to_string(size) +
-                                        " bytes, of which at most " + std::to_string(maxlength) +
-                                        " are wanted");
-        }
-        return transport.body(message, {});
-    }
+    std::vector<std::byte> recv_bytes(std::size_t maxlength = (std::numeric_limits<std::size_t>::max)());
 
     /// Waits for a message, writes its bytes to memory of the caller, and returns their number.
     /// Throws BufferTooShort, which holds the message, if there is not enough room. Python:
     /// `Connection.recv_bytes_into`.
-    std::size_t recv_bytes_into(std::span<std::byte> buffer) {
-        detail::Transport& transport = receiving();
-        detail::Incoming message;
-        next(transport, message);
-        if (message.size > buffer.size()) throw BufferTooShort(transport.body(message, {}));
-        const auto size = static_cast<std::size_t>(message.size);
-        transport.body_into(message, buffer.first(size), {});
-        return size;
-    }
+    std::size_t recv_bytes_into(std::span<std::byte> buffer);
 
     /// Returns whether a message has begun to arrive, or the other end has closed, before the
     /// timeout. Python: `Connection.poll`.
-    bool poll(Timeout timeout = std::chrono::seconds{0}) {
-        return receiving().poll(detail::Deadline::after(timeout));
-    }
+    bool poll(Timeout timeout = std::chrono::seconds{0});
 
     /// Returns a second Connection of the same end: each message is received by one of the two.
     /// Python: `os.dup`.
-    Connection dup() const { return Connection(open().duplicate(), readable_, writable_); }
+    Connection dup() const;
 
     /// Closes this end. Messages that were sent arrive nevertheless. A second close() does nothing.
     void close() noexcept { transport_.reset(); }
@@ -208,19 +178,11 @@ public:
     /// polls readable when a message comes. A message that is here already does not make it
     /// readable, but poll() reports it: it came before the first call of fileno(), or a send has
     /// read it ahead. Windows: a HANDLE. A Pipe is slower afterwards. Python: `Connection.fileno`.
-    detail::platform::NativeHandle fileno() const { return open().expose().native(); }
+    detail::platform::NativeHandle fileno() const;
 
     /// Of the library: for the archive. `give` writes a duplicate.
-    void export_to(detail::HandleSink& sink, detail::Writer& writer) const {
-        detail::Transport& transport = open();
-        writer.raw(static_cast<std::uint8_t>(readable_ | writable_ << 1));
-        transport.export_to(sink, writer);
-    }
-    static Connection import_from(detail::HandleSource& source, detail::Reader& reader) {
-        const auto directions = reader.raw<std::uint8_t>();
-        if (directions == 0 || directions > 3) reader.fail("a Connection neither receives nor sends");
-        return Connection(detail::RingTransport::import_from(source, reader), directions & 1, directions & 2);
-    }
+    void export_to(detail::HandleSink& sink, detail::Writer& writer) const;
+    static Connection import_from(detail::HandleSource& source, detail::Reader& reader);
     /// Of the library: an end that is open.
     Connection(std::unique_ptr<detail::Transport> transport, bool readable, bool writable)
         : transport_(std::move(transport)), readable_(readable), writable_(writable) {}
@@ -246,36 +208,15 @@ private:
         }
     }
 
-    [[noreturn]] static void refuse(const char* why) {
-        throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),
-                                std::string("multiprocessing: this Connection ") + why);
-    }
+    [[noreturn]] static void refuse(const char* why);
 
-    detail::Transport& open() const {
-        if (!transport_) refuse("is closed, or was handed over");
-        origin_.require_here("this Connection", "pass it as an argument, by std::move or as dup()");
-        return *transport_;
-    }
-    detail::Transport& receiving() const {
-        detail::Transport& transport = open();
-        if (!readable_) refuse("only sends");
-        return transport;
-    }
-    detail::Transport& sending() const {
-        detail::Transport& transport = open();
-        if (!writable_) refuse("only receives");
-        return transport;
-    }
+    detail::Transport& open() const;
+    detail::Transport& receiving() const;
+    detail::Transport& sending() const;
 
-    static void next(detail::Transport& transport, detail::Incoming& message) {
-        if (transport.receive(message, {})) return;
-        throw EOFError("multiprocessing: the other end of a Connection is closed, and nothing is left");
-    }
+    static void next(detail::Transport& transport, detail::Incoming& message);
 
-    void stop_receiving() noexcept {
-        readable_ = false;
-        if (!writable_) close();
-    }
+    void stop_receiving() noexcept;
 
     std::unique_ptr<detail::Transport> transport_;
     bool readable_ = false;
@@ -285,18 +226,7 @@ private:
 
 /// Makes two connected Connections: what one sends, the other receives. If `duplex` is false the
 /// first only receives and the second only sends. Python: `multiprocessing.Pipe`.
-inline std::pair<Connection, Connection> Pipe(bool duplex = true) {
-    auto [first, second] = detail::platform::make_stream_pair();
-    const detail::PipeRings rings;
-    const auto end = [&](detail::platform::Handle handle, bool receives) {
-        if (!duplex) detail::platform::Stream::shut(handle, !receives, receives);
-        auto stream = std::make_unique<detail::StreamTransport>(
-            std::move(handle), detail::StreamTransport::Options{.both_ways = duplex, .has_bells = true});
-        return Connection(std::make_unique<detail::RingTransport>(rings, receives ? 0 : 1, std::move(stream)),
-                          duplex || receives, duplex || !receives);
-    };
-    return {end(std::move(first), true), end(std::move(second), false)};
-}
+MULTIPROCESSING_INLINE std::pair<Connection, Connection> Pipe(bool duplex = true);
 
 namespace connection {
 
@@ -313,9 +243,7 @@ public:
     Waitable(const Sentinel& sentinel) : handle_(sentinel.native_handle()) {}
 
     /// The handle of the operating system.
-    detail::platform::NativeHandle fileno() const {
-        return transport_ ? transport_->expose().native() : handle_;
-    }
+    detail::platform::NativeHandle fileno() const;
 
     friend bool operator==(const Waitable&, const Waitable&) noexcept = default;
 
@@ -335,21 +263,10 @@ private:
 /// there is something to read (a socket, a pipe, a timerfd, an eventfd); on Windows any HANDLE that
 /// can be waited for. The handle stays the caller's. Python: an integer, or an object with
 /// `fileno()`, in the list for `multiprocessing.connection.wait`.
-inline Waitable native(detail::platform::NativeHandle handle) noexcept {
-    return Waitable(Waitable::Native{handle});
-}
+MULTIPROCESSING_INLINE Waitable native(detail::platform::NativeHandle handle) noexcept;
 
 /// Does the work of wait().
-inline std::vector<Waitable> wait_for(std::vector<Waitable> all, Timeout timeout) {
-    if (all.empty() && !timeout.span()) return all;
-    std::vector<detail::Waited> waited;
-    waited.reserve(all.size());
-    for (const Waitable& one : all) waited.push_back({one.transport_, one.handle_});
-    std::vector<Waitable> ready;
-    for (const std::size_t i : detail::wait_connections(waited, detail::Deadline::after(timeout)))
-        ready.push_back(all[i]);
-    return ready;
-}
+MULTIPROCESSING_INLINE std::vector<Waitable> wait_for(std::vector<Waitable> all, Timeout timeout);
 
 /// Waits until at least one of `range` is ready, and returns all that are, in the order of `range`;
 /// an empty vector after the timeout. A Connection is ready when a message begins to arrive or the
@@ -363,9 +280,8 @@ std::vector<Waitable> wait(Range&& range, Timeout timeout = no_timeout) {
     for (auto&& one : range) all.push_back(Waitable(std::forward<decltype(one)>(one)));
     return wait_for(std::move(all), timeout);
 }
-inline std::vector<Waitable> wait(std::initializer_list<Waitable> list, Timeout timeout = no_timeout) {
-    return wait_for(std::vector<Waitable>(list), timeout);
-}
+MULTIPROCESSING_INLINE std::vector<Waitable> wait(std::initializer_list<Waitable> list,
+                                                  Timeout timeout = no_timeout);
 
 } // namespace connection
 
@@ -378,10 +294,8 @@ public:
 
     explicit TravellingHandle(platform::Handle handle) noexcept : handle_(std::move(handle)) {}
 
-    void export_to(HandleSink& sink, Writer& writer) const { writer.raw(sink.add_handle(handle_.duplicate())); }
-    static TravellingHandle import_from(HandleSource& source, Reader& reader) {
-        return TravellingHandle(source.next_handle(reader.raw<std::uint64_t>()));
-    }
+    void export_to(HandleSink& sink, Writer& writer) const;
+    static TravellingHandle import_from(HandleSource& source, Reader& reader);
 
     platform::NativeHandle release() noexcept { return handle_.release(); }
 
@@ -397,18 +311,13 @@ namespace reduction {
 /// Pipe, or of a Connection of a Listener on this machine. `handle` stays the caller's. Throws
 /// `std::system_error` if it is not open, `std::invalid_argument` over a network. Python:
 /// `multiprocessing.reduction.send_handle(connection, handle, pid)`.
-inline void send_handle(Connection& connection, detail::platform::NativeHandle handle) {
-    connection.send(
-        detail::TravellingHandle(detail::platform::Handle{detail::platform::HandleTraits::duplicate(handle)}));
-}
+MULTIPROCESSING_INLINE void send_handle(Connection& connection, detail::platform::NativeHandle handle);
 
 /// Waits for a handle that send_handle() has sent, and returns it. The caller owns it and has to
 /// close it; programs that this process starts do not inherit it. Throws SerializationError if the
 /// message is of another kind, `std::system_error` if this process has no room for a handle.
 /// Python: `multiprocessing.reduction.recv_handle(connection)`.
-inline detail::platform::NativeHandle recv_handle(Connection& connection) {
-    return connection.recv<detail::TravellingHandle>().release();
-}
+MULTIPROCESSING_INLINE detail::platform::NativeHandle recv_handle(Connection& connection);
 
 } // namespace reduction
 
@@ -416,3 +325,171 @@ static_assert(std::is_nothrow_move_constructible_v<Connection> && !std::is_copy_
 static_assert(Spawnable<Connection> && !Serializable<Connection>);
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/connection/wait_any.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <system_error>
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE std::string Connection::repr() const {
+    return "<multiprocessing.connection.Connection object at " + detail::shown_address(transport_.get()) + ">";
+}
+
+MULTIPROCESSING_INLINE void Connection::send_bytes(std::span<const std::byte> bytes) {
+    sending().send(bytes, {}, {});
+}
+
+MULTIPROCESSING_INLINE std::vector<std::byte> Connection::recv_bytes(std::size_t maxlength) {
+    detail::Transport& transport = receiving();
+    detail::Incoming message;
+    next(transport, message);
+    if (message.size > maxlength) {
+        const std::uint64_t size = message.size;
+        message = {};
+        stop_receiving();
+        throw std::system_error(std::make_error_code(std::errc::message_size),
+                                "multiprocessing: bad message length: " + std::to_string(size) +
+                                    " bytes, of which at most " + std::to_string(maxlength) + " are wanted");
+    }
+    return transport.body(message, {});
+}
+
+MULTIPROCESSING_INLINE std::size_t Connection::recv_bytes_into(std::span<std::byte> buffer) {
+    detail::Transport& transport = receiving();
+    detail::Incoming message;
+    next(transport, message);
+    if (message.size > buffer.size()) throw BufferTooShort(transport.body(message, {}));
+    const auto size = static_cast<std::size_t>(message.size);
+    transport.body_into(message, buffer.first(size), {});
+    return size;
+}
+
+MULTIPROCESSING_INLINE bool Connection::poll(Timeout timeout) {
+    return receiving().poll(detail::Deadline::after(timeout));
+}
+
+MULTIPROCESSING_INLINE Connection Connection::dup() const {
+    return Connection(open().duplicate(), readable_, writable_);
+}
+
+MULTIPROCESSING_INLINE detail::platform::NativeHandle Connection::fileno() const {
+    return open().expose().native();
+}
+
+MULTIPROCESSING_INLINE void Connection::export_to(detail::HandleSink& sink, detail::Writer& writer) const {
+    detail::Transport& transport = open();
+    writer.raw(static_cast<std::uint8_t>(readable_ | writable_ << 1));
+    transport.export_to(sink, writer);
+}
+
+MULTIPROCESSING_INLINE Connection Connection::import_from(detail::HandleSource& source,
+                                                          detail::Reader& reader) {
+    const auto directions = reader.raw<std::uint8_t>();
+    if (directions == 0 || directions > 3) reader.fail("a Connection neither receives nor sends");
+    return Connection(detail::RingTransport::import_from(source, reader), directions & 1, directions & 2);
+}
+
+MULTIPROCESSING_INLINE void Connection::refuse(const char* why) {
+    throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor),
+                            std::string("multiprocessing: this Connection ") + why);
+}
+
+MULTIPROCESSING_INLINE detail::Transport& Connection::open() const {
+    if (!transport_) refuse("is closed, or was handed over");
+    origin_.require_here("this Connection", "pass it as an argument, by std::move or as dup()");
+    return *transport_;
+}
+
+MULTIPROCESSING_INLINE detail::Transport& Connection::receiving() const {
+    detail::Transport& transport = open();
+    if (!readable_) refuse("only sends");
+    return transport;
+}
+
+MULTIPROCESSING_INLINE detail::Transport& Connection::sending() const {
+    detail::Transport& transport = open();
+    if (!writable_) refuse("only receives");
+    return transport;
+}
+
+MULTIPROCESSING_INLINE void Connection::next(detail::Transport& transport, detail::Incoming& message) {
+    if (transport.receive(message, {})) return;
+    throw EOFError("multiprocessing: the other end of a Connection is closed, and nothing is left");
+}
+
+MULTIPROCESSING_INLINE void Connection::stop_receiving() noexcept {
+    readable_ = false;
+    if (!writable_) close();
+}
+
+MULTIPROCESSING_INLINE std::pair<Connection, Connection> Pipe(bool duplex) {
+    auto [first, second] = detail::platform::make_stream_pair();
+    const detail::PipeRings rings;
+    const auto end = [&](detail::platform::Handle handle, bool receives) {
+        if (!duplex) detail::platform::Stream::shut(handle, !receives, receives);
+        auto stream = std::make_unique<detail::StreamTransport>(
+            std::move(handle), detail::StreamTransport::Options{.both_ways = duplex, .has_bells = true});
+        return Connection(std::make_unique<detail::RingTransport>(rings, receives ? 0 : 1, std::move(stream)),
+                          duplex || receives, duplex || !receives);
+    };
+    return {end(std::move(first), true), end(std::move(second), false)};
+}
+
+} // namespace multiprocessing::inline v1
+
+namespace multiprocessing::inline v1::connection {
+
+MULTIPROCESSING_INLINE detail::platform::NativeHandle Waitable::fileno() const {
+    return transport_ ? transport_->expose().native() : handle_;
+}
+
+MULTIPROCESSING_INLINE Waitable native(detail::platform::NativeHandle handle) noexcept {
+    return Waitable(Waitable::Native{handle});
+}
+
+MULTIPROCESSING_INLINE std::vector<Waitable> wait_for(std::vector<Waitable> all, Timeout timeout) {
+    if (all.empty() && !timeout.span()) return all;
+    std::vector<detail::Waited> waited;
+    waited.reserve(all.size());
+    for (const Waitable& one : all) waited.push_back({one.transport_, one.handle_});
+    std::vector<Waitable> ready;
+    for (const std::size_t i : detail::wait_connections(waited, detail::Deadline::after(timeout)))
+        ready.push_back(all[i]);
+    return ready;
+}
+
+MULTIPROCESSING_INLINE std::vector<Waitable> wait(std::initializer_list<Waitable> list, Timeout timeout) {
+    return wait_for(std::vector<Waitable>(list), timeout);
+}
+
+} // namespace multiprocessing::inline v1::connection
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void TravellingHandle::export_to(HandleSink& sink, Writer& writer) const {
+    writer.raw(sink.add_handle(handle_.duplicate()));
+}
+
+MULTIPROCESSING_INLINE TravellingHandle TravellingHandle::import_from(HandleSource& source, Reader& reader) {
+    return TravellingHandle(source.next_handle(reader.raw<std::uint64_t>()));
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+namespace multiprocessing::inline v1::reduction {
+
+MULTIPROCESSING_INLINE void send_handle(Connection& connection, detail::platform::NativeHandle handle) {
+    connection.send(
+        detail::TravellingHandle(detail::platform::Handle{detail::platform::HandleTraits::duplicate(handle)}));
+}
+
+MULTIPROCESSING_INLINE detail::platform::NativeHandle recv_handle(Connection& connection) {
+    return connection.recv<detail::TravellingHandle>().release();
+}
+
+} // namespace multiprocessing::inline v1::reduction
+
+#endif // MULTIPROCESSING_BODIES

@@ -33,7 +33,7 @@ namespace multiprocessing::inline v1 {
 class Context {
 public:
     /// Throws `std::invalid_argument` if this platform does not have the start method.
-    explicit Context(StartMethod method) : method_(method) { detail::require_available(method); }
+    explicit Context(StartMethod method);
 
     /// As the constructors of `multiprocessing::Process`.
     template <class Function, class... Arguments>
@@ -52,9 +52,7 @@ public:
     /// As the constructors of `multiprocessing::Pool`.
     multiprocessing::Pool Pool() const { return Pool(PoolOptions{}); }
     multiprocessing::Pool Pool(Count processes) const { return Pool(PoolOptions{.processes = processes}); }
-    multiprocessing::Pool Pool(PoolOptions options) const {
-        return multiprocessing::Pool(with_method(std::move(options)));
-    }
+    multiprocessing::Pool Pool(PoolOptions options) const;
     template <class Initializer, class... Arguments>
     multiprocessing::Pool Pool(Count processes, Initializer&& initializer, Arguments&&... arguments) const {
         return Pool(PoolOptions{.processes = processes}, std::forward<Initializer>(initializer),
@@ -71,8 +69,8 @@ public:
 
     // Shared objects are the same for all start methods: a context makes them for those who have
     // one at hand.
-    multiprocessing::Lock Lock() const { return {}; }
-    multiprocessing::RLock RLock() const { return {}; }
+    multiprocessing::Lock Lock() const;
+    multiprocessing::RLock RLock() const;
     multiprocessing::Semaphore Semaphore(Count value = 1) const { return multiprocessing::Semaphore(value); }
     multiprocessing::BoundedSemaphore BoundedSemaphore(Count value = 1) const {
         return multiprocessing::BoundedSemaphore(value);
@@ -81,7 +79,7 @@ public:
     multiprocessing::Condition Condition(const AnyLock&... lock) const {
         return multiprocessing::Condition(lock...);
     }
-    multiprocessing::Event Event() const { return {}; }
+    multiprocessing::Event Event() const;
     template <class... Argument>
     multiprocessing::Barrier Barrier(Argument&&... argument) const {
         return multiprocessing::Barrier(std::forward<Argument>(argument)...);
@@ -131,14 +129,12 @@ public:
     /// Returns the start method of this context.
     StartMethod get_start_method() const noexcept { return method_; }
     /// Returns this context, or the one of another start method.
-    Context get_context(std::optional<StartMethod> method = {}) const {
-        return Context(method.value_or(method_));
-    }
+    Context get_context(std::optional<StartMethod> method = {}) const;
 
     // These do not depend on the start method: the namespace's functions of the same name.
     static std::vector<StartMethod> get_all_start_methods() { return multiprocessing::get_all_start_methods(); }
     static void freeze_support() { multiprocessing::freeze_support(); }
-    static void set_executable(std::filesystem::path path) { multiprocessing::set_executable(std::move(path)); }
+    static void set_executable(std::filesystem::path path);
     static void set_forkserver_preload(void (*preload)()) { multiprocessing::set_forkserver_preload(preload); }
     static ProcessView current_process() { return multiprocessing::current_process(); }
     static std::optional<ProcessView> parent_process() { return multiprocessing::parent_process(); }
@@ -165,10 +161,42 @@ private:
 /// Returns the context of `method`; without an argument that of the program's default, which is
 /// fixed then, as by get_start_method(). Throws `std::invalid_argument` if this platform does not
 /// have the start method. Python: `multiprocessing.get_context(method)`.
-inline Context get_context(std::optional<StartMethod> method = {}) {
-    return Context(method ? *method : get_start_method());
-}
+MULTIPROCESSING_INLINE Context get_context(std::optional<StartMethod> method = {});
 
 static_assert(std::regular<std::optional<Context>>);
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE Context::Context(StartMethod method) : method_(method) {
+    detail::require_available(method);
+}
+
+MULTIPROCESSING_INLINE multiprocessing::Pool Context::Pool(PoolOptions options) const {
+    return multiprocessing::Pool(with_method(std::move(options)));
+}
+
+MULTIPROCESSING_INLINE multiprocessing::Lock Context::Lock() const { return {}; }
+
+MULTIPROCESSING_INLINE multiprocessing::RLock Context::RLock() const { return {}; }
+
+MULTIPROCESSING_INLINE multiprocessing::Event Context::Event() const { return {}; }
+
+MULTIPROCESSING_INLINE Context Context::get_context(std::optional<StartMethod> method) const {
+    return Context(method.value_or(method_));
+}
+
+MULTIPROCESSING_INLINE void Context::set_executable(std::filesystem::path path) {
+    multiprocessing::set_executable(std::move(path));
+}
+
+MULTIPROCESSING_INLINE Context get_context(std::optional<StartMethod> method) {
+    return Context(method ? *method : get_start_method());
+}
+
+} // namespace multiprocessing::inline v1
+
+#endif // MULTIPROCESSING_BODIES

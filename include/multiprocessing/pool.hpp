@@ -29,17 +29,7 @@ namespace detail {
 struct PoolOfProcesses : ByProcesses {
     static constexpr const char* object = "this Pool";
 
-    static WorkerPoolRequest request_of(PoolOptions& options) {
-        validate(options);
-        return {options.processes.value(),
-                options.maxtasksperchild.value(),
-                options.start_method,
-                std::move(options.env),
-                std::move(options.worker_env),
-                std::move(options.cwd),
-                {},
-                {}};
-    }
+    static WorkerPoolRequest request_of(PoolOptions& options);
 };
 
 } // namespace detail
@@ -82,3 +72,23 @@ public:
 };
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE WorkerPoolRequest PoolOfProcesses::request_of(PoolOptions& options) {
+    validate(options);
+    return {options.processes.value(),
+            options.maxtasksperchild.value(),
+            options.start_method,
+            std::move(options.env),
+            std::move(options.worker_env),
+            std::move(options.cwd),
+            {},
+            {}};
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

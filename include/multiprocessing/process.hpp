@@ -7,13 +7,9 @@
 #include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
-#include <multiprocessing/detail/launch/child_mask.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
-#include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
-#include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/environment.hpp>
 #include <multiprocessing/sentinel.hpp>
@@ -22,14 +18,11 @@
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
 
-#include <chrono>
 #include <concepts>
 #include <exception>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -69,28 +62,16 @@ public:
 
     /// Ends a child, as Process::terminate() and kill() do. Throws `std::logic_error` for the
     /// current process and the parent.
-    void terminate() const { child("terminate").terminate(); }
-    void kill() const { child("kill").kill(); }
+    void terminate() const;
+    void kill() const;
 
     /// Returns the exit code of a child that has ended, as Process::exitcode(); nullopt for all
     /// other processes.
-    std::optional<int> exitcode() const {
-        const auto ending = child_ ? child_->poll() : std::nullopt;
-        return ending ? ending->exitcode : std::nullopt;
-    }
+    std::optional<int> exitcode() const;
 
     /// Waits until the process has ended; returns false after the timeout. Throws
     /// `std::logic_error` for the current process.
-    bool join(Timeout timeout = no_timeout) const {
-        const auto deadline = detail::Deadline::after(timeout);
-        if (child_) return child_->wait(deadline);
-        if (pid_ == detail::platform::current_pid())
-            throw std::logic_error(
-                "multiprocessing: join() of the current process would wait for itself: join others");
-        // The parent: when it ends, this wait ends with us.
-        detail::platform::wait_any({}, deadline);
-        return false;
-    }
+    bool join(Timeout timeout = no_timeout) const;
 
 private:
     friend ProcessView current_process();
@@ -100,11 +81,7 @@ private:
     ProcessView(detail::ProcessIdentity identity, int pid, std::shared_ptr<detail::ChildProcess> child)
         : identity_(std::move(identity)), pid_(pid), child_(std::move(child)) {}
 
-    detail::ChildProcess& child(const char* call) const {
-        if (child_) return *child_;
-        throw std::logic_error(std::string("multiprocessing: ") + call + "() of " + identity_.name +
-                               ": it is no child of this process; let it end by itself");
-    }
+    detail::ChildProcess& child(const char* call) const;
 
     detail::ProcessIdentity identity_;
     int pid_;
@@ -114,63 +91,23 @@ private:
 namespace detail {
 
 /// Returns the text form of a process. `pid` and `parent` are 0 where none is to be shown.
-inline std::string shown_process(const ProcessIdentity& identity, int pid, int parent, const char* state,
-                                 std::optional<int> exitcode = {}, const char* kind = "Process") {
-    std::string text = std::string("<") + kind + " name=" + shown(identity.name);
-    if (pid) text += " pid=" + std::to_string(pid);
-    text += " parent=" + (parent ? std::to_string(parent) : "None");
-    text.append(" ").append(state);
-    if (exitcode)
-        text += " exitcode=" +
-                (*exitcode < 0 ? "-" + platform::signal_name(-*exitcode) : std::to_string(*exitcode));
-    if (identity.daemon) text += " daemon";
-    return text + ">";
-}
-inline std::string shown_child(ChildProcess& child, int parent) {
-    const auto ending = child.poll();
-    return shown_process(child.identity(), child.pid(), parent, ending ? "stopped" : "started",
-                         ending ? ending->exitcode : std::nullopt);
-}
+MULTIPROCESSING_INLINE std::string shown_process(const ProcessIdentity& identity, int pid, int parent,
+                                                 const char* state, std::optional<int> exitcode = {},
+                                                 const char* kind = "Process");
+MULTIPROCESSING_INLINE std::string shown_child(ChildProcess& child, int parent);
 
 } // namespace detail
 
-inline std::string ProcessView::repr() const {
-    if (child_) return detail::shown_child(*child_, detail::platform::current_pid());
-    if (pid_ != detail::platform::current_pid())
-        return detail::shown_process(identity_, 0, 0, "unknown", {}, "_ParentProcess");
-    const auto parent = [] {
-        detail::ThisProcess& me = detail::this_process();
-        std::lock_guard lock{me.mutex};
-        return me.parent ? me.parent->pid : 0;
-    }();
-    return detail::shown_process(identity_, 0, parent, "started", {}, parent ? "Process" : "_MainProcess");
-}
-
 /// Returns the calling process. Python: `multiprocessing.current_process()`.
-inline ProcessView current_process() {
-    detail::ThisProcess& me = detail::this_process();
-    std::lock_guard lock{me.mutex};
-    me.key();
-    return {me.identity, detail::platform::current_pid(), nullptr};
-}
+MULTIPROCESSING_INLINE ProcessView current_process();
 
 /// Returns the process that started the calling one; nullopt in the main process. Python:
 /// `multiprocessing.parent_process()`.
-inline std::optional<ProcessView> parent_process() {
-    detail::ThisProcess& me = detail::this_process();
-    std::lock_guard lock{me.mutex};
-    if (!me.parent) return std::nullopt;
-    return ProcessView{me.parent->identity, me.parent->pid, nullptr};
-}
+MULTIPROCESSING_INLINE std::optional<ProcessView> parent_process();
 
 /// Returns the running children of the calling process, and releases those that have ended. Python:
 /// `multiprocessing.active_children()`.
-inline std::vector<ProcessView> active_children() {
-    std::vector<ProcessView> views;
-    for (const auto& child : detail::children().running())
-        views.push_back({child->identity(), child->pid(), child});
-    return views;
-}
+MULTIPROCESSING_INLINE std::vector<ProcessView> active_children();
 
 /// Returns the number of logical processors of the machine. Python: `multiprocessing.cpu_count()`.
 inline int cpu_count() { return detail::platform::machine_processors(); }
@@ -252,13 +189,7 @@ public:
 
     Process(Process&& other) noexcept = default;
     /// Does what the destructor does, then takes over `other`.
-    Process& operator=(Process&& other) {
-        if (this != &other) {
-            finish();
-            state_ = std::move(other.state_);
-        }
-        return *this;
-    }
+    Process& operator=(Process&& other);
 
     /// Waits for a child that runs, or ends it if it is a daemon. While an exception unwinds the
     /// stack, it waits for one second, then ends the child and logs that, as the child may wait for
@@ -268,102 +199,56 @@ public:
     /// Starts the child. Throws `std::logic_error` if it was started before, `std::runtime_error`
     /// if main() did not call freeze_support(), `std::system_error` if the system has no room for
     /// another process. Nothing was started then.
-    void start() {
-        State& state = usable();
-        if (state.child)
-            throw std::logic_error("multiprocessing: " + state.request.identity.name +
-                                   " was started before: a Process runs once, make another");
-        if (!state.method_given) state.request.method = get_start_method();
-        state.request.mask = detail::child_mask();
-        state.child = detail::launch(state.request);
-        state.request.call = {}; // the child has it
-    }
+    void start();
 
     /// Waits until the child has ended; returns false after the timeout.
-    bool join(Timeout timeout = no_timeout) { return started("join").wait(detail::Deadline::after(timeout)); }
+    bool join(Timeout timeout = no_timeout);
 
     /// Returns whether the child was started and has not ended.
-    bool is_alive() const {
-        const State& state = usable();
-        return state.child && !state.child->poll();
-    }
+    bool is_alive() const;
 
     /// Sends SIGINT. Without a handler of the program the exit code is -SIGINT. Windows: throws
     /// `std::system_error`.
-    void interrupt() { started("interrupt").interrupt(); }
+    void interrupt();
     /// Sends SIGTERM, and the children of the child end with it. Windows: ends it at once.
-    void terminate() { started("terminate").terminate(); }
+    void terminate();
     /// Sends SIGKILL. Windows: ends it at once.
-    void kill() { started("kill").kill(); }
+    void kill();
 
     /// Releases the resources of a child that has ended or was never started. Throws
     /// `std::invalid_argument` while it runs. A second close() does nothing.
-    void close() {
-        if (state_ && state_->closed) return;
-        if (is_alive()) {
-            throw std::invalid_argument("multiprocessing: " + name() +
-                                        " still runs; join() or terminate() it before close()");
-        }
-        state_->child.reset();
-        state_->closed = true;
-    }
+    void close();
 
     const std::string& name() const { return usable().request.identity.name; }
     /// Sets the name, which is for people only. A child that runs keeps the name that it was
     /// started with.
-    void set_name(std::string name) { usable().request.identity.name = std::move(name); }
+    void set_name(std::string name);
 
     bool daemon() const { return usable().request.identity.daemon; }
     /// Sets whether the child is a daemon. Throws `std::logic_error` after start().
-    void set_daemon(bool daemon) {
-        State& state = usable();
-        if (state.child)
-            throw std::logic_error("multiprocessing: " + name() +
-                                   " was started; set_daemon() belongs before start()");
-        state.request.identity.daemon = daemon;
-    }
+    void set_daemon(bool daemon);
 
     /// Returns the key by which the processes of the family authenticate each other: 32 random
     /// bytes unless set.
     const std::string& authkey() const { return usable().request.identity.authkey; }
-    void set_authkey(std::string key) { usable().request.identity.authkey = std::move(key); }
+    void set_authkey(std::string key);
 
     /// Returns the process id; nullopt before start().
-    std::optional<int> pid() const {
-        const State& state = usable();
-        return state.child ? std::optional(state.child->pid()) : std::nullopt;
-    }
+    std::optional<int> pid() const;
 
     /// Returns the exit code: nullopt before start() and while the child runs; -signum if a signal
     /// ended it; 1 after an uncaught exception. Also nullopt if the program waits for all children
     /// by itself, or ignores SIGCHLD, and the child could not store its code.
-    std::optional<int> exitcode() const {
-        const State& state = usable();
-        const auto ending = state.child ? state.child->poll() : std::nullopt;
-        return ending ? ending->exitcode : std::nullopt;
-    }
+    std::optional<int> exitcode() const;
 
     /// Returns `<Process name='Process-1' pid=7 parent=1 stopped exitcode=-SIGKILL>`, or with
     /// initial, started or closed in place of stopped; `unknown` in another process and after a
     /// move. Python: `repr(p)`.
-    std::string repr() const {
-        if (!state_) return "<Process unknown>";
-        const auto& identity = state_->request.identity;
-        if (!state_->origin.is_here()) return detail::shown_process(identity, 0, state_->parent, "unknown");
-        if (state_->closed) return detail::shown_process(identity, 0, state_->parent, "closed");
-        if (!state_->child) return detail::shown_process(identity, 0, state_->parent, "initial");
-        return detail::shown_child(*state_->child, state_->parent);
-    }
+    std::string repr() const;
 
     /// Returns a handle that is ready when the child has ended. Valid as long as this Process.
     /// Throws `std::invalid_argument` before start().
-    Sentinel sentinel() const {
-        const State& state = usable();
-        if (!state.child)
-            throw std::invalid_argument("multiprocessing: " + name() +
-                                        " has no sentinel before start(): start() it first");
-        return Sentinel{state.child->sentinel().native()};
-    }
+    Sentinel sentinel() const;
 
 private:
     struct State {
@@ -376,24 +261,7 @@ private:
         int exceptions = std::uncaught_exceptions();
     };
 
-    static std::unique_ptr<State> make(ProcessOptions options) {
-        if (options.start_method) detail::require_available(*options.start_method);
-        detail::check_environment(options.env);
-        detail::ProcessIdentity identity;
-        {
-            detail::ThisProcess& me = detail::this_process();
-            std::lock_guard lock{me.mutex};
-            identity = {std::move(options.name), options.daemon.value_or(me.identity.daemon), me.key()};
-        }
-        if (identity.name.empty()) identity.name = detail::next_process_name();
-        auto state = std::make_unique<State>();
-        state->request.method = options.start_method.value_or(StartMethod::spawn);
-        state->request.identity = std::move(identity);
-        state->request.env = std::move(options.env);
-        if (options.cwd) state->request.cwd = std::move(*options.cwd);
-        state->method_given = options.start_method.has_value();
-        return state;
-    }
+    static std::unique_ptr<State> make(ProcessOptions options);
 
     /// Takes over the function and the arguments.
     template <class Function, class... Arguments>
@@ -403,47 +271,262 @@ private:
             detail::pack_call<Target>(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
     }
 
-    State& usable() const {
-        if (!state_)
-            throw std::logic_error(
-                "multiprocessing: this Process was moved away: use the one that it was moved to");
-        if (state_->closed)
-            throw std::invalid_argument("multiprocessing: this Process is closed: ask it before close()");
-        state_->origin.require_here("this Process", "pass what it is to tell as an argument");
-        return *state_;
-    }
+    State& usable() const;
 
-    detail::ChildProcess& started(const char* call) const {
-        const State& state = usable();
-        if (!state.child) {
-            throw std::logic_error(std::string("multiprocessing: ") + call + "() of " + name() +
-                                   ", which was not started");
-        }
-        return *state.child;
-    }
+    detail::ChildProcess& started(const char* call) const;
 
-    void finish() noexcept {
-        if (!state_ || !state_->child || !state_->origin.is_here()) return;
-        try {
-            detail::ChildProcess& child = *state_->child;
-            if (child.poll()) return;
-            const bool unwinding = std::uncaught_exceptions() > state_->exceptions;
-            if (child.identity().daemon) {
-                child.end();
-            } else if (!unwinding) {
-                child.wait(detail::Deadline{});
-            } else if (!child.wait(detail::Deadline::after(std::chrono::seconds{1}))) {
-                get_logger().log(LogLevel::warning, "an exception leaves the scope of " +
-                                                        child.identity().name +
-                                                        ", which still runs: it is terminated");
-                child.end();
-            }
-        } catch (const std::exception& error) {
-            get_logger().log(LogLevel::error, std::string("at the end of a Process: ") + error.what());
-        }
-    }
+    void finish() noexcept;
 
     std::unique_ptr<State> state_;
 };
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/launch/child_mask.hpp>
+#include <multiprocessing/detail/launch/launch.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/detail/shared_object/text_form.hpp>
+
+#include <chrono>
+#include <mutex>
+#include <stdexcept>
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE void ProcessView::terminate() const { child("terminate").terminate(); }
+
+MULTIPROCESSING_INLINE void ProcessView::kill() const { child("kill").kill(); }
+
+MULTIPROCESSING_INLINE std::optional<int> ProcessView::exitcode() const {
+    const auto ending = child_ ? child_->poll() : std::nullopt;
+    return ending ? ending->exitcode : std::nullopt;
+}
+
+MULTIPROCESSING_INLINE bool ProcessView::join(Timeout timeout) const {
+    const auto deadline = detail::Deadline::after(timeout);
+    if (child_) return child_->wait(deadline);
+    if (pid_ == detail::platform::current_pid())
+        throw std::logic_error(
+            "multiprocessing: join() of the current process would wait for itself: join others");
+    // The parent: when it ends, this wait ends with us.
+    detail::platform::wait_any({}, deadline);
+    return false;
+}
+
+MULTIPROCESSING_INLINE detail::ChildProcess& ProcessView::child(const char* call) const {
+    if (child_) return *child_;
+    throw std::logic_error(std::string("multiprocessing: ") + call + "() of " + identity_.name +
+                           ": it is no child of this process; let it end by itself");
+}
+
+} // namespace multiprocessing::inline v1
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::string shown_process(const ProcessIdentity& identity, int pid, int parent,
+                                                 const char* state, std::optional<int> exitcode,
+                                                 const char* kind) {
+    std::string text = std::string("<") + kind + " name=" + shown(identity.name);
+    if (pid) text += " pid=" + std::to_string(pid);
+    text += " parent=" + (parent ? std::to_string(parent) : "None");
+    text.append(" ").append(state);
+    if (exitcode)
+        text += " exitcode=" +
+                (*exitcode < 0 ? "-" + platform::signal_name(-*exitcode) : std::to_string(*exitcode));
+    if (identity.daemon) text += " daemon";
+    return text + ">";
+}
+
+MULTIPROCESSING_INLINE std::string shown_child(ChildProcess& child, int parent) {
+    const auto ending = child.poll();
+    return shown_process(child.identity(), child.pid(), parent, ending ? "stopped" : "started",
+                         ending ? ending->exitcode : std::nullopt);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE std::string ProcessView::repr() const {
+    if (child_) return detail::shown_child(*child_, detail::platform::current_pid());
+    if (pid_ != detail::platform::current_pid())
+        return detail::shown_process(identity_, 0, 0, "unknown", {}, "_ParentProcess");
+    const auto parent = [] {
+        detail::ThisProcess& me = detail::this_process();
+        std::lock_guard lock{me.mutex};
+        return me.parent ? me.parent->pid : 0;
+    }();
+    return detail::shown_process(identity_, 0, parent, "started", {}, parent ? "Process" : "_MainProcess");
+}
+
+MULTIPROCESSING_INLINE ProcessView current_process() {
+    detail::ThisProcess& me = detail::this_process();
+    std::lock_guard lock{me.mutex};
+    me.key();
+    return {me.identity, detail::platform::current_pid(), nullptr};
+}
+
+MULTIPROCESSING_INLINE std::optional<ProcessView> parent_process() {
+    detail::ThisProcess& me = detail::this_process();
+    std::lock_guard lock{me.mutex};
+    if (!me.parent) return std::nullopt;
+    return ProcessView{me.parent->identity, me.parent->pid, nullptr};
+}
+
+MULTIPROCESSING_INLINE std::vector<ProcessView> active_children() {
+    std::vector<ProcessView> views;
+    for (const auto& child : detail::children().running())
+        views.push_back({child->identity(), child->pid(), child});
+    return views;
+}
+
+MULTIPROCESSING_INLINE Process& Process::operator=(Process&& other) {
+    if (this != &other) {
+        finish();
+        state_ = std::move(other.state_);
+    }
+    return *this;
+}
+
+MULTIPROCESSING_INLINE void Process::start() {
+    State& state = usable();
+    if (state.child)
+        throw std::logic_error("multiprocessing: " + state.request.identity.name +
+                               " was started before: a Process runs once, make another");
+    if (!state.method_given) state.request.method = get_start_method();
+    state.request.mask = detail::child_mask();
+    state.child = detail::launch(state.request);
+    state.request.call = {}; // the child has it
+}
+
+MULTIPROCESSING_INLINE bool Process::join(Timeout timeout) {
+    return started("join").wait(detail::Deadline::after(timeout));
+}
+
+MULTIPROCESSING_INLINE bool Process::is_alive() const {
+    const State& state = usable();
+    return state.child && !state.child->poll();
+}
+
+MULTIPROCESSING_INLINE void Process::interrupt() { started("interrupt").interrupt(); }
+
+MULTIPROCESSING_INLINE void Process::terminate() { started("terminate").terminate(); }
+
+MULTIPROCESSING_INLINE void Process::kill() { started("kill").kill(); }
+
+MULTIPROCESSING_INLINE void Process::close() {
+    if (state_ && state_->closed) return;
+    if (is_alive()) {
+        throw std::invalid_argument("multiprocessing: " + name() +
+                                    " still runs; join() or terminate() it before close()");
+    }
+    state_->child.reset();
+    state_->closed = true;
+}
+
+MULTIPROCESSING_INLINE void Process::set_name(std::string name) {
+    usable().request.identity.name = std::move(name);
+}
+
+MULTIPROCESSING_INLINE void Process::set_daemon(bool daemon) {
+    State& state = usable();
+    if (state.child)
+        throw std::logic_error("multiprocessing: " + name() +
+                               " was started; set_daemon() belongs before start()");
+    state.request.identity.daemon = daemon;
+}
+
+MULTIPROCESSING_INLINE void Process::set_authkey(std::string key) {
+    usable().request.identity.authkey = std::move(key);
+}
+
+MULTIPROCESSING_INLINE std::optional<int> Process::pid() const {
+    const State& state = usable();
+    return state.child ? std::optional(state.child->pid()) : std::nullopt;
+}
+
+MULTIPROCESSING_INLINE std::optional<int> Process::exitcode() const {
+    const State& state = usable();
+    const auto ending = state.child ? state.child->poll() : std::nullopt;
+    return ending ? ending->exitcode : std::nullopt;
+}
+
+MULTIPROCESSING_INLINE std::string Process::repr() const {
+    if (!state_) return "<Process unknown>";
+    const auto& identity = state_->request.identity;
+    if (!state_->origin.is_here()) return detail::shown_process(identity, 0, state_->parent, "unknown");
+    if (state_->closed) return detail::shown_process(identity, 0, state_->parent, "closed");
+    if (!state_->child) return detail::shown_process(identity, 0, state_->parent, "initial");
+    return detail::shown_child(*state_->child, state_->parent);
+}
+
+MULTIPROCESSING_INLINE Sentinel Process::sentinel() const {
+    const State& state = usable();
+    if (!state.child)
+        throw std::invalid_argument("multiprocessing: " + name() +
+                                    " has no sentinel before start(): start() it first");
+    return Sentinel{state.child->sentinel().native()};
+}
+
+MULTIPROCESSING_INLINE std::unique_ptr<Process::State> Process::make(ProcessOptions options) {
+    if (options.start_method) detail::require_available(*options.start_method);
+    detail::check_environment(options.env);
+    detail::ProcessIdentity identity;
+    {
+        detail::ThisProcess& me = detail::this_process();
+        std::lock_guard lock{me.mutex};
+        identity = {std::move(options.name), options.daemon.value_or(me.identity.daemon), me.key()};
+    }
+    if (identity.name.empty()) identity.name = detail::next_process_name();
+    auto state = std::make_unique<State>();
+    state->request.method = options.start_method.value_or(StartMethod::spawn);
+    state->request.identity = std::move(identity);
+    state->request.env = std::move(options.env);
+    if (options.cwd) state->request.cwd = std::move(*options.cwd);
+    state->method_given = options.start_method.has_value();
+    return state;
+}
+
+MULTIPROCESSING_INLINE Process::State& Process::usable() const {
+    if (!state_)
+        throw std::logic_error(
+            "multiprocessing: this Process was moved away: use the one that it was moved to");
+    if (state_->closed)
+        throw std::invalid_argument("multiprocessing: this Process is closed: ask it before close()");
+    state_->origin.require_here("this Process", "pass what it is to tell as an argument");
+    return *state_;
+}
+
+MULTIPROCESSING_INLINE detail::ChildProcess& Process::started(const char* call) const {
+    const State& state = usable();
+    if (!state.child) {
+        throw std::logic_error(std::string("multiprocessing: ") + call + "() of " + name() +
+                               ", which was not started");
+    }
+    return *state.child;
+}
+
+MULTIPROCESSING_INLINE void Process::finish() noexcept {
+    if (!state_ || !state_->child || !state_->origin.is_here()) return;
+    try {
+        detail::ChildProcess& child = *state_->child;
+        if (child.poll()) return;
+        const bool unwinding = std::uncaught_exceptions() > state_->exceptions;
+        if (child.identity().daemon) {
+            child.end();
+        } else if (!unwinding) {
+            child.wait(detail::Deadline{});
+        } else if (!child.wait(detail::Deadline::after(std::chrono::seconds{1}))) {
+            get_logger().log(LogLevel::warning, "an exception leaves the scope of " + child.identity().name +
+                                                    ", which still runs: it is terminated");
+            child.end();
+        }
+    } catch (const std::exception& error) {
+        get_logger().log(LogLevel::error, std::string("at the end of a Process: ") + error.what());
+    }
+}
+
+} // namespace multiprocessing::inline v1
+
+#endif // MULTIPROCESSING_BODIES

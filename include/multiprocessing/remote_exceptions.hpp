@@ -51,7 +51,25 @@ void register_exception() {
 /// The stack is that of the throw. Where a task rethrows an exception that it has caught, it is
 /// that of the rethrow, and on Windows that of the catch by the library; use throw_with_trace()
 /// where that matters. Python: `exception.__cause__`, a `RemoteTraceback`.
-inline const RemoteCause* remote_cause(const std::exception& exception) {
+MULTIPROCESSING_INLINE const RemoteCause* remote_cause(const std::exception& exception);
+
+/// Returns the same for an exception of any type, as `AsyncResult` and `Outcome` hold it.
+MULTIPROCESSING_INLINE const RemoteCause* remote_cause(const std::exception_ptr& exception);
+
+/// Throws `exception` together with the stack of the caller, which remote_cause() returns in
+/// another process.
+template <class E>
+[[noreturn]] void throw_with_trace(E exception) {
+    throw detail::Traced<E>(std::move(exception), detail::platform::backtrace(1));
+}
+
+} // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE const RemoteCause* remote_cause(const std::exception& exception) {
     if (const auto* carrier = dynamic_cast<const detail::CarriesCause*>(&exception)) return &carrier->cause;
     // A type that cannot be derived from: the cause lies beside the last such exception of this
     // thread.
@@ -63,8 +81,7 @@ inline const RemoteCause* remote_cause(const std::exception& exception) {
     return nullptr;
 }
 
-/// Returns the same for an exception of any type, as `AsyncResult` and `Outcome` hold it.
-inline const RemoteCause* remote_cause(const std::exception_ptr& exception) {
+MULTIPROCESSING_INLINE const RemoteCause* remote_cause(const std::exception_ptr& exception) {
     if (!exception) return nullptr;
     try {
         std::rethrow_exception(exception);
@@ -75,11 +92,6 @@ inline const RemoteCause* remote_cause(const std::exception_ptr& exception) {
     }
 }
 
-/// Throws `exception` together with the stack of the caller, which remote_cause() returns in
-/// another process.
-template <class E>
-[[noreturn]] void throw_with_trace(E exception) {
-    throw detail::Traced<E>(std::move(exception), detail::platform::backtrace(1));
-}
-
 } // namespace multiprocessing::inline v1
+
+#endif // MULTIPROCESSING_BODIES

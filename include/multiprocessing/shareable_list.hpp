@@ -111,29 +111,16 @@ public:
 
     /// Returns the index of the first value that equals `x`. Throws `std::invalid_argument` if
     /// there is none.
-    std::size_t index(const ShareableValue& x) const {
-        for (std::size_t i = 0; i < size(); ++i) {
-            if (open().read(i) == x) return i;
-        }
-        throw std::invalid_argument("multiprocessing: " + called() + " has no such value");
-    }
+    std::size_t index(const ShareableValue& x) const;
 
     /// Returns the number of values that equal `x`.
-    std::size_t count(const ShareableValue& x) const {
-        std::size_t equal = 0;
-        for (std::size_t i = 0; i < size(); ++i) equal += open().read(i) == x;
-        return equal;
-    }
+    std::size_t count(const ShareableValue& x) const;
 
     /// Returns the formats of all values in the notation of Python's `struct`, without separators:
     /// `8sdqxxxxxx?x`.
-    std::string format() const {
-        std::string all;
-        for (std::size_t i = 0; i < size(); ++i) all += open().format(i);
-        return all;
-    }
+    std::string format() const;
     /// Returns the format of value `i`.
-    std::string format(std::ptrdiff_t i) const { return open().format(place_of(i)); }
+    std::string format(std::ptrdiff_t i) const;
 
     /// Returns the memory, which closes and unlinks the list: `sl.shm().unlink()`.
     const SharedMemory& shm() const noexcept { return shm_; }
@@ -149,23 +136,13 @@ public:
     }
 
 private:
-    std::string called() const {
-        return "the ShareableList in " + detail::platform::quoted_memory(shm_.name());
-    }
+    std::string called() const;
 
-    const detail::ShareableLayout& open() const {
-        if (!shm_.buf().empty() || shm_.size() == 0) return layout_;
-        throw std::invalid_argument("multiprocessing: " + called() + " has been closed");
-    }
+    const detail::ShareableLayout& open() const;
 
-    std::size_t place_of(std::ptrdiff_t i) const {
-        const auto count = static_cast<std::ptrdiff_t>(size());
-        if (i >= -count && i < count) return static_cast<std::size_t>(i < 0 ? i + count : i);
-        throw std::out_of_range("multiprocessing: " + called() + " has " + std::to_string(count) +
-                                " values, and no " + std::to_string(i));
-    }
+    std::size_t place_of(std::ptrdiff_t i) const;
 
-    ShareableValue value(std::ptrdiff_t i) const { return open().read(place_of(i)); }
+    ShareableValue value(std::ptrdiff_t i) const;
 
     template <class T>
     T as(ShareableValue value, std::ptrdiff_t i) const {
@@ -201,16 +178,7 @@ private:
         }
     }
 
-    std::string wrong_type(const ShareableValue& value, std::ptrdiff_t i) const {
-        static constexpr const char* remedies[] = {"None: get<std::optional<T>> takes it for nullopt",
-                                                   "a truth value: get<bool>",
-                                                   "an integer: get<std::int64_t>",
-                                                   "a floating point number: get<double>",
-                                                   "a text: get<std::string>",
-                                                   "bytes: get<std::vector<std::byte>>"};
-        return "multiprocessing: value " + std::to_string(i) + " of " + called() + " is " +
-               remedies[value.index()];
-    }
+    std::string wrong_type(const ShareableValue& value, std::ptrdiff_t i) const;
 
     SharedMemory shm_;
     detail::ShareableLayout layout_;
@@ -229,16 +197,9 @@ public:
 
     Iterator() noexcept = default;
 
-    ShareableValue operator*() const { return list_->open().read(place_); }
-    Iterator& operator++() noexcept {
-        ++place_;
-        return *this;
-    }
-    Iterator operator++(int) noexcept {
-        Iterator before = *this;
-        ++place_;
-        return before;
-    }
+    ShareableValue operator*() const;
+    Iterator& operator++() noexcept;
+    Iterator operator++(int) noexcept;
     friend bool operator==(const Iterator&, const Iterator&) noexcept = default;
 
 private:
@@ -249,9 +210,87 @@ private:
     std::size_t place_ = 0;
 };
 
-inline ShareableList::Iterator ShareableList::begin() const { return {this, 0}; }
-inline ShareableList::Iterator ShareableList::end() const { return {this, size()}; }
-
 static_assert(std::ranges::forward_range<ShareableList>);
 
 } // namespace multiprocessing::inline v1::shared_memory
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::shared_memory {
+
+MULTIPROCESSING_INLINE std::size_t ShareableList::index(const ShareableValue& x) const {
+    for (std::size_t i = 0; i < size(); ++i) {
+        if (open().read(i) == x) return i;
+    }
+    throw std::invalid_argument("multiprocessing: " + called() + " has no such value");
+}
+
+MULTIPROCESSING_INLINE std::size_t ShareableList::count(const ShareableValue& x) const {
+    std::size_t equal = 0;
+    for (std::size_t i = 0; i < size(); ++i) equal += open().read(i) == x;
+    return equal;
+}
+
+MULTIPROCESSING_INLINE std::string ShareableList::format() const {
+    std::string all;
+    for (std::size_t i = 0; i < size(); ++i) all += open().format(i);
+    return all;
+}
+
+MULTIPROCESSING_INLINE std::string ShareableList::format(std::ptrdiff_t i) const {
+    return open().format(place_of(i));
+}
+
+MULTIPROCESSING_INLINE std::string ShareableList::called() const {
+    return "the ShareableList in " + detail::platform::quoted_memory(shm_.name());
+}
+
+MULTIPROCESSING_INLINE const detail::ShareableLayout& ShareableList::open() const {
+    if (!shm_.buf().empty() || shm_.size() == 0) return layout_;
+    throw std::invalid_argument("multiprocessing: " + called() + " has been closed");
+}
+
+MULTIPROCESSING_INLINE std::size_t ShareableList::place_of(std::ptrdiff_t i) const {
+    const auto count = static_cast<std::ptrdiff_t>(size());
+    if (i >= -count && i < count) return static_cast<std::size_t>(i < 0 ? i + count : i);
+    throw std::out_of_range("multiprocessing: " + called() + " has " + std::to_string(count) +
+                            " values, and no " + std::to_string(i));
+}
+
+MULTIPROCESSING_INLINE ShareableValue ShareableList::value(std::ptrdiff_t i) const {
+    return open().read(place_of(i));
+}
+
+MULTIPROCESSING_INLINE std::string ShareableList::wrong_type(const ShareableValue& value,
+                                                             std::ptrdiff_t i) const {
+    static constexpr const char* remedies[] = {"None: get<std::optional<T>> takes it for nullopt",
+                                               "a truth value: get<bool>",
+                                               "an integer: get<std::int64_t>",
+                                               "a floating point number: get<double>",
+                                               "a text: get<std::string>",
+                                               "bytes: get<std::vector<std::byte>>"};
+    return "multiprocessing: value " + std::to_string(i) + " of " + called() + " is " + remedies[value.index()];
+}
+
+MULTIPROCESSING_INLINE ShareableValue ShareableList::Iterator::operator*() const {
+    return list_->open().read(place_);
+}
+
+MULTIPROCESSING_INLINE ShareableList::Iterator& ShareableList::Iterator::operator++() noexcept {
+    ++place_;
+    return *this;
+}
+
+MULTIPROCESSING_INLINE ShareableList::Iterator ShareableList::Iterator::operator++(int) noexcept {
+    Iterator before = *this;
+    ++place_;
+    return before;
+}
+
+MULTIPROCESSING_INLINE ShareableList::Iterator ShareableList::begin() const { return {this, 0}; }
+
+MULTIPROCESSING_INLINE ShareableList::Iterator ShareableList::end() const { return {this, size()}; }
+
+} // namespace multiprocessing::inline v1::shared_memory
+
+#endif // MULTIPROCESSING_BODIES

@@ -106,19 +106,10 @@ public:
 private:
     const Variant& variant_of() const noexcept { return *this; }
 
-    std::optional<std::int64_t> integer() const noexcept {
-        if (const bool* truth = std::get_if<bool>(this)) return *truth ? 1 : 0;
-        if (const std::int64_t* number = std::get_if<std::int64_t>(this)) return *number;
-        return std::nullopt;
-    }
+    std::optional<std::int64_t> integer() const noexcept;
 
     /// Exactly: most integers beyond 53 bits have no double.
-    static bool equals(std::int64_t integer, double number) noexcept {
-        constexpr double limit = 9223372036854775808.0; // 2 to the 63rd
-        if (!(number >= -limit && number < limit)) return false;
-        const auto whole = static_cast<std::int64_t>(number);
-        return static_cast<double>(whole) == number && whole == integer;
-    }
+    static bool equals(std::int64_t integer, double number) noexcept;
 
     template <class T>
     void assign(const T& value) {
@@ -151,3 +142,24 @@ private:
 } // namespace shared_memory
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::shared_memory {
+
+MULTIPROCESSING_INLINE std::optional<std::int64_t> ShareableValue::integer() const noexcept {
+    if (const bool* truth = std::get_if<bool>(this)) return *truth ? 1 : 0;
+    if (const std::int64_t* number = std::get_if<std::int64_t>(this)) return *number;
+    return std::nullopt;
+}
+
+MULTIPROCESSING_INLINE bool ShareableValue::equals(std::int64_t integer, double number) noexcept {
+    constexpr double limit = 9223372036854775808.0; // 2 to the 63rd
+    if (!(number >= -limit && number < limit)) return false;
+    const auto whole = static_cast<std::int64_t>(number);
+    return static_cast<double>(whole) == number && whole == integer;
+}
+
+} // namespace multiprocessing::inline v1::shared_memory
+
+#endif // MULTIPROCESSING_BODIES

@@ -3,19 +3,12 @@
 /// @file spawn.hpp  freeze_support(), and the settings of a start.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launch/by_spawn.hpp>
 #include <multiprocessing/detail/launch/exit_hooks.hpp>
-#include <multiprocessing/detail/launch/janitor.hpp>
-#include <multiprocessing/detail/launch/launch_state.hpp>
-#include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
-#include <multiprocessing/detail/this_process.hpp>
 
 #include <concepts>
 #include <filesystem>
 #include <functional>
-#include <mutex>
-#include <stdexcept>
 #include <utility>
 
 namespace multiprocessing::inline v1 {
@@ -37,26 +30,12 @@ namespace multiprocessing::inline v1 {
 /// as the system does not show them: use spawn, or add them before.
 ///
 /// Python: `multiprocessing.freeze_support()`, and `if __name__ == "__main__":`.
-inline void freeze_support() {
-    detail::ThisProcess& me = detail::this_process();
-    if (me.is_prepared()) return;
-    me.prepare();
-    me.start_janitor = detail::start_janitor;
-    detail::enter_if_janitor();
-    detail::enter_if_spawned();
-    detail::platform::remember_program(); // for a time when the system does not say any more
-}
+MULTIPROCESSING_INLINE void freeze_support();
 
 /// Sets the program file that spawn and the fork server run, from the next start on. It must be of
 /// the same build as this program. Throws `std::invalid_argument` if there is no such file. Python:
 /// `multiprocessing.set_executable(path)`.
-inline void set_executable(std::filesystem::path path) {
-    if (!std::filesystem::exists(path))
-        throw std::invalid_argument("multiprocessing: there is no program " + path.string());
-    auto& launching = detail::process_wide<detail::LaunchState>();
-    std::lock_guard lock{launching.mutex};
-    launching.executable = std::move(path);
-}
+MULTIPROCESSING_INLINE void set_executable(std::filesystem::path path);
 
 /// Sets a function that the fork server calls once, before its first child: all children share its
 /// data, copy-on-write. The function may compute for long, but may not wait for long: after 15
@@ -65,11 +44,7 @@ inline void set_executable(std::filesystem::path path) {
 /// function. A server that replaces another one, because the rights of the program have changed,
 /// calls it again. Takes effect if no process was started by forkserver yet. Python:
 /// `multiprocessing.set_forkserver_preload(modules)`.
-inline void set_forkserver_preload(void (*preload)()) {
-    auto& launching = detail::process_wide<detail::LaunchState>();
-    std::lock_guard lock{launching.mutex};
-    launching.preload = preload;
-}
+MULTIPROCESSING_INLINE void set_forkserver_preload(void (*preload)());
 
 /// Registers `function()` to be called at the end of this child, after its target and before its
 /// streams are flushed; the last one registered is called first. Its exceptions are logged. It may
@@ -81,3 +56,43 @@ void at_child_exit(Function function) {
 }
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/launch/by_spawn.hpp>
+#include <multiprocessing/detail/launch/janitor.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
+#include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/this_process.hpp>
+
+#include <mutex>
+#include <stdexcept>
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE void freeze_support() {
+    detail::ThisProcess& me = detail::this_process();
+    if (me.is_prepared()) return;
+    me.prepare();
+    me.start_janitor = detail::start_janitor;
+    detail::enter_if_janitor();
+    detail::enter_if_spawned();
+    detail::platform::remember_program(); // for a time when the system does not say any more
+}
+
+MULTIPROCESSING_INLINE void set_executable(std::filesystem::path path) {
+    if (!std::filesystem::exists(path))
+        throw std::invalid_argument("multiprocessing: there is no program " + path.string());
+    auto& launching = detail::process_wide<detail::LaunchState>();
+    std::lock_guard lock{launching.mutex};
+    launching.executable = std::move(path);
+}
+
+MULTIPROCESSING_INLINE void set_forkserver_preload(void (*preload)()) {
+    auto& launching = detail::process_wide<detail::LaunchState>();
+    std::lock_guard lock{launching.mutex};
+    launching.preload = preload;
+}
+
+} // namespace multiprocessing::inline v1
+
+#endif // MULTIPROCESSING_BODIES

@@ -4,13 +4,9 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
-#include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 
-#include <mutex>
 #include <optional>
-#include <stdexcept>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -44,13 +40,7 @@ constexpr std::optional<StartMethod> start_method_from(std::string_view name) no
 
 /// Returns the start methods of this platform, the default first. Python:
 /// `multiprocessing.get_all_start_methods()`.
-inline std::vector<StartMethod> get_all_start_methods() {
-    if constexpr (detail::platform::can_fork) {
-        return {StartMethod::forkserver, StartMethod::fork, StartMethod::spawn};
-    } else {
-        return {StartMethod::spawn};
-    }
-}
+MULTIPROCESSING_INLINE std::vector<StartMethod> get_all_start_methods();
 
 namespace detail {
 
@@ -64,16 +54,58 @@ struct ChosenStartMethod : ForkSafe {
 };
 
 /// Throws `std::invalid_argument` if this platform does not have it.
-inline void require_available(StartMethod method) {
+MULTIPROCESSING_INLINE void require_available(StartMethod method);
+
+/// Returns the value of the variable MULTIPROCESSING_START_METHOD, otherwise the platform's
+/// default.
+MULTIPROCESSING_INLINE StartMethod start_method_of_environment();
+
+} // namespace detail
+
+/// Returns the default start method: the one that set_start_method() has chosen; otherwise that of
+/// the environment variable MULTIPROCESSING_START_METHOD; otherwise the first of
+/// get_all_start_methods(). As in Python, the call fixes it. In a child it is the method that the
+/// child was started by. Throws `std::invalid_argument` if the variable names no start method of
+/// this platform. Python: `multiprocessing.get_start_method()`.
+MULTIPROCESSING_INLINE StartMethod get_start_method();
+
+/// Chooses the default start method, once per program, or again with `force`. Throws
+/// `std::runtime_error` if it is fixed already, `std::invalid_argument` if this platform does not
+/// have `method`. Python: `multiprocessing.set_start_method(method, force=False)`.
+MULTIPROCESSING_INLINE void set_start_method(StartMethod method, bool force = false);
+inline void set_start_method(const char*, bool = false) = delete; // a StartMethod: mp::StartMethod::spawn
+
+} // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/identity.hpp>
+
+#include <mutex>
+#include <stdexcept>
+#include <string>
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE std::vector<StartMethod> get_all_start_methods() {
+    if constexpr (detail::platform::can_fork) {
+        return {StartMethod::forkserver, StartMethod::fork, StartMethod::spawn};
+    } else {
+        return {StartMethod::spawn};
+    }
+}
+
+} // namespace multiprocessing::inline v1
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void require_available(StartMethod method) {
     if (method == StartMethod::spawn || platform::can_fork) return;
     throw std::invalid_argument("multiprocessing: this platform has no start method '" +
                                 std::string(to_string(method)) +
                                 "'; get_all_start_methods() lists those it has");
 }
 
-/// Returns the value of the variable MULTIPROCESSING_START_METHOD, otherwise the platform's
-/// default.
-inline StartMethod start_method_of_environment() {
+MULTIPROCESSING_INLINE StartMethod start_method_of_environment() {
     const std::string name = platform::word("MULTIPROCESSING_START_METHOD");
     if (name.empty()) return default_start_method;
     const std::optional<StartMethod> method = start_method_from(name);
@@ -85,24 +117,18 @@ inline StartMethod start_method_of_environment() {
     return *method;
 }
 
-} // namespace detail
+} // namespace multiprocessing::inline v1::detail
 
-/// Returns the default start method: the one that set_start_method() has chosen; otherwise that of
-/// the environment variable MULTIPROCESSING_START_METHOD; otherwise the first of
-/// get_all_start_methods(). As in Python, the call fixes it. In a child it is the method that the
-/// child was started by. Throws `std::invalid_argument` if the variable names no start method of
-/// this platform. Python: `multiprocessing.get_start_method()`.
-inline StartMethod get_start_method() {
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE StartMethod get_start_method() {
     auto& chosen = detail::process_wide<detail::ChosenStartMethod>();
     std::lock_guard lock{chosen.mutex};
     if (!chosen.method) chosen.method = detail::start_method_of_environment();
     return *chosen.method;
 }
 
-/// Chooses the default start method, once per program, or again with `force`. Throws
-/// `std::runtime_error` if it is fixed already, `std::invalid_argument` if this platform does not
-/// have `method`. Python: `multiprocessing.set_start_method(method, force=False)`.
-inline void set_start_method(StartMethod method, bool force = false) {
+MULTIPROCESSING_INLINE void set_start_method(StartMethod method, bool force) {
     detail::require_available(method);
     auto& chosen = detail::process_wide<detail::ChosenStartMethod>();
     std::lock_guard lock{chosen.mutex};
@@ -113,6 +139,7 @@ inline void set_start_method(StartMethod method, bool force = false) {
     }
     chosen.method = method;
 }
-inline void set_start_method(const char*, bool = false) = delete; // a StartMethod: mp::StartMethod::spawn
 
 } // namespace multiprocessing::inline v1
+
+#endif // MULTIPROCESSING_BODIES

@@ -4,7 +4,6 @@
 /// threads of this process.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/thread_pool/by_threads.hpp>
 #include <multiprocessing/detail/thread_pool/crew.hpp>
 #include <multiprocessing/futures.hpp>
@@ -13,11 +12,6 @@
 #include <multiprocessing/pool/basic_pool.hpp>
 #include <multiprocessing/pool/options.hpp>
 
-#include <algorithm>
-#include <atomic>
-#include <cstddef>
-#include <string>
-
 namespace multiprocessing::inline v1 {
 
 namespace detail {
@@ -25,27 +19,13 @@ namespace detail {
 struct PoolOfThreads : ByThreads {
     static constexpr const char* object = "this ThreadPool";
 
-    static CrewRequest request_of(const PoolOptions& options) {
-        refuse_process_options(options);
-        const auto processors = static_cast<std::size_t>(platform::allowed_processors());
-        return {.most = options.processes.value_or(processors),
-                .names = "ThreadPool",
-                .refusal = pool_refusal,
-                .at_once = true};
-    }
+    static CrewRequest request_of(const PoolOptions& options);
 };
 
 struct ExecutorOfThreads : ByThreads {
     static constexpr const char* object = "this ThreadPoolExecutor";
 
-    static CrewRequest request_of(const futures::ExecutorOptions& options) {
-        static std::atomic<unsigned> executors{0};
-        refuse_process_options(options);
-        const auto processors = static_cast<std::size_t>(platform::allowed_processors());
-        return {.most = options.max_workers.value_or((std::min)(std::size_t{32}, processors + 4)),
-                .names = "ThreadPoolExecutor-" + std::to_string(executors++) + "_",
-                .refusal = executor_refusal};
-    }
+    static CrewRequest request_of(const futures::ExecutorOptions& options);
 };
 
 } // namespace detail
@@ -89,3 +69,35 @@ static_assert(Executor<ThreadPoolExecutor>);
 } // namespace futures
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/resources.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <string>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE CrewRequest PoolOfThreads::request_of(const PoolOptions& options) {
+    refuse_process_options(options);
+    const auto processors = static_cast<std::size_t>(platform::allowed_processors());
+    return {.most = options.processes.value_or(processors),
+            .names = "ThreadPool",
+            .refusal = pool_refusal,
+            .at_once = true};
+}
+
+MULTIPROCESSING_INLINE CrewRequest ExecutorOfThreads::request_of(const futures::ExecutorOptions& options) {
+    static std::atomic<unsigned> executors{0};
+    refuse_process_options(options);
+    const auto processors = static_cast<std::size_t>(platform::allowed_processors());
+    return {.most = options.max_workers.value_or((std::min)(std::size_t{32}, processors + 4)),
+            .names = "ThreadPoolExecutor-" + std::to_string(executors++) + "_",
+            .refusal = executor_refusal};
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -2,16 +2,13 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file util.hpp  The library's own log, and the text forms of its objects.
 
-#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/standard_streams.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 
 #include <concepts>
 #include <functional>
 #include <iosfwd>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,7 +31,7 @@ public:
     DeferredLog& operator=(const DeferredLog&) = delete;
     ~DeferredLog();
 
-    void add(LogLevel level, std::string_view line) { lines_.push_back({level, std::string(line)}); }
+    void add(LogLevel level, std::string_view line);
 
     /// Returns the object of this thread; null if lines are written at once. A forked child writes
     /// at once, as the frames of its parent are never left there.
@@ -71,70 +68,23 @@ public:
     Logger(const Logger&) = delete;
     Logger& operator=(const Logger&) = delete;
     /// Nobody logs any more. The log of the process is never destroyed.
-    ~Logger() {
-        while (first_) delete std::exchange(first_, first_->next);
-    }
+    ~Logger();
 
     /// Drops lines below `level` from now on.
-    void set_level(LogLevel level) {
-        std::lock_guard lock{mutex};
-        level_ = level;
-    }
-    LogLevel level() const {
-        std::lock_guard lock{const_cast<detail::Mutex&>(mutex)};
-        return level_;
-    }
+    void set_level(LogLevel level);
+    LogLevel level() const;
 
     /// Adds a sink: `sink(level, line)` is called with every line that is not dropped. `line` has
     /// no line feed.
-    void add_sink(Sink sink) {
-        auto* const node = new Node{std::move(sink), nullptr};
-        std::lock_guard lock{mutex};
-        (last_ ? last_->next : first_) = node;
-        last_ = node;
-    }
+    void add_sink(Sink sink);
 
     /// Logs one line.
-    void log(LogLevel level, std::string_view line) noexcept {
-        try {
-            if (detail::DeferredLog* const deferred = detail::DeferredLog::current()) {
-                deferred->add(level, line);
-                return;
-            }
-            detail::require_no_mutex();
-            const Node* first = nullptr;
-            const Node* last = nullptr;
-            {
-                std::lock_guard lock{mutex};
-                if (level < level_) return;
-                first = first_;
-                last = last_;
-            }
-            if (!first) to_stderr(level, line);
-            // Not under the mutex: a sink may log, or start a process.
-            for (const Node* node = first; node; node = node == last ? nullptr : node->next) {
-                try {
-                    node->sink(level, line);
-                } catch (...) { // a log must not end what it reports on
-                }
-            }
-        } catch (...) { // out of memory: the line is lost
-        }
-    }
+    void log(LogLevel level, std::string_view line) noexcept;
 
     /// Writes "[WARNING/1234] line", the form of Python's `log_to_stderr()`.
-    static void to_stderr(LogLevel level, std::string_view line) {
-        static constexpr const char* names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
-        std::string text = "[" + std::string(names[static_cast<int>(level)]) + "/" +
-                           std::to_string(detail::platform::current_pid()) + "] ";
-        text.append(line).append("\n");
-        detail::platform::write_error(text);
-    }
+    static void to_stderr(LogLevel level, std::string_view line);
 
-    void after_fork(bool in_child) {
-        if (in_child) detail::DeferredLog::current() = nullptr;
-        ForkSafe::after_fork(in_child);
-    }
+    void after_fork(bool in_child);
 
 private:
     /// A sink; it exists as long as the log.
@@ -152,18 +102,8 @@ private:
 /// level. Python: `multiprocessing.get_logger()`.
 inline Logger& get_logger() { return detail::process_wide<Logger>(); }
 
-inline detail::DeferredLog::~DeferredLog() {
-    current() = outer_;
-    for (const Line& line : lines_) get_logger().log(line.level, line.text);
-}
-
 /// Writes lines from `level` on to standard error. Python: `multiprocessing.log_to_stderr(level)`.
-inline Logger& log_to_stderr(LogLevel level = LogLevel::debug) {
-    Logger& logger = get_logger();
-    logger.set_level(level);
-    logger.add_sink(Logger::to_stderr);
-    return logger;
-}
+MULTIPROCESSING_INLINE Logger& log_to_stderr(LogLevel level = LogLevel::debug);
 
 namespace detail {
 template <class T>
@@ -185,3 +125,104 @@ std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& o
 }
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+
+#include <mutex>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void DeferredLog::add(LogLevel level, std::string_view line) {
+    lines_.push_back({level, std::string(line)});
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE Logger::~Logger() {
+    while (first_) delete std::exchange(first_, first_->next);
+}
+
+MULTIPROCESSING_INLINE void Logger::set_level(LogLevel level) {
+    std::lock_guard lock{mutex};
+    level_ = level;
+}
+
+MULTIPROCESSING_INLINE LogLevel Logger::level() const {
+    std::lock_guard lock{const_cast<detail::Mutex&>(mutex)};
+    return level_;
+}
+
+MULTIPROCESSING_INLINE void Logger::add_sink(Sink sink) {
+    auto* const node = new Node{std::move(sink), nullptr};
+    std::lock_guard lock{mutex};
+    (last_ ? last_->next : first_) = node;
+    last_ = node;
+}
+
+MULTIPROCESSING_INLINE void Logger::log(LogLevel level, std::string_view line) noexcept {
+    try {
+        if (detail::DeferredLog* const deferred = detail::DeferredLog::current()) {
+            deferred->add(level, line);
+            return;
+        }
+        detail::require_no_mutex();
+        const Node* first = nullptr;
+        const Node* last = nullptr;
+        {
+            std::lock_guard lock{mutex};
+            if (level < level_) return;
+            first = first_;
+            last = last_;
+        }
+        if (!first) to_stderr(level, line);
+        // Not under the mutex: a sink may log, or start a process.
+        for (const Node* node = first; node; node = node == last ? nullptr : node->next) {
+            try {
+                node->sink(level, line);
+            } catch (...) { // a log must not end what it reports on
+            }
+        }
+    } catch (...) { // out of memory: the line is lost
+    }
+}
+
+MULTIPROCESSING_INLINE void Logger::to_stderr(LogLevel level, std::string_view line) {
+    static constexpr const char* names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
+    std::string text = "[" + std::string(names[static_cast<int>(level)]) + "/" +
+                       std::to_string(detail::platform::current_pid()) + "] ";
+    text.append(line).append("\n");
+    detail::platform::write_error(text);
+}
+
+MULTIPROCESSING_INLINE void Logger::after_fork(bool in_child) {
+    if (in_child) detail::DeferredLog::current() = nullptr;
+    ForkSafe::after_fork(in_child);
+}
+
+} // namespace multiprocessing::inline v1
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE detail::DeferredLog::~DeferredLog() {
+    current() = outer_;
+    for (const Line& line : lines_) get_logger().log(line.level, line.text);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE Logger& log_to_stderr(LogLevel level) {
+    Logger& logger = get_logger();
+    logger.set_level(level);
+    logger.add_sink(Logger::to_stderr);
+    return logger;
+}
+
+} // namespace multiprocessing::inline v1
+
+#endif // MULTIPROCESSING_BODIES

@@ -46,6 +46,19 @@
 #define MULTIPROCESSING_VISIBLE __attribute__((visibility("default")))
 #endif
 
+// Where the bodies of functions that are no templates are: in each program (the default), or once,
+// in the library multiprocessing::compiled, whose one source defines MULTIPROCESSING_SOURCE.
+#if !defined(MULTIPROCESSING_COMPILED)
+#define MULTIPROCESSING_INLINE inline
+#define MULTIPROCESSING_BODIES 1
+#elif defined(MULTIPROCESSING_SOURCE)
+#define MULTIPROCESSING_INLINE
+#define MULTIPROCESSING_BODIES 1
+#else
+#define MULTIPROCESSING_INLINE
+#define MULTIPROCESSING_BODIES 0
+#endif
+
 namespace multiprocessing::inline v1::detail {
 
 /// Changes whenever a structure that two images or two processes share changes its layout.

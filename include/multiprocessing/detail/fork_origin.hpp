@@ -7,8 +7,6 @@
 #include <multiprocessing/detail/process_wide.hpp>
 
 #include <cstdint>
-#include <stdexcept>
-#include <string>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -21,17 +19,31 @@ public:
 
     /// Throws `std::logic_error` in any other process. `object`: "this Pool"; `remedy`: what to do
     /// there.
-    void require_here(const char* object, const char* remedy) const {
-        if (!is_here()) throw_elsewhere(object, remedy);
-    }
+    void require_here(const char* object, const char* remedy) const;
 
 private:
-    [[noreturn]] static void throw_elsewhere(const char* object, const char* remedy) {
-        throw std::logic_error(std::string("multiprocessing: ") + object +
-                               " belongs to the process that made it, which is another one: " + remedy);
-    }
+    [[noreturn]] static void throw_elsewhere(const char* object, const char* remedy);
 
     std::uint32_t copies_ = count_copies();
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <stdexcept>
+#include <string>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void ForkOrigin::require_here(const char* object, const char* remedy) const {
+    if (!is_here()) throw_elsewhere(object, remedy);
+}
+
+MULTIPROCESSING_INLINE void ForkOrigin::throw_elsewhere(const char* object, const char* remedy) {
+    throw std::logic_error(std::string("multiprocessing: ") + object +
+                           " belongs to the process that made it, which is another one: " + remedy);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

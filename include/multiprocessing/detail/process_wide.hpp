@@ -7,17 +7,11 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <iterator>
 #include <mutex>
-#include <stdexcept>
-#include <string>
-#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -83,119 +77,30 @@ inline constexpr char state_word_name[] = "MULTIPROCESSING_STATE";
 inline constexpr std::size_t state_word_pid = sizeof state_word_name; // behind the "="
 inline constexpr std::size_t state_word_pid_digits = 10;
 
-inline void announce(StateRoot& root) {
-    std::snprintf(root.word, sizeof root.word, "%s=%0*d:%llx:%llx:%u", state_word_name,
-                  static_cast<int>(state_word_pid_digits), platform::current_pid(),
-                  static_cast<unsigned long long>(platform::program_token()),
-                  static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(&root)), root.abi);
-}
+MULTIPROCESSING_INLINE void announce(StateRoot& root);
 
 /// In a forked child only the pid differs; by hand, as what a child is the first to call costs it
 /// pages to copy.
-inline void announce_pid(StateRoot& root) {
-    auto pid = static_cast<unsigned>(platform::current_pid());
-    for (char* at = root.word + state_word_pid + state_word_pid_digits; at != root.word + state_word_pid;
-         pid /= 10)
-        *--at = static_cast<char>('0' + pid % 10);
-}
+MULTIPROCESSING_INLINE void announce_pid(StateRoot& root);
 
 /// The root that another image of this process announced, or null if there is none.
-inline StateRoot* announced_root() {
-    int pid = 0;
-    unsigned long long token = 0;
-    unsigned long long address = 0;
-    unsigned abi = 0;
-    const std::string word = platform::word(state_word_name);
-    if (std::sscanf(word.c_str(), "%d:%llx:%llx:%u", &pid, &token, &address, &abi) != 4) return nullptr;
-    // Inherited from a parent, or from the program that this process was before an exec.
-    if (pid != platform::current_pid() || token != platform::program_token()) return nullptr;
-    if (abi != abi_version) {
-        throw std::runtime_error(
-            "multiprocessing: the program and one of its shared libraries contain different "
-            "versions of this library (abi " +
-            std::to_string(abi) + " and " + std::to_string(abi_version) +
-            "); build both with the same version");
-    }
-    return reinterpret_cast<StateRoot*>(static_cast<std::uintptr_t>(address));
-}
+MULTIPROCESSING_INLINE StateRoot* announced_root();
 
 MULTIPROCESSING_VISIBLE inline StateRoot& state_root();
 
 /// The first that notices a fresh copy counts it.
-inline std::uint32_t count_fresh_copy(StateRoot& root) noexcept {
-    const std::uint32_t next = root.copies.load(std::memory_order_relaxed) + 1;
-    std::uint32_t fresh = 0;
-    if (!root.witness->compare_exchange_strong(fresh, next, std::memory_order_acq_rel)) return fresh;
-    root.copies.store(next, std::memory_order_relaxed);
-    return next;
-}
+MULTIPROCESSING_INLINE std::uint32_t count_fresh_copy(StateRoot& root) noexcept;
 
-inline std::uint32_t count_copies(StateRoot& root) noexcept {
-    const std::uint32_t seen = root.witness->load(std::memory_order_relaxed);
-    return seen ? seen : count_fresh_copy(root);
-}
+MULTIPROCESSING_INLINE std::uint32_t count_copies(StateRoot& root) noexcept;
 
 /// Gives back what before_fork() took, last taken first.
-inline void release_after_fork(StateRoot& root, bool in_child) {
-    for (unsigned i = static_cast<unsigned>(StateSlot::count); i-- > 0;) {
-        auto& entry = root.entries[i];
-        if (!std::exchange(entry.held, false)) continue;
-        entry.after_fork(entry.object.load(std::memory_order_relaxed), in_child);
-    }
-}
+MULTIPROCESSING_INLINE void release_after_fork(StateRoot& root, bool in_child);
 
-inline void before_fork() {
-    StateRoot& root = state_root();
-    const auto unheld = [](const StateRoot::Entry& entry) {
-        return !entry.held && entry.object.load(std::memory_order_acquire);
-    };
-    for (;;) {
-        for (auto& entry : root.entries) {
-            if (!unheld(entry)) continue;
-            entry.before_fork(entry.object.load(std::memory_order_relaxed));
-            entry.held = true;
-        }
-        // `making` comes last, as it is taken beneath any of the others. An object that was made
-        // since the loop passed its place would be copied in whatever state another thread has it:
-        // begin again.
-        root.making.lock();
-        if (std::none_of(std::begin(root.entries), std::end(root.entries), unheld)) {
-            root.copies_before_fork = count_copies(root);
-            return;
-        }
-        root.making.unlock();
-        release_after_fork(root, false);
-    }
-}
+MULTIPROCESSING_INLINE void before_fork();
 
-inline void after_fork(bool in_child) {
-    StateRoot& root = state_root();
-    root.making.unlock();
-    if (in_child) {
-        // Before anything that may destroy: an object tells by this count whether it is the other
-        // process's. A handler of the program's may have made the copy count itself already.
-        // Written before it is read, as the first reading of wiped memory costs a page, and the
-        // writing then another.
-        const std::uint32_t next = root.copies_before_fork + 1;
-        root.copies.store(next, std::memory_order_relaxed);
-        root.witness->store(next, std::memory_order_relaxed);
-        announce_pid(root);
-    }
-    release_after_fork(root, in_child);
-}
+MULTIPROCESSING_INLINE void after_fork(bool in_child);
 
-inline StateRoot& make_state_root() {
-    if (StateRoot* root = announced_root()) return *root;
-    auto* root = new StateRoot;
-    if (std::atomic<std::uint32_t>* const witness = platform::fork_witness()) {
-        witness->store(1, std::memory_order_relaxed);
-        root->witness = witness;
-    }
-    announce(*root);
-    platform::leave_word(state_word_name, root->word);
-    platform::call_at_fork([] { before_fork(); }, [] { after_fork(false); }, [] { after_fork(true); });
-    return *root;
-}
+MULTIPROCESSING_INLINE StateRoot& make_state_root();
 
 /// One per image; all images of a process refer to the same object, as the later ones adopt the
 /// first one's.
@@ -207,17 +112,7 @@ MULTIPROCESSING_VISIBLE inline StateRoot& state_root() {
 /// Counts the forks between the first process and this one, the program's own among them. It
 /// differs in a copy from the copy's first instruction on, whichever handlers of the program run
 /// before ours, and where none run (`_Fork()`).
-inline std::uint32_t count_copies() noexcept {
-    // Each image remembers where the count is: every use of a lock asks for it.
-    static constinit std::atomic<std::atomic<std::uint32_t>*> known{nullptr};
-    if (std::atomic<std::uint32_t>* const witness = known.load(std::memory_order_acquire)) {
-        if (const std::uint32_t copies = witness->load(std::memory_order_relaxed)) return copies;
-    }
-    StateRoot& root = state_root();
-    const std::uint32_t copies = count_copies(root);
-    known.store(root.witness, std::memory_order_release);
-    return copies;
-}
+MULTIPROCESSING_INLINE std::uint32_t count_copies() noexcept;
 
 /// Finds the process's one T, or makes it.
 template <ProcessWide T>
@@ -255,3 +150,136 @@ public:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void announce(StateRoot& root) {
+    std::snprintf(root.word, sizeof root.word, "%s=%0*d:%llx:%llx:%u", state_word_name,
+                  static_cast<int>(state_word_pid_digits), platform::current_pid(),
+                  static_cast<unsigned long long>(platform::program_token()),
+                  static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(&root)), root.abi);
+}
+
+MULTIPROCESSING_INLINE void announce_pid(StateRoot& root) {
+    auto pid = static_cast<unsigned>(platform::current_pid());
+    for (char* at = root.word + state_word_pid + state_word_pid_digits; at != root.word + state_word_pid;
+         pid /= 10)
+        *--at = static_cast<char>('0' + pid % 10);
+}
+
+MULTIPROCESSING_INLINE StateRoot* announced_root() {
+    int pid = 0;
+    unsigned long long token = 0;
+    unsigned long long address = 0;
+    unsigned abi = 0;
+    const std::string word = platform::word(state_word_name);
+    if (std::sscanf(word.c_str(), "%d:%llx:%llx:%u", &pid, &token, &address, &abi) != 4) return nullptr;
+    // Inherited from a parent, or from the program that this process was before an exec.
+    if (pid != platform::current_pid() || token != platform::program_token()) return nullptr;
+    if (abi != abi_version) {
+        throw std::runtime_error(
+            "multiprocessing: the program and one of its shared libraries contain different "
+            "versions of this library (abi " +
+            std::to_string(abi) + " and " + std::to_string(abi_version) +
+            "); build both with the same version");
+    }
+    return reinterpret_cast<StateRoot*>(static_cast<std::uintptr_t>(address));
+}
+
+MULTIPROCESSING_INLINE std::uint32_t count_fresh_copy(StateRoot& root) noexcept {
+    const std::uint32_t next = root.copies.load(std::memory_order_relaxed) + 1;
+    std::uint32_t fresh = 0;
+    if (!root.witness->compare_exchange_strong(fresh, next, std::memory_order_acq_rel)) return fresh;
+    root.copies.store(next, std::memory_order_relaxed);
+    return next;
+}
+
+MULTIPROCESSING_INLINE std::uint32_t count_copies(StateRoot& root) noexcept {
+    const std::uint32_t seen = root.witness->load(std::memory_order_relaxed);
+    return seen ? seen : count_fresh_copy(root);
+}
+
+MULTIPROCESSING_INLINE void release_after_fork(StateRoot& root, bool in_child) {
+    for (unsigned i = static_cast<unsigned>(StateSlot::count); i-- > 0;) {
+        auto& entry = root.entries[i];
+        if (!std::exchange(entry.held, false)) continue;
+        entry.after_fork(entry.object.load(std::memory_order_relaxed), in_child);
+    }
+}
+
+MULTIPROCESSING_INLINE void before_fork() {
+    StateRoot& root = state_root();
+    const auto unheld = [](const StateRoot::Entry& entry) {
+        return !entry.held && entry.object.load(std::memory_order_acquire);
+    };
+    for (;;) {
+        for (auto& entry : root.entries) {
+            if (!unheld(entry)) continue;
+            entry.before_fork(entry.object.load(std::memory_order_relaxed));
+            entry.held = true;
+        }
+        // `making` comes last, as it is taken beneath any of the others. An object that was made
+        // since the loop passed its place would be copied in whatever state another thread has it:
+        // begin again.
+        root.making.lock();
+        if (std::none_of(std::begin(root.entries), std::end(root.entries), unheld)) {
+            root.copies_before_fork = count_copies(root);
+            return;
+        }
+        root.making.unlock();
+        release_after_fork(root, false);
+    }
+}
+
+MULTIPROCESSING_INLINE void after_fork(bool in_child) {
+    StateRoot& root = state_root();
+    root.making.unlock();
+    if (in_child) {
+        // Before anything that may destroy: an object tells by this count whether it is the other
+        // process's. A handler of the program's may have made the copy count itself already.
+        // Written before it is read, as the first reading of wiped memory costs a page, and the
+        // writing then another.
+        const std::uint32_t next = root.copies_before_fork + 1;
+        root.copies.store(next, std::memory_order_relaxed);
+        root.witness->store(next, std::memory_order_relaxed);
+        announce_pid(root);
+    }
+    release_after_fork(root, in_child);
+}
+
+MULTIPROCESSING_INLINE StateRoot& make_state_root() {
+    if (StateRoot* root = announced_root()) return *root;
+    auto* root = new StateRoot;
+    if (std::atomic<std::uint32_t>* const witness = platform::fork_witness()) {
+        witness->store(1, std::memory_order_relaxed);
+        root->witness = witness;
+    }
+    announce(*root);
+    platform::leave_word(state_word_name, root->word);
+    platform::call_at_fork([] { before_fork(); }, [] { after_fork(false); }, [] { after_fork(true); });
+    return *root;
+}
+
+MULTIPROCESSING_INLINE std::uint32_t count_copies() noexcept {
+    // Each image remembers where the count is: every use of a lock asks for it.
+    static constinit std::atomic<std::atomic<std::uint32_t>*> known{nullptr};
+    if (std::atomic<std::uint32_t>* const witness = known.load(std::memory_order_acquire)) {
+        if (const std::uint32_t copies = witness->load(std::memory_order_relaxed)) return copies;
+    }
+    StateRoot& root = state_root();
+    const std::uint32_t copies = count_copies(root);
+    known.store(root.witness, std::memory_order_release);
+    return copies;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

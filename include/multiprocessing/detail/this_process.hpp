@@ -4,19 +4,14 @@
 /// start has come.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
-#include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -87,27 +82,10 @@ public:
     bool has_lost_stacks() const noexcept { return lost_stacks_; }
 
     /// The key that authenticates kin to each other. Holding `mutex`.
-    const std::string& key() {
-        if (identity.authkey.empty()) {
-            std::string made(32, '\0');
-            platform::fill_random({reinterpret_cast<std::byte*>(made.data()), made.size()});
-            identity.authkey = std::move(made);
-        }
-        return identity.authkey;
-    }
+    const std::string& key();
 
-    void before_fork() {
-        ForkSafe::before_fork();
-        forks_beside_threads_ = platform::foreign_threads(0) != 0; // unknown: there may be some
-    }
-    void after_fork(bool in_child) {
-        if (in_child) {
-            lost_stacks_ = lost_stacks_ || forks_beside_threads_;
-            own_threads = 0; // threads are not copied
-            janitor = 0;     // a child of the other process
-        }
-        ForkSafe::after_fork(in_child);
-    }
+    void before_fork();
+    void after_fork(bool in_child);
 
 private:
     std::atomic<std::uint32_t> life_{0};
@@ -119,7 +97,44 @@ private:
 inline ThisProcess& this_process() { return process_wide<ThisProcess>(); }
 
 /// The default name of the next child: "Process-1", below that "Process-1:1".
-inline std::string next_process_name() {
+MULTIPROCESSING_INLINE std::string next_process_name();
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/fork.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+
+#include <cstddef>
+#include <mutex>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE const std::string& ThisProcess::key() {
+    if (identity.authkey.empty()) {
+        std::string made(32, '\0');
+        platform::fill_random({reinterpret_cast<std::byte*>(made.data()), made.size()});
+        identity.authkey = std::move(made);
+    }
+    return identity.authkey;
+}
+
+MULTIPROCESSING_INLINE void ThisProcess::before_fork() {
+    ForkSafe::before_fork();
+    forks_beside_threads_ = platform::foreign_threads(0) != 0; // unknown: there may be some
+}
+
+MULTIPROCESSING_INLINE void ThisProcess::after_fork(bool in_child) {
+    if (in_child) {
+        lost_stacks_ = lost_stacks_ || forks_beside_threads_;
+        own_threads = 0; // threads are not copied
+        janitor = 0;     // a child of the other process
+    }
+    ForkSafe::after_fork(in_child);
+}
+
+MULTIPROCESSING_INLINE std::string next_process_name() {
     ThisProcess& me = this_process();
     std::lock_guard lock{me.mutex};
     const std::string number = std::to_string(++me.children_named);
@@ -127,3 +142,5 @@ inline std::string next_process_name() {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -30,11 +30,7 @@ namespace multiprocessing::inline v1::detail {
 class ReusableExecutor;
 
 /// What is thrown at a call that comes after shutdown().
-inline std::exception_ptr executor_refusal() {
-    return std::make_exception_ptr(
-        std::runtime_error("multiprocessing: this executor was shut down and takes no more calls: submit "
-                           "before shutdown(), or make another executor"));
-}
+MULTIPROCESSING_INLINE std::exception_ptr executor_refusal();
 
 } // namespace multiprocessing::inline v1::detail
 
@@ -215,3 +211,17 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::futures
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::exception_ptr executor_refusal() {
+    return std::make_exception_ptr(
+        std::runtime_error("multiprocessing: this executor was shut down and takes no more calls: submit "
+                           "before shutdown(), or make another executor"));
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

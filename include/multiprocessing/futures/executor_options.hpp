@@ -26,12 +26,7 @@ namespace multiprocessing::inline v1::futures {
 class MULTIPROCESSING_VISIBLE BrokenProcessPool : public BrokenExecutor {
 public:
     explicit BrokenProcessPool(const std::string& text) : BrokenExecutor(text) {}
-    explicit BrokenProcessPool(const WorkerLostError& loss)
-        : BrokenExecutor(loss.what()),
-          pid_(loss.pid()),
-          exitcode_(loss.exitcode()),
-          task_index_(loss.task_index()),
-          trace_(std::make_shared<const std::string>(loss.trace())) {}
+    explicit BrokenProcessPool(const WorkerLostError& loss);
 
     /// As those of WorkerLostError; 0 and empty if no single worker was the cause.
     int pid() const noexcept { return pid_; }
@@ -78,3 +73,18 @@ struct ShutdownOptions {
 };
 
 } // namespace multiprocessing::inline v1::futures
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::futures {
+
+MULTIPROCESSING_INLINE BrokenProcessPool::BrokenProcessPool(const WorkerLostError& loss)
+    : BrokenExecutor(loss.what()),
+      pid_(loss.pid()),
+      exitcode_(loss.exitcode()),
+      task_index_(loss.task_index()),
+      trace_(std::make_shared<const std::string>(loss.trace())) {}
+
+} // namespace multiprocessing::inline v1::futures
+
+#endif // MULTIPROCESSING_BODIES

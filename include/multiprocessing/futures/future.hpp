@@ -3,7 +3,6 @@
 /// @file future.hpp  Future: a handle of the result of a call that an executor carries out.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/exceptions/cause.hpp>
 #include <multiprocessing/detail/result/result_state.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -54,14 +53,7 @@ const std::shared_ptr<ResultState<R>>& state_of(const futures::Future<R>& future
 
 /// Whether a result ended by being cancelled. (A task that throws a CancelledError of its own has
 /// failed.)
-inline bool is_cancellation(const std::exception_ptr& error) {
-    if (!error) return false;
-    try {
-        std::rethrow_exception(error);
-    } catch (const CancelledError& cancelled) {
-        return dynamic_cast<const CarriesCause*>(&cancelled) == nullptr;
-    } catch (...) { return false; }
-}
+MULTIPROCESSING_INLINE bool is_cancellation(const std::exception_ptr& error);
 
 } // namespace multiprocessing::inline v1::detail
 
@@ -169,3 +161,21 @@ struct std::hash<multiprocessing::futures::Future<R>> {
         return future.hash();
     }
 };
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/exceptions/cause.hpp>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE bool is_cancellation(const std::exception_ptr& error) {
+    if (!error) return false;
+    try {
+        std::rethrow_exception(error);
+    } catch (const CancelledError& cancelled) {
+        return dynamic_cast<const CarriesCause*>(&cancelled) == nullptr;
+    } catch (...) { return false; }
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

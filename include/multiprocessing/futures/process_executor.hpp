@@ -7,46 +7,17 @@
 #include <multiprocessing/detail/pool/by_processes.hpp>
 #include <multiprocessing/detail/pool/supervisor.hpp>
 #include <multiprocessing/detail/pool/worker_pool.hpp>
-#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/futures.hpp>
 #include <multiprocessing/futures/basic_executor.hpp>
 #include <multiprocessing/futures/executor_options.hpp>
 #include <multiprocessing/pool/options.hpp>
-
-#include <exception>
-#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
 struct ExecutorOfProcesses : ByProcesses {
     static constexpr const char* object = "this ProcessPoolExecutor";
 
-    static WorkerPoolRequest request_of(futures::ExecutorOptions& options) {
-        validate(options);
-        SupervisorPolicy policy;
-        policy.on_demand = true;
-        policy.idle_timeout = options.idle_timeout;
-        policy.breaks_with_worker = options.break_on_worker_loss;
-        policy.terminated = [] {
-            return std::make_exception_ptr(futures::BrokenProcessPool(
-                "multiprocessing: the workers of the executor were ended while a call ran"));
-        };
-        policy.loss = [](std::exception_ptr error) {
-            try {
-                std::rethrow_exception(error);
-            } catch (const WorkerLostError& loss) {
-                return std::make_exception_ptr(futures::BrokenProcessPool(loss));
-            } catch (...) { return error; }
-        };
-        return {options.max_workers.value(),
-                options.max_tasks_per_child.value(),
-                options.start_method,
-                std::move(options.env),
-                std::move(options.worker_env),
-                std::move(options.cwd),
-                policy,
-                executor_refusal};
-    }
+    static WorkerPoolRequest request_of(futures::ExecutorOptions& options);
 };
 
 } // namespace multiprocessing::inline v1::detail
@@ -68,13 +39,9 @@ public:
 
     /// Takes no more calls, takes back those that have not begun, and ends the workers; those that
     /// ran have BrokenProcessPool as their exception. Does not wait. Python: `terminate_workers`.
-    void terminate_workers() {
-        end_workers([](detail::WorkerPool& pool) { pool.terminate(); });
-    }
+    void terminate_workers();
     /// The same, by SIGKILL. Python: `kill_workers`.
-    void kill_workers() {
-        end_workers([](detail::WorkerPool& pool) { pool.kill(); });
-    }
+    void kill_workers();
 
 private:
     template <class End>
@@ -89,3 +56,54 @@ private:
 static_assert(Executor<ProcessPoolExecutor>);
 
 } // namespace multiprocessing::inline v1::futures
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/exceptions.hpp>
+
+#include <exception>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE WorkerPoolRequest ExecutorOfProcesses::request_of(futures::ExecutorOptions& options) {
+    validate(options);
+    SupervisorPolicy policy;
+    policy.on_demand = true;
+    policy.idle_timeout = options.idle_timeout;
+    policy.breaks_with_worker = options.break_on_worker_loss;
+    policy.terminated = [] {
+        return std::make_exception_ptr(futures::BrokenProcessPool(
+            "multiprocessing: the workers of the executor were ended while a call ran"));
+    };
+    policy.loss = [](std::exception_ptr error) {
+        try {
+            std::rethrow_exception(error);
+        } catch (const WorkerLostError& loss) {
+            return std::make_exception_ptr(futures::BrokenProcessPool(loss));
+        } catch (...) { return error; }
+    };
+    return {options.max_workers.value(),
+            options.max_tasks_per_child.value(),
+            options.start_method,
+            std::move(options.env),
+            std::move(options.worker_env),
+            std::move(options.cwd),
+            policy,
+            executor_refusal};
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+namespace multiprocessing::inline v1::futures {
+
+MULTIPROCESSING_INLINE void ProcessPoolExecutor::terminate_workers() {
+    end_workers([](detail::WorkerPool& pool) { pool.terminate(); });
+}
+
+MULTIPROCESSING_INLINE void ProcessPoolExecutor::kill_workers() {
+    end_workers([](detail::WorkerPool& pool) { pool.kill(); });
+}
+
+} // namespace multiprocessing::inline v1::futures
+
+#endif // MULTIPROCESSING_BODIES

@@ -3,15 +3,11 @@
 /// @file reusable_executor.hpp  reusable_executor(): one executor for all parts of a program.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool/worker_pool.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/futures/executor_options.hpp>
 #include <multiprocessing/futures/process_executor.hpp>
 
-#include <cstddef>
 #include <memory>
-#include <mutex>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -22,25 +18,11 @@ class ReusableExecutor : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::executors;
 
-    futures::ProcessPoolExecutor& get(futures::ExecutorOptions options) {
-        std::lock_guard lock{mutex};
-        if (!executors_.empty() && is_usable(*executors_.back(), options)) return *executors_.back();
-        auto next = std::make_unique<futures::ProcessPoolExecutor>(std::move(options));
-        // What the one before has to do it finishes.
-        if (!executors_.empty() && executors_.back()->workers_->origin().is_here())
-            executors_.back()->workers_->close();
-        executors_.push_back(std::move(next));
-        return *executors_.back();
-    }
+    futures::ProcessPoolExecutor& get(futures::ExecutorOptions options);
 
 private:
     static bool is_usable(const futures::ProcessPoolExecutor& executor,
-                          const futures::ExecutorOptions& options) {
-        const WorkerPool& pool = *executor.workers_;
-        if (!pool.origin().is_here() || pool.table().is_closed()) return false;
-        const std::size_t wanted = options.max_workers.value();
-        return wanted == 0 || wanted == pool.table().workers();
-    }
+                          const futures::ExecutorOptions& options);
 
     std::vector<std::unique_ptr<futures::ProcessPoolExecutor>> executors_;
 };
@@ -55,8 +37,46 @@ namespace multiprocessing::inline v1::futures {
 /// work. References to it stay valid. At the normal end of the program its work is finished.
 ///
 /// Python: loky's `get_reusable_executor`.
-inline ProcessPoolExecutor& reusable_executor(ExecutorOptions options = {}) {
+MULTIPROCESSING_INLINE ProcessPoolExecutor& reusable_executor(ExecutorOptions options = {});
+
+} // namespace multiprocessing::inline v1::futures
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/pool/worker_pool.hpp>
+
+#include <cstddef>
+#include <mutex>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE futures::ProcessPoolExecutor& ReusableExecutor::get(futures::ExecutorOptions options) {
+    std::lock_guard lock{mutex};
+    if (!executors_.empty() && is_usable(*executors_.back(), options)) return *executors_.back();
+    auto next = std::make_unique<futures::ProcessPoolExecutor>(std::move(options));
+    // What the one before has to do it finishes.
+    if (!executors_.empty() && executors_.back()->workers_->origin().is_here())
+        executors_.back()->workers_->close();
+    executors_.push_back(std::move(next));
+    return *executors_.back();
+}
+
+MULTIPROCESSING_INLINE bool ReusableExecutor::is_usable(const futures::ProcessPoolExecutor& executor,
+                                                        const futures::ExecutorOptions& options) {
+    const WorkerPool& pool = *executor.workers_;
+    if (!pool.origin().is_here() || pool.table().is_closed()) return false;
+    const std::size_t wanted = options.max_workers.value();
+    return wanted == 0 || wanted == pool.table().workers();
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+namespace multiprocessing::inline v1::futures {
+
+MULTIPROCESSING_INLINE ProcessPoolExecutor& reusable_executor(ExecutorOptions options) {
     return detail::process_wide<detail::ReusableExecutor>().get(std::move(options));
 }
 
 } // namespace multiprocessing::inline v1::futures
+
+#endif // MULTIPROCESSING_BODIES

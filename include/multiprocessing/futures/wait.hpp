@@ -11,7 +11,6 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -49,24 +48,9 @@ namespace multiprocessing::inline v1::detail {
 class AnyEnded {
 public:
     /// Notes that result `index` has ended.
-    void add(std::size_t index) {
-        {
-            std::lock_guard lock{mutex_};
-            ended_.push_back(index);
-        }
-        changed_.notify_one();
-    }
+    void add(std::size_t index);
     /// The next that has ended; nullopt when the deadline passed.
-    std::optional<std::size_t> next(const Deadline& deadline) {
-        std::unique_lock lock{mutex_};
-        while (ended_.empty()) {
-            if (deadline.passed()) return std::nullopt;
-            changed_.wait_for(lock, deadline.left(std::chrono::hours{1}));
-        }
-        const std::size_t index = ended_.front();
-        ended_.pop_front();
-        return index;
-    }
+    std::optional<std::size_t> next(const Deadline& deadline);
 
 private:
     std::mutex mutex_; // a condition_variable wants this very type
@@ -80,27 +64,11 @@ public:
     EndHooks() = default;
     EndHooks(EndHooks&&) noexcept = default;
     EndHooks& operator=(EndHooks&&) = delete;
-    ~EndHooks() {
-        for (const Hooked& hooked : hooks_) hooked.result->forget(hooked.number);
-    }
+    ~EndHooks();
 
     /// The next to end is `index`.
-    void add(const std::shared_ptr<ResultBase>& result, std::size_t index) {
-        hooks_.reserve(hooks_.size() + 1);
-        hooks_.push_back(
-            {result, index, result->when_ready([any = any_, at = hooks_.size()] { any->add(at); })});
-    }
-    std::optional<std::size_t> next(const Deadline& deadline) {
-        // A callback waits: the hooks may be this thread's to call, when it has returned.
-        const bool looks_itself = ResultBase::is_in_hook();
-        for (;;) {
-            std::optional<std::size_t> at = any_->next(
-                looks_itself ? deadline.sooner(Deadline::after(std::chrono::milliseconds{5})) : deadline);
-            if (!at && looks_itself) at = find_ready();
-            if (at && !std::exchange(hooks_[*at].is_told, true)) return hooks_[*at].index;
-            if (!at && deadline.passed()) return std::nullopt;
-        }
-    }
+    void add(const std::shared_ptr<ResultBase>& result, std::size_t index);
+    std::optional<std::size_t> next(const Deadline& deadline);
 
 private:
     struct Hooked {
@@ -110,12 +78,7 @@ private:
         bool is_told = false;
     };
 
-    std::optional<std::size_t> find_ready() const {
-        for (std::size_t i = 0; i < hooks_.size(); ++i) {
-            if (!hooks_[i].is_told && hooks_[i].result->ready()) return i;
-        }
-        return std::nullopt;
-    }
+    std::optional<std::size_t> find_ready() const;
 
     std::shared_ptr<AnyEnded> any_ = std::make_shared<AnyEnded>();
     std::vector<Hooked> hooks_;
@@ -252,3 +215,59 @@ AsCompleted<R> as_completed(std::initializer_list<Future<R>> futures, Timeout ti
 }
 
 } // namespace multiprocessing::inline v1::futures
+
+#if MULTIPROCESSING_BODIES
+#include <chrono>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void AnyEnded::add(std::size_t index) {
+    {
+        std::lock_guard lock{mutex_};
+        ended_.push_back(index);
+    }
+    changed_.notify_one();
+}
+
+MULTIPROCESSING_INLINE std::optional<std::size_t> AnyEnded::next(const Deadline& deadline) {
+    std::unique_lock lock{mutex_};
+    while (ended_.empty()) {
+        if (deadline.passed()) return std::nullopt;
+        changed_.wait_for(lock, deadline.left(std::chrono::hours{1}));
+    }
+    const std::size_t index = ended_.front();
+    ended_.pop_front();
+    return index;
+}
+
+MULTIPROCESSING_INLINE EndHooks::~EndHooks() {
+    for (const Hooked& hooked : hooks_) hooked.result->forget(hooked.number);
+}
+
+MULTIPROCESSING_INLINE void EndHooks::add(const std::shared_ptr<ResultBase>& result, std::size_t index) {
+    hooks_.reserve(hooks_.size() + 1);
+    hooks_.push_back({result, index, result->when_ready([any = any_, at = hooks_.size()] { any->add(at); })});
+}
+
+MULTIPROCESSING_INLINE std::optional<std::size_t> EndHooks::next(const Deadline& deadline) {
+    // A callback waits: the hooks may be this thread's to call, when it has returned.
+    const bool looks_itself = ResultBase::is_in_hook();
+    for (;;) {
+        std::optional<std::size_t> at = any_->next(
+            looks_itself ? deadline.sooner(Deadline::after(std::chrono::milliseconds{5})) : deadline);
+        if (!at && looks_itself) at = find_ready();
+        if (at && !std::exchange(hooks_[*at].is_told, true)) return hooks_[*at].index;
+        if (!at && deadline.passed()) return std::nullopt;
+    }
+}
+
+MULTIPROCESSING_INLINE std::optional<std::size_t> EndHooks::find_ready() const {
+    for (std::size_t i = 0; i < hooks_.size(); ++i) {
+        if (!hooks_[i].is_told && hooks_[i].result->ready()) return i;
+    }
+    return std::nullopt;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -14,8 +14,6 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <stdexcept>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -131,10 +129,7 @@ void look_at_processes(const Options& options, Look look) {
 }
 
 /// Throws for an option that does nothing yet: it would be missed where it matters.
-inline void require_unset(bool is_given, const char* option) {
-    if (is_given)
-        throw std::logic_error(std::string("multiprocessing: the option .") + option + " is not there yet");
-}
+MULTIPROCESSING_INLINE void require_unset(bool is_given, const char* option);
 /// Of a task, a map, a pool or an executor.
 template <class Options>
 void validate(const Options& options) {
@@ -148,3 +143,18 @@ void validate(const Options& options) {
 } // namespace detail
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+#include <stdexcept>
+#include <string>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void require_unset(bool is_given, const char* option) {
+    if (is_given)
+        throw std::logic_error(std::string("multiprocessing: the option .") + option + " is not there yet");
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -85,7 +85,7 @@ public:
 private:
     friend HandleBase<Semaphore, detail::SemaphoreBody>;
     friend SemaphoreHandle;
-    std::string further() const { return {}; }
+    std::string further() const;
     explicit Semaphore(detail::Received received) : SemaphoreHandle(std::move(received)) {}
 };
 
@@ -99,18 +99,32 @@ public:
     BoundedSemaphore() : SemaphoreHandle(1) {}
     explicit BoundedSemaphore(Count value) : SemaphoreHandle(value) {}
 
-    void release() const {
-        const std::uint32_t limit = body().first();
-        release_up_to(limit);
-    }
+    void release() const;
 
 private:
     friend HandleBase<BoundedSemaphore, detail::SemaphoreBody>;
     friend SemaphoreHandle;
-    std::string further() const {
-        return ", maxvalue=" + known([&] { return std::to_string(body().first()); });
-    }
+    std::string further() const;
     explicit BoundedSemaphore(detail::Received received) : SemaphoreHandle(std::move(received)) {}
 };
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE std::string Semaphore::further() const { return {}; }
+
+MULTIPROCESSING_INLINE void BoundedSemaphore::release() const {
+    const std::uint32_t limit = body().first();
+    release_up_to(limit);
+}
+
+MULTIPROCESSING_INLINE std::string BoundedSemaphore::further() const {
+    return ", maxvalue=" + known([&] { return std::to_string(body().first()); });
+}
+
+} // namespace multiprocessing::inline v1
+
+#endif // MULTIPROCESSING_BODIES

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <system_error>
 #include <vector>
 
@@ -22,13 +21,9 @@ namespace multiprocessing::inline v1::detail {
 /// What stands before a body.
 class FrameHead {
 public:
-    explicit FrameHead(std::uint64_t body) {
-        const bool is_short = body <= most_in_short;
-        put(is_short ? body : 0xffff'ffff, short_size);
-        if (!is_short) put(body, long_size);
-    }
+    explicit FrameHead(std::uint64_t body);
 
-    std::span<const std::byte> bytes() const { return std::span{bytes_}.first(size_); }
+    std::span<const std::byte> bytes() const;
 
     static constexpr std::uint32_t mark = 0xffff'fffe; ///< No length: something else stands before the head.
     static constexpr std::uint64_t most_in_short = 0x7fff'ffff;
@@ -36,23 +31,15 @@ public:
     static constexpr std::size_t long_size = 8; // of what follows ff ff ff ff
 
 private:
-    void put(std::uint64_t number, std::size_t size) {
-        for (std::size_t i = size; i-- > 0;) bytes_[size_++] = static_cast<std::byte>(number >> (8 * i));
-    }
+    void put(std::uint64_t number, std::size_t size);
 
     std::array<std::byte, short_size + long_size> bytes_;
     std::size_t size_ = 0;
 };
 
-[[noreturn]] inline void throw_frame_error(std::errc code, const char* what) {
-    throw std::system_error(std::make_error_code(code), std::string("multiprocessing: ") + what);
-}
+[[noreturn]] MULTIPROCESSING_INLINE void throw_frame_error(std::errc code, const char* what);
 
-inline std::uint64_t number_of(std::span<const std::byte> bytes) {
-    std::uint64_t number = 0;
-    for (const std::byte byte : bytes) number = number << 8 | static_cast<std::uint64_t>(byte);
-    return number;
-}
+MULTIPROCESSING_INLINE std::uint64_t number_of(std::span<const std::byte> bytes);
 
 /// The size of the body that comes next, nullopt if the stream has ended. `read(bytes)` fills them,
 /// or as many as there are before the end, and returns how many. Throws `std::system_error`:
@@ -101,3 +88,36 @@ std::vector<std::byte> read_frame_body(std::uint64_t size, Read&& read) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <string>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE FrameHead::FrameHead(std::uint64_t body) {
+    const bool is_short = body <= most_in_short;
+    put(is_short ? body : 0xffff'ffff, short_size);
+    if (!is_short) put(body, long_size);
+}
+
+MULTIPROCESSING_INLINE std::span<const std::byte> FrameHead::bytes() const {
+    return std::span{bytes_}.first(size_);
+}
+
+MULTIPROCESSING_INLINE void FrameHead::put(std::uint64_t number, std::size_t size) {
+    for (std::size_t i = size; i-- > 0;) bytes_[size_++] = static_cast<std::byte>(number >> (8 * i));
+}
+
+MULTIPROCESSING_INLINE void throw_frame_error(std::errc code, const char* what) {
+    throw std::system_error(std::make_error_code(code), std::string("multiprocessing: ") + what);
+}
+
+MULTIPROCESSING_INLINE std::uint64_t number_of(std::span<const std::byte> bytes) {
+    std::uint64_t number = 0;
+    for (const std::byte byte : bytes) number = number << 8 | static_cast<std::uint64_t>(byte);
+    return number;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

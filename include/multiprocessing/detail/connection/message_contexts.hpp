@@ -8,15 +8,9 @@
 #include <multiprocessing/detail/connection/transport.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
-#include <multiprocessing/exceptions.hpp>
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
-#include <string>
-#include <system_error>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -27,26 +21,9 @@ public:
     explicit SentMessage(const Transport& transport) : transport_(transport) {}
 
     HandleSink* handle_sink() override { return this; }
-    void add(std::shared_ptr<SharedObject>) override {
-        throw SerializationError(
-            "multiprocessing: a shared handle is not sent, but passed to a process or task as an "
-            "argument");
-    }
+    void add(std::shared_ptr<SharedObject>) override;
     bool reaches_shared_memory() const noexcept override { return false; }
-    std::uint64_t add_handle(platform::Handle handle) override {
-        if (!transport_.carries_handles()) {
-            throw std::invalid_argument(
-                "multiprocessing: a Connection can only be sent over a Pipe, or a Connection of "
-                "a Listener on this machine, not over a network");
-        }
-        if (beside.size() == platform::Stream::most_handles) {
-            throw std::invalid_argument("multiprocessing: more than " +
-                                        std::to_string(platform::Stream::most_handles) +
-                                        " Connections in one message; send them in several");
-        }
-        beside.push_back(std::move(handle));
-        return beside.size() - 1;
-    }
+    std::uint64_t add_handle(platform::Handle handle) override;
 
     std::vector<platform::Handle> beside;
 
@@ -60,24 +37,63 @@ public:
     explicit ReceivedMessage(Incoming& message) : message_(message) {}
 
     HandleSource* handle_source() override { return this; }
-    LeaseEntry next() override {
-        throw SerializationError(
-            "multiprocessing: a message names a shared object; these do not come over a Connection");
-    }
-    platform::Handle next_handle(std::uint64_t word) override {
-        if (word < message_.handles.size() && message_.handles[static_cast<std::size_t>(word)].valid())
-            return std::move(message_.handles[static_cast<std::size_t>(word)]);
-        if (message_.handles_lost) {
-            throw std::system_error(
-                std::make_error_code(std::errc::too_many_files_open),
-                "multiprocessing: a Connection was received, but this process has no room for "
-                "its descriptor (`ulimit -n`)");
-        }
-        return HandleSource::next_handle(word);
-    }
+    LeaseEntry next() override;
+    platform::Handle next_handle(std::uint64_t word) override;
 
 private:
     Incoming& message_;
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/exceptions.hpp>
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void SentMessage::add(std::shared_ptr<SharedObject>) {
+    throw SerializationError(
+        "multiprocessing: a shared handle is not sent, but passed to a process or task as an "
+        "argument");
+}
+
+MULTIPROCESSING_INLINE std::uint64_t SentMessage::add_handle(platform::Handle handle) {
+    if (!transport_.carries_handles()) {
+        throw std::invalid_argument(
+            "multiprocessing: a Connection can only be sent over a Pipe, or a Connection of "
+            "a Listener on this machine, not over a network");
+    }
+    if (beside.size() == platform::Stream::most_handles) {
+        throw std::invalid_argument("multiprocessing: more than " +
+                                    std::to_string(platform::Stream::most_handles) +
+                                    " Connections in one message; send them in several");
+    }
+    beside.push_back(std::move(handle));
+    return beside.size() - 1;
+}
+
+MULTIPROCESSING_INLINE LeaseEntry ReceivedMessage::next() {
+    throw SerializationError(
+        "multiprocessing: a message names a shared object; these do not come over a Connection");
+}
+
+MULTIPROCESSING_INLINE platform::Handle ReceivedMessage::next_handle(std::uint64_t word) {
+    if (word < message_.handles.size() && message_.handles[static_cast<std::size_t>(word)].valid())
+        return std::move(message_.handles[static_cast<std::size_t>(word)]);
+    if (message_.handles_lost) {
+        throw std::system_error(std::make_error_code(std::errc::too_many_files_open),
+                                "multiprocessing: a Connection was received, but this process has no room for "
+                                "its descriptor (`ulimit -n`)");
+    }
+    return HandleSource::next_handle(word);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -40,7 +40,7 @@ public:
     Space& space() const { return member().space; }
     const platform::Parking& parking() const { return HandleBase::parking(); }
     /// Whether it has ever been used, by this process or before it came here.
-    bool is_made() const noexcept { return object()->is_made(); }
+    bool is_made() const noexcept;
 
 private:
     friend HandleBase;
@@ -51,16 +51,30 @@ private:
         // caches.
         static constexpr std::uint64_t most_unread = std::uint64_t{4} << 20;
 
-        void operator()(PipeBody& pipe) const {
-            for (PipeBody::Way& way : pipe.ways) {
-                way.ring.open(tree().self, 0, tree().spare_names.pop());
-                way.ring.limit_bytes(most_unread);
-            }
-        }
-        void end(PipeBody& pipe, TreeMember& member) const {
-            for (PipeBody::Way& way : pipe.ways) member.spare_names.put(way.ring.end(member.space));
-        }
+        void operator()(PipeBody& pipe) const;
+        void end(PipeBody& pipe, TreeMember& member) const;
     };
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE bool PipeRings::is_made() const noexcept { return object()->is_made(); }
+
+MULTIPROCESSING_INLINE void PipeRings::Opening::operator()(PipeBody& pipe) const {
+    for (PipeBody::Way& way : pipe.ways) {
+        way.ring.open(tree().self, 0, tree().spare_names.pop());
+        way.ring.limit_bytes(most_unread);
+    }
+}
+
+MULTIPROCESSING_INLINE void PipeRings::Opening::end(PipeBody& pipe, TreeMember& member) const {
+    for (PipeBody::Way& way : pipe.ways) member.spare_names.put(way.ring.end(member.space));
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -7,25 +7,20 @@
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection/framing.hpp>
 #include <multiprocessing/detail/connection/transport.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
-#include <multiprocessing/exceptions.hpp>
 
 #include <algorithm> // for copy, copy_n, find_if, min
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <span>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -39,121 +34,30 @@ public:
         bool has_bells = false; ///< Between messages there may be bells, bytes that say no more than "look".
     };
 
-    StreamTransport(platform::Handle handle, Options options)
-        : StreamTransport(platform::Stream(std::move(handle)), options, std::make_shared<Shared>()) {}
+    StreamTransport(platform::Handle handle, Options options);
     /// Of a stream that is in use already: with what was read ahead of it.
-    StreamTransport(platform::Stream stream, platform::Inbox inbox, Options options)
-        : StreamTransport(std::move(stream), options, std::make_shared<Shared>()) {
-        shared_->inbox = std::move(inbox);
-    }
+    StreamTransport(platform::Stream stream, platform::Inbox inbox, Options options);
 
-    ~StreamTransport() override {
-        if (watching_.owns_lock()) stream_.unwatch(shared_->inbox);
-    }
+    ~StreamTransport() override;
 
     void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
-              std::vector<platform::Handle> handles) override {
-        const FrameHead frame{begin.size() + rest.size()};
-        std::span<const std::byte> head = frame.bytes();
-        std::vector<std::byte> joined;
-        if (rest.empty()) {
-            rest = begin;
-        } else {
-            joined.assign(head.begin(), head.end());
-            joined.insert(joined.end(), begin.begin(), begin.end());
-            head = joined;
-        }
-        std::lock_guard lock{shared_->sending};
-        platform::Drain drain{shared_->receiving, shared_->watchers, shared_->inbox};
-        platform::Drain* const drained = options_.both_ways ? &drain : nullptr;
-        if constexpr (platform::Stream::handles_are_words) {
-            if (!handles.empty()) {
-                const std::vector<std::byte> words = words_of(handles);
-                ScopeExit take_back{[&] { take_words(std::span(words).subspan(FrameHead::short_size)); }};
-                stream_.write_all(words, {}, {}, drained);
-                take_back.release(); // they may be the receiver's already
-            }
-            handles.clear();
-        }
-        stream_.write_all(head, rest, handles, drained);
-    }
+              std::vector<platform::Handle> handles) override;
 
     /// Says "look" to who watches the other end. Throws as send().
-    void ring() {
-        std::lock_guard lock{shared_->sending};
-        stream_.write_all(std::span{&bell, 1}, {}, {}, nullptr);
-    }
+    void ring();
 
-    bool receive(Incoming& message, Deadline deadline) override {
-        message.receiving = std::unique_lock{shared_->receiving};
-        shared_->inbox.take_arrived(); // of a body: nobody honest sends them there
-        bool begins = options_.has_bells;
-        const auto read = [&](std::span<std::byte> bytes) {
-            return std::exchange(begins, false) ? fill_after_bells(bytes, deadline) : fill(bytes, deadline);
-        };
-        const auto size = read_frame_head(read, [&] { return take_words(read, message.handles); });
-        if (!size) {
-            message.receiving.unlock();
-            return false;
-        }
-        platform::Arrived arrived = shared_->inbox.take_arrived();
-        message.size = *size;
-        for (platform::Handle& handle : arrived.handles) message.handles.push_back(std::move(handle));
-        message.handles_lost = arrived.lost;
-        return true;
-    }
+    bool receive(Incoming& message, Deadline deadline) override;
 
-    std::vector<std::byte> body(Incoming& message, Deadline deadline) override {
-        std::uint64_t left = message.size;
-        try {
-            return read_frame_body(message.size, [&](std::span<std::byte> bytes) {
-                const std::size_t filled = fill(bytes, deadline);
-                left -= filled;
-                return filled;
-            });
-        } catch (const std::bad_alloc&) {
-            skip(left, deadline); // else the next to receive would take the rest for a message
-            throw;
-        }
-    }
+    std::vector<std::byte> body(Incoming& message, Deadline deadline) override;
 
-    void body_into(Incoming&, std::span<std::byte> bytes, Deadline deadline) override {
-        if (fill(bytes, deadline) != bytes.size())
-            throw_frame_error(std::errc::connection_aborted, "got end of file during message");
-    }
+    void body_into(Incoming&, std::span<std::byte> bytes, Deadline deadline) override;
 
-    bool poll(Deadline deadline) override {
-        for (;;) {
-            if (wait_watching(deadline)) return true;
-            if (deadline.passed()) return false;
-        }
-    }
+    bool poll(Deadline deadline) override;
 
-    std::optional<platform::NativeHandle> watch() override {
-        std::unique_lock lock{shared_->receiving};
-        shared_->watchers.fetch_add(1); // holding the lock: from here on no sender takes anything in
-        if (options_.has_bells) look();
-        const bool ready = shared_->inbox.ready();
-        if (platform::Stream::watch_reads_ahead) watching_ = std::move(lock);
-        if (ready) return std::nullopt;
-        return stream_.watch(shared_->inbox);
-    }
-    bool unwatch(bool was_ready) override {
-        std::unique_lock lock = std::move(watching_);
-        stream_.unwatch(shared_->inbox);
-        shared_->watchers.fetch_sub(1);
-        if (options_.has_bells) {
-            if (!lock.owns_lock()) lock = std::unique_lock{shared_->receiving};
-            look();
-            return shared_->inbox.ready();
-        }
-        return was_ready || (lock.owns_lock() && shared_->inbox.ready());
-    }
+    std::optional<platform::NativeHandle> watch() override;
+    bool unwatch(bool was_ready) override;
     /// Whether nothing but the end is left to be read.
-    bool has_ended() const {
-        std::lock_guard lock{shared_->receiving};
-        return shared_->inbox.ended && shared_->inbox.empty();
-    }
+    bool has_ended() const;
     bool is_closed() const { return stream_.is_closed(); }
     /// The messages that `frames()` yields, when nobody receives, come before all that is to be
     /// read here.
@@ -168,59 +72,13 @@ public:
 
     bool carries_handles() const noexcept override { return stream_.carries_handles(); }
     std::unique_ptr<Transport> duplicate() const override { return duplicate_stream(); }
-    std::unique_ptr<StreamTransport> duplicate_stream() const {
-        return std::unique_ptr<StreamTransport>(
-            new StreamTransport(platform::Stream(stream_.handle().duplicate()), options_, shared_));
-    }
+    std::unique_ptr<StreamTransport> duplicate_stream() const;
 
-    void export_to(HandleSink& sink, Writer& writer) override {
-        writer.raw(std::uint8_t{0}); // no ring
-        export_stream(sink, writer);
-    }
+    void export_to(HandleSink& sink, Writer& writer) override;
     /// What was read ahead goes along, with the handles that came with it: the receiver has to see
     /// it first.
-    void export_stream(HandleSink& sink, Writer& writer) {
-        std::lock_guard lock{shared_->receiving};
-        platform::Inbox& inbox = shared_->inbox;
-        inbox.take_arrived(); // of a body: nobody honest sends them there
-        writer.raw(sink.add_handle(stream_.handle().duplicate()));
-        writer.raw(std::uint8_t{options_.both_ways});
-        writer.raw(std::uint8_t{options_.has_bells});
-        std::vector<std::byte> ahead(inbox.bytes().size());
-        writer.length(ahead.size());
-        if (!ahead.empty()) writer.bytes(inbox.bytes().data(), ahead.size());
-        std::size_t count = 0;
-        inbox.for_each_arrived([&](std::size_t, const platform::Arrived&) { ++count; });
-        writer.length(count);
-        inbox.for_each_arrived([&](std::size_t end, const platform::Arrived& arrived) {
-            writer.raw(std::uint64_t{end});
-            writer.raw(std::uint8_t{arrived.lost});
-            writer.length(arrived.handles.size());
-            for (const platform::Handle& handle : arrived.handles)
-                writer.raw(sink.add_handle(handle.duplicate()));
-        });
-        inbox.read(ahead); // now that nothing can fail any more
-        inbox.take_arrived();
-    }
-    static std::unique_ptr<StreamTransport> import_from(HandleSource& source, Reader& reader) {
-        platform::Handle handle = source.next_handle(reader.raw<std::uint64_t>());
-        const bool both_ways = reader.flag();
-        const bool has_bells = reader.flag();
-        const auto ahead = reader.bytes(reader.length(1));
-        auto transport = std::make_unique<StreamTransport>(std::move(handle), Options{both_ways, has_bells});
-        platform::Inbox& inbox = transport->shared_->inbox;
-        inbox.add(ahead);
-        for (std::size_t left = reader.length(min_bytes_of_arrived); left > 0; --left) {
-            const auto end = reader.raw<std::uint64_t>();
-            if (end > ahead.size()) reader.fail("handles came with bytes that are not there");
-            platform::Arrived arrived;
-            arrived.lost = reader.flag();
-            for (std::size_t handles = reader.length(sizeof(std::uint64_t)); handles > 0; --handles)
-                arrived.handles.push_back(source.next_handle(reader.raw<std::uint64_t>()));
-            inbox.add_arrived(static_cast<std::size_t>(end), std::move(arrived));
-        }
-        return transport;
-    }
+    void export_stream(HandleSink& sink, Writer& writer);
+    static std::unique_ptr<StreamTransport> import_from(HandleSource& source, Reader& reader);
 
 private:
     /// Of all ends that are duplicates of each other in this process: they are one stream.
@@ -238,51 +96,18 @@ private:
     StreamTransport(platform::Stream stream, Options options, std::shared_ptr<Shared> shared)
         : stream_(std::move(stream)), options_(options), shared_(std::move(shared)) {}
 
-    static std::size_t bells_in(std::span<const std::byte> bytes) {
-        return static_cast<std::size_t>(
-            std::find_if(bytes.begin(), bytes.end(), [](std::byte b) { return b != bell; }) - bytes.begin());
-    }
+    static std::size_t bells_in(std::span<const std::byte> bytes);
 
     /// By who receives, between two messages: what is there of the next one, or the end, is in the
     /// inbox then; bells are not.
-    void look() {
-        platform::Inbox& inbox = shared_->inbox;
-        std::array<std::byte, 64> some;
-        for (;;) {
-            inbox.drop(bells_in(inbox.bytes()));
-            if (inbox.ready()) return;
-            platform::Arrived arrived;
-            const auto got = stream_.read_some(some, Deadline::after(std::chrono::seconds{0}), arrived);
-            if (!got) return;
-            inbox.ended = *got == 0;
-            inbox.add(std::span{some}.first(*got), std::move(arrived));
-        }
-    }
+    void look();
 
     /// As fill(), without the bells before it.
-    std::size_t fill_after_bells(std::span<std::byte> bytes, Deadline deadline) {
-        std::size_t filled = 0;
-        for (;;) {
-            filled += fill(bytes.subspan(filled), deadline);
-            const std::size_t bells = bells_in(bytes.first(filled));
-            if (bells == 0) return filled;
-            std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(bells), bytes.end(), bytes.begin());
-            filled -= bells;
-        }
-    }
+    std::size_t fill_after_bells(std::span<std::byte> bytes, Deadline deadline);
 
     /// Where handles go as words, these stand before the head: a mark, how many there are, and
     /// they.
-    static std::vector<std::byte> words_of(std::vector<platform::Handle>& handles) {
-        std::vector<std::byte> bytes(FrameHead::short_size, std::byte{0xff});
-        bytes.back() = std::byte{FrameHead::mark & 0xff};
-        const auto put = [&](std::uint64_t word) {
-            for (std::size_t i = 8; i-- > 0;) bytes.push_back(static_cast<std::byte>(word >> (8 * i)));
-        };
-        put(handles.size());
-        for (platform::Handle& handle : handles) put(platform::Stream::offer(std::move(handle)));
-        return bytes;
-    }
+    static std::vector<std::byte> words_of(std::vector<platform::Handle>& handles);
     template <class Read>
     bool take_words(Read read, std::vector<platform::Handle>& handles) {
         if (!platform::Stream::handles_are_words || !stream_.carries_handles()) return false;
@@ -297,41 +122,13 @@ private:
         return true;
     }
 
-    void take_words(std::span<const std::byte> bytes) {
-        std::vector<platform::Handle> closed;
-        take_words(
-            [&](std::span<std::byte> into) {
-                std::copy_n(bytes.begin(), into.size(), into.begin());
-                bytes = bytes.subspan(into.size());
-                return into.size();
-            },
-            closed);
-    }
+    void take_words(std::span<const std::byte> bytes);
 
     /// So many bytes are not wanted.
-    void skip(std::uint64_t count, Deadline deadline) {
-        std::array<std::byte, 4096> unwanted;
-        while (count > 0) {
-            const auto some = static_cast<std::size_t>((std::min<std::uint64_t>)(count, unwanted.size()));
-            if (fill(std::span{unwanted}.first(some), deadline) != some) return;
-            count -= some;
-        }
-    }
+    void skip(std::uint64_t count, Deadline deadline);
 
     /// Until all are filled, or the stream ends. How many were.
-    std::size_t fill(std::span<std::byte> bytes, Deadline deadline) {
-        platform::Inbox& inbox = shared_->inbox;
-        std::size_t filled = inbox.read(bytes);
-        while (filled < bytes.size() && !inbox.ended) {
-            platform::Arrived arrived;
-            const auto got = stream_.read_some(bytes.subspan(filled), deadline, arrived);
-            if (!got) throw TimeoutError("multiprocessing: the other end of a Connection did not send in time");
-            if (*got == 0) break; // asked again, a stream says so again
-            inbox.taken(*got, std::move(arrived));
-            filled += *got;
-        }
-        return filled;
-    }
+    std::size_t fill(std::span<std::byte> bytes, Deadline deadline);
 
     platform::Stream stream_;
     const Options options_;
@@ -340,3 +137,267 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <chrono>
+#include <new>
+#include <system_error>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE StreamTransport::StreamTransport(platform::Handle handle, Options options)
+    : StreamTransport(platform::Stream(std::move(handle)), options, std::make_shared<Shared>()) {}
+
+MULTIPROCESSING_INLINE StreamTransport::StreamTransport(platform::Stream stream, platform::Inbox inbox,
+                                                        Options options)
+    : StreamTransport(std::move(stream), options, std::make_shared<Shared>()) {
+    shared_->inbox = std::move(inbox);
+}
+
+MULTIPROCESSING_INLINE StreamTransport::~StreamTransport() {
+    if (watching_.owns_lock()) stream_.unwatch(shared_->inbox);
+}
+
+MULTIPROCESSING_INLINE void StreamTransport::send(std::span<const std::byte> begin,
+                                                  std::span<const std::byte> rest,
+                                                  std::vector<platform::Handle> handles) {
+    const FrameHead frame{begin.size() + rest.size()};
+    std::span<const std::byte> head = frame.bytes();
+    std::vector<std::byte> joined;
+    if (rest.empty()) {
+        rest = begin;
+    } else {
+        joined.assign(head.begin(), head.end());
+        joined.insert(joined.end(), begin.begin(), begin.end());
+        head = joined;
+    }
+    std::lock_guard lock{shared_->sending};
+    platform::Drain drain{shared_->receiving, shared_->watchers, shared_->inbox};
+    platform::Drain* const drained = options_.both_ways ? &drain : nullptr;
+    if constexpr (platform::Stream::handles_are_words) {
+        if (!handles.empty()) {
+            const std::vector<std::byte> words = words_of(handles);
+            ScopeExit take_back{[&] { take_words(std::span(words).subspan(FrameHead::short_size)); }};
+            stream_.write_all(words, {}, {}, drained);
+            take_back.release(); // they may be the receiver's already
+        }
+        handles.clear();
+    }
+    stream_.write_all(head, rest, handles, drained);
+}
+
+MULTIPROCESSING_INLINE void StreamTransport::ring() {
+    std::lock_guard lock{shared_->sending};
+    stream_.write_all(std::span{&bell, 1}, {}, {}, nullptr);
+}
+
+MULTIPROCESSING_INLINE bool StreamTransport::receive(Incoming& message, Deadline deadline) {
+    message.receiving = std::unique_lock{shared_->receiving};
+    shared_->inbox.take_arrived(); // of a body: nobody honest sends them there
+    bool begins = options_.has_bells;
+    const auto read = [&](std::span<std::byte> bytes) {
+        return std::exchange(begins, false) ? fill_after_bells(bytes, deadline) : fill(bytes, deadline);
+    };
+    const auto size = read_frame_head(read, [&] { return take_words(read, message.handles); });
+    if (!size) {
+        message.receiving.unlock();
+        return false;
+    }
+    platform::Arrived arrived = shared_->inbox.take_arrived();
+    message.size = *size;
+    for (platform::Handle& handle : arrived.handles) message.handles.push_back(std::move(handle));
+    message.handles_lost = arrived.lost;
+    return true;
+}
+
+MULTIPROCESSING_INLINE std::vector<std::byte> StreamTransport::body(Incoming& message, Deadline deadline) {
+    std::uint64_t left = message.size;
+    try {
+        return read_frame_body(message.size, [&](std::span<std::byte> bytes) {
+            const std::size_t filled = fill(bytes, deadline);
+            left -= filled;
+            return filled;
+        });
+    } catch (const std::bad_alloc&) {
+        skip(left, deadline); // else the next to receive would take the rest for a message
+        throw;
+    }
+}
+
+MULTIPROCESSING_INLINE void StreamTransport::body_into(Incoming&, std::span<std::byte> bytes,
+                                                       Deadline deadline) {
+    if (fill(bytes, deadline) != bytes.size())
+        throw_frame_error(std::errc::connection_aborted, "got end of file during message");
+}
+
+MULTIPROCESSING_INLINE bool StreamTransport::poll(Deadline deadline) {
+    for (;;) {
+        if (wait_watching(deadline)) return true;
+        if (deadline.passed()) return false;
+    }
+}
+
+MULTIPROCESSING_INLINE std::optional<platform::NativeHandle> StreamTransport::watch() {
+    std::unique_lock lock{shared_->receiving};
+    shared_->watchers.fetch_add(1); // holding the lock: from here on no sender takes anything in
+    if (options_.has_bells) look();
+    const bool ready = shared_->inbox.ready();
+    if (platform::Stream::watch_reads_ahead) watching_ = std::move(lock);
+    if (ready) return std::nullopt;
+    return stream_.watch(shared_->inbox);
+}
+
+MULTIPROCESSING_INLINE bool StreamTransport::unwatch(bool was_ready) {
+    std::unique_lock lock = std::move(watching_);
+    stream_.unwatch(shared_->inbox);
+    shared_->watchers.fetch_sub(1);
+    if (options_.has_bells) {
+        if (!lock.owns_lock()) lock = std::unique_lock{shared_->receiving};
+        look();
+        return shared_->inbox.ready();
+    }
+    return was_ready || (lock.owns_lock() && shared_->inbox.ready());
+}
+
+MULTIPROCESSING_INLINE bool StreamTransport::has_ended() const {
+    std::lock_guard lock{shared_->receiving};
+    return shared_->inbox.ended && shared_->inbox.empty();
+}
+
+MULTIPROCESSING_INLINE std::unique_ptr<StreamTransport> StreamTransport::duplicate_stream() const {
+    return std::unique_ptr<StreamTransport>(
+        new StreamTransport(platform::Stream(stream_.handle().duplicate()), options_, shared_));
+}
+
+MULTIPROCESSING_INLINE void StreamTransport::export_to(HandleSink& sink, Writer& writer) {
+    writer.raw(std::uint8_t{0}); // no ring
+    export_stream(sink, writer);
+}
+
+MULTIPROCESSING_INLINE void StreamTransport::export_stream(HandleSink& sink, Writer& writer) {
+    std::lock_guard lock{shared_->receiving};
+    platform::Inbox& inbox = shared_->inbox;
+    inbox.take_arrived(); // of a body: nobody honest sends them there
+    writer.raw(sink.add_handle(stream_.handle().duplicate()));
+    writer.raw(std::uint8_t{options_.both_ways});
+    writer.raw(std::uint8_t{options_.has_bells});
+    std::vector<std::byte> ahead(inbox.bytes().size());
+    writer.length(ahead.size());
+    if (!ahead.empty()) writer.bytes(inbox.bytes().data(), ahead.size());
+    std::size_t count = 0;
+    inbox.for_each_arrived([&](std::size_t, const platform::Arrived&) { ++count; });
+    writer.length(count);
+    inbox.for_each_arrived([&](std::size_t end, const platform::Arrived& arrived) {
+        writer.raw(std::uint64_t{end});
+        writer.raw(std::uint8_t{arrived.lost});
+        writer.length(arrived.handles.size());
+        for (const platform::Handle& handle : arrived.handles) writer.raw(sink.add_handle(handle.duplicate()));
+    });
+    inbox.read(ahead); // now that nothing can fail any more
+    inbox.take_arrived();
+}
+
+MULTIPROCESSING_INLINE std::unique_ptr<StreamTransport> StreamTransport::import_from(HandleSource& source,
+                                                                                     Reader& reader) {
+    platform::Handle handle = source.next_handle(reader.raw<std::uint64_t>());
+    const bool both_ways = reader.flag();
+    const bool has_bells = reader.flag();
+    const auto ahead = reader.bytes(reader.length(1));
+    auto transport = std::make_unique<StreamTransport>(std::move(handle), Options{both_ways, has_bells});
+    platform::Inbox& inbox = transport->shared_->inbox;
+    inbox.add(ahead);
+    for (std::size_t left = reader.length(min_bytes_of_arrived); left > 0; --left) {
+        const auto end = reader.raw<std::uint64_t>();
+        if (end > ahead.size()) reader.fail("handles came with bytes that are not there");
+        platform::Arrived arrived;
+        arrived.lost = reader.flag();
+        for (std::size_t handles = reader.length(sizeof(std::uint64_t)); handles > 0; --handles)
+            arrived.handles.push_back(source.next_handle(reader.raw<std::uint64_t>()));
+        inbox.add_arrived(static_cast<std::size_t>(end), std::move(arrived));
+    }
+    return transport;
+}
+
+MULTIPROCESSING_INLINE std::size_t StreamTransport::bells_in(std::span<const std::byte> bytes) {
+    return static_cast<std::size_t>(
+        std::find_if(bytes.begin(), bytes.end(), [](std::byte b) { return b != bell; }) - bytes.begin());
+}
+
+MULTIPROCESSING_INLINE void StreamTransport::look() {
+    platform::Inbox& inbox = shared_->inbox;
+    std::array<std::byte, 64> some;
+    for (;;) {
+        inbox.drop(bells_in(inbox.bytes()));
+        if (inbox.ready()) return;
+        platform::Arrived arrived;
+        const auto got = stream_.read_some(some, Deadline::after(std::chrono::seconds{0}), arrived);
+        if (!got) return;
+        inbox.ended = *got == 0;
+        inbox.add(std::span{some}.first(*got), std::move(arrived));
+    }
+}
+
+MULTIPROCESSING_INLINE std::size_t StreamTransport::fill_after_bells(std::span<std::byte> bytes,
+                                                                     Deadline deadline) {
+    std::size_t filled = 0;
+    for (;;) {
+        filled += fill(bytes.subspan(filled), deadline);
+        const std::size_t bells = bells_in(bytes.first(filled));
+        if (bells == 0) return filled;
+        std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(bells), bytes.end(), bytes.begin());
+        filled -= bells;
+    }
+}
+
+MULTIPROCESSING_INLINE std::vector<std::byte>
+StreamTransport::words_of(std::vector<platform::Handle>& handles) {
+    std::vector<std::byte> bytes(FrameHead::short_size, std::byte{0xff});
+    bytes.back() = std::byte{FrameHead::mark & 0xff};
+    const auto put = [&](std::uint64_t word) {
+        for (std::size_t i = 8; i-- > 0;) bytes.push_back(static_cast<std::byte>(word >> (8 * i)));
+    };
+    put(handles.size());
+    for (platform::Handle& handle : handles) put(platform::Stream::offer(std::move(handle)));
+    return bytes;
+}
+
+MULTIPROCESSING_INLINE void StreamTransport::take_words(std::span<const std::byte> bytes) {
+    std::vector<platform::Handle> closed;
+    take_words(
+        [&](std::span<std::byte> into) {
+            std::copy_n(bytes.begin(), into.size(), into.begin());
+            bytes = bytes.subspan(into.size());
+            return into.size();
+        },
+        closed);
+}
+
+MULTIPROCESSING_INLINE void StreamTransport::skip(std::uint64_t count, Deadline deadline) {
+    std::array<std::byte, 4096> unwanted;
+    while (count > 0) {
+        const auto some = static_cast<std::size_t>((std::min<std::uint64_t>)(count, unwanted.size()));
+        if (fill(std::span{unwanted}.first(some), deadline) != some) return;
+        count -= some;
+    }
+}
+
+MULTIPROCESSING_INLINE std::size_t StreamTransport::fill(std::span<std::byte> bytes, Deadline deadline) {
+    platform::Inbox& inbox = shared_->inbox;
+    std::size_t filled = inbox.read(bytes);
+    while (filled < bytes.size() && !inbox.ended) {
+        platform::Arrived arrived;
+        const auto got = stream_.read_some(bytes.subspan(filled), deadline, arrived);
+        if (!got) throw TimeoutError("multiprocessing: the other end of a Connection did not send in time");
+        if (*got == 0) break; // asked again, a stream says so again
+        inbox.taken(*got, std::move(arrived));
+        filled += *got;
+    }
+    return filled;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

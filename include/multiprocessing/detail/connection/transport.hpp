@@ -5,10 +5,8 @@
 #include <multiprocessing/detail/archive/message_context.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
-#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/ring/ring.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -61,13 +59,7 @@ public:
     virtual bool unwatch(bool was_ready) = 0;
     virtual const void* identity() const noexcept = 0;
     /// Watches until the deadline, or for a shorter time. Whether there is something to receive.
-    bool wait_watching(Deadline deadline) {
-        const auto handle = watch();
-        ScopeExit end_watch{[&] { unwatch(false); }};
-        const bool came = !handle || platform::wait_one(*handle, deadline);
-        end_watch.release();
-        return unwatch(came);
-    }
+    bool wait_watching(Deadline deadline);
 
     /// The handle that polls readable when a message comes, from now on.
     virtual const platform::Handle& expose() = 0;
@@ -82,3 +74,21 @@ public:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE bool Transport::wait_watching(Deadline deadline) {
+    const auto handle = watch();
+    ScopeExit end_watch{[&] { unwatch(false); }};
+    const bool came = !handle || platform::wait_one(*handle, deadline);
+    end_watch.release();
+    return unwatch(came);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -2,18 +2,12 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file wait_any.hpp  Waiting for any of many ends of connections and other handles.
 
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection/transport.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
-#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <algorithm>
-#include <chrono>
 #include <cstddef>
-#include <functional>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,7 +20,24 @@ struct Waited {
 };
 
 /// Which of them are ready, ascending; none when the deadline passed.
-inline std::vector<std::size_t> wait_connections(std::span<const Waited> waited, Deadline deadline) {
+MULTIPROCESSING_INLINE std::vector<std::size_t> wait_connections(std::span<const Waited> waited,
+                                                                 Deadline deadline);
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <optional>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::vector<std::size_t> wait_connections(std::span<const Waited> waited,
+                                                                 Deadline deadline) {
     // Each identity once, and in the one order that all threads have: watching locks them.
     struct Watched {
         const void* identity;
@@ -93,3 +104,5 @@ inline std::vector<std::size_t> wait_connections(std::span<const Waited> waited,
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -5,15 +5,10 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
-#include <multiprocessing/detail/platform/identity.hpp>
-#include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/detail/types/type_name.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <exception>
-#include <mutex>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -36,7 +31,45 @@ struct MULTIPROCESSING_VISIBLE Traced : E, CarriesTrace {
 
 /// What people call the type of the exception that is being handled: without what
 /// std::throw_with_nested and this library wrap around it.
-inline std::string current_exception_type() {
+MULTIPROCESSING_INLINE std::string current_exception_type();
+
+/// All but the trace of the exception that is being handled. One that came from a process further
+/// down is told of as that process did, trace and all.
+MULTIPROCESSING_INLINE RemoteCause current_cause();
+
+/// The stack where the exception that is being handled was thrown, if that is known; else up
+/// to here.
+MULTIPROCESSING_INLINE std::string current_trace();
+
+/// Calls `handle()` as the handler of the exception that std::throw_with_nested put inside the one
+/// that is being handled, if there is one.
+template <class Handle>
+void handle_nested_exception(Handle handle) {
+    try {
+        throw;
+    } catch (const std::exception& exception) {
+        try {
+            std::rethrow_if_nested(exception);
+        } catch (...) { handle(); }
+    } catch (...) {}
+}
+
+/// The exception that is being handled, for people: type and text whole, then what is nested in it.
+MULTIPROCESSING_INLINE std::string describe_current_exception(const char* lead = "  ", int depth = 0);
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/this_process.hpp>
+#include <multiprocessing/detail/types/type_name.hpp>
+
+#include <mutex>
+#include <string_view>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::string current_exception_type() {
     std::string name = readable(platform::current_exception_name());
     for (const std::string_view wrapper :
          {"std::_Nested_exception<", "multiprocessing::FromWorkerNested<", "multiprocessing::FromWorker<",
@@ -47,9 +80,7 @@ inline std::string current_exception_type() {
     return name;
 }
 
-/// All but the trace of the exception that is being handled. One that came from a process further
-/// down is told of as that process did, trace and all.
-inline RemoteCause current_cause() {
+MULTIPROCESSING_INLINE RemoteCause current_cause() {
     RemoteCause cause;
     try {
         throw;
@@ -66,9 +97,7 @@ inline RemoteCause current_cause() {
     return cause;
 }
 
-/// The stack where the exception that is being handled was thrown, if that is known; else up
-/// to here.
-inline std::string current_trace() {
+MULTIPROCESSING_INLINE std::string current_trace() {
     std::string thrown = platform::thrown_trace(); // asked first: throwing again is throwing
     try {
         throw;
@@ -77,21 +106,7 @@ inline std::string current_trace() {
     }
 }
 
-/// Calls `handle()` as the handler of the exception that std::throw_with_nested put inside the one
-/// that is being handled, if there is one.
-template <class Handle>
-void handle_nested_exception(Handle handle) {
-    try {
-        throw;
-    } catch (const std::exception& exception) {
-        try {
-            std::rethrow_if_nested(exception);
-        } catch (...) { handle(); }
-    } catch (...) {}
-}
-
-/// The exception that is being handled, for people: type and text whole, then what is nested in it.
-inline std::string describe_current_exception(const char* lead = "  ", int depth = 0) {
+MULTIPROCESSING_INLINE std::string describe_current_exception(const char* lead, int depth) {
     const RemoteCause cause = current_cause();
     std::string text = lead + cause.type + (cause.text.empty() ? "" : ": " + cause.text) + "\n";
     handle_nested_exception([&] {
@@ -101,3 +116,5 @@ inline std::string describe_current_exception(const char* lead = "  ", int depth
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

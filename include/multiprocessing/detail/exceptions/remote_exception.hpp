@@ -10,14 +10,11 @@
 #include <multiprocessing/detail/exceptions/standard_exceptions.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
-#include <multiprocessing/detail/types/type_name.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <concepts>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -38,39 +35,11 @@ struct RemoteFailure {
     std::vector<RemoteFailure> nested; ///< The one that std::throw_with_nested put inside it, if any.
 };
 
-inline void write_failure(Writer& writer, const RemoteFailure& failure) {
-    for (const std::string* text : {&failure.cause.type, &failure.cause.text, &failure.cause.process,
-                                    &failure.cause.trace, &failure.codec})
-        writer.text(*text);
-    writer.raw(failure.cause.pid);
-    writer.raw(std::uint8_t{failure.cause.task_index.has_value()});
-    if (failure.cause.task_index) writer.raw(*failure.cause.task_index);
-    writer.text({reinterpret_cast<const char*>(failure.payload.data()), failure.payload.size()});
-    writer.raw(std::uint8_t{!failure.nested.empty()});
-    if (!failure.nested.empty()) write_failure(writer, failure.nested.front());
-}
-inline RemoteFailure read_failure(Reader& reader) {
-    RemoteFailure failure;
-    for (std::string* text : {&failure.cause.type, &failure.cause.text, &failure.cause.process,
-                              &failure.cause.trace, &failure.codec})
-        *text = reader.text();
-    failure.cause.pid = reader.raw<int>();
-    if (reader.flag()) failure.cause.task_index = reader.raw<std::size_t>();
-    const auto payload = reader.bytes(reader.length(1));
-    failure.payload.assign(payload.begin(), payload.end());
-    if (reader.flag()) failure.nested.push_back(read_failure(reader));
-    return failure;
-}
+MULTIPROCESSING_INLINE void write_failure(Writer& writer, const RemoteFailure& failure);
+MULTIPROCESSING_INLINE RemoteFailure read_failure(Reader& reader);
 
-inline std::vector<std::byte> bytes_of_failure(const RemoteFailure& failure) {
-    Writer writer;
-    write_failure(writer, failure);
-    return writer.release();
-}
-inline RemoteFailure failure_of(std::span<const std::byte> bytes) {
-    Reader reader{bytes};
-    return read_failure(reader);
-}
+MULTIPROCESSING_INLINE std::vector<std::byte> bytes_of_failure(const RemoteFailure& failure);
+MULTIPROCESSING_INLINE RemoteFailure failure_of(std::span<const std::byte> bytes);
 
 } // namespace detail
 
@@ -101,10 +70,7 @@ struct MULTIPROCESSING_VISIBLE FromWorkerNested : FromWorker<E>, std::nested_exc
 namespace detail {
 
 /// The cause of the last rebuilt exception of this thread whose type could not be derived from.
-inline std::optional<RemoteCause>& plain_cause() {
-    thread_local std::optional<RemoteCause> cause;
-    return cause;
-}
+MULTIPROCESSING_INLINE std::optional<RemoteCause>& plain_cause();
 
 /// Throws `exception` with its cause; inside it, if `nested`, the exception that is being handled.
 template <class E>
@@ -133,19 +99,10 @@ public:
         void (*rethrow)(const RemoteFailure&, bool nested);
     };
 
-    void add(const Type& type) {
-        std::lock_guard lock{mutex};
-        for (const Type& known : types_) {
-            if (*known.type == *type.type) return;
-        }
-        types_.insert(types_.begin(), type);
-    }
+    void add(const Type& type);
 
     /// The latest first: it may derive from one that was registered before.
-    std::vector<Type> all() {
-        std::lock_guard lock{mutex};
-        return types_;
-    }
+    std::vector<Type> all();
 
 private:
     std::vector<Type> types_;
@@ -164,7 +121,89 @@ inline constexpr auto& standard_exceptions =
 
 /// As what the exception that is being handled is to arrive. An exact type before those that are
 /// bases of it.
-inline void save_current_exception(RemoteFailure& failure) {
+MULTIPROCESSING_INLINE void save_current_exception(RemoteFailure& failure);
+
+/// Takes apart the exception that is being handled, and those that are nested in it.
+/// `item`: of a map, at which it was thrown.
+MULTIPROCESSING_INLINE RemoteFailure capture_current_exception(std::optional<std::size_t> item = {},
+                                                               int depth = 0);
+
+/// Throws what `failure` describes, as the nearest type that can be rebuilt here; inside it, if
+/// `nested`, the exception that is being handled.
+[[noreturn]] MULTIPROCESSING_INLINE void throw_as_itself(const RemoteFailure& failure, bool nested);
+
+/// Throws what another process threw. `remote_cause()` tells of where.
+[[noreturn]] MULTIPROCESSING_INLINE void throw_remote(const RemoteFailure& failure);
+
+MULTIPROCESSING_INLINE std::exception_ptr rebuild(const RemoteFailure& failure);
+
+} // namespace detail
+
+} // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/types/type_name.hpp>
+
+#include <cstdint>
+#include <mutex>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void write_failure(Writer& writer, const RemoteFailure& failure) {
+    for (const std::string* text : {&failure.cause.type, &failure.cause.text, &failure.cause.process,
+                                    &failure.cause.trace, &failure.codec})
+        writer.text(*text);
+    writer.raw(failure.cause.pid);
+    writer.raw(std::uint8_t{failure.cause.task_index.has_value()});
+    if (failure.cause.task_index) writer.raw(*failure.cause.task_index);
+    writer.text({reinterpret_cast<const char*>(failure.payload.data()), failure.payload.size()});
+    writer.raw(std::uint8_t{!failure.nested.empty()});
+    if (!failure.nested.empty()) write_failure(writer, failure.nested.front());
+}
+
+MULTIPROCESSING_INLINE RemoteFailure read_failure(Reader& reader) {
+    RemoteFailure failure;
+    for (std::string* text : {&failure.cause.type, &failure.cause.text, &failure.cause.process,
+                              &failure.cause.trace, &failure.codec})
+        *text = reader.text();
+    failure.cause.pid = reader.raw<int>();
+    if (reader.flag()) failure.cause.task_index = reader.raw<std::size_t>();
+    const auto payload = reader.bytes(reader.length(1));
+    failure.payload.assign(payload.begin(), payload.end());
+    if (reader.flag()) failure.nested.push_back(read_failure(reader));
+    return failure;
+}
+
+MULTIPROCESSING_INLINE std::vector<std::byte> bytes_of_failure(const RemoteFailure& failure) {
+    Writer writer;
+    write_failure(writer, failure);
+    return writer.release();
+}
+
+MULTIPROCESSING_INLINE RemoteFailure failure_of(std::span<const std::byte> bytes) {
+    Reader reader{bytes};
+    return read_failure(reader);
+}
+
+MULTIPROCESSING_INLINE std::optional<RemoteCause>& plain_cause() {
+    thread_local std::optional<RemoteCause> cause;
+    return cause;
+}
+
+MULTIPROCESSING_INLINE void ExceptionTypes::add(const Type& type) {
+    std::lock_guard lock{mutex};
+    for (const Type& known : types_) {
+        if (*known.type == *type.type) return;
+    }
+    types_.insert(types_.begin(), type);
+}
+
+MULTIPROCESSING_INLINE std::vector<ExceptionTypes::Type> ExceptionTypes::all() {
+    std::lock_guard lock{mutex};
+    return types_;
+}
+
+MULTIPROCESSING_INLINE void save_current_exception(RemoteFailure& failure) {
     const std::string exact = current_exception_type();
     const auto types = process_wide<ExceptionTypes>().all();
     for (const bool exactly : {true, false}) {
@@ -193,9 +232,7 @@ inline void save_current_exception(RemoteFailure& failure) {
     } catch (...) {}
 }
 
-/// Takes apart the exception that is being handled, and those that are nested in it.
-/// `item`: of a map, at which it was thrown.
-inline RemoteFailure capture_current_exception(std::optional<std::size_t> item = {}, int depth = 0) {
+MULTIPROCESSING_INLINE RemoteFailure capture_current_exception(std::optional<std::size_t> item, int depth) {
     RemoteFailure failure;
     std::string trace = current_trace(); // first, as it forgets where the exception was thrown when others are
     failure.cause = current_cause();
@@ -210,9 +247,7 @@ inline RemoteFailure capture_current_exception(std::optional<std::size_t> item =
     return failure;
 }
 
-/// Throws what `failure` describes, as the nearest type that can be rebuilt here; inside it, if
-/// `nested`, the exception that is being handled.
-[[noreturn]] inline void throw_as_itself(const RemoteFailure& failure, bool nested) {
+MULTIPROCESSING_INLINE void throw_as_itself(const RemoteFailure& failure, bool nested) {
     for (const auto& type : process_wide<ExceptionTypes>().all()) {
         if (type.type->name() == failure.codec) type.rethrow(failure, nested);
     }
@@ -222,8 +257,7 @@ inline RemoteFailure capture_current_exception(std::optional<std::size_t> item =
     throw_rebuilt(RemoteError(failure.cause), failure.cause, nested);
 }
 
-/// Throws what another process threw. `remote_cause()` tells of where.
-[[noreturn]] inline void throw_remote(const RemoteFailure& failure) {
+MULTIPROCESSING_INLINE void throw_remote(const RemoteFailure& failure) {
     if (failure.nested.empty()) throw_as_itself(failure, false);
     try {
         throw_remote(failure.nested.front());
@@ -232,12 +266,12 @@ inline RemoteFailure capture_current_exception(std::optional<std::size_t> item =
     }
 }
 
-inline std::exception_ptr rebuild(const RemoteFailure& failure) {
+MULTIPROCESSING_INLINE std::exception_ptr rebuild(const RemoteFailure& failure) {
     try {
         throw_remote(failure);
     } catch (...) { return std::current_exception(); }
 }
 
-} // namespace detail
+} // namespace multiprocessing::inline v1::detail
 
-} // namespace multiprocessing::inline v1
+#endif // MULTIPROCESSING_BODIES

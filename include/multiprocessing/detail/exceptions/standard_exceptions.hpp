@@ -49,42 +49,12 @@ struct ExceptionCodec<E> {
 };
 
 /// A number for each category of the standard library.
-inline const std::error_category* standard_category(std::uint8_t number) noexcept {
-    switch (number) {
-    case 0: return &std::generic_category();
-    case 1: return &std::system_category();
-    case 2: return &std::iostream_category();
-    default: return nullptr;
-    }
-}
+MULTIPROCESSING_INLINE const std::error_category* standard_category(std::uint8_t number) noexcept;
 
 /// The code, and the text that was given to the exception: its constructor appended the code's
 /// message, and will again.
-inline bool save_system_error(Writer& writer, const std::system_error& error) {
-    std::uint8_t category = 0;
-    while (const auto* known = standard_category(category)) {
-        if (*known == error.code().category()) break;
-        ++category;
-    }
-    if (!standard_category(category)) return false;
-    std::string text = error.std::system_error::what();
-    const std::string message = ": " + error.code().message();
-    if (text.size() >= message.size() &&
-        text.compare(text.size() - message.size(), message.size(), message) == 0) {
-        text.resize(text.size() - message.size());
-    } else if (text == error.code().message()) {
-        text.clear();
-    }
-    writer.raw(category);
-    writer.raw(error.code().value());
-    writer.text(text);
-    return true;
-}
-inline std::error_code load_error_code(Reader& reader) {
-    const auto* const category = standard_category(reader.raw<std::uint8_t>());
-    if (!category) reader.fail("there is no such category of error codes");
-    return {reader.raw<int>(), *category};
-}
+MULTIPROCESSING_INLINE bool save_system_error(Writer& writer, const std::system_error& error);
+MULTIPROCESSING_INLINE std::error_code load_error_code(Reader& reader);
 
 template <>
 struct ExceptionCodec<std::system_error> {
@@ -197,3 +167,47 @@ using StandardExceptions =
                   std::bad_optional_access, std::bad_variant_access, std::bad_weak_ptr, std::bad_exception>;
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE const std::error_category* standard_category(std::uint8_t number) noexcept {
+    switch (number) {
+    case 0: return &std::generic_category();
+    case 1: return &std::system_category();
+    case 2: return &std::iostream_category();
+    default: return nullptr;
+    }
+}
+
+MULTIPROCESSING_INLINE bool save_system_error(Writer& writer, const std::system_error& error) {
+    std::uint8_t category = 0;
+    while (const auto* known = standard_category(category)) {
+        if (*known == error.code().category()) break;
+        ++category;
+    }
+    if (!standard_category(category)) return false;
+    std::string text = error.std::system_error::what();
+    const std::string message = ": " + error.code().message();
+    if (text.size() >= message.size() &&
+        text.compare(text.size() - message.size(), message.size(), message) == 0) {
+        text.resize(text.size() - message.size());
+    } else if (text == error.code().message()) {
+        text.clear();
+    }
+    writer.raw(category);
+    writer.raw(error.code().value());
+    writer.text(text);
+    return true;
+}
+
+MULTIPROCESSING_INLINE std::error_code load_error_code(Reader& reader) {
+    const auto* const category = standard_category(reader.raw<std::uint8_t>());
+    if (!category) reader.fail("there is no such category of error codes");
+    return {reader.raw<int>(), *category};
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -2,15 +2,33 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file by_fork.hpp  Start method fork: the child continues in a copy of this process.
 
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launch/child_main.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
+#include <multiprocessing/detail/platform/standard_streams.hpp>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Once per process: what a fork beside threads may do.
+MULTIPROCESSING_INLINE void warn_of_threads(StartNotes& notes);
+
+/// The child's side of a fork; does not return, and lets nothing unwind into the frames that it
+/// shares with its parent.
+[[noreturn]] MULTIPROCESSING_INLINE void live_as_fork(PendingChild& birth, const LaunchRequest& request,
+                                                      TreeMember& parent, bool shares_ids,
+                                                      const Thunk& target) noexcept;
+
+MULTIPROCESSING_INLINE platform::Child start_by_fork(PendingChild& birth, const LaunchRequest& request,
+                                                     StartNotes& notes);
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/launch/child_main.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
-#include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/platform/standard_streams.hpp>
 
 #include <atomic>
 #include <exception>
@@ -20,8 +38,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Once per process: what a fork beside threads may do.
-inline void warn_of_threads(StartNotes& notes) {
+MULTIPROCESSING_INLINE void warn_of_threads(StartNotes& notes) {
     std::atomic<bool>& warned = this_process().warned_of_threads;
     if (warned.load(std::memory_order_relaxed)) return;
     const std::optional<int> threads = platform::foreign_threads(this_process().own_threads);
@@ -31,10 +48,8 @@ inline void warn_of_threads(StartNotes& notes) {
                              "forever; use the start method 'forkserver' or 'spawn'");
 }
 
-/// The child's side of a fork; does not return, and lets nothing unwind into the frames that it
-/// shares with its parent.
-[[noreturn]] inline void live_as_fork(PendingChild& birth, const LaunchRequest& request, TreeMember& parent,
-                                      bool shares_ids, const Thunk& target) noexcept {
+MULTIPROCESSING_INLINE void live_as_fork(PendingChild& birth, const LaunchRequest& request, TreeMember& parent,
+                                         bool shares_ids, const Thunk& target) noexcept {
     // Other threads may have printed since the flush before the fork.
     platform::drop_what_was_printed();
     try {
@@ -51,7 +66,8 @@ inline void warn_of_threads(StartNotes& notes) {
     run_child(birth.start, request.call.payload, target);
 }
 
-inline platform::Child start_by_fork(PendingChild& birth, const LaunchRequest& request, StartNotes& notes) {
+MULTIPROCESSING_INLINE platform::Child start_by_fork(PendingChild& birth, const LaunchRequest& request,
+                                                     StartNotes& notes) {
     warn_of_threads(notes);
     platform::flush_standard_streams(); // else what is buffered here is written twice
     platform::HandleTraits::keep_in_forked_child(birth.strand.child.native());
@@ -80,3 +96,5 @@ inline platform::Child start_by_fork(PendingChild& birth, const LaunchRequest& r
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

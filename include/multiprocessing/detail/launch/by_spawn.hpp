@@ -2,15 +2,30 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file by_spawn.hpp  Start method spawn: the child is this program, started again.
 
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Starts the program again as the child that the birth's message is for. `channel`, if valid, is
+/// passed as well.
+MULTIPROCESSING_INLINE platform::Child start_by_spawn(PendingChild& birth, const LaunchRequest& request,
+                                                      LaunchState& launching,
+                                                      const platform::Handle& channel = {});
+
+/// If this program was started as a child, becomes that, and does not return.
+MULTIPROCESSING_INLINE void enter_if_spawned();
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/launch/child_command.hpp>
 #include <multiprocessing/detail/launch/child_main.hpp>
 #include <multiprocessing/detail/launch/child_message.hpp>
-#include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/platform/kinship.hpp>
-#include <multiprocessing/detail/platform/process.hpp>
 
 #include <exception>
 #include <memory>
@@ -20,10 +35,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Starts the program again as the child that the birth's message is for. `channel`, if valid, is
-/// passed as well.
-inline platform::Child start_by_spawn(PendingChild& birth, const LaunchRequest& request, LaunchState& launching,
-                                      const platform::Handle& channel = {}) {
+MULTIPROCESSING_INLINE platform::Child start_by_spawn(PendingChild& birth, const LaunchRequest& request,
+                                                      LaunchState& launching, const platform::Handle& channel) {
     platform::SpawnRequest spawn{launching.executable.empty() ? platform::program_to_spawn()
                                                               : launching.executable};
     ChildCommand::write(spawn, {tree().space.handle(), birth.strand.child, birth.message.position(), channel,
@@ -40,8 +53,7 @@ inline platform::Child start_by_spawn(PendingChild& birth, const LaunchRequest& 
     return child;
 }
 
-/// If this program was started as a child, becomes that, and does not return.
-inline void enter_if_spawned() {
+MULTIPROCESSING_INLINE void enter_if_spawned() {
     const std::vector<std::string> arguments = platform::command_line();
     if (!ChildCommand::is_in(arguments)) return;
     try {
@@ -75,3 +87,5 @@ inline void enter_if_spawned() {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

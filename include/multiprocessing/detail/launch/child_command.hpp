@@ -9,10 +9,8 @@
 #include <multiprocessing/detail/space/layout.hpp>
 
 #include <cstddef>
-#include <cstdlib>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -40,51 +38,72 @@ struct ChildCommand {
         std::span<const platform::Handle> alive;
     };
 
-    static void write(platform::SpawnRequest& spawn, const Parts& parts) {
-        const auto pass = [&](const platform::Handle& handle) {
-            spawn.argument(handle.valid() ? spawn.pass(handle) : no_handle);
-        };
-        spawn.argument(marker);
-        pass(parts.space);
-        pass(parts.strand);
-        spawn.argument(std::to_string(parts.message));
-        pass(parts.channel);
-        spawn.argument(std::to_string(parts.given.size()));
-        for (const platform::Handle& handle : parts.given) pass(handle);
-        pass(parts.own_alive);
-        for (const platform::Handle& handle : parts.alive) pass(handle);
-    }
+    static void write(platform::SpawnRequest& spawn, const Parts& parts);
 
     /// Whether this looks like the command line of a child.
-    static bool is_in(const std::vector<std::string>& arguments) {
-        return arguments.size() > first + 5 && arguments[1] == marker;
-    }
+    static bool is_in(const std::vector<std::string>& arguments);
 
     /// The strand alone, which a child looks at before it touches anything else.
-    static platform::Handle read_strand(const std::vector<std::string>& arguments) {
-        return adopt(arguments[first + 1]);
-    }
+    static platform::Handle read_strand(const std::vector<std::string>& arguments);
     /// The rest. Throws what is wrong with a word that is no handle.
-    static ChildCommand read(const std::vector<std::string>& arguments, platform::Handle strand) {
-        ChildCommand command;
-        command.space = adopt(arguments[first]);
-        command.strand = std::move(strand);
-        command.message = std::strtoull(arguments[first + 2].c_str(), nullptr, 10);
-        command.channel = adopt(arguments[first + 3]);
-        const std::size_t given = std::strtoull(arguments[first + 4].c_str(), nullptr, 10);
-        std::size_t next = first + 5;
-        for (std::size_t i = 0; i < given; ++i) command.given.push_back(adopt(arguments.at(next++)));
-        command.alive.push_back(adopt(arguments.at(next++)));
-        while (next < arguments.size()) command.alive.push_back(adopt(arguments[next++]));
-        return command;
-    }
+    static ChildCommand read(const std::vector<std::string>& arguments, platform::Handle strand);
 
 private:
     static constexpr std::size_t first = 2; // behind the program and the marker
 
-    static platform::Handle adopt(const std::string& word) {
-        return word == no_handle ? platform::Handle{} : platform::adopt_handle(word);
-    }
+    static platform::Handle adopt(const std::string& word);
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <cstdlib>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void ChildCommand::write(platform::SpawnRequest& spawn, const Parts& parts) {
+    const auto pass = [&](const platform::Handle& handle) {
+        spawn.argument(handle.valid() ? spawn.pass(handle) : no_handle);
+    };
+    spawn.argument(marker);
+    pass(parts.space);
+    pass(parts.strand);
+    spawn.argument(std::to_string(parts.message));
+    pass(parts.channel);
+    spawn.argument(std::to_string(parts.given.size()));
+    for (const platform::Handle& handle : parts.given) pass(handle);
+    pass(parts.own_alive);
+    for (const platform::Handle& handle : parts.alive) pass(handle);
+}
+
+MULTIPROCESSING_INLINE bool ChildCommand::is_in(const std::vector<std::string>& arguments) {
+    return arguments.size() > first + 5 && arguments[1] == marker;
+}
+
+MULTIPROCESSING_INLINE platform::Handle ChildCommand::read_strand(const std::vector<std::string>& arguments) {
+    return adopt(arguments[first + 1]);
+}
+
+MULTIPROCESSING_INLINE ChildCommand ChildCommand::read(const std::vector<std::string>& arguments,
+                                                       platform::Handle strand) {
+    ChildCommand command;
+    command.space = adopt(arguments[first]);
+    command.strand = std::move(strand);
+    command.message = std::strtoull(arguments[first + 2].c_str(), nullptr, 10);
+    command.channel = adopt(arguments[first + 3]);
+    const std::size_t given = std::strtoull(arguments[first + 4].c_str(), nullptr, 10);
+    std::size_t next = first + 5;
+    for (std::size_t i = 0; i < given; ++i) command.given.push_back(adopt(arguments.at(next++)));
+    command.alive.push_back(adopt(arguments.at(next++)));
+    while (next < arguments.size()) command.alive.push_back(adopt(arguments[next++]));
+    return command;
+}
+
+MULTIPROCESSING_INLINE platform::Handle ChildCommand::adopt(const std::string& word) {
+    return word == no_handle ? platform::Handle{} : platform::adopt_handle(word);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -5,31 +5,16 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/cause.hpp>
-#include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/launch/child_start.hpp>
-#include <multiprocessing/detail/launch/exit_hooks.hpp>
-#include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
-#include <multiprocessing/detail/platform/process_attributes.hpp>
-#include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/standard_streams.hpp>
-#include <multiprocessing/detail/space/note_names.hpp>
-#include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/util.hpp>
 
-#include <atomic>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <exception>
-#include <filesystem>
-#include <mutex>
 #include <span>
-#include <string>
-#include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -37,7 +22,53 @@ namespace multiprocessing::inline v1::detail {
 /// the program's own exit handlers and static destructors runs. A full pipe behind stdout can hold
 /// it here until it is ended. May be called again inside of itself, by std::exit(): the last code
 /// is the child's.
-[[noreturn]] inline void finish_child(int code) {
+[[noreturn]] MULTIPROCESSING_INLINE void finish_child(int code);
+
+/// First step: this process is the child that `start` describes. The tree has been joined. `strand`
+/// and `alive` are the ends that its parent prepared for it. Of `start`, what nobody else needs is
+/// taken.
+MULTIPROCESSING_INLINE void become_child(ChildStart& start, platform::Handle strand, platform::Handle alive);
+
+/// The child cannot be what it was started for: it says so, also to its parent, and ends.
+[[noreturn]] MULTIPROCESSING_INLINE void refuse_child(const ChildStart& start,
+                                                      const std::exception& error) noexcept;
+
+/// The function of set_forkserver_preload().
+MULTIPROCESSING_INLINE void run_preload(const CodeAddress& place);
+
+/// Takes on what is different from the parent's surroundings.
+MULTIPROCESSING_INLINE void enter_own_surroundings(const ChildStart& start);
+
+/// Second step: runs the target, and ends.
+[[noreturn]] MULTIPROCESSING_INLINE void run_child(const ChildStart& start, std::span<const std::byte> payload,
+                                                   const Thunk& target);
+
+/// The same in a child that is no copy of its parent, and has to find the target first.
+[[noreturn]] MULTIPROCESSING_INLINE void run_child(const ChildStart& start, std::span<const std::byte> payload);
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/launch/child_process.hpp>
+#include <multiprocessing/detail/launch/exit_hooks.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
+#include <multiprocessing/detail/platform/process_attributes.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/detail/space/note_names.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void finish_child(int code) {
     ExitHooks& hooks = process_wide<ExitHooks>();
     // std::exit() forgets a handler before it calls it: the next one would go on to the program's
     // own.
@@ -58,10 +89,7 @@ namespace multiprocessing::inline v1::detail {
     platform::exit_now(code);
 }
 
-/// First step: this process is the child that `start` describes. The tree has been joined. `strand`
-/// and `alive` are the ends that its parent prepared for it. Of `start`, what nobody else needs is
-/// taken.
-inline void become_child(ChildStart& start, platform::Handle strand, platform::Handle alive) {
+MULTIPROCESSING_INLINE void become_child(ChildStart& start, platform::Handle strand, platform::Handle alive) {
     platform::hold(strand); // before all else: from here on it ends with its parent
     ThisProcess& me = this_process();
     me.begin_life();
@@ -85,8 +113,7 @@ inline void become_child(ChildStart& start, platform::Handle strand, platform::H
     if (start.default_method) set_start_method(*start.default_method, true);
 }
 
-/// The child cannot be what it was started for: it says so, also to its parent, and ends.
-[[noreturn]] inline void refuse_child(const ChildStart& start, const std::exception& error) noexcept {
+MULTIPROCESSING_INLINE void refuse_child(const ChildStart& start, const std::exception& error) noexcept {
     if (ChildRecord* const record = this_process().record) {
         std::strncpy(record->refusal, error.what(), sizeof record->refusal - 1);
         record->stage.store(ChildStage::refused, std::memory_order_release);
@@ -95,21 +122,18 @@ inline void become_child(ChildStart& start, platform::Handle strand, platform::H
     platform::exit_now(1);
 }
 
-/// The function of set_forkserver_preload().
-inline void run_preload(const CodeAddress& place) {
+MULTIPROCESSING_INLINE void run_preload(const CodeAddress& place) {
     const void* const preload = resolve(place, 0);
     reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(preload))();
 }
 
-/// Takes on what is different from the parent's surroundings.
-inline void enter_own_surroundings(const ChildStart& start) {
+MULTIPROCESSING_INLINE void enter_own_surroundings(const ChildStart& start) {
     for (const auto& [name, value] : start.env) platform::set_variable(name, value ? value->c_str() : nullptr);
     if (!start.cwd.empty()) std::filesystem::current_path(start.cwd);
 }
 
-/// Second step: runs the target, and ends.
-[[noreturn]] inline void run_child(const ChildStart& start, std::span<const std::byte> payload,
-                                   const Thunk& target) {
+MULTIPROCESSING_INLINE void run_child(const ChildStart& start, std::span<const std::byte> payload,
+                                      const Thunk& target) {
     try {
         enter_own_surroundings(start);
     } catch (const std::exception& error) { refuse_child(start, error); }
@@ -140,8 +164,7 @@ inline void enter_own_surroundings(const ChildStart& start) {
     finish_child(code);
 }
 
-/// The same in a child that is no copy of its parent, and has to find the target first.
-[[noreturn]] inline void run_child(const ChildStart& start, std::span<const std::byte> payload) {
+MULTIPROCESSING_INLINE void run_child(const ChildStart& start, std::span<const std::byte> payload) {
     const Thunk* target = nullptr;
     try {
         target = &resolve(start.target, start.target_file);
@@ -150,3 +173,5 @@ inline void enter_own_surroundings(const ChildStart& start) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

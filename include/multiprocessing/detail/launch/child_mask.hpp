@@ -11,15 +11,27 @@ namespace multiprocessing::inline v1::detail {
 /// In a thread of the library that runs code of the program's, the mask of the thread that it works
 /// for: its own blocks all signals, and a child that inherited that could not be terminated. Null
 /// in other threads.
-inline const platform::SignalMask*& mask_of_principal() noexcept {
+MULTIPROCESSING_INLINE const platform::SignalMask*& mask_of_principal() noexcept;
+
+/// The mask of a child that this thread starts.
+MULTIPROCESSING_INLINE platform::SignalMask child_mask();
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE const platform::SignalMask*& mask_of_principal() noexcept {
     static constinit thread_local const platform::SignalMask* mask = nullptr;
     return mask;
 }
 
-/// The mask of a child that this thread starts.
-inline platform::SignalMask child_mask() {
+MULTIPROCESSING_INLINE platform::SignalMask child_mask() {
     const platform::SignalMask* const mask = mask_of_principal();
     return mask ? *mask : platform::SignalMask::of_caller();
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -8,16 +8,9 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launch/child_start.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
-#include <multiprocessing/exceptions.hpp>
 
-#include <array>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <optional>
 #include <span>
-#include <string>
-#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -31,12 +24,40 @@ struct ChildMessage {
 
 // By hand, not by dumps() and loads(): every program that starts processes compiles this.
 
-inline void write_identity(Writer& writer, const ProcessIdentity& identity) {
+MULTIPROCESSING_INLINE void write_identity(Writer& writer, const ProcessIdentity& identity);
+MULTIPROCESSING_INLINE ProcessIdentity read_identity(Reader& reader);
+
+MULTIPROCESSING_INLINE void write_start(Writer& writer, const ChildStart& start);
+MULTIPROCESSING_INLINE ChildStart read_start(Reader& reader);
+
+/// Three sizes, then the three parts.
+MULTIPROCESSING_INLINE Block write_message(const ChildStart& start, std::span<const std::byte> payload,
+                                           std::span<const std::byte> changes);
+
+/// Throws ProcessError if there is no such message, SerializationError if it is damaged.
+MULTIPROCESSING_INLINE ChildMessage read_message(const Space& space, Position position);
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/exceptions.hpp>
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void write_identity(Writer& writer, const ProcessIdentity& identity) {
     writer.text(identity.name);
     writer.raw(std::uint8_t{identity.daemon});
     writer.text(identity.authkey);
 }
-inline ProcessIdentity read_identity(Reader& reader) {
+
+MULTIPROCESSING_INLINE ProcessIdentity read_identity(Reader& reader) {
     ProcessIdentity identity;
     identity.name = reader.text();
     identity.daemon = reader.flag();
@@ -44,7 +65,7 @@ inline ProcessIdentity read_identity(Reader& reader) {
     return identity;
 }
 
-inline void write_start(Writer& writer, const ChildStart& start) {
+MULTIPROCESSING_INLINE void write_start(Writer& writer, const ChildStart& start) {
     write_identity(writer, start.identity);
     write_identity(writer, start.parent);
     writer.raw(start.parent_pid);
@@ -69,7 +90,8 @@ inline void write_start(Writer& writer, const ChildStart& start) {
     writer.raw(std::uint8_t{start.has_preload});
     writer.raw(start.preload);
 }
-inline ChildStart read_start(Reader& reader) {
+
+MULTIPROCESSING_INLINE ChildStart read_start(Reader& reader) {
     ChildStart start;
     start.identity = read_identity(reader);
     start.parent = read_identity(reader);
@@ -98,9 +120,8 @@ inline ChildStart read_start(Reader& reader) {
     return start;
 }
 
-/// Three sizes, then the three parts.
-inline Block write_message(const ChildStart& start, std::span<const std::byte> payload,
-                           std::span<const std::byte> changes) {
+MULTIPROCESSING_INLINE Block write_message(const ChildStart& start, std::span<const std::byte> payload,
+                                           std::span<const std::byte> changes) {
     Writer writer;
     write_start(writer, start);
     const auto head = writer.view();
@@ -118,8 +139,7 @@ inline Block write_message(const ChildStart& start, std::span<const std::byte> p
     return block;
 }
 
-/// Throws ProcessError if there is no such message, SerializationError if it is damaged.
-inline ChildMessage read_message(const Space& space, Position position) {
+MULTIPROCESSING_INLINE ChildMessage read_message(const Space& space, Position position) {
     std::uint64_t sizes[3];
     const auto next = [&](std::uint64_t bytes) {
         if (!space.holds(position, bytes))
@@ -137,3 +157,5 @@ inline ChildMessage read_message(const Space& space, Position position) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -36,10 +36,7 @@ struct LaunchRequest {
 };
 
 /// The handles that travel to it.
-inline std::span<const platform::Handle> handles_of(const LaunchRequest& request) {
-    const auto& handles = request.call.handles;
-    return handles ? std::span<const platform::Handle>(*handles) : std::span<const platform::Handle>{};
-}
+MULTIPROCESSING_INLINE std::span<const platform::Handle> handles_of(const LaunchRequest& request);
 
 /// What a child is told. Crosses as bytes in a block of the parent's heap, unless the child is a
 /// copy of its parent.
@@ -65,3 +62,16 @@ struct ChildStart {
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::span<const platform::Handle> handles_of(const LaunchRequest& request) {
+    const auto& handles = request.call.handles;
+    return handles ? std::span<const platform::Handle>(*handles) : std::span<const platform::Handle>{};
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -4,18 +4,12 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
-#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/util.hpp>
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
-#include <exception>
 #include <functional>
-#include <mutex>
-#include <string>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -24,26 +18,21 @@ namespace multiprocessing::inline v1::detail {
 /// handler that calls std::exit() then finds them held by the very thread it runs in.
 class [[nodiscard("an unnamed guard ends at once")]] NotToEndIn {
 public:
-    NotToEndIn() noexcept { depth().fetch_add(1, std::memory_order_relaxed); }
+    NotToEndIn() noexcept;
     NotToEndIn(const NotToEndIn&) = delete;
     NotToEndIn& operator=(const NotToEndIn&) = delete;
-    ~NotToEndIn() { depth().fetch_sub(1, std::memory_order_relaxed); }
+    ~NotToEndIn();
 
     /// Tells this thread from others: without a function of the system, which each child would have
     /// to look up again.
     static const void* thread() noexcept { return &depth(); }
 
-    static bool any() noexcept { return depth().load(std::memory_order_relaxed) != 0; }
+    static bool any() noexcept;
     /// In a forked child: what the thread was in is its parent's.
-    static void forget() noexcept {
-        if (any()) depth().store(0, std::memory_order_relaxed); // a store would cost each child a page
-    }
+    static void forget() noexcept;
 
 private:
-    static std::atomic<int>& depth() noexcept {
-        static constinit thread_local std::atomic<int> here{0}; // atomic against a handler in this thread
-        return here;
-    }
+    static std::atomic<int>& depth() noexcept;
 };
 
 /// The steps of a child's end, each of which is begun once.
@@ -58,73 +47,26 @@ class ExitHooks : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::exit_hooks;
 
-    void add(std::function<void()> hook) {
-        std::lock_guard lock{mutex};
-        hooks_.push_back(std::move(hook));
-    }
+    void add(std::function<void()> hook);
 
-    bool any() {
-        std::lock_guard lock{mutex};
-        return !hooks_.empty();
-    }
+    bool any();
 
     /// This thread ends the child. If another one is at it, waits for that, forever if need be:
     /// unless it makes no progress, as it may be waiting for this thread. Then this one goes on in
     /// its place.
-    void take_over() {
-        const void* const me = NotToEndIn::thread();
-        const void* before = nullptr;
-        while (!ending_.compare_exchange_strong(before, me) && before != me) {
-            const std::uint64_t seen = progress_.load();
-            platform::wait_any({}, Deadline::after(std::chrono::seconds{2}));
-            if (progress_.load() != seen) before = nullptr; // which is none: it is looked at once more
-        }
-    }
+    void take_over();
 
     /// Whether this step is to be taken, by this thread; waits forever in a thread that another
     /// one has taken the place of.
-    bool begins(EndStep step) {
-        while (ending_.load() != NotToEndIn::thread()) platform::wait_any({}, Deadline{});
-        ++progress_;
-        if (step_.load() >= step) return false;
-        step_.store(step);
-        return true;
-    }
+    bool begins(EndStep step);
 
     /// Runs them, last added first; also those that are added meanwhile. What they throw is logged.
     /// One that ends its thread (pthread_exit) does not come back: `instead` is called, and does
     /// not return.
-    void run(void (*instead)(int), int code) noexcept {
-        while (step_.load() <= EndStep::functions) {
-            std::function<void()> hook;
-            {
-                std::lock_guard lock{mutex};
-                if (hooks_.empty()) return;
-                hook = std::move(hooks_.back());
-                hooks_.pop_back();
-            }
-            ++progress_;
-            try {
-                hook();
-            } catch (const std::exception& error) {
-                get_logger().log(LogLevel::error,
-                                 std::string("a function of at_child_exit() threw: ") + error.what());
-            } catch (...) {
-                if (platform::is_thread_exit()) instead(code);
-                get_logger().log(LogLevel::error, "a function of at_child_exit() threw");
-            }
-            begins(EndStep::functions); // or another thread has lost its patience
-        }
-    }
+    void run(void (*instead)(int), int code) noexcept;
 
     /// In a new child: what its parent had asked for is the parent's.
-    void clear() {
-        std::lock_guard lock{mutex};
-        hooks_.clear();
-        NotToEndIn::forget();
-        ending_.store(nullptr);
-        step_.store(EndStep::none);
-    }
+    void clear();
 
 private:
     std::vector<std::function<void()>> hooks_;
@@ -134,3 +76,92 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/wait.hpp>
+
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE NotToEndIn::NotToEndIn() noexcept { depth().fetch_add(1, std::memory_order_relaxed); }
+
+MULTIPROCESSING_INLINE NotToEndIn::~NotToEndIn() { depth().fetch_sub(1, std::memory_order_relaxed); }
+
+MULTIPROCESSING_INLINE bool NotToEndIn::any() noexcept { return depth().load(std::memory_order_relaxed) != 0; }
+
+MULTIPROCESSING_INLINE void NotToEndIn::forget() noexcept {
+    if (any()) depth().store(0, std::memory_order_relaxed); // a store would cost each child a page
+}
+
+MULTIPROCESSING_INLINE std::atomic<int>& NotToEndIn::depth() noexcept {
+    static constinit thread_local std::atomic<int> here{0}; // atomic against a handler in this thread
+    return here;
+}
+
+MULTIPROCESSING_INLINE void ExitHooks::add(std::function<void()> hook) {
+    std::lock_guard lock{mutex};
+    hooks_.push_back(std::move(hook));
+}
+
+MULTIPROCESSING_INLINE bool ExitHooks::any() {
+    std::lock_guard lock{mutex};
+    return !hooks_.empty();
+}
+
+MULTIPROCESSING_INLINE void ExitHooks::take_over() {
+    const void* const me = NotToEndIn::thread();
+    const void* before = nullptr;
+    while (!ending_.compare_exchange_strong(before, me) && before != me) {
+        const std::uint64_t seen = progress_.load();
+        platform::wait_any({}, Deadline::after(std::chrono::seconds{2}));
+        if (progress_.load() != seen) before = nullptr; // which is none: it is looked at once more
+    }
+}
+
+MULTIPROCESSING_INLINE bool ExitHooks::begins(EndStep step) {
+    while (ending_.load() != NotToEndIn::thread()) platform::wait_any({}, Deadline{});
+    ++progress_;
+    if (step_.load() >= step) return false;
+    step_.store(step);
+    return true;
+}
+
+MULTIPROCESSING_INLINE void ExitHooks::run(void (*instead)(int), int code) noexcept {
+    while (step_.load() <= EndStep::functions) {
+        std::function<void()> hook;
+        {
+            std::lock_guard lock{mutex};
+            if (hooks_.empty()) return;
+            hook = std::move(hooks_.back());
+            hooks_.pop_back();
+        }
+        ++progress_;
+        try {
+            hook();
+        } catch (const std::exception& error) {
+            get_logger().log(LogLevel::error,
+                             std::string("a function of at_child_exit() threw: ") + error.what());
+        } catch (...) {
+            if (platform::is_thread_exit()) instead(code);
+            get_logger().log(LogLevel::error, "a function of at_child_exit() threw");
+        }
+        begins(EndStep::functions); // or another thread has lost its patience
+    }
+}
+
+MULTIPROCESSING_INLINE void ExitHooks::clear() {
+    std::lock_guard lock{mutex};
+    hooks_.clear();
+    NotToEndIn::forget();
+    ending_.store(nullptr);
+    step_.store(EndStep::none);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -4,23 +4,12 @@
 /// copies itself.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launch/child_main.hpp>
-#include <multiprocessing/detail/launch/child_message.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
-#include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/process_attributes.hpp>
 
-#include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <exception>
-#include <optional>
 #include <span>
-#include <system_error>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -56,16 +45,52 @@ std::span<const std::byte> bytes_of(const T& value) {
 /// Its parent looks at its own rights while the copy is made. A copy that has other rights than it
 /// should have ends here, before anything of the program's runs in it: its parent may have given up
 /// the right to end it.
-inline void await_approval(Space& space, ChildRecord& record) {
+MULTIPROCESSING_INLINE void await_approval(Space& space, ChildRecord& record);
+
+/// The life of a copy of the server; does not return into the server's loop.
+[[noreturn]] MULTIPROCESSING_INLINE void live_as_copy(const ForkRequest& request,
+                                                      std::vector<platform::Handle>& handles,
+                                                      TreeMember& server, const platform::HandleLimit& limit,
+                                                      bool shares_ids) noexcept;
+
+/// Target of the server process: it says that it is ready, and copies itself on demand, until its
+/// parent closes the channel. It should have one thread, and a copy costs the same however large
+/// the parent is, as the server is a fresh process.
+struct ServeForks {
+    static void run(TargetFrame&);
+
+private:
+    static ForkReply copy_for(platform::Message& message, const platform::Handle& channel,
+                              const platform::HandleLimit& limit, bool shares_ids);
+};
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/launch/child_main.hpp>
+#include <multiprocessing/detail/launch/child_message.hpp>
+#include <multiprocessing/detail/platform/fork.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void await_approval(Space& space, ChildRecord& record) {
     wait(space.parking(), record.approval, Deadline{},
          [&] { return record.approved.load(std::memory_order_acquire) != Approval::asked; });
     if (record.approved.load(std::memory_order_acquire) != Approval::given) platform::exit_now(1);
 }
 
-/// The life of a copy of the server; does not return into the server's loop.
-[[noreturn]] inline void live_as_copy(const ForkRequest& request, std::vector<platform::Handle>& handles,
-                                      TreeMember& server, const platform::HandleLimit& limit,
-                                      bool shares_ids) noexcept {
+MULTIPROCESSING_INLINE void live_as_copy(const ForkRequest& request, std::vector<platform::Handle>& handles,
+                                         TreeMember& server, const platform::HandleLimit& limit,
+                                         bool shares_ids) noexcept {
     ChildMessage message;
     try {
         std::size_t next = 0;
@@ -99,69 +124,64 @@ inline void await_approval(Space& space, ChildRecord& record) {
     run_child(message.start, message.payload);
 }
 
-/// Target of the server process: it says that it is ready, and copies itself on demand, until its
-/// parent closes the channel. It should have one thread, and a copy costs the same however large
-/// the parent is, as the server is a fresh process.
-struct ServeForks {
-    static void run(TargetFrame&) {
-        const platform::Handle channel = std::move(this_process().channel);
-        // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every
-        // copy again.
-        platform::take_standard_outputs(platform::standard_outputs());
-        const platform::HandleLimit limit =
-            platform::HandleLimit::raise(); // its parent may have raised its own since
-        // After the function of set_forkserver_preload(), which is all that could change it.
-        const bool shares_ids = platform::children_share_ids();
-        try {
-            platform::send(channel, bytes_of(std::uint8_t{0}), {}, Deadline{});
-            while (std::optional<platform::Message> message = platform::receive(channel, Deadline{})) {
-                if (message->bytes.size() != sizeof(ForkRequest)) continue;
-                platform::send(channel, bytes_of(copy_for(*message, channel, limit, shares_ids)), {},
-                               Deadline{});
-            }
-        } catch (const std::system_error& error) {
-            if (error.code() != std::errc::broken_pipe) throw; // its parent has no use for the answer any more
+MULTIPROCESSING_INLINE void ServeForks::run(TargetFrame&) {
+    const platform::Handle channel = std::move(this_process().channel);
+    // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every
+    // copy again.
+    platform::take_standard_outputs(platform::standard_outputs());
+    const platform::HandleLimit limit =
+        platform::HandleLimit::raise(); // its parent may have raised its own since
+    // After the function of set_forkserver_preload(), which is all that could change it.
+    const bool shares_ids = platform::children_share_ids();
+    try {
+        platform::send(channel, bytes_of(std::uint8_t{0}), {}, Deadline{});
+        while (std::optional<platform::Message> message = platform::receive(channel, Deadline{})) {
+            if (message->bytes.size() != sizeof(ForkRequest)) continue;
+            platform::send(channel, bytes_of(copy_for(*message, channel, limit, shares_ids)), {}, Deadline{});
         }
+    } catch (const std::system_error& error) {
+        if (error.code() != std::errc::broken_pipe) throw; // its parent has no use for the answer any more
     }
+}
 
-private:
-    static ForkReply copy_for(platform::Message& message, const platform::Handle& channel,
-                              const platform::HandleLimit& limit, bool shares_ids) {
-        ForkRequest request{0, 0, platform::SignalMask::of_caller(), false, false, false, {}, 0};
-        std::memcpy(&request, message.bytes.data(), sizeof request);
-        std::size_t lost = message.lost;
-        // All of them are taken, also if some are lost: what follows is the next request.
-        while (request.handles > 0) {
-            std::optional<platform::Message> more = platform::receive(channel, Deadline{});
-            if (!more) return {0, EPIPE};
-            lost += more->lost;
-            request.handles -= (std::min)(request.handles, std::uint64_t{more->handles.size() + more->lost});
-            for (platform::Handle& handle : more->handles) message.handles.push_back(std::move(handle));
-        }
-        if (lost > 0) return {0, EMFILE, 0, 0, message.handles.size()};
-        // Of a process with other threads the copy is not whole: it may have malloc's locks in a
-        // state that only they end.
-        const std::optional<int> threads = platform::foreign_threads(0);
-        if (threads != 0) return {0, 0, threads.value_or(-1)};
-        for (const auto& handle : message.handles)
-            platform::HandleTraits::keep_in_forked_child(handle.native());
-        platform::flush_standard_streams();
-        TreeMember& server = tree();
-        ChildRecord& record = server.space.at<ChildRecord>(request.record);
-        process_wide<Tree>().prepare_join();
-        this_process().starts_child_by_fork = true;
-        before_fork(); // this kind of fork does not run the handlers of fork()
-        std::optional<int> pid;
-        int error = 0;
-        try {
-            pid = platform::fork_sibling(record.pid);
-        } catch (const std::system_error& refused) { error = refused.code().value(); }
-        const bool in_child = pid && *pid == 0;
-        after_fork(in_child);
-        this_process().starts_child_by_fork = false;
-        if (in_child) live_as_copy(request, message.handles, server, limit, shares_ids);
-        return {pid.value_or(0), error};
+MULTIPROCESSING_INLINE ForkReply ServeForks::copy_for(platform::Message& message,
+                                                      const platform::Handle& channel,
+                                                      const platform::HandleLimit& limit, bool shares_ids) {
+    ForkRequest request{0, 0, platform::SignalMask::of_caller(), false, false, false, {}, 0};
+    std::memcpy(&request, message.bytes.data(), sizeof request);
+    std::size_t lost = message.lost;
+    // All of them are taken, also if some are lost: what follows is the next request.
+    while (request.handles > 0) {
+        std::optional<platform::Message> more = platform::receive(channel, Deadline{});
+        if (!more) return {0, EPIPE};
+        lost += more->lost;
+        request.handles -= (std::min)(request.handles, std::uint64_t{more->handles.size() + more->lost});
+        for (platform::Handle& handle : more->handles) message.handles.push_back(std::move(handle));
     }
-};
+    if (lost > 0) return {0, EMFILE, 0, 0, message.handles.size()};
+    // Of a process with other threads the copy is not whole: it may have malloc's locks in a
+    // state that only they end.
+    const std::optional<int> threads = platform::foreign_threads(0);
+    if (threads != 0) return {0, 0, threads.value_or(-1)};
+    for (const auto& handle : message.handles) platform::HandleTraits::keep_in_forked_child(handle.native());
+    platform::flush_standard_streams();
+    TreeMember& server = tree();
+    ChildRecord& record = server.space.at<ChildRecord>(request.record);
+    process_wide<Tree>().prepare_join();
+    this_process().starts_child_by_fork = true;
+    before_fork(); // this kind of fork does not run the handlers of fork()
+    std::optional<int> pid;
+    int error = 0;
+    try {
+        pid = platform::fork_sibling(record.pid);
+    } catch (const std::system_error& refused) { error = refused.code().value(); }
+    const bool in_child = pid && *pid == 0;
+    after_fork(in_child);
+    this_process().starts_child_by_fork = false;
+    if (in_child) live_as_copy(request, message.handles, server, limit, shares_ids);
+    return {pid.value_or(0), error};
+}
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

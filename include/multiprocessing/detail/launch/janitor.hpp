@@ -9,12 +9,27 @@
 /// that were killed.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
+
+namespace multiprocessing::inline v1::detail {
+
+/// First argument of the janitor's command line. What follows: the Space, the reading end.
+inline constexpr char janitor_marker[] = "--multiprocessing-janitor";
+
+/// Starts it. It is not tied to this process, and nobody waits for it.
+MULTIPROCESSING_INLINE void start_janitor();
+
+/// If this program was started as a janitor, is one, and does not return.
+MULTIPROCESSING_INLINE void enter_if_janitor();
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 #include <multiprocessing/detail/platform/kinship.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
-#include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/space/space.hpp>
@@ -31,11 +46,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// First argument of the janitor's command line. What follows: the Space, the reading end.
-inline constexpr char janitor_marker[] = "--multiprocessing-janitor";
-
-/// Starts it. It is not tied to this process, and nobody waits for it.
-inline void start_janitor() {
+MULTIPROCESSING_INLINE void start_janitor() {
     LaunchState& launching = process_wide<LaunchState>();
     const DeferredLog written_afterwards;
     std::lock_guard lock{launching.mutex};
@@ -55,8 +66,7 @@ inline void start_janitor() {
     this_process().janitor = platform::spawn(spawn).pid();
 }
 
-/// If this program was started as a janitor, is one, and does not return.
-inline void enter_if_janitor() {
+MULTIPROCESSING_INLINE void enter_if_janitor() {
     const std::vector<std::string> arguments = platform::command_line();
     if (arguments.size() != 4 || arguments[1] != janitor_marker) return;
     try {
@@ -84,3 +94,5 @@ inline void enter_if_janitor() {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -4,12 +4,25 @@
 /// does.
 
 #include <multiprocessing/detail/config.hpp>
+
+#include <memory>
+
+namespace multiprocessing::inline v1::detail {
+
+/// Whether the program can be started again as a child at all.
+MULTIPROCESSING_INLINE void require_freeze_support(StartMethod method);
+
+/// Starts a child. Throws if it cannot be started; then nothing of it is left.
+MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest& request);
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/launch/by_fork.hpp>
 #include <multiprocessing/detail/launch/by_forkserver.hpp>
 #include <multiprocessing/detail/launch/by_spawn.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
 
-#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -17,8 +30,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Whether the program can be started again as a child at all.
-inline void require_freeze_support(StartMethod method) {
+MULTIPROCESSING_INLINE void require_freeze_support(StartMethod method) {
     if (method == StartMethod::fork || this_process().is_prepared()) return;
     throw std::runtime_error(
         "multiprocessing: starting a process by '" + std::string(to_string(method)) +
@@ -26,8 +38,7 @@ inline void require_freeze_support(StartMethod method) {
         "multiprocessing::freeze_support() first in main(), or link multiprocessing::main");
 }
 
-/// Starts a child. Throws if it cannot be started; then nothing of it is left.
-inline std::shared_ptr<ChildProcess> launch(const LaunchRequest& request) {
+MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest& request) {
     require_available(request.method);
     require_freeze_support(request.method);
     children().reap(); // as Python does
@@ -51,3 +62,5 @@ inline std::shared_ptr<ChildProcess> launch(const LaunchRequest& request) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -4,29 +4,19 @@
 /// at a time.
 
 #include <multiprocessing/detail/base/mutex.hpp>
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/launch/child_start.hpp>
-#include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/lifeline.hpp>
 #include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process_attributes.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 
-#include <atomic>
-#include <chrono>
-#include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <memory>
-#include <mutex>
-#include <new>
 #include <optional>
 #include <string>
-#include <system_error>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -44,15 +34,7 @@ struct ForkServer {
 };
 
 /// Ends it; a thread that waits for its answer goes on. Holding no mutex.
-inline void end_server(ForkServer& server) {
-    platform::shut(server.channel);
-    ChildProcess& process = *server.process;
-    if (!process.wait(Deadline::after(std::chrono::seconds{1}))) {
-        process.try_to(&ChildProcess::kill);
-        process.wait(Deadline::after(std::chrono::seconds{1}));
-    }
-    if (process.look()) process.settle();
-}
+MULTIPROCESSING_INLINE void end_server(ForkServer& server);
 
 /// What is finished at the end of this process, before its children are ended.
 class FinishedAtEnd {
@@ -79,10 +61,7 @@ public:
     Mutex turn;
 
     /// Made at the first start.
-    platform::Lifeline& lifeline() {
-        if (!lifeline_) lifeline_.emplace();
-        return *lifeline_;
-    }
+    platform::Lifeline& lifeline();
 
     std::shared_ptr<ForkServer> server; // made at the first need; under `mutex`
     std::filesystem::path executable;   // what spawn runs, if not this program; under `mutex`
@@ -92,33 +71,13 @@ public:
     bool warned_of_server_threads = false;                     // under `turn`
 
     /// Before the first child. Holding `mutex`.
-    void hold_tree() {
-        ThisProcess& me = this_process();
-        std::lock_guard lock{me.mutex};
-        detail::hold_tree(me);
-    }
+    void hold_tree();
 
     /// Ends the server, if there is one.
-    void stop_server() {
-        std::shared_ptr<ForkServer> stopped;
-        {
-            std::lock_guard lock{mutex};
-            stopped = std::move(server);
-        }
-        if (stopped) end_server(*stopped);
-    }
+    void stop_server();
 
     void before_fork() { mutex.lock(); }
-    void after_fork(bool in_child) {
-        if (!in_child) return mutex.unlock();
-        remake_in_child(mutex);
-        new (&turn) Mutex; // a thread that is not here may have it
-        lifeline_.reset(); // the handles in it know that they are copies
-        if (server) {      // the parent's: forgotten, not destroyed
-            server->before = std::move(forgotten_);
-            forgotten_ = std::move(server);
-        }
-    }
+    void after_fork(bool in_child);
 
 private:
     std::optional<platform::Lifeline> lifeline_;
@@ -127,10 +86,7 @@ private:
 
 /// The function of set_forkserver_preload(), if there is one, is run by that child first. Holding
 /// `mutex`.
-inline void set_preload(ChildStart& start, const LaunchState& launching) {
-    start.has_preload = launching.preload != nullptr;
-    if (start.has_preload) start.preload = code_address_of(reinterpret_cast<const void*>(launching.preload));
-}
+MULTIPROCESSING_INLINE void set_preload(ChildStart& start, const LaunchState& launching);
 
 /// What a start has to say, and to take notice of, when it holds no mutex any more.
 class StartNotes {
@@ -141,92 +97,26 @@ public:
     StartNotes() = default;
     StartNotes(const StartNotes&) = delete;
     StartNotes& operator=(const StartNotes&) = delete;
-    ~StartNotes() {
-        try {
-            for (const auto& server : ended) {
-                if (server->look()) server->settle();
-            }
-        } catch (const std::exception&) {} // short of memory: its record stays
-        for (const std::string& line : warnings) get_logger().log(LogLevel::warning, line);
-    }
+    ~StartNotes();
 };
 
 /// The folder that a child is to work in, for it to enter; empty if that is its parent's. Throws
 /// `std::system_error` if it is none.
-inline std::string folder_for(const LaunchRequest& request) {
-    if (request.cwd.empty()) return {};
-    const std::filesystem::path folder = std::filesystem::absolute(request.cwd);
-    if (!std::filesystem::is_directory(folder)) {
-        throw std::system_error(std::make_error_code(std::errc::not_a_directory),
-                                "multiprocessing: starting " + request.identity.name +
-                                    " with .cwd = " + folder.string() + ": that is no folder; make it first");
-    }
-    return folder.string();
-}
+MULTIPROCESSING_INLINE std::string folder_for(const LaunchRequest& request);
 
 /// What is prepared for one child. Whatever does not become a ChildProcess is undone with it.
 class PendingChild {
 public:
-    PendingChild(const LaunchRequest& request, platform::Lifeline& lifeline)
-        : strand(lifeline.strand()),
-          alive(platform::make_pipe()),
-          record_(tree().heap.allocate_zeroed(sizeof(ChildRecord))) {
-        ThisProcess& me = this_process();
-        {
-            std::lock_guard lock{me.mutex};
-            start.parent = me.identity;
-            start.parent.authkey = me.key();
-        }
-        start.identity = request.identity;
-        if (start.identity.authkey.empty()) start.identity.authkey = start.parent.authkey;
-        start.parent_pid = platform::current_pid();
-        start.name = tree().space.new_incarnation(tree().self);
-        start.record = record_.position();
-        start.target = request.call.target;
-        start.target_file = request.call.target_file;
-        start.default_method = request.method; // as get_start_method() says there; here that fixes nothing
-        start.log_level = get_logger().level();
-        start.env = request.env;
-        start.cwd = folder_for(request);
-        start.serves = request.serves;
-        start.capabilities = platform::Capabilities::of_caller();
-        child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);
-        // Before the child can run. What it is never told of ends with the PendingChild.
-        ScopeExit end_given{[&] { leases().end(start.name); }};
-        for (const auto& object : request.call.given) start.given.push_back(leases().grant(object, start.name));
-        children().expect();
-        end_given.release();
-    }
+    PendingChild(const LaunchRequest& request, platform::Lifeline& lifeline);
     PendingChild(const PendingChild&) = delete;
     PendingChild& operator=(const PendingChild&) = delete;
-    ~PendingChild() {
-        if (!child_) return;
-        // It may have run for a moment before it was given up and ended.
-        if (record().touched.load(std::memory_order_acquire) != 0) {
-            children().add(Remains{start.name, std::move(alive.reader), true, {}, {}});
-            return;
-        }
-        children().unexpect();
-        leases().end(start.name);
-    }
+    ~PendingChild();
 
     /// The child runs: from here on it is looked after by a ChildProcess. `listed`: among this
     /// process's children.
-    std::shared_ptr<ChildProcess> into_child(platform::Child process, bool listed = true) noexcept {
-        strand.child.close();
-        alive.writer.close();
-        child_->begin(std::move(process), std::move(record_), std::move(message), std::move(alive.reader),
-                      std::move(strand.parent));
-        std::shared_ptr<ChildProcess> child = std::move(child_);
-        if (listed) {
-            children().add(child);
-        } else {
-            children().unexpect();
-        }
-        return child;
-    }
+    std::shared_ptr<ChildProcess> into_child(platform::Child process, bool listed = true) noexcept;
 
-    ChildRecord& record() const { return tree().space.at<ChildRecord>(start.record); }
+    ChildRecord& record() const;
 
     ChildStart start{};
     platform::Strand strand;
@@ -238,17 +128,171 @@ private:
     std::shared_ptr<ChildProcess> child_; // until it runs
 };
 
-inline void end_children();
+MULTIPROCESSING_INLINE void end_children();
 
 /// The work of this object is finished at the end of this process, before its children are ended.
-inline void finish_at_end(const std::shared_ptr<FinishedAtEnd>& object) {
+MULTIPROCESSING_INLINE void finish_at_end(const std::shared_ptr<FinishedAtEnd>& object);
+MULTIPROCESSING_INLINE void finish_all() noexcept;
+
+/// At the end of this process: its children end, and its fork server.
+MULTIPROCESSING_INLINE void end_children();
+
+/// Before the first start of this process. Holding `mutex`.
+MULTIPROCESSING_INLINE void prepare_first_start(LaunchState& launching);
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/platform/channel.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void end_server(ForkServer& server) {
+    platform::shut(server.channel);
+    ChildProcess& process = *server.process;
+    if (!process.wait(Deadline::after(std::chrono::seconds{1}))) {
+        process.try_to(&ChildProcess::kill);
+        process.wait(Deadline::after(std::chrono::seconds{1}));
+    }
+    if (process.look()) process.settle();
+}
+
+MULTIPROCESSING_INLINE platform::Lifeline& LaunchState::lifeline() {
+    if (!lifeline_) lifeline_.emplace();
+    return *lifeline_;
+}
+
+MULTIPROCESSING_INLINE void LaunchState::hold_tree() {
+    ThisProcess& me = this_process();
+    std::lock_guard lock{me.mutex};
+    detail::hold_tree(me);
+}
+
+MULTIPROCESSING_INLINE void LaunchState::stop_server() {
+    std::shared_ptr<ForkServer> stopped;
+    {
+        std::lock_guard lock{mutex};
+        stopped = std::move(server);
+    }
+    if (stopped) end_server(*stopped);
+}
+
+MULTIPROCESSING_INLINE void LaunchState::after_fork(bool in_child) {
+    if (!in_child) return mutex.unlock();
+    remake_in_child(mutex);
+    new (&turn) Mutex; // a thread that is not here may have it
+    lifeline_.reset(); // the handles in it know that they are copies
+    if (server) {      // the parent's: forgotten, not destroyed
+        server->before = std::move(forgotten_);
+        forgotten_ = std::move(server);
+    }
+}
+
+MULTIPROCESSING_INLINE void set_preload(ChildStart& start, const LaunchState& launching) {
+    start.has_preload = launching.preload != nullptr;
+    if (start.has_preload) start.preload = code_address_of(reinterpret_cast<const void*>(launching.preload));
+}
+
+MULTIPROCESSING_INLINE StartNotes::~StartNotes() {
+    try {
+        for (const auto& server : ended) {
+            if (server->look()) server->settle();
+        }
+    } catch (const std::exception&) {} // short of memory: its record stays
+    for (const std::string& line : warnings) get_logger().log(LogLevel::warning, line);
+}
+
+MULTIPROCESSING_INLINE std::string folder_for(const LaunchRequest& request) {
+    if (request.cwd.empty()) return {};
+    const std::filesystem::path folder = std::filesystem::absolute(request.cwd);
+    if (!std::filesystem::is_directory(folder)) {
+        throw std::system_error(std::make_error_code(std::errc::not_a_directory),
+                                "multiprocessing: starting " + request.identity.name +
+                                    " with .cwd = " + folder.string() + ": that is no folder; make it first");
+    }
+    return folder.string();
+}
+
+MULTIPROCESSING_INLINE PendingChild::PendingChild(const LaunchRequest& request, platform::Lifeline& lifeline)
+    : strand(lifeline.strand()),
+      alive(platform::make_pipe()),
+      record_(tree().heap.allocate_zeroed(sizeof(ChildRecord))) {
+    ThisProcess& me = this_process();
+    {
+        std::lock_guard lock{me.mutex};
+        start.parent = me.identity;
+        start.parent.authkey = me.key();
+    }
+    start.identity = request.identity;
+    if (start.identity.authkey.empty()) start.identity.authkey = start.parent.authkey;
+    start.parent_pid = platform::current_pid();
+    start.name = tree().space.new_incarnation(tree().self);
+    start.record = record_.position();
+    start.target = request.call.target;
+    start.target_file = request.call.target_file;
+    start.default_method = request.method; // as get_start_method() says there; here that fixes nothing
+    start.log_level = get_logger().level();
+    start.env = request.env;
+    start.cwd = folder_for(request);
+    start.serves = request.serves;
+    start.capabilities = platform::Capabilities::of_caller();
+    child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);
+    // Before the child can run. What it is never told of ends with the PendingChild.
+    ScopeExit end_given{[&] { leases().end(start.name); }};
+    for (const auto& object : request.call.given) start.given.push_back(leases().grant(object, start.name));
+    children().expect();
+    end_given.release();
+}
+
+MULTIPROCESSING_INLINE PendingChild::~PendingChild() {
+    if (!child_) return;
+    // It may have run for a moment before it was given up and ended.
+    if (record().touched.load(std::memory_order_acquire) != 0) {
+        children().add(Remains{start.name, std::move(alive.reader), true, {}, {}});
+        return;
+    }
+    children().unexpect();
+    leases().end(start.name);
+}
+
+MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> PendingChild::into_child(platform::Child process,
+                                                                              bool listed) noexcept {
+    strand.child.close();
+    alive.writer.close();
+    child_->begin(std::move(process), std::move(record_), std::move(message), std::move(alive.reader),
+                  std::move(strand.parent));
+    std::shared_ptr<ChildProcess> child = std::move(child_);
+    if (listed) {
+        children().add(child);
+    } else {
+        children().unexpect();
+    }
+    return child;
+}
+
+MULTIPROCESSING_INLINE ChildRecord& PendingChild::record() const {
+    return tree().space.at<ChildRecord>(start.record);
+}
+
+MULTIPROCESSING_INLINE void finish_at_end(const std::shared_ptr<FinishedAtEnd>& object) {
     LaunchState& launching = process_wide<LaunchState>();
     std::lock_guard lock{launching.mutex};
     if (!std::exchange(launching.ends_children, true)) std::atexit(end_children);
     std::erase_if(launching.finished_at_end, [](const auto& other) { return other.expired(); });
     launching.finished_at_end.push_back(object);
 }
-inline void finish_all() noexcept {
+
+MULTIPROCESSING_INLINE void finish_all() noexcept {
     LaunchState& launching = process_wide<LaunchState>();
     std::vector<std::weak_ptr<FinishedAtEnd>> objects;
     {
@@ -260,8 +304,7 @@ inline void finish_all() noexcept {
     }
 }
 
-/// At the end of this process: its children end, and its fork server.
-inline void end_children() {
+MULTIPROCESSING_INLINE void end_children() {
     // A signal handler ends the process in the middle of a start, say. The children end with it, by
     // the lifeline.
     const bool in_start = NotToEndIn::any();
@@ -272,10 +315,11 @@ inline void end_children() {
     process_wide<LaunchState>().stop_server();
 }
 
-/// Before the first start of this process. Holding `mutex`.
-inline void prepare_first_start(LaunchState& launching) {
+MULTIPROCESSING_INLINE void prepare_first_start(LaunchState& launching) {
     if (!std::exchange(launching.ends_children, true)) std::atexit(end_children);
     launching.hold_tree();
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

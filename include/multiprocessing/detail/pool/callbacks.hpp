@@ -30,20 +30,11 @@ public:
     explicit Callbacks(const PoolView& view) : view_(view) {}
 
     /// The result has ended. wake() follows when no mutex is held.
-    void add(std::shared_ptr<ResultBase> result) noexcept {
-        std::lock_guard lock{mutex_};
-        ended_.add(std::move(result));
-        needs_wake_.store(true, std::memory_order_relaxed);
-    }
-    void wake() noexcept {
-        if (needs_wake_.exchange(false, std::memory_order_relaxed)) view_.call_back();
-    }
+    void add(std::shared_ptr<ResultBase> result) noexcept;
+    void wake() noexcept;
 
     /// No work is left that could end: the thread ends when all callbacks have run.
-    void end() noexcept {
-        is_ending_.store(true, std::memory_order_seq_cst);
-        view_.call_back();
-    }
+    void end() noexcept;
 
     /// Starts the thread, if there is none. `owner` holds this object; `sweep()` adds what has
     /// ended, and returns whether more may.
@@ -68,12 +59,7 @@ public:
 
     /// Waits until the thread has ended; false when the deadline passed. In that thread itself it
     /// returns true at once.
-    bool join(const Deadline& deadline) {
-        return wait(view_.space().parking(), view_.shared().callbacks_ended, deadline, [this] {
-            std::lock_guard lock{mutex_};
-            return thread_ == std::thread::id{} || thread_ == std::this_thread::get_id();
-        });
-    }
+    bool join(const Deadline& deadline);
 
 private:
     template <class Sweep>
@@ -109,3 +95,33 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void Callbacks::add(std::shared_ptr<ResultBase> result) noexcept {
+    std::lock_guard lock{mutex_};
+    ended_.add(std::move(result));
+    needs_wake_.store(true, std::memory_order_relaxed);
+}
+
+MULTIPROCESSING_INLINE void Callbacks::wake() noexcept {
+    if (needs_wake_.exchange(false, std::memory_order_relaxed)) view_.call_back();
+}
+
+MULTIPROCESSING_INLINE void Callbacks::end() noexcept {
+    is_ending_.store(true, std::memory_order_seq_cst);
+    view_.call_back();
+}
+
+MULTIPROCESSING_INLINE bool Callbacks::join(const Deadline& deadline) {
+    return wait(view_.space().parking(), view_.shared().callbacks_ended, deadline, [this] {
+        std::lock_guard lock{mutex_};
+        return thread_ == std::thread::id{} || thread_ == std::this_thread::get_id();
+    });
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

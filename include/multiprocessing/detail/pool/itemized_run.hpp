@@ -11,35 +11,24 @@
 #include <multiprocessing/detail/pool/tape.hpp>
 #include <multiprocessing/detail/pool/worker.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
-#include <new>
 #include <span>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
 /// The frame of a map that is done item by item.
 class ItemFrame : public HelperFrame {
 public:
-    ItemFrame(Worker& worker, std::uint32_t slot)
-        : HelperFrame(worker, slot), attention_(worker.view().space().at<ItemizedAttention>(job_.attention)) {}
+    ItemFrame(Worker& worker, std::uint32_t slot);
 
     /// Takes the next chunk, if there is one for this worker.
-    bool claim() {
-        if (!HelperFrame::claim()) return false;
-        begun_ = std::chrono::steady_clock::now();
-        tail_ = nullptr; // what an owner before has begun is not written to
-        progress_ = &chunk().progress;
-        return true;
-    }
+    bool claim();
 
     /// All items before `next` have ended; that one begins now if it `runs`. False if nobody wants
     /// the rest.
@@ -48,61 +37,21 @@ public:
     /// reader that has just lain down, and has seen the item before, is not woken now. It is at the
     /// next item, or at the commit, whose compare-and-swap orders both; or looks by itself within a
     /// slice. A compare-and-swap here costs three times as much as a quick item.
-    bool advance(std::uint64_t next, bool runs) {
-        progress_->store(ItemizedChunk::at(next, runs), std::memory_order_release);
-        std::atomic_signal_fence(std::memory_order_seq_cst); // the compiler keeps them in order
-        if (attention_.wanted.load(std::memory_order_relaxed) == 0) return true;
-        return attend(next, runs);
-    }
+    bool advance(std::uint64_t next, bool runs);
 
     /// What came of the item that runs, as a record. Killed before advance(): the parent cuts it
     /// off, and the item is lost.
     void keep(OutcomeKind kind, std::uint64_t item, std::span<const std::byte> message,
-              ResultContext returning) {
-        const bool in_block =
-            message.size() > most_inline || !returning.blocks.empty() || !returning.objects.empty();
-        const std::uint64_t size = TapeRecord::size_with(in_block ? 0 : message.size());
-        if (!tail_ || used_ + size > room_) add_segment(size, end() - item);
-        Parcel block;
-        if (in_block) block = worker_.hand_over(message, std::move(returning));
-        // Killed here: the parent finds the block in the line, told of nowhere, and frees it.
-        TapeRecord& record = *new (&tail_->record(used_)) TapeRecord{
-            item, static_cast<std::uint32_t>(in_block ? 0 : message.size()), kind, block};
-        if (!in_block && !message.empty()) std::memcpy(&record + 1, message.data(), message.size());
-        used_ += size;
-        tail_->used.store(used_, std::memory_order_release);
-        if (in_block) worker_.has_told();
-    }
+              ResultContext returning);
     /// The item threw what is being handled.
-    void fail(std::uint64_t item) {
-        const std::vector<std::byte> message =
-            bytes_of_failure(capture_current_exception(static_cast<std::size_t>(job_.first_index + item)));
-        keep(OutcomeKind::exception, item, message, {});
-    }
+    void fail(std::uint64_t item);
 
     /// This worker has done what it had to do of the chunk.
-    void commit() {
-        const std::uint64_t tasks = chunk().item() - begin();
-        const auto took = std::chrono::steady_clock::now() - begun_;
-        chunk().duration.store(static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count()),
-                               std::memory_order_relaxed);
-        worker_.commit(chunk_->cell, published_);
-        // A reader that missed the last item sees the commit, or is seen here.
-        if (attention_.wanted.load(std::memory_order_seq_cst) & ItemizedAttention::reader_sleeps) wake_reader();
-        has_committed(tasks);
-    }
+    void commit();
 
     /// What is being handled concerns the map as a whole: every item that this worker can get, and
     /// those of the chunk that it has, fail.
-    void fail_rest() {
-        for (bool has_chunk = chunk_ || claim(); has_chunk; has_chunk = claim()) {
-            for (std::uint64_t item = (std::max)(begin(), chunk().item()); item < end(); ++item) {
-                fail(item);
-                if (!advance(item + 1, false)) break;
-            }
-            commit();
-        }
-    }
+    void fail_rest();
 
 private:
     static constexpr std::size_t most_inline = 4096;
@@ -112,41 +61,13 @@ private:
 
     /// Something is wanted of whoever works on this map. Meanwhile no item runs, so that a death
     /// costs none.
-    bool attend(std::uint64_t next, bool runs) {
-        progress_->store(ItemizedChunk::at(next, false), std::memory_order_release);
-        const std::uint32_t wanted = attention_.wanted.load(std::memory_order_acquire);
-        if (wanted & ItemizedAttention::reader_sleeps) wake_reader();
-        if (wanted & ItemizedAttention::abandoned) return false;
-        progress_->store(ItemizedChunk::at(next, runs), std::memory_order_release);
-        return true;
-    }
+    bool attend(std::uint64_t next, bool runs);
     /// One wake for each sleep of the reader: whoever takes the bit away wakes it.
-    void wake_reader() {
-        const std::uint32_t before =
-            attention_.wanted.fetch_and(~ItemizedAttention::reader_sleeps, std::memory_order_seq_cst);
-        // Killed here: the reader looks by itself within a slice, and its supervisor wakes it.
-        if (before & ItemizedAttention::reader_sleeps) post(worker_.view().space().parking(), attention_.place);
-    }
+    void wake_reader();
 
     /// A segment for a record of `size` bytes, and, as the first so the others, about, for as many
     /// as items are left.
-    void add_segment(std::uint64_t size, std::uint64_t items_left) {
-        TreeMember& self = tree();
-        const std::uint64_t many = (std::min)(items_left, most_of_segment / size + 1);
-        const std::uint64_t room = (std::max)(size, (std::min)(size * many, most_of_segment));
-        Block block{self.heap.allocate(sizeof(TapeSegment) + room)};
-        auto* const segment = new (&self.space.at<TapeSegment>(block.position())) TapeSegment{};
-        std::atomic<Position>* link = tail_ ? &tail_->next : &chunk().tape;
-        while (const Position next = link->load(std::memory_order_relaxed))
-            link = &self.space.at<TapeSegment>(next).next;
-        const Parcel parcel = worker_.hand_over(std::move(block), room, {});
-        // Killed here: the parent's, told of nowhere, as above.
-        link->store(parcel.block, std::memory_order_release);
-        worker_.has_told();
-        tail_ = segment;
-        used_ = 0;
-        room_ = room;
-    }
+    void add_segment(std::uint64_t size, std::uint64_t items_left);
 
     ItemizedAttention& attention_;
     std::atomic<std::uint64_t>* progress_ = nullptr; // of the chunk
@@ -213,7 +134,113 @@ void Worker::help_as(const TaskTicket& ticket) {
     }
 }
 
-inline void Worker::help(const TaskTicket& ticket) {
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE ItemFrame::ItemFrame(Worker& worker, std::uint32_t slot)
+    : HelperFrame(worker, slot), attention_(worker.view().space().at<ItemizedAttention>(job_.attention)) {}
+
+MULTIPROCESSING_INLINE bool ItemFrame::claim() {
+    if (!HelperFrame::claim()) return false;
+    begun_ = std::chrono::steady_clock::now();
+    tail_ = nullptr; // what an owner before has begun is not written to
+    progress_ = &chunk().progress;
+    return true;
+}
+
+MULTIPROCESSING_INLINE bool ItemFrame::advance(std::uint64_t next, bool runs) {
+    progress_->store(ItemizedChunk::at(next, runs), std::memory_order_release);
+    std::atomic_signal_fence(std::memory_order_seq_cst); // the compiler keeps them in order
+    if (attention_.wanted.load(std::memory_order_relaxed) == 0) return true;
+    return attend(next, runs);
+}
+
+MULTIPROCESSING_INLINE void ItemFrame::keep(OutcomeKind kind, std::uint64_t item,
+                                            std::span<const std::byte> message, ResultContext returning) {
+    const bool in_block =
+        message.size() > most_inline || !returning.blocks.empty() || !returning.objects.empty();
+    const std::uint64_t size = TapeRecord::size_with(in_block ? 0 : message.size());
+    if (!tail_ || used_ + size > room_) add_segment(size, end() - item);
+    Parcel block;
+    if (in_block) block = worker_.hand_over(message, std::move(returning));
+    // Killed here: the parent finds the block in the line, told of nowhere, and frees it.
+    TapeRecord& record = *new (&tail_->record(used_)) TapeRecord{
+        item, static_cast<std::uint32_t>(in_block ? 0 : message.size()), kind, block};
+    if (!in_block && !message.empty()) std::memcpy(&record + 1, message.data(), message.size());
+    used_ += size;
+    tail_->used.store(used_, std::memory_order_release);
+    if (in_block) worker_.has_told();
+}
+
+MULTIPROCESSING_INLINE void ItemFrame::fail(std::uint64_t item) {
+    const std::vector<std::byte> message =
+        bytes_of_failure(capture_current_exception(static_cast<std::size_t>(job_.first_index + item)));
+    keep(OutcomeKind::exception, item, message, {});
+}
+
+MULTIPROCESSING_INLINE void ItemFrame::commit() {
+    const std::uint64_t tasks = chunk().item() - begin();
+    const auto took = std::chrono::steady_clock::now() - begun_;
+    chunk().duration.store(static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count()),
+                           std::memory_order_relaxed);
+    worker_.commit(chunk_->cell, published_);
+    // A reader that missed the last item sees the commit, or is seen here.
+    if (attention_.wanted.load(std::memory_order_seq_cst) & ItemizedAttention::reader_sleeps) wake_reader();
+    has_committed(tasks);
+}
+
+MULTIPROCESSING_INLINE void ItemFrame::fail_rest() {
+    for (bool has_chunk = chunk_ || claim(); has_chunk; has_chunk = claim()) {
+        for (std::uint64_t item = (std::max)(begin(), chunk().item()); item < end(); ++item) {
+            fail(item);
+            if (!advance(item + 1, false)) break;
+        }
+        commit();
+    }
+}
+
+MULTIPROCESSING_INLINE bool ItemFrame::attend(std::uint64_t next, bool runs) {
+    progress_->store(ItemizedChunk::at(next, false), std::memory_order_release);
+    const std::uint32_t wanted = attention_.wanted.load(std::memory_order_acquire);
+    if (wanted & ItemizedAttention::reader_sleeps) wake_reader();
+    if (wanted & ItemizedAttention::abandoned) return false;
+    progress_->store(ItemizedChunk::at(next, runs), std::memory_order_release);
+    return true;
+}
+
+MULTIPROCESSING_INLINE void ItemFrame::wake_reader() {
+    const std::uint32_t before =
+        attention_.wanted.fetch_and(~ItemizedAttention::reader_sleeps, std::memory_order_seq_cst);
+    // Killed here: the reader looks by itself within a slice, and its supervisor wakes it.
+    if (before & ItemizedAttention::reader_sleeps) post(worker_.view().space().parking(), attention_.place);
+}
+
+MULTIPROCESSING_INLINE void ItemFrame::add_segment(std::uint64_t size, std::uint64_t items_left) {
+    TreeMember& self = tree();
+    const std::uint64_t many = (std::min)(items_left, most_of_segment / size + 1);
+    const std::uint64_t room = (std::max)(size, (std::min)(size * many, most_of_segment));
+    Block block{self.heap.allocate(sizeof(TapeSegment) + room)};
+    auto* const segment = new (&self.space.at<TapeSegment>(block.position())) TapeSegment{};
+    std::atomic<Position>* link = tail_ ? &tail_->next : &chunk().tape;
+    while (const Position next = link->load(std::memory_order_relaxed))
+        link = &self.space.at<TapeSegment>(next).next;
+    const Parcel parcel = worker_.hand_over(std::move(block), room, {});
+    // Killed here: the parent's, told of nowhere, as above.
+    link->store(parcel.block, std::memory_order_release);
+    worker_.has_told();
+    tail_ = segment;
+    used_ = 0;
+    room_ = room;
+}
+
+MULTIPROCESSING_INLINE void Worker::help(const TaskTicket& ticket) {
     TaskSlot& slot = view_.slot(ticket.slot);
     line_.chunk.store(0, std::memory_order_relaxed);
     // The promise first, then the look, both sequentially consistent: either the parent, which
@@ -228,3 +255,5 @@ inline void Worker::help(const TaskTicket& ticket) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

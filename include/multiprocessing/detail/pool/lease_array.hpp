@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -23,50 +22,26 @@ public:
     LeaseArray() = default;
     /// `copies`: how many receivers there are, each with leases of its own.
     /// What is kept beyond the end of the work is held by `afterwards`.
-    LeaseArray(std::vector<std::shared_ptr<SharedObject>> objects, std::size_t copies, std::uint64_t afterwards)
-        : objects_(std::move(objects)), holders_(copies), afterwards_(afterwards) {
-        if (objects_.empty()) return;
-        array_ = Block{tree().heap.allocate(bytes_each() * copies)};
-        for (std::size_t copy = 0; copy < copies; ++copy) grant(copy);
-    }
+    LeaseArray(std::vector<std::shared_ptr<SharedObject>> objects, std::size_t copies,
+               std::uint64_t afterwards);
     LeaseArray(LeaseArray&&) noexcept = default;
     LeaseArray& operator=(LeaseArray&&) noexcept = default;
-    ~LeaseArray() {
-        for (std::size_t copy = 0; copy < holders_.size(); ++copy) pass_on(copy, afterwards_);
-    }
+    ~LeaseArray();
 
-    std::uint64_t bytes_each() const noexcept { return objects_.size() * sizeof(LeaseEntry); }
-    Parcel parcel(std::size_t copy = 0) const noexcept {
-        if (objects_.empty()) return {};
-        return {array_.position() + copy * bytes_each(), bytes_each()};
-    }
+    std::uint64_t bytes_each() const noexcept;
+    Parcel parcel(std::size_t copy = 0) const noexcept;
 
     /// The receiver of a copy has died: its leases are over when its descendants are gone, and the
     /// next one gets others.
-    void renew(std::size_t copy, Incarnation dead) {
-        if (objects_.empty()) return;
-        leases().transfer(holders_[copy], dead);
-        grant(copy);
-    }
+    void renew(std::size_t copy, Incarnation dead);
 
     /// The receiver of a copy has ended the work: nobody takes anything by these leases any more.
     /// What it kept is `receiver`'s.
-    void pass_on(std::size_t copy, std::uint64_t receiver) {
-        if (objects_.empty() || !holders_[copy] || !origin_.is_here()) return;
-        leases().transfer(std::exchange(holders_[copy], 0), receiver);
-        for (std::size_t i = 0; i < objects_.size(); ++i) let_go(tree(), entries(copy)[i].grips);
-    }
+    void pass_on(std::size_t copy, std::uint64_t receiver);
 
 private:
-    void grant(std::size_t copy) {
-        const std::uint64_t holder = leases().new_holder();
-        holders_[copy] = holder;
-        LeaseEntry* entry = entries(copy);
-        for (const auto& object : objects_) *entry++ = leases().grant(object, holder);
-    }
-    LeaseEntry* entries(std::size_t copy) const {
-        return &tree().space.at<LeaseEntry>(array_.position() + copy * bytes_each());
-    }
+    void grant(std::size_t copy);
+    LeaseEntry* entries(std::size_t copy) const;
 
     std::vector<std::shared_ptr<SharedObject>> objects_; // pinned as long as the work lasts
     std::vector<std::uint64_t> holders_;                 // by copy
@@ -76,3 +51,56 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE LeaseArray::LeaseArray(std::vector<std::shared_ptr<SharedObject>> objects,
+                                              std::size_t copies, std::uint64_t afterwards)
+    : objects_(std::move(objects)), holders_(copies), afterwards_(afterwards) {
+    if (objects_.empty()) return;
+    array_ = Block{tree().heap.allocate(bytes_each() * copies)};
+    for (std::size_t copy = 0; copy < copies; ++copy) grant(copy);
+}
+
+MULTIPROCESSING_INLINE LeaseArray::~LeaseArray() {
+    for (std::size_t copy = 0; copy < holders_.size(); ++copy) pass_on(copy, afterwards_);
+}
+
+MULTIPROCESSING_INLINE std::uint64_t LeaseArray::bytes_each() const noexcept {
+    return objects_.size() * sizeof(LeaseEntry);
+}
+
+MULTIPROCESSING_INLINE Parcel LeaseArray::parcel(std::size_t copy) const noexcept {
+    if (objects_.empty()) return {};
+    return {array_.position() + copy * bytes_each(), bytes_each()};
+}
+
+MULTIPROCESSING_INLINE void LeaseArray::renew(std::size_t copy, Incarnation dead) {
+    if (objects_.empty()) return;
+    leases().transfer(holders_[copy], dead);
+    grant(copy);
+}
+
+MULTIPROCESSING_INLINE void LeaseArray::pass_on(std::size_t copy, std::uint64_t receiver) {
+    if (objects_.empty() || !holders_[copy] || !origin_.is_here()) return;
+    leases().transfer(std::exchange(holders_[copy], 0), receiver);
+    for (std::size_t i = 0; i < objects_.size(); ++i) let_go(tree(), entries(copy)[i].grips);
+}
+
+MULTIPROCESSING_INLINE void LeaseArray::grant(std::size_t copy) {
+    const std::uint64_t holder = leases().new_holder();
+    holders_[copy] = holder;
+    LeaseEntry* entry = entries(copy);
+    for (const auto& object : objects_) *entry++ = leases().grant(object, holder);
+}
+
+MULTIPROCESSING_INLINE LeaseEntry* LeaseArray::entries(std::size_t copy) const {
+    return &tree().space.at<LeaseEntry>(array_.position() + copy * bytes_each());
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

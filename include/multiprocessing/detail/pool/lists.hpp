@@ -3,14 +3,12 @@
 /// @file lists.hpp  What a pool keeps in lists beside its slots: announcements, works to be
 /// discarded or ended, leases.
 
-#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/task_cell.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/shared_object/leases.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,24 +22,11 @@ namespace multiprocessing::inline v1::detail {
 class Backlog {
 public:
     bool empty() const noexcept { return first_ == tickets_.size(); }
-    TaskTicket front() const noexcept { return tickets_[first_]; }
-    void pop() noexcept {
-        if (++first_ == tickets_.size()) clear();
-    }
-    void clear() noexcept {
-        tickets_.clear();
-        first_ = 0;
-    }
+    TaskTicket front() const noexcept;
+    void pop() noexcept;
+    void clear() noexcept;
     /// The next `count` pushes cannot fail.
-    void reserve(std::size_t count) {
-        if (tickets_.capacity() - tickets_.size() >= count) return;
-        if (first_ > tickets_.size() / 2) { // else moving them would cost more than it gains
-            tickets_.erase(tickets_.begin(), tickets_.begin() + static_cast<std::ptrdiff_t>(first_));
-            first_ = 0;
-        }
-        if (tickets_.capacity() - tickets_.size() < count)
-            tickets_.reserve((std::max)(tickets_.size() + count, 2 * tickets_.size()));
-    }
+    void reserve(std::size_t count);
     void push(TaskTicket ticket) noexcept { tickets_.push_back(ticket); }
 
 private:
@@ -75,14 +60,8 @@ public:
     EndingWorks() = default;
     EndingWorks(const EndingWorks&) = delete;
     EndingWorks& operator=(const EndingWorks&) = delete;
-    ~EndingWorks() {
-        require_no_mutex();
-        while (first_) first_ = std::exchange(first_->next_to_end, nullptr);
-    }
-    void add(std::shared_ptr<Work> work) noexcept {
-        work->next_to_end = std::move(first_);
-        first_ = std::move(work);
-    }
+    ~EndingWorks();
+    void add(std::shared_ptr<Work> work) noexcept;
 
 private:
     std::shared_ptr<Work> first_;
@@ -95,9 +74,7 @@ public:
     KeptLeases() = default;
     KeptLeases(const KeptLeases&) = delete;
     KeptLeases& operator=(const KeptLeases&) = delete;
-    ~KeptLeases() {
-        if (origin_.is_here()) leases().end(holder);
-    }
+    ~KeptLeases();
 
     const std::uint64_t holder = leases().new_holder();
 
@@ -106,3 +83,49 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/mutex.hpp>
+
+#include <algorithm>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE TaskTicket Backlog::front() const noexcept { return tickets_[first_]; }
+
+MULTIPROCESSING_INLINE void Backlog::pop() noexcept {
+    if (++first_ == tickets_.size()) clear();
+}
+
+MULTIPROCESSING_INLINE void Backlog::clear() noexcept {
+    tickets_.clear();
+    first_ = 0;
+}
+
+MULTIPROCESSING_INLINE void Backlog::reserve(std::size_t count) {
+    if (tickets_.capacity() - tickets_.size() >= count) return;
+    if (first_ > tickets_.size() / 2) { // else moving them would cost more than it gains
+        tickets_.erase(tickets_.begin(), tickets_.begin() + static_cast<std::ptrdiff_t>(first_));
+        first_ = 0;
+    }
+    if (tickets_.capacity() - tickets_.size() < count)
+        tickets_.reserve((std::max)(tickets_.size() + count, 2 * tickets_.size()));
+}
+
+MULTIPROCESSING_INLINE EndingWorks::~EndingWorks() {
+    require_no_mutex();
+    while (first_) first_ = std::exchange(first_->next_to_end, nullptr);
+}
+
+MULTIPROCESSING_INLINE void EndingWorks::add(std::shared_ptr<Work> work) noexcept {
+    work->next_to_end = std::move(first_);
+    first_ = std::move(work);
+}
+
+MULTIPROCESSING_INLINE KeptLeases::~KeptLeases() {
+    if (origin_.is_here()) leases().end(holder);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -13,10 +13,8 @@
 #include <multiprocessing/detail/types/plain.hpp>
 #include <multiprocessing/reduction.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <iterator>
 #include <memory>
 #include <new>
@@ -30,32 +28,14 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Bytes copied into a block of this process's heap.
-inline Block copy_to_space(std::span<const std::byte> bytes) {
-    Block block{tree().heap.allocate(std::max<std::size_t>(bytes.size(), 1))};
-    if (!bytes.empty()) std::memcpy(&tree().space.at<std::byte>(block.position()), bytes.data(), bytes.size());
-    return block;
-}
+MULTIPROCESSING_INLINE Block copy_to_space(std::span<const std::byte> bytes);
 
 /// The sizes of chunks: as told, or guided: what is left / (2 x workers), down to one item. A
 /// million items on two workers are some 50 chunks, and no worker waits for another at the end for
 /// longer than one item takes. A worker that is to be replaced after so many tasks gets no larger
 /// chunk than that.
-inline std::vector<std::uint64_t> cut(std::uint64_t items, std::uint64_t chunksize, std::uint32_t workers,
-                                      std::uint64_t most) {
-    std::vector<std::uint64_t> sizes;
-    if (chunksize) {
-        sizes.assign(static_cast<std::size_t>(items / chunksize + (items % chunksize ? 1 : 0)), chunksize);
-        if (items % chunksize) sizes.back() = items % chunksize;
-        return sizes;
-    }
-    while (items > 0) {
-        std::uint64_t size = std::max<std::uint64_t>(1, items / (2 * std::uint64_t{workers}));
-        if (most) size = (std::min)(size, most);
-        sizes.push_back(size);
-        items -= size;
-    }
-    return sizes;
-}
+MULTIPROCESSING_INLINE std::vector<std::uint64_t> cut(std::uint64_t items, std::uint64_t chunksize,
+                                                      std::uint32_t workers, std::uint64_t most);
 
 /// Elements that lie in the Space already: shared_vector.
 template <class Range>
@@ -188,9 +168,7 @@ public:
     }
 
     /// Room for plain results.
-    void make_room(std::uint64_t bytes) {
-        output_ = keep(Block{tree().heap.allocate(std::max<std::uint64_t>(bytes, 1))}, bytes);
-    }
+    void make_room(std::uint64_t bytes);
     /// The elements of `results` are it.
     template <InPlace Vector>
     void make_room_in(Vector& results) {
@@ -251,12 +229,8 @@ public:
     const Parcel& job() const noexcept { return job_; }
 
 private:
-    static void make_chunk(MapChunk* chunk, std::uint64_t begin, std::uint64_t end) {
-        new (chunk) MapChunk{{{}, {begin}, end}, {}, {}, {no_item}};
-    }
-    static void make_chunk(ItemizedChunk* chunk, std::uint64_t begin, std::uint64_t end) {
-        new (chunk) ItemizedChunk{{{}, {begin}, end}, begin, {ItemizedChunk::at(begin, false)}, {}, {}};
-    }
+    static void make_chunk(MapChunk* chunk, std::uint64_t begin, std::uint64_t end);
+    static void make_chunk(ItemizedChunk* chunk, std::uint64_t begin, std::uint64_t end);
 
     /// Where the elements are. They stay there as long as the map's work lasts, whatever becomes of
     /// the vector.
@@ -269,10 +243,7 @@ private:
         return {tree().space.position_of(elements.data()), elements.size_bytes()};
     }
 
-    Parcel keep(Block block, std::uint64_t bytes) {
-        blocks_.push_back(std::move(block));
-        return {blocks_.back().position(), bytes};
-    }
+    Parcel keep(Block block, std::uint64_t bytes);
 
     std::vector<Block> blocks_;
     std::vector<std::shared_ptr<SharedObject>> objects_;
@@ -286,3 +257,53 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <algorithm>
+#include <cstring>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE Block copy_to_space(std::span<const std::byte> bytes) {
+    Block block{tree().heap.allocate(std::max<std::size_t>(bytes.size(), 1))};
+    if (!bytes.empty()) std::memcpy(&tree().space.at<std::byte>(block.position()), bytes.data(), bytes.size());
+    return block;
+}
+
+MULTIPROCESSING_INLINE std::vector<std::uint64_t> cut(std::uint64_t items, std::uint64_t chunksize,
+                                                      std::uint32_t workers, std::uint64_t most) {
+    std::vector<std::uint64_t> sizes;
+    if (chunksize) {
+        sizes.assign(static_cast<std::size_t>(items / chunksize + (items % chunksize ? 1 : 0)), chunksize);
+        if (items % chunksize) sizes.back() = items % chunksize;
+        return sizes;
+    }
+    while (items > 0) {
+        std::uint64_t size = std::max<std::uint64_t>(1, items / (2 * std::uint64_t{workers}));
+        if (most) size = (std::min)(size, most);
+        sizes.push_back(size);
+        items -= size;
+    }
+    return sizes;
+}
+
+MULTIPROCESSING_INLINE void MapPlan::make_room(std::uint64_t bytes) {
+    output_ = keep(Block{tree().heap.allocate(std::max<std::uint64_t>(bytes, 1))}, bytes);
+}
+
+MULTIPROCESSING_INLINE void MapPlan::make_chunk(MapChunk* chunk, std::uint64_t begin, std::uint64_t end) {
+    new (chunk) MapChunk{{{}, {begin}, end}, {}, {}, {no_item}};
+}
+
+MULTIPROCESSING_INLINE void MapPlan::make_chunk(ItemizedChunk* chunk, std::uint64_t begin, std::uint64_t end) {
+    new (chunk) ItemizedChunk{{{}, {begin}, end}, begin, {ItemizedChunk::at(begin, false)}, {}, {}};
+}
+
+MULTIPROCESSING_INLINE Parcel MapPlan::keep(Block block, std::uint64_t bytes) {
+    blocks_.push_back(std::move(block));
+    return {blocks_.back().position(), bytes};
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

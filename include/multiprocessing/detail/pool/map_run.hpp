@@ -20,7 +20,6 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -28,22 +27,16 @@ namespace multiprocessing::inline v1::detail {
 /// done with a chunk is said by what derives from it.
 class HelperFrame {
 public:
-    HelperFrame(Worker& worker, std::uint32_t slot)
-        : worker_(worker), index_(slot), slot_(worker.view().slot(slot)), job_(worker.view().job(slot_)) {}
+    HelperFrame(Worker& worker, std::uint32_t slot);
 
     /// Takes the next chunk, if there is one for this worker.
-    bool claim() {
-        const std::uint64_t from = (std::min)(job_.cursor.load(std::memory_order_relaxed), job_.chunk_count);
-        // The cursor may be ahead of a chunk that was made ready again: the last look is at all of
-        // them.
-        return claim_in(from, job_.chunk_count) || claim_in(0, from);
-    }
+    bool claim();
 
     std::uint64_t begin() const noexcept { return chunk_->begin.load(std::memory_order_relaxed); }
     std::uint64_t end() const noexcept { return chunk_->end; }
     /// Says which item is next. After a death, the item that is noted is the one that died with its
     /// worker.
-    void note(std::uint64_t item) noexcept { worker_.line().item.store(item, std::memory_order_relaxed); }
+    void note(std::uint64_t item) noexcept;
     /// The same for a block of quick ones.
     void note_block(std::uint64_t item) noexcept { note(item | WorkerLine::block_of_items); }
 
@@ -57,35 +50,14 @@ public:
     }
     std::span<const std::byte> callable() const noexcept { return bytes(job_.callable); }
     /// Each worker has its own.
-    std::span<const LeaseEntry> callable_leases() const noexcept {
-        const std::size_t each = static_cast<std::size_t>(job_.callable_leases.bytes / sizeof(LeaseEntry));
-        return {&worker_.view().space().known<const LeaseEntry>(job_.callable_leases.block) +
-                    worker_.index() * each,
-                each};
-    }
+    std::span<const LeaseEntry> callable_leases() const noexcept;
     /// An element of an archived input.
-    std::span<const std::byte> item(std::uint64_t index) const noexcept {
-        const MapItem* const item = &entry<MapItem>(job_.items, index);
-        return bytes(job_.input).subspan(item[0].offset, item[1].offset - item[0].offset);
-    }
-    std::span<const LeaseEntry> item_leases(std::uint64_t index) const noexcept {
-        const MapItem* const item = &entry<MapItem>(job_.items, index);
-        return {&entry<LeaseEntry>(job_.input_leases, item[0].first_lease),
-                static_cast<std::size_t>(item[1].first_lease - item[0].first_lease)};
-    }
+    std::span<const std::byte> item(std::uint64_t index) const noexcept;
+    std::span<const LeaseEntry> item_leases(std::uint64_t index) const noexcept;
 
 protected:
     /// The chunk was committed: this worker has it no more.
-    void has_committed(std::uint64_t tasks) {
-        chunk_ = nullptr;
-        worker_.count_tasks(tasks);
-        // Killed here: the last one to finish is not counted, and the supervisor wakes the caller.
-        const bool last = job_.unfinished.fetch_sub(1, std::memory_order_seq_cst) == 1;
-        if (last || job_.wake_always.load(std::memory_order_seq_cst)) {
-            post(worker_.view().space().parking(), slot_.place);
-            worker_.view().tell_if_wanted(index_);
-        }
-    }
+    void has_committed(std::uint64_t tasks);
 
     Worker& worker_;
     const std::uint32_t index_;
@@ -95,34 +67,9 @@ protected:
     TaskWord published_;
 
 private:
-    bool claim_in(std::uint64_t from, std::uint64_t to) {
-        for (std::uint64_t i = from; i < to; ++i) {
-            ChunkHead& chunk = worker_.view().chunk(job_, i); // catches up with what was handed out
-            const TaskWord word = chunk.cell.load();
-            if (word.state != TaskState::ready) continue;
-            if (!worker_.may_take(chunk.end - chunk.begin.load(std::memory_order_relaxed))) {
-                // Retired, the parent has another one help in its place.
-                worker_.line().left.store(worker_.line().helping.load(std::memory_order_relaxed),
-                                          std::memory_order_release);
-                return false;
-            }
-            if (!chunk.cell.claim(word, worker_.name())) continue;
-            job_.cursor.store(i + 1, std::memory_order_relaxed);
-            chunk_ = &chunk;
-            published_ = word;
-            // The item first: while the line names another chunk, it says nothing about this one.
-            // Killed in between, none of its items was begun.
-            note(begin());
-            worker_.line().chunk.store(i + 1, std::memory_order_release);
-            return true;
-        }
-        return false;
-    }
+    bool claim_in(std::uint64_t from, std::uint64_t to);
 
-    std::span<const std::byte> bytes(const Parcel& parcel) const noexcept {
-        return {&worker_.view().space().known<const std::byte>(parcel.block),
-                static_cast<std::size_t>(parcel.bytes)};
-    }
+    std::span<const std::byte> bytes(const Parcel& parcel) const noexcept;
     template <class T>
     const T& entry(const Parcel& parcel, std::uint64_t index) const noexcept {
         return worker_.view().space().template known<const T>(parcel.block + index * sizeof(T));
@@ -135,48 +82,20 @@ public:
     using HelperFrame::HelperFrame;
 
     /// Takes the next chunk, if there is one for this worker.
-    bool claim() {
-        if (!HelperFrame::claim()) return false;
-        chunk().result = {}; // a failure stays: of an earlier item, whose worker died with a later one
-        return true;
-    }
+    bool claim();
 
     /// The item threw what is being handled. Only the first of a chunk counts. It is told of at
     /// once: if this worker dies with a later item, the earlier one's error still is the one that
     /// the caller gets.
-    void fail(std::uint64_t item) {
-        if (has_failed()) return;
-        const std::vector<std::byte> message =
-            bytes_of_failure(capture_current_exception(static_cast<std::size_t>(item)));
-        chunk().failure = worker_.hand_over(write_outcome(message, {}), message.size(), {});
-        // Killed before this: the parent finds the block in the line, told of nowhere, and the item
-        // is lost.
-        chunk().failed_item.store(item, std::memory_order_release);
-        worker_.has_told();
-    }
-    bool has_failed() const noexcept { return chunk().failed_item.load(std::memory_order_relaxed) != no_item; }
+    void fail(std::uint64_t item);
+    bool has_failed() const noexcept;
 
     /// The chunk has been worked through; `results` is the archive of its results, or empty.
-    void commit(Writer& results, ResultContext returning) {
-        // A failure makes the results worthless.
-        if (const auto message = results.view();
-            !has_failed() && (!message.empty() || !returning.objects.empty())) {
-            chunk().result = worker_.hand_over(message, std::move(returning));
-        }
-        const std::uint64_t tasks = end() - begin();
-        worker_.commit(chunk_->cell, published_);
-        has_committed(tasks);
-    }
+    void commit(Writer& results, ResultContext returning);
 
     /// What is being handled concerns the map as a whole: every chunk that this worker can get, and
     /// one that it has, fails.
-    void fail_rest() {
-        for (bool has_chunk = chunk_ || claim(); has_chunk; has_chunk = claim()) {
-            fail(begin());
-            Writer nothing;
-            commit(nothing, {});
-        }
-    }
+    void fail_rest();
 
 private:
     MapChunk& chunk() const noexcept { return static_cast<MapChunk&>(*chunk_); }
@@ -328,3 +247,125 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE HelperFrame::HelperFrame(Worker& worker, std::uint32_t slot)
+    : worker_(worker), index_(slot), slot_(worker.view().slot(slot)), job_(worker.view().job(slot_)) {}
+
+MULTIPROCESSING_INLINE bool HelperFrame::claim() {
+    const std::uint64_t from = (std::min)(job_.cursor.load(std::memory_order_relaxed), job_.chunk_count);
+    // The cursor may be ahead of a chunk that was made ready again: the last look is at all of
+    // them.
+    return claim_in(from, job_.chunk_count) || claim_in(0, from);
+}
+
+MULTIPROCESSING_INLINE void HelperFrame::note(std::uint64_t item) noexcept {
+    worker_.line().item.store(item, std::memory_order_relaxed);
+}
+
+MULTIPROCESSING_INLINE std::span<const LeaseEntry> HelperFrame::callable_leases() const noexcept {
+    const std::size_t each = static_cast<std::size_t>(job_.callable_leases.bytes / sizeof(LeaseEntry));
+    return {&worker_.view().space().known<const LeaseEntry>(job_.callable_leases.block) +
+                worker_.index() * each,
+            each};
+}
+
+MULTIPROCESSING_INLINE std::span<const std::byte> HelperFrame::item(std::uint64_t index) const noexcept {
+    const MapItem* const item = &entry<MapItem>(job_.items, index);
+    return bytes(job_.input).subspan(item[0].offset, item[1].offset - item[0].offset);
+}
+
+MULTIPROCESSING_INLINE std::span<const LeaseEntry>
+HelperFrame::item_leases(std::uint64_t index) const noexcept {
+    const MapItem* const item = &entry<MapItem>(job_.items, index);
+    return {&entry<LeaseEntry>(job_.input_leases, item[0].first_lease),
+            static_cast<std::size_t>(item[1].first_lease - item[0].first_lease)};
+}
+
+MULTIPROCESSING_INLINE void HelperFrame::has_committed(std::uint64_t tasks) {
+    chunk_ = nullptr;
+    worker_.count_tasks(tasks);
+    // Killed here: the last one to finish is not counted, and the supervisor wakes the caller.
+    const bool last = job_.unfinished.fetch_sub(1, std::memory_order_seq_cst) == 1;
+    if (last || job_.wake_always.load(std::memory_order_seq_cst)) {
+        post(worker_.view().space().parking(), slot_.place);
+        worker_.view().tell_if_wanted(index_);
+    }
+}
+
+MULTIPROCESSING_INLINE bool HelperFrame::claim_in(std::uint64_t from, std::uint64_t to) {
+    for (std::uint64_t i = from; i < to; ++i) {
+        ChunkHead& chunk = worker_.view().chunk(job_, i); // catches up with what was handed out
+        const TaskWord word = chunk.cell.load();
+        if (word.state != TaskState::ready) continue;
+        if (!worker_.may_take(chunk.end - chunk.begin.load(std::memory_order_relaxed))) {
+            // Retired, the parent has another one help in its place.
+            worker_.line().left.store(worker_.line().helping.load(std::memory_order_relaxed),
+                                      std::memory_order_release);
+            return false;
+        }
+        if (!chunk.cell.claim(word, worker_.name())) continue;
+        job_.cursor.store(i + 1, std::memory_order_relaxed);
+        chunk_ = &chunk;
+        published_ = word;
+        // The item first: while the line names another chunk, it says nothing about this one.
+        // Killed in between, none of its items was begun.
+        note(begin());
+        worker_.line().chunk.store(i + 1, std::memory_order_release);
+        return true;
+    }
+    return false;
+}
+
+MULTIPROCESSING_INLINE std::span<const std::byte> HelperFrame::bytes(const Parcel& parcel) const noexcept {
+    return {&worker_.view().space().known<const std::byte>(parcel.block),
+            static_cast<std::size_t>(parcel.bytes)};
+}
+
+MULTIPROCESSING_INLINE bool MapFrame::claim() {
+    if (!HelperFrame::claim()) return false;
+    chunk().result = {}; // a failure stays: of an earlier item, whose worker died with a later one
+    return true;
+}
+
+MULTIPROCESSING_INLINE void MapFrame::fail(std::uint64_t item) {
+    if (has_failed()) return;
+    const std::vector<std::byte> message =
+        bytes_of_failure(capture_current_exception(static_cast<std::size_t>(item)));
+    chunk().failure = worker_.hand_over(write_outcome(message, {}), message.size(), {});
+    // Killed before this: the parent finds the block in the line, told of nowhere, and the item
+    // is lost.
+    chunk().failed_item.store(item, std::memory_order_release);
+    worker_.has_told();
+}
+
+MULTIPROCESSING_INLINE bool MapFrame::has_failed() const noexcept {
+    return chunk().failed_item.load(std::memory_order_relaxed) != no_item;
+}
+
+MULTIPROCESSING_INLINE void MapFrame::commit(Writer& results, ResultContext returning) {
+    // A failure makes the results worthless.
+    if (const auto message = results.view();
+        !has_failed() && (!message.empty() || !returning.objects.empty())) {
+        chunk().result = worker_.hand_over(message, std::move(returning));
+    }
+    const std::uint64_t tasks = end() - begin();
+    worker_.commit(chunk_->cell, published_);
+    has_committed(tasks);
+}
+
+MULTIPROCESSING_INLINE void MapFrame::fail_rest() {
+    for (bool has_chunk = chunk_ || claim(); has_chunk; has_chunk = claim()) {
+        fail(begin());
+        Writer nothing;
+        commit(nothing, {});
+    }
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

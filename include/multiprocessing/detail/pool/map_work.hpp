@@ -15,7 +15,6 @@
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/reduction.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +23,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -40,63 +38,19 @@ public:
     /// How many items are done, as far as can be seen from here.
     virtual std::uint64_t items_done() const = 0;
 
-    bool ended() const override {
-        // Chunks end about in order, so each is looked at about once. Release and acquire: what
-        // another thread has seen of a chunk is seen here.
-        std::uint64_t at = ended_before_.load(std::memory_order_acquire);
-        while (at < job_->chunk_count && is_over(head(at).cell.load())) ++at;
-        ended_before_.store(at, std::memory_order_release);
-        return at == job_->chunk_count;
-    }
+    bool ended() const override;
 
-    bool running() const override {
-        return job_->taken_up.load(std::memory_order_acquire) == map_is_begun && !ended();
-    }
+    bool running() const override;
 
-    void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override {
-        job_->wake_always.store(1, std::memory_order_seq_cst); // it may have died before it could count
-        if (death.helping == map_name(slot, generation)) {
-            if (const std::optional<std::uint64_t> held = chunk_of(death)) take_back(*held, death);
-        }
-        // Its replacement, and idle workers, shall help; too many helpers do no harm.
-        if (!ended()) again.push_back({slot, generation, 0, true});
-    }
+    void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override;
 
     void on_replacement(std::uint32_t line, Incarnation dead) override { callable_given.renew(line, dead); }
 
-    void give_up(const std::exception_ptr& error) noexcept override {
-        if (ended()) return; // a waiter may be reading
-        given_up_ = error;
-        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-            ChunkHead& at = head(i);
-            for (TaskWord word = at.cell.load(); !is_over(word); word = at.cell.load()) at.cell.lose(word);
-        }
-    }
+    void give_up(const std::exception_ptr& error) noexcept override;
 
-    bool cancel() noexcept override {
-        std::uint32_t fresh = map_is_fresh;
-        if (!job_->taken_up.compare_exchange_strong(fresh, map_is_cancelled, std::memory_order_acq_rel))
-            return false;
-        give_up(cancellation()); // no worker looks at its chunks any more
-        return true;
-    }
+    bool cancel() noexcept override;
 
-    bool kill(std::vector<Incarnation>& owners) noexcept override {
-        if (ended()) return false;
-        if (!given_up_) given_up_ = cancellation();
-        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-            ChunkHead& at = head(i);
-            for (TaskWord word = at.cell.load(); word.state == TaskState::ready || word.state == TaskState::run;
-                 word = at.cell.load()) {
-                if (word.state == TaskState::ready) {
-                    at.cell.lose(word);
-                } else if (at.cell.doom(word)) {
-                    owners.push_back(word.owner); // a worker has one chunk at a time
-                }
-            }
-        }
-        return true;
-    }
+    bool kill(std::vector<Incarnation>& owners) noexcept override;
 
     bool has_helpers() const noexcept override { return true; }
     bool leases_to_workers() const noexcept override { return callable_given.bytes_each() != 0; }
@@ -120,19 +74,7 @@ protected:
     }
 
     /// What is left of a chunk whose owner died is from `rest` on.
-    void publish_rest(std::uint64_t index, std::uint64_t rest) {
-        ChunkHead& at = head(index);
-        const TaskWord word = at.cell.load();
-        at.begin.store(rest, std::memory_order_relaxed);
-        if (rest == at.end || word.state == TaskState::doom) {
-            at.cell.lose(word);
-            job_->unfinished.fetch_sub(1, std::memory_order_acq_rel);
-        } else if (at.cell.publish_again(word)) {
-            // A hint, which goes ahead again with the next claim.
-            if (job_->cursor.load(std::memory_order_relaxed) > index)
-                job_->cursor.store(index, std::memory_order_relaxed);
-        }
-    }
+    void publish_rest(std::uint64_t index, std::uint64_t rest);
 
     const std::uint64_t items_;
     PoolView view_;
@@ -144,19 +86,7 @@ protected:
 
 private:
     /// The chunk that the dead worker had.
-    std::optional<std::uint64_t> chunk_of(const WorkerDeath& death) const {
-        const auto had = [&](std::uint64_t index) {
-            const TaskWord word = head(index).cell.load();
-            return word.owner == death.dead && (word.state == TaskState::run || word.state == TaskState::doom);
-        };
-        if (death.chunk != 0 && death.chunk <= job_->chunk_count && had(death.chunk - 1))
-            return death.chunk - 1;
-        // Killed between the claim and its note, or without one.
-        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-            if (had(i)) return i;
-        }
-        return std::nullopt;
-    }
+    std::optional<std::uint64_t> chunk_of(const WorkerDeath& death) const;
 
     mutable std::atomic<std::uint64_t> ended_before_{0};
 };
@@ -167,82 +97,19 @@ public:
     using Chunk = MapChunk;
 
     ChunkedMapWork(PoolView view, std::uint64_t items) : MapWork(view, items) {}
-    ~ChunkedMapWork() override {
-        // No worker looks at it any more. What one had told of a chunk that was lost afterwards is
-        // nobody's.
-        if (!job_ || !origin_.is_here()) return;
-        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-            if (chunk(i).cell.load().state != TaskState::done) free_failure(chunk(i));
-        }
-    }
+    ~ChunkedMapWork() override;
 
     MapChunk& chunk(std::uint64_t index) const noexcept { return view_.chunk<MapChunk>(*job_, index); }
 
-    std::uint64_t items_done() const override {
-        std::uint64_t done = 0;
-        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-            if (is_over(chunk(i).cell.load())) done += chunk(i).end - begin_of(chunk(i));
-        }
-        for (std::uint32_t worker = 0; worker < view_.shared().workers; ++worker) {
-            const WorkerLine& line = view_.line(worker);
-            const std::uint64_t index = line.chunk.load(std::memory_order_relaxed);
-            const std::uint64_t item = line.item.load(std::memory_order_relaxed) & ~WorkerLine::block_of_items;
-            if (line.helping.load(std::memory_order_relaxed) != map_name(slot, generation) || index == 0 ||
-                index > job_->chunk_count) // it may be at another map by now
-                continue;
-            const MapChunk& at = chunk(index - 1);
-            const std::uint64_t begin = begin_of(at);
-            if (!is_over(at.cell.load()) && item > begin && item <= at.end) done += item - begin;
-        }
-        return (std::min)(done + items_dead_, items_);
-    }
+    std::uint64_t items_done() const override;
 
-    bool refers_to(Position block) const override {
-        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-            const MapChunk& at = chunk(i);
-            // A failure is told of when it happens, results when the chunk is done.
-            if (at.failed_item.load(std::memory_order_acquire) != no_item && at.failure.block == block)
-                return true;
-            if (at.cell.load().state == TaskState::done && at.result.block == block) return true;
-        }
-        return false;
-    }
+    bool refers_to(Position block) const override;
 
-    void discard(const std::exception_ptr& expected) noexcept override {
-        if (std::exchange(read_, true)) return;
-        log_unread_error([&] {
-            std::exception_ptr error = first_error();
-            return error == expected ? nullptr : error;
-        });
-        free_outcomes();
-    }
+    void discard(const std::exception_ptr& expected) noexcept override;
 
     /// What is first in the order of the input, whether thrown or lost; null if all went well.
     /// After its end.
-    std::exception_ptr first_error() const {
-        std::uint64_t first = no_item;
-        const MapChunk* thrown = nullptr;
-        bool lost = false;
-        bool given_up = false;
-        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-            const MapChunk& at = chunk(i);
-            if (at.cell.load().state == TaskState::lost) {
-                lost = true;
-                // A death leaves nothing of a chunk that it makes a lost one, and has noted each
-                // item.
-                given_up = given_up || begin_of(at) != at.end;
-            }
-            const std::uint64_t failed = at.failed_item.load(std::memory_order_acquire);
-            if (failed >= first) continue;
-            first = failed;
-            thrown = &at;
-        }
-        // Then the others may still be written by workers that are yet to be ended.
-        if (given_up) return given_up_ ? given_up_ : unknown_loss();
-        if (!losses_.empty() && losses_.begin()->first < first) return losses_.begin()->second;
-        if (thrown) return rebuild(failure_of(outcome_message(thrown->failure)));
-        return lost ? unknown_loss() : nullptr;
-    }
+    std::exception_ptr first_error() const;
 
     /// Reads the results, once: calls `read(reader, count)` for each chunk in order. Throws the
     /// first error instead.
@@ -265,36 +132,207 @@ public:
 protected:
     /// If it died with an item, or with a block of quick ones, those are lost, and not run again,
     /// as nobody knows how far they had come. What comes after them is not concerned.
-    void take_back(std::uint64_t index, const WorkerDeath& death) override {
-        MapChunk& at = chunk(index);
-        const std::uint64_t begin = begin_of(at);
-        std::uint64_t rest = begin;
-        if (death.chunk == index + 1 && at.cell.load().state != TaskState::doom) {
-            rest = std::clamp(death.item + death.items, begin, at.end);
-            const std::uint64_t failed = at.failed_item.load(std::memory_order_acquire);
-            if (failed >= death.item && failed < rest) {
-                rest = failed + 1; // it threw, as it could still say, and had not gone on to the next
-            } else if (death.item < rest) {
-                losses_.emplace(death.item, death.error(death.item, rest - death.item));
-            }
-            items_dead_ += rest - begin;
-        }
-        publish_rest(index, rest);
-    }
+    void take_back(std::uint64_t index, const WorkerDeath& death) override;
 
 private:
-    void free_outcomes() {
-        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-            if (chunk(i).cell.load().state != TaskState::done) continue;
-            free_outcome(chunk(i).result);
-            free_failure(chunk(i));
-        }
-    }
-    static void free_failure(const MapChunk& chunk) {
-        if (chunk.failed_item.load(std::memory_order_acquire) != no_item) free_outcome(chunk.failure);
-    }
+    void free_outcomes();
+    static void free_failure(const MapChunk& chunk);
 
     std::atomic<std::uint64_t> items_dead_{0};
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <algorithm>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE bool MapWork::ended() const {
+    // Chunks end about in order, so each is looked at about once. Release and acquire: what
+    // another thread has seen of a chunk is seen here.
+    std::uint64_t at = ended_before_.load(std::memory_order_acquire);
+    while (at < job_->chunk_count && is_over(head(at).cell.load())) ++at;
+    ended_before_.store(at, std::memory_order_release);
+    return at == job_->chunk_count;
+}
+
+MULTIPROCESSING_INLINE bool MapWork::running() const {
+    return job_->taken_up.load(std::memory_order_acquire) == map_is_begun && !ended();
+}
+
+MULTIPROCESSING_INLINE void MapWork::on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) {
+    job_->wake_always.store(1, std::memory_order_seq_cst); // it may have died before it could count
+    if (death.helping == map_name(slot, generation)) {
+        if (const std::optional<std::uint64_t> held = chunk_of(death)) take_back(*held, death);
+    }
+    // Its replacement, and idle workers, shall help; too many helpers do no harm.
+    if (!ended()) again.push_back({slot, generation, 0, true});
+}
+
+MULTIPROCESSING_INLINE void MapWork::give_up(const std::exception_ptr& error) noexcept {
+    if (ended()) return; // a waiter may be reading
+    given_up_ = error;
+    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+        ChunkHead& at = head(i);
+        for (TaskWord word = at.cell.load(); !is_over(word); word = at.cell.load()) at.cell.lose(word);
+    }
+}
+
+MULTIPROCESSING_INLINE bool MapWork::cancel() noexcept {
+    std::uint32_t fresh = map_is_fresh;
+    if (!job_->taken_up.compare_exchange_strong(fresh, map_is_cancelled, std::memory_order_acq_rel))
+        return false;
+    give_up(cancellation()); // no worker looks at its chunks any more
+    return true;
+}
+
+MULTIPROCESSING_INLINE bool MapWork::kill(std::vector<Incarnation>& owners) noexcept {
+    if (ended()) return false;
+    if (!given_up_) given_up_ = cancellation();
+    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+        ChunkHead& at = head(i);
+        for (TaskWord word = at.cell.load(); word.state == TaskState::ready || word.state == TaskState::run;
+             word = at.cell.load()) {
+            if (word.state == TaskState::ready) {
+                at.cell.lose(word);
+            } else if (at.cell.doom(word)) {
+                owners.push_back(word.owner); // a worker has one chunk at a time
+            }
+        }
+    }
+    return true;
+}
+
+MULTIPROCESSING_INLINE void MapWork::publish_rest(std::uint64_t index, std::uint64_t rest) {
+    ChunkHead& at = head(index);
+    const TaskWord word = at.cell.load();
+    at.begin.store(rest, std::memory_order_relaxed);
+    if (rest == at.end || word.state == TaskState::doom) {
+        at.cell.lose(word);
+        job_->unfinished.fetch_sub(1, std::memory_order_acq_rel);
+    } else if (at.cell.publish_again(word)) {
+        // A hint, which goes ahead again with the next claim.
+        if (job_->cursor.load(std::memory_order_relaxed) > index)
+            job_->cursor.store(index, std::memory_order_relaxed);
+    }
+}
+
+MULTIPROCESSING_INLINE std::optional<std::uint64_t> MapWork::chunk_of(const WorkerDeath& death) const {
+    const auto had = [&](std::uint64_t index) {
+        const TaskWord word = head(index).cell.load();
+        return word.owner == death.dead && (word.state == TaskState::run || word.state == TaskState::doom);
+    };
+    if (death.chunk != 0 && death.chunk <= job_->chunk_count && had(death.chunk - 1)) return death.chunk - 1;
+    // Killed between the claim and its note, or without one.
+    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+        if (had(i)) return i;
+    }
+    return std::nullopt;
+}
+
+MULTIPROCESSING_INLINE ChunkedMapWork::~ChunkedMapWork() {
+    // No worker looks at it any more. What one had told of a chunk that was lost afterwards is
+    // nobody's.
+    if (!job_ || !origin_.is_here()) return;
+    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+        if (chunk(i).cell.load().state != TaskState::done) free_failure(chunk(i));
+    }
+}
+
+MULTIPROCESSING_INLINE std::uint64_t ChunkedMapWork::items_done() const {
+    std::uint64_t done = 0;
+    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+        if (is_over(chunk(i).cell.load())) done += chunk(i).end - begin_of(chunk(i));
+    }
+    for (std::uint32_t worker = 0; worker < view_.shared().workers; ++worker) {
+        const WorkerLine& line = view_.line(worker);
+        const std::uint64_t index = line.chunk.load(std::memory_order_relaxed);
+        const std::uint64_t item = line.item.load(std::memory_order_relaxed) & ~WorkerLine::block_of_items;
+        if (line.helping.load(std::memory_order_relaxed) != map_name(slot, generation) || index == 0 ||
+            index > job_->chunk_count) // it may be at another map by now
+            continue;
+        const MapChunk& at = chunk(index - 1);
+        const std::uint64_t begin = begin_of(at);
+        if (!is_over(at.cell.load()) && item > begin && item <= at.end) done += item - begin;
+    }
+    return (std::min)(done + items_dead_, items_);
+}
+
+MULTIPROCESSING_INLINE bool ChunkedMapWork::refers_to(Position block) const {
+    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+        const MapChunk& at = chunk(i);
+        // A failure is told of when it happens, results when the chunk is done.
+        if (at.failed_item.load(std::memory_order_acquire) != no_item && at.failure.block == block) return true;
+        if (at.cell.load().state == TaskState::done && at.result.block == block) return true;
+    }
+    return false;
+}
+
+MULTIPROCESSING_INLINE void ChunkedMapWork::discard(const std::exception_ptr& expected) noexcept {
+    if (std::exchange(read_, true)) return;
+    log_unread_error([&] {
+        std::exception_ptr error = first_error();
+        return error == expected ? nullptr : error;
+    });
+    free_outcomes();
+}
+
+MULTIPROCESSING_INLINE std::exception_ptr ChunkedMapWork::first_error() const {
+    std::uint64_t first = no_item;
+    const MapChunk* thrown = nullptr;
+    bool lost = false;
+    bool given_up = false;
+    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+        const MapChunk& at = chunk(i);
+        if (at.cell.load().state == TaskState::lost) {
+            lost = true;
+            // A death leaves nothing of a chunk that it makes a lost one, and has noted each
+            // item.
+            given_up = given_up || begin_of(at) != at.end;
+        }
+        const std::uint64_t failed = at.failed_item.load(std::memory_order_acquire);
+        if (failed >= first) continue;
+        first = failed;
+        thrown = &at;
+    }
+    // Then the others may still be written by workers that are yet to be ended.
+    if (given_up) return given_up_ ? given_up_ : unknown_loss();
+    if (!losses_.empty() && losses_.begin()->first < first) return losses_.begin()->second;
+    if (thrown) return rebuild(failure_of(outcome_message(thrown->failure)));
+    return lost ? unknown_loss() : nullptr;
+}
+
+MULTIPROCESSING_INLINE void ChunkedMapWork::take_back(std::uint64_t index, const WorkerDeath& death) {
+    MapChunk& at = chunk(index);
+    const std::uint64_t begin = begin_of(at);
+    std::uint64_t rest = begin;
+    if (death.chunk == index + 1 && at.cell.load().state != TaskState::doom) {
+        rest = std::clamp(death.item + death.items, begin, at.end);
+        const std::uint64_t failed = at.failed_item.load(std::memory_order_acquire);
+        if (failed >= death.item && failed < rest) {
+            rest = failed + 1; // it threw, as it could still say, and had not gone on to the next
+        } else if (death.item < rest) {
+            losses_.emplace(death.item, death.error(death.item, rest - death.item));
+        }
+        items_dead_ += rest - begin;
+    }
+    publish_rest(index, rest);
+}
+
+MULTIPROCESSING_INLINE void ChunkedMapWork::free_outcomes() {
+    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+        if (chunk(i).cell.load().state != TaskState::done) continue;
+        free_outcome(chunk(i).result);
+        free_failure(chunk(i));
+    }
+}
+
+MULTIPROCESSING_INLINE void ChunkedMapWork::free_failure(const MapChunk& chunk) {
+    if (chunk.failed_item.load(std::memory_order_acquire) != no_item) free_outcome(chunk.failure);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

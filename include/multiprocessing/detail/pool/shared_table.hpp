@@ -233,51 +233,25 @@ public:
     Space& space() const noexcept { return space_; }
     PoolShared& shared() const noexcept { return shared_; }
     TaskRing& ring() const noexcept { return space_.at<TaskRing>(shared_.ring); }
-    WorkerLine& line(std::uint32_t worker) const noexcept {
-        return space_.at<WorkerLine>(shared_.lines + worker * sizeof(WorkerLine));
-    }
-    CrashRecord& crash(std::uint32_t worker) const noexcept {
-        return space_.at<CrashRecord>(shared_.crashes + worker * sizeof(CrashRecord));
-    }
-    TaskSlot& slot(std::uint32_t index) const noexcept {
-        const Position segment =
-            shared_.segment[index / PoolShared::segment_slots].load(std::memory_order_acquire);
-        return space_.at<TaskSlot>(segment + index % PoolShared::segment_slots * sizeof(TaskSlot));
-    }
-    SlotSegment& segment(std::size_t index) const noexcept {
-        return space_.at<SlotSegment>(shared_.segment[index].load(std::memory_order_acquire));
-    }
+    WorkerLine& line(std::uint32_t worker) const noexcept;
+    CrashRecord& crash(std::uint32_t worker) const noexcept;
+    TaskSlot& slot(std::uint32_t index) const noexcept;
+    SlotSegment& segment(std::size_t index) const noexcept;
 
     /// By the worker that has ended what is in that slot. Sequentially consistent: either this sees
     /// the flag, or whoever sets it sees that it has ended. Killed before, or in between: the
     /// parent looks at what the dead one was at.
-    void tell_if_wanted(std::uint32_t index) const noexcept {
-        const std::uint32_t flags = slot(index).end_flags.load(std::memory_order_seq_cst);
-        if (flags == 0) return;
-        tell_of(index);
-        if (flags & end_is_watched) call_back();
-    }
-    void call_back() const noexcept {
-        shared_.watched_ends.fetch_add(1, std::memory_order_seq_cst);
-        post(space_.parking(), shared_.callbacks);
-    }
-    void tell_of(std::uint32_t index) const noexcept {
-        const std::uint32_t segment_index = index / SlotSegment::count;
-        const std::uint32_t at = index % SlotSegment::count;
-        segment(segment_index).ended[at / 64].fetch_or(std::uint64_t{1} << at % 64, std::memory_order_seq_cst);
-        shared_.ended[segment_index / 64].fetch_or(std::uint64_t{1} << segment_index % 64,
-                                                   std::memory_order_seq_cst);
-    }
+    void tell_if_wanted(std::uint32_t index) const noexcept;
+    void call_back() const noexcept;
+    void tell_of(std::uint32_t index) const noexcept;
 
     MapJob& job(const TaskSlot& slot) const noexcept { return space_.at<MapJob>(slot.arguments.block); }
     template <class Chunk = ChunkHead>
     Chunk& chunk(const MapJob& job, std::uint64_t index) const noexcept {
         return space_.at<Chunk>(job.chunks + index * job.chunk_bytes);
     }
-    std::atomic<std::uint64_t>& idle_bits(std::uint32_t worker) const noexcept {
-        return space_.at<std::atomic<std::uint64_t>>(shared_.idle + worker / 64 * 8);
-    }
-    const std::byte* bytes(Position position) const noexcept { return &space_.at<const std::byte>(position); }
+    std::atomic<std::uint64_t>& idle_bits(std::uint32_t worker) const noexcept;
+    const std::byte* bytes(Position position) const noexcept;
 
 private:
     Space& space_;
@@ -285,3 +259,56 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE WorkerLine& PoolView::line(std::uint32_t worker) const noexcept {
+    return space_.at<WorkerLine>(shared_.lines + worker * sizeof(WorkerLine));
+}
+
+MULTIPROCESSING_INLINE CrashRecord& PoolView::crash(std::uint32_t worker) const noexcept {
+    return space_.at<CrashRecord>(shared_.crashes + worker * sizeof(CrashRecord));
+}
+
+MULTIPROCESSING_INLINE TaskSlot& PoolView::slot(std::uint32_t index) const noexcept {
+    const Position segment = shared_.segment[index / PoolShared::segment_slots].load(std::memory_order_acquire);
+    return space_.at<TaskSlot>(segment + index % PoolShared::segment_slots * sizeof(TaskSlot));
+}
+
+MULTIPROCESSING_INLINE SlotSegment& PoolView::segment(std::size_t index) const noexcept {
+    return space_.at<SlotSegment>(shared_.segment[index].load(std::memory_order_acquire));
+}
+
+MULTIPROCESSING_INLINE void PoolView::tell_if_wanted(std::uint32_t index) const noexcept {
+    const std::uint32_t flags = slot(index).end_flags.load(std::memory_order_seq_cst);
+    if (flags == 0) return;
+    tell_of(index);
+    if (flags & end_is_watched) call_back();
+}
+
+MULTIPROCESSING_INLINE void PoolView::call_back() const noexcept {
+    shared_.watched_ends.fetch_add(1, std::memory_order_seq_cst);
+    post(space_.parking(), shared_.callbacks);
+}
+
+MULTIPROCESSING_INLINE void PoolView::tell_of(std::uint32_t index) const noexcept {
+    const std::uint32_t segment_index = index / SlotSegment::count;
+    const std::uint32_t at = index % SlotSegment::count;
+    segment(segment_index).ended[at / 64].fetch_or(std::uint64_t{1} << at % 64, std::memory_order_seq_cst);
+    shared_.ended[segment_index / 64].fetch_or(std::uint64_t{1} << segment_index % 64,
+                                               std::memory_order_seq_cst);
+}
+
+MULTIPROCESSING_INLINE std::atomic<std::uint64_t>& PoolView::idle_bits(std::uint32_t worker) const noexcept {
+    return space_.at<std::atomic<std::uint64_t>>(shared_.idle + worker / 64 * 8);
+}
+
+MULTIPROCESSING_INLINE const std::byte* PoolView::bytes(Position position) const noexcept {
+    return &space_.at<const std::byte>(position);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -11,7 +11,6 @@
 #include <multiprocessing/detail/pool/map_input.hpp>
 #include <multiprocessing/detail/pool/map_run.hpp>
 #include <multiprocessing/detail/pool/map_work.hpp>
-#include <multiprocessing/detail/pool/progress_display.hpp>
 #include <multiprocessing/detail/pool/result.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
@@ -25,7 +24,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <ranges>
@@ -71,10 +69,7 @@ Outcome<R> read_item(const ItemOutcome& outcome, const std::byte* plain, std::ui
         return Outcome<R>(std::move(result));
     }
 }
-inline const std::byte* plain_results(const ItemizedMapWork& work) {
-    const Position output = work.job().output.block;
-    return output ? &tree().space.at<const std::byte>(output) : nullptr;
-}
+MULTIPROCESSING_INLINE const std::byte* plain_results(const ItemizedMapWork& work);
 
 /// Submits to the workers of one pool. Keeps the table of the pool, not the pool.
 class Submitter {
@@ -219,7 +214,21 @@ private:
     std::uint64_t most_tasks_ = 0;
 };
 
-inline void Submitter::wait_for_items(const ItemizedMapWork& work, Progress progress) const {
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/pool/progress_display.hpp>
+
+#include <cstring>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE const std::byte* plain_results(const ItemizedMapWork& work) {
+    const Position output = work.job().output.block;
+    return output ? &tree().space.at<const std::byte>(output) : nullptr;
+}
+
+MULTIPROCESSING_INLINE void Submitter::wait_for_items(const ItemizedMapWork& work, Progress progress) const {
     const auto never = [] { return false; };
     if (!progress.wanted()) {
         table_->wait_for(work, Deadline{}, never);
@@ -232,9 +241,9 @@ inline void Submitter::wait_for_items(const ItemizedMapWork& work, Progress prog
     display.show_end(total);
 }
 
-inline std::shared_ptr<TaskWork> Submitter::submit(const ThunkAddress& code, const std::string& file,
-                                                   std::span<const std::byte> message,
-                                                   ArgumentContext<SpaceWriteContext>& context) const {
+MULTIPROCESSING_INLINE std::shared_ptr<TaskWork>
+Submitter::submit(const ThunkAddress& code, const std::string& file, std::span<const std::byte> message,
+                  ArgumentContext<SpaceWriteContext>& context) const {
     const TaskTarget target = table_->target(code, file);
     TaskSlot* slot = nullptr;
     auto work = table_->enter([&](TaskSlot& entered) {
@@ -259,3 +268,5 @@ inline std::shared_ptr<TaskWork> Submitter::submit(const ThunkAddress& code, con
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

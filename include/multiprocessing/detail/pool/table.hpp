@@ -12,27 +12,20 @@
 #include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/lists.hpp>
 #include <multiprocessing/detail/pool/map_work.hpp>
-#include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/pool/worker_demand.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
-#include <multiprocessing/exceptions.hpp>
 
-#include <algorithm>
-#include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -44,32 +37,8 @@ namespace multiprocessing::inline v1::detail {
 /// what a result, a task or a death concerns is found by its slot.
 class PoolTable : public std::enable_shared_from_this<PoolTable> {
 public:
-    explicit PoolTable(std::uint32_t workers)
-        : shared_(tree().heap.allocate_zeroed(sizeof(PoolShared))),
-          ring_(tree().heap.allocate(sizeof(TaskRing))),
-          lines_(tree().heap.allocate_zeroed(workers * sizeof(WorkerLine))),
-          crashes_(tree().heap.allocate_zeroed(workers * sizeof(CrashRecord))),
-          idle_(tree().heap.allocate_zeroed((workers + 63) / 64 * sizeof(std::uint64_t))),
-          view_(tree().space, shared_.position()),
-          demand_(view_, bell_, workers),
-          callbacks_(view_) {
-        PoolShared& shared = view_.shared();
-        shared.workers = workers;
-        shared.ring = ring_.position();
-        shared.lines = lines_.position();
-        shared.crashes = crashes_.position();
-        shared.idle = idle_.position();
-        view_.ring().reset();
-        promises_.reserve(workers);
-    }
-    ~PoolTable() {
-        // No worker is left, and no result: nobody will read what is here.
-        if (origin_.is_here()) {
-            for (const auto& work : works_) {
-                if (work) work->discard(termination_);
-            }
-        }
-    }
+    explicit PoolTable(std::uint32_t workers);
+    ~PoolTable();
     PoolTable(const PoolTable&) = delete;
     PoolTable& operator=(const PoolTable&) = delete;
 
@@ -88,30 +57,14 @@ public:
     // ---- For threads that submit ----
 
     /// Throws if the pool takes no more; see enter().
-    void require_open() {
-        std::lock_guard lock{mutex_};
-        require_open_now();
-    }
+    void require_open();
 
     /// A reader of results that submits bit by bit, as imap does, may go on after close(): until it
     /// has called leave_stream(), or the pool is joined. Throws if the pool takes no more.
-    void enter_stream() {
-        std::lock_guard lock{mutex_};
-        require_open_now();
-        ++streams_;
-    }
-    void leave_stream() noexcept {
-        {
-            std::lock_guard lock{mutex_};
-            if (--streams_ != 0 || !closed_) return;
-        }
-        bell().ring();
-    }
+    void enter_stream();
+    void leave_stream() noexcept;
     /// A thread that waits for the pool may be the one that should read on.
-    void end_streams() {
-        std::lock_guard lock{mutex_};
-        streams_ended_ = true;
-    }
+    void end_streams();
 
     /// A slot for `make(slot)`, which returns a Work. Throws if the pool takes no more:
     /// the refusal when it was closed, or what broke it.
@@ -142,52 +95,14 @@ public:
     }
 
     /// How a slot names a thunk of an image that holds `file`.
-    TaskTarget target(const ThunkAddress& address, const std::string& file) {
-        std::lock_guard lock{mutex_};
-        const auto known = std::find(images_.begin(), images_.end(), address.place.image);
-        const auto index = static_cast<std::uint32_t>(known - images_.begin());
-        if (known == images_.end()) {
-            if (index == PoolShared::most_images)
-                throw std::length_error("multiprocessing: the tasks of a pool come from more than 32 "
-                                        "libraries: make a second pool for the others");
-            PoolImage& image = view_.shared().image[index];
-            image.id = address.place.image;
-            std::strncpy(image.file, file.c_str(), sizeof image.file - 1);
-            images_.push_back(address.place.image);
-            view_.shared().images.store(index + 1, std::memory_order_release);
-        }
-        return {index, address.place.offset, address.fingerprint};
-    }
+    TaskTarget target(const ThunkAddress& address, const std::string& file);
 
     /// The slot has been filled: any worker may take it, or, if `helpers` is not 0, so many are
     /// called to help. If it throws, nothing has been announced.
-    void announce(Work& work, std::uint32_t helpers, bool of_stream = false) {
-        const std::uint32_t tickets = (std::max)(1u, helpers);
-        TaskSlot& slot = view_.slot(work.slot);
-        {
-            std::lock_guard lock{mutex_};
-            require_open_now(of_stream); // terminated meanwhile: what was given up then was not published
-            backlog_.reserve(tickets);
-            if (work.leases_to_workers()) {
-                leasing_.push_back(work.slot);
-                work.place = static_cast<std::uint32_t>(leasing_.size() - 1);
-            }
-            // From here on nothing can fail: a worker may have it already.
-            const TaskWord published =
-                slot.cell.publish(slot.cell.load(), helpers ? TaskState::open : TaskState::ready);
-            const TaskTicket ticket{work.slot, published.generation, published.attempt, helpers != 0};
-            for (std::uint32_t i = 0; i < tickets; ++i) push(ticket);
-        }
-        demand_.call(tickets);
-    }
+    void announce(Work& work, std::uint32_t helpers, bool of_stream = false);
 
     /// A slot that was entered and could not be filled is free again.
-    void leave(const Work& work) noexcept {
-        EndingWorks ending;
-        std::lock_guard lock{mutex_};
-        free_.push_back(work.slot);
-        ending.add(std::move(works_[work.slot]));
-    }
+    void leave(const Work& work) noexcept;
 
     /// Waits until the work has ended, or another thread `has_read` it; false when the deadline
     /// passed.
@@ -203,453 +118,105 @@ public:
         return wait(view_.space().parking(), view_.slot(slot).place, deadline, has_read);
     }
     /// Wakes a thread that waits for items of it.
-    void tell_stream(const Work& work) noexcept {
-        if (ItemizedAttention* const attention = work.attention())
-            post(view_.space().parking(), attention->place);
-    }
-    void tell_readers(std::uint32_t slot) noexcept { post(view_.space().parking(), view_.slot(slot).place); }
+    void tell_stream(const Work& work) noexcept;
+    void tell_readers(std::uint32_t slot) noexcept;
 
     /// The work has been read, or nobody will: its slot is free again, as soon as no worker can be
     /// looking at it.
-    void release(const std::shared_ptr<Work>& work) noexcept {
-        EndingWorks ending;
-        const WakeCallbacks wake{callbacks_};
-        std::exception_ptr expected;
-        {
-            std::lock_guard lock{mutex_};
-            if (works_[work->slot] != work || work->leaving) return;
-            if (work->is_read()) {
-                take_watcher(*work);
-                return free_slot(*work, ending);
-            }
-            // Sequentially consistent, before the look: either the worker that ends it sees this,
-            // or its end is seen here.
-            view_.slot(work->slot).end_flags.fetch_or(end_is_dropped, std::memory_order_seq_cst);
-            if (!work->ended()) { // it goes on, and nobody waits for it
-                work->dropped = true;
-                ++dropped_;
-                return call_supervisor();
-            }
-            work->leaving = true;
-            expected = termination_;
-        }
-        work->discard(expected);
-        std::lock_guard lock{mutex_};
-        free_slot(*work, ending);
-    }
+    void release(const std::shared_ptr<Work>& work) noexcept;
 
-    bool is_running(const std::shared_ptr<Work>& work) {
-        std::lock_guard lock{mutex_};
-        return is_here(work) && work->running();
-    }
+    bool is_running(const std::shared_ptr<Work>& work);
 
     /// Takes the work back if nothing of it has begun; see ResultBase.
-    bool cancel(const std::shared_ptr<Work>& work) {
-        {
-            std::lock_guard lock{mutex_};
-            if (!is_here(work) || !work->cancel()) return false;
-        }
-        tell_of_end(*work);
-        return true;
-    }
+    bool cancel(const std::shared_ptr<Work>& work);
 
     /// Takes back all work of which nothing has begun.
-    void cancel_waiting() {
-        std::vector<std::shared_ptr<Work>> all;
-        {
-            std::lock_guard lock{mutex_};
-            for (const auto& work : works_) {
-                if (work && !work->leaving && is_published(*work)) all.push_back(work);
-            }
-        }
-        for (const auto& work : all) cancel(work);
-    }
+    void cancel_waiting();
 
     /// Takes the work back, and has the supervisor end the workers that run it.
-    bool kill(const std::shared_ptr<Work>& work) {
-        {
-            std::lock_guard lock{mutex_};
-            if (!is_here(work)) return false;
-            doomed_.reserve(doomed_.size() + workers());
-            if (!work->kill(doomed_)) return false;
-        }
-        bell_.ring();
-        if (work->ended()) tell_of_end(*work);
-        return true;
-    }
+    bool kill(const std::shared_ptr<Work>& work);
 
     /// The results of an itemized map are of no interest any more: what has not begun is taken
     /// back, and workers stop at the next item.
-    void abandon(const std::shared_ptr<ItemizedMapWork>& work) noexcept {
-        {
-            std::lock_guard lock{mutex_};
-            if (is_here(work)) {
-                work->abandon();
-                work->cancel_rest();
-            }
-        }
-        release(work);
-    }
+    void abandon(const std::shared_ptr<ItemizedMapWork>& work) noexcept;
 
     /// All results of an itemized map were taken. Its worker may be about to commit, and keeps the
     /// memory as long as that takes.
-    void finish_reading(const std::shared_ptr<ItemizedMapWork>& work) noexcept {
-        {
-            std::lock_guard lock{mutex_};
-            work->set_read();
-        }
-        release(work);
-    }
+    void finish_reading(const std::shared_ptr<ItemizedMapWork>& work) noexcept;
 
     /// Why an item was lost, of a map that may not have ended; see ItemizedMapWork.
-    std::exception_ptr loss_of(const ItemizedMapWork& work, std::uint64_t item, bool item_ended) {
-        std::lock_guard lock{mutex_};
-        return work.loss_of(item, item_ended);
-    }
+    std::exception_ptr loss_of(const ItemizedMapWork& work, std::uint64_t item, bool item_ended);
 
     // ---- For results with callbacks ----
 
     /// Calls the hooks of `result` when `work` has ended, in the thread for callbacks.
-    void watch(const std::shared_ptr<Work>& work, std::shared_ptr<ResultBase> result) {
-        {
-            std::lock_guard lock{mutex_};
-            if (is_here(work)) {
-                if (!std::exchange(work->watcher, std::move(result))) ++watched_;
-                // As in release().
-                view_.slot(work->slot).end_flags.fetch_or(end_is_watched, std::memory_order_seq_cst);
-                if (work->ended()) take_watcher(*work);
-            } else {
-                callbacks_.add(std::move(result));
-            }
-        }
-        call_back();
-    }
+    void watch(const std::shared_ptr<Work>& work, std::shared_ptr<ResultBase> result);
     /// The same for one that is known to have ended.
-    void call_hooks_of(std::shared_ptr<ResultBase> result) {
-        callbacks_.add(std::move(result));
-        call_back();
-    }
+    void call_hooks_of(std::shared_ptr<ResultBase> result);
 
     // ---- For the supervisor ----
 
     /// Whether anything has not ended.
-    bool has_unfinished() {
-        std::lock_guard lock{mutex_};
-        return std::any_of(works_.begin(), works_.end(),
-                           [](const auto& work) { return work && !work->ended(); });
-    }
+    bool has_unfinished();
     /// Whether anything waits to be taken, or even to be announced.
-    bool has_waiting() {
-        std::lock_guard lock{mutex_};
-        return !backlog_.empty() || !view_.ring().empty();
-    }
+    bool has_waiting();
 
     /// No more work is taken; workers end when what is there is done.
-    void close() {
-        std::lock_guard lock{mutex_};
-        closed_ = true;
-    }
-    bool is_closed() {
-        std::lock_guard lock{mutex_};
-        return closed_;
-    }
+    void close();
+    bool is_closed();
     /// Tells the workers that, once everything has been announced; true if they know.
-    bool close_shared() {
-        {
-            std::lock_guard lock{mutex_};
-            if (!closed_ || !backlog_.empty() || (streams_ != 0 && !streams_ended_ && !termination_))
-                return false;
-        }
-        if (!view_.shared().closing.load(std::memory_order_relaxed)) end_shared();
-        return true;
-    }
+    bool close_shared();
     /// Tells them at once.
-    void end_shared() noexcept {
-        view_.shared().closing.store(1, std::memory_order_seq_cst);
-        for (std::uint32_t i = 0; i < workers(); ++i) post(view_.space().parking(), view_.line(i).park);
-    }
+    void end_shared() noexcept;
 
     /// Nothing more will come of any work that has not ended; none is taken any more. A waiter
     /// gets `error`.
-    void give_up(const std::exception_ptr& error, bool broken) noexcept {
-        std::size_t slot_count = 0;
-        {
-            std::lock_guard lock{mutex_};
-            closed_ = true;
-            given_up_ = true;
-            if (broken && !broken_) broken_ = error;
-            if (!broken) termination_ = error;
-            backlog_.clear();
-            for (const auto& work : works_) {
-                if (!work || !is_published(*work)) continue;
-                work->give_up(error);
-                if (work->dropped || work->watcher) view_.tell_of(work->slot);
-            }
-            slot_count = works_.size();
-        }
-        for (std::size_t slot = 0; slot < slot_count; ++slot) {
-            tell_readers(static_cast<std::uint32_t>(slot));
-            std::shared_ptr<Work> work; // ends without the mutex
-            {
-                std::lock_guard lock{mutex_};
-                work = works_[slot];
-            }
-            if (work) tell_stream(*work);
-        }
-        view_.call_back();
-    }
+    void give_up(const std::exception_ptr& error, bool broken) noexcept;
     /// Workers that are to be killed for what they are at.
-    std::vector<Incarnation> take_doomed() {
-        std::lock_guard lock{mutex_};
-        return std::exchange(doomed_, {});
-    }
+    std::vector<Incarnation> take_doomed();
     /// After give_up(): the workers are gone, and nobody looks at the memory of what was given up.
-    void workers_are_gone() noexcept {
-        EndingWorks ending;
-        std::lock_guard lock{mutex_};
-        given_up_ = false;
-        for (std::uint32_t i = 0; i < workers(); ++i) view_.line(i).helping.store(0, std::memory_order_seq_cst);
-        for (const std::uint32_t slot : held_back_) free_slot(*works_[slot], ending);
-        held_back_.clear();
-        drain_limbo(ending);
-    }
-    std::exception_ptr broken() {
-        std::lock_guard lock{mutex_};
-        return broken_;
-    }
+    void workers_are_gone() noexcept;
+    std::exception_ptr broken();
 
     /// A worker is dead. Its task is lost or announced again, its line is clean for the next. If it
     /// throws, it can be called again with the same.
-    void on_death(std::uint32_t worker, const WorkerDeath& death) {
-        // What it may have had, and not have told anybody of: the task that it had claimed, or a
-        // map.
-        const std::array<std::uint64_t, 3> concerned{death.claiming,
-                                                     death.helping ? slot_of_map(death.helping) + 1 : 0,
-                                                     death.left ? slot_of_map(death.left) + 1 : 0};
-        std::vector<TaskTicket> again;
-        again.reserve(concerned.size());
-        std::array<std::shared_ptr<Work>, 3> touched; // whose readers are to look again
-        {
-            std::lock_guard lock{mutex_};
-            backlog_.reserve(concerned.size());
-            view_.idle_bits(worker).fetch_and(~(std::uint64_t{1} << worker % 64), std::memory_order_seq_cst);
-            for (std::size_t i = 0; i < concerned.size(); ++i) {
-                if (std::find(concerned.begin(), concerned.begin() + static_cast<std::ptrdiff_t>(i),
-                              concerned[i]) != concerned.begin() + static_cast<std::ptrdiff_t>(i))
-                    continue;
-                Work* const work = work_of(concerned[i]);
-                if (!work || work->leaving || !is_published(*work)) continue;
-                touched[i] = works_[work->slot];
-                work->on_death(death, again);
-                // It may have had no time to.
-                if (work->dropped || work->watcher) view_.tell_of(work->slot);
-            }
-            for (const std::uint32_t slot : leasing_) works_[slot]->on_replacement(worker, death.dead);
-            WorkerLine& line = view_.line(worker);
-            line.claiming.store(0, std::memory_order_relaxed);
-            line.helping.store(0, std::memory_order_seq_cst);
-            line.chunk.store(0, std::memory_order_relaxed);
-            line.item.store(0, std::memory_order_relaxed);
-            line.task.store(0, std::memory_order_relaxed);
-            line.left.store(0, std::memory_order_relaxed);
-            line.handing_over.store(0, std::memory_order_relaxed);
-            line.failure = {};
-            line.state.store(WorkerLine::starting, std::memory_order_release);
-            for (const TaskTicket& ticket : again) push(ticket);
-        }
-        // Somebody looks again: the dead one may have been woken in another's place.
-        demand_.call(static_cast<std::uint32_t>(again.size()) + 1);
-        // It may have died between its last deed and the wake for it.
-        for (const std::uint64_t slot : concerned) {
-            if (slot != 0 && slot <= slots_.load()) tell_readers(static_cast<std::uint32_t>(slot - 1));
-        }
-        for (const auto& work : touched) {
-            if (work) tell_stream(*work);
-        }
-        view_.call_back();
-    }
+    void on_death(std::uint32_t worker, const WorkerDeath& death);
 
     /// Whether the worker, as far as its line says, is at a task or chunk in one of these states.
     /// The worker goes on meanwhile, and what the line names may be over and freed: the works say
     /// what is there, and stay while this looks.
-    bool is_at_one_of(const WorkerLine& line, TaskState first, TaskState second) const noexcept {
-        const std::uint64_t task = line.task.load(std::memory_order_acquire);
-        const std::uint64_t map = line.helping.load(std::memory_order_seq_cst);
-        const std::uint64_t chunk = line.chunk.load(std::memory_order_acquire);
-        std::lock_guard lock{mutex_};
-        const auto is_one = [&](TaskState state) { return state == first || state == second; };
-        if (const Work* const work = work_of(task); work && is_one(view_.slot(work->slot).cell.load().state))
-            return true;
-        const Work* const work = map ? work_of(slot_of_map(map) + 1) : nullptr;
-        if (!work || !work->has_helpers() || map != map_name(work->slot, work->generation)) return false;
-        const auto& job = static_cast<const MapWork&>(*work);
-        if (!is_published(job) && !job.leaving) return false; // its chunks are yet to be made
-        return chunk != 0 && chunk <= job.job().chunk_count && is_one(job.head(chunk - 1).cell.load().state);
-    }
+    bool is_at_one_of(const WorkerLine& line, TaskState first, TaskState second) const noexcept;
 
     /// The blocks that a dead worker was about to hand over. Before its memory is dealt with.
-    std::vector<Position> unclaimed(std::uint32_t worker) {
-        std::vector<Position> blocks;
-        const WorkerLine& line = view_.line(worker);
-        const Position block = line.handing_over.load(std::memory_order_acquire);
-        if (!block || !view_.space().holds(block, sizeof(OutcomeHead))) return blocks;
-        // Told of or not: what a task or chunk that is done refers to has been claimed.
-        if (is_told_of(block, line)) return blocks;
-        auto& head = view_.space().at<OutcomeHead>(block);
-        if (head.blocks > 1'000'000 ||
-            !view_.space().holds(block, sizeof head + head.blocks * sizeof(Position)))
-            return blocks;
-        blocks.assign(head.list(), head.list() + head.blocks);
-        blocks.push_back(block);
-        return blocks;
-    }
+    std::vector<Position> unclaimed(std::uint32_t worker);
 
     /// Regular chores; true if there is a reason to come again soon.
-    bool tick() {
-        std::uint32_t pushed = 0;
-        bool again = false;
-        EndingWorks ending;
-        DroppedWorks dropped;
-        const WakeCallbacks wake{callbacks_};
-        {
-            std::lock_guard lock{mutex_};
-            while (!backlog_.empty() && view_.ring().push(backlog_.front())) {
-                backlog_.pop();
-                ++pushed;
-            }
-            sweep(dropped, ending);
-            // A round longer than there is a reason: what comes meanwhile need not ring.
-            const bool now = !backlog_.empty() || dropped_ != 0 || !limbo_.empty();
-            again = is_watched_ = std::exchange(was_needed_, now) || now;
-        }
-        if (pushed) demand_.call(pushed);
-        discard(dropped);
-        return again;
-    }
+    bool tick();
 
 private:
-    void require_open_now(bool of_stream = false) const {
-        if (this_process().ends_children.load())
-            throw std::runtime_error(
-                "multiprocessing: the program is ending, and its pools have been terminated: "
-                "submit before the end of main()");
-        if (broken_) std::rethrow_exception(broken_);
-        if (!closed_ || (of_stream && !streams_ended_ && !termination_)) return;
-        if (of_stream && !termination_) {
-            throw std::invalid_argument(
-                "multiprocessing: the pool was joined before this imap had been read to "
-                "its end: read it first, or use map");
-        }
-        std::rethrow_exception(refusal_());
-    }
+    void require_open_now(bool of_stream = false) const;
 
-    bool is_published(const Work& work) const {
-        return view_.slot(work.slot).cell.load().state != TaskState::free;
-    }
+    bool is_published(const Work& work) const;
 
     /// By a slot plus 1; null if there is none.
-    Work* work_of(std::uint64_t slot) const noexcept {
-        return slot != 0 && slot <= works_.size() ? works_[static_cast<std::size_t>(slot - 1)].get() : nullptr;
-    }
+    Work* work_of(std::uint64_t slot) const noexcept;
 
-    void add_segment() {
-        const std::size_t index = segments_.size();
-        if (index == PoolShared::most_segments) {
-            throw std::length_error("multiprocessing: a pool has no room for more than 4,194,304 results that "
-                                    "were not read: get() or drop some first");
-        }
-        // Room for whatever is to be noted of a slot: freeing it cannot fail.
-        const auto first = static_cast<std::uint32_t>(index * PoolShared::segment_slots);
-        const std::size_t slot_count = first + PoolShared::segment_slots;
-        works_.reserve((std::max)(slot_count, 2 * works_.size()));
-        free_.reserve(works_.capacity());
-        limbo_.reserve(works_.capacity());
-        held_back_.reserve(works_.capacity());
-        segments_.emplace_back(tree().heap.allocate_zeroed(sizeof(SlotSegment)));
-        view_.shared().segment[index].store(segments_.back().position(), std::memory_order_release);
-        works_.resize(slot_count);
-        slots_.store(slot_count);
-        for (std::uint32_t i = PoolShared::segment_slots; i-- > 0;) free_.push_back(first + i);
-    }
+    void add_segment();
 
     /// backlog_ has room.
-    void push(const TaskTicket& ticket) noexcept {
-        if (!backlog_.empty() || !view_.ring().push(ticket)) {
-            backlog_.push(ticket);
-            call_supervisor(); // it announces the ticket when there is room
-        }
-    }
+    void push(const TaskTicket& ticket) noexcept;
 
     /// It is to look again within a slice, until there is no reason any more: it is woken at most
     /// once in a while.
-    void call_supervisor() noexcept {
-        was_needed_ = true;
-        if (!std::exchange(is_watched_, true)) bell_.ring();
-    }
+    void call_supervisor() noexcept;
 
-    void free_slot(Work& work, EndingWorks& ending) noexcept {
-        const std::uint32_t slot = work.slot;
-        work.leaving = true;
-        if (given_up_) { // its worker may live yet, and read its arguments or write its results
-            held_back_.push_back(slot);
-            return;
-        }
-        if (work.leases_to_workers()) {
-            leasing_[work.place] = leasing_.back();
-            works_[leasing_.back()]->place = work.place;
-            leasing_.pop_back();
-        }
-        view_.slot(slot).cell.recycle();
-        if (work.has_helpers()) {
-            limbo_.push_back(slot);
-        } else { // a worker that comes late finds another generation, and looks no further
-            free_.push_back(slot);
-            ending.add(std::move(works_[slot]));
-        }
-        drain_limbo(ending);
-    }
+    void free_slot(Work& work, EndingWorks& ending) noexcept;
 
     /// Ends maps that are over, but for those whose memory a late helper may still be looking at.
-    void drain_limbo(EndingWorks& ending) noexcept {
-        if (limbo_.empty()) return;
-        // The slot was recycled first; a worker that promises to hold on to this map after that
-        // finds it over, and lets go.
-        promises_.clear();
-        for (std::uint32_t i = 0; i < workers(); ++i) {
-            const std::uint64_t name = view_.line(i).helping.load(std::memory_order_seq_cst);
-            if (name) promises_.push_back(name);
-        }
-        std::sort(promises_.begin(), promises_.end());
-        std::size_t kept = 0;
-        for (const std::uint32_t slot : limbo_) {
-            if (std::binary_search(promises_.begin(), promises_.end(),
-                                   map_name(slot, works_[slot]->generation))) {
-                limbo_[kept++] = slot;
-            } else {
-                free_.push_back(slot);
-                ending.add(std::move(works_[slot]));
-            }
-        }
-        limbo_.resize(kept);
-        if (kept != 0) call_supervisor();
-    }
+    void drain_limbo(EndingWorks& ending) noexcept;
 
     /// Finds what has ended and was dropped or is watched: the workers that ended it have said so.
-    void sweep(DroppedWorks& dropped, EndingWorks& ending) noexcept {
-        drain_limbo(ending);
-        if (dropped_ == 0 && watched_ == 0) return;
-        for_each_bit(view_.shared().ended, segments_.size(), [&](std::size_t segment) {
-            for_each_bit(view_.segment(segment).ended, SlotSegment::count, [&](std::size_t at) {
-                Work* const work = works_[segment * SlotSegment::count + at].get();
-                if (!work || work->leaving || !work->ended()) return;
-                take_watcher(*work);
-                if (!work->dropped) return;
-                work->leaving = true;
-                --dropped_;
-                dropped.add(*work);
-            });
-        });
-    }
+    void sweep(DroppedWorks& dropped, EndingWorks& ending) noexcept;
     /// Takes away the bits that are set, and calls `visit(index)` for each.
     template <class Visit>
     static void for_each_bit(std::atomic<std::uint64_t>* words, std::size_t count, Visit visit) {
@@ -674,66 +241,20 @@ private:
         Callbacks& callbacks;
     };
 
-    bool is_here(const std::shared_ptr<Work>& work) const noexcept {
-        return works_[work->slot] == work && !work->leaving;
-    }
+    bool is_here(const std::shared_ptr<Work>& work) const noexcept;
     /// It has ended, or been read: what it is watched for is due.
-    void take_watcher(Work& work) noexcept {
-        if (!work.watcher) return;
-        --watched_;
-        callbacks_.add(std::move(work.watcher));
-    }
+    void take_watcher(Work& work) noexcept;
     /// It was ended by this process.
-    void tell_of_end(Work& work) noexcept {
-        tell_readers(work.slot);
-        tell_stream(work);
-        const WakeCallbacks wake{callbacks_};
-        std::lock_guard lock{mutex_};
-        if (works_[work.slot].get() == &work) take_watcher(work);
-    }
+    void tell_of_end(Work& work) noexcept;
 
     /// There is, or will be, a result with hooks.
-    void call_back() {
-        callbacks_.need_thread(shared_from_this(), [this] {
-            EndingWorks ending;
-            DroppedWorks dropped;
-            bool may_come = false;
-            {
-                std::lock_guard lock{mutex_};
-                sweep(dropped, ending);
-                may_come = watched_ != 0;
-            }
-            discard(dropped);
-            return may_come;
-        });
-        callbacks_.wake();
-    }
+    void call_back();
 
     /// Without the mutex.
-    void discard(const DroppedWorks& dropped) noexcept {
-        if (dropped.empty()) return;
-        std::exception_ptr expected;
-        {
-            std::lock_guard lock{mutex_};
-            expected = termination_;
-        }
-        dropped.for_each([&](Work& work) { work.discard(expected); });
-        EndingWorks ending;
-        std::lock_guard lock{mutex_};
-        dropped.for_each([&](Work& work) { free_slot(work, ending); });
-    }
+    void discard(const DroppedWorks& dropped) noexcept;
 
     /// Whether what the worker was at refers to that block.
-    bool is_told_of(Position block, const WorkerLine& line) {
-        const std::uint64_t helping = line.helping.load(std::memory_order_acquire);
-        std::lock_guard lock{mutex_};
-        for (const std::uint64_t slot :
-             {line.claiming.load(std::memory_order_acquire), helping ? slot_of_map(helping) + 1 : 0}) {
-            const Work* const work = work_of(slot);
-            if (work && is_published(*work) && work->refers_to(block)) return true;
-        }
-        return false;
-    }
+    bool is_told_of(Position block, const WorkerLine& line);
 
     Block shared_;
     Block ring_;
@@ -773,3 +294,589 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/pool/result_block.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE PoolTable::PoolTable(std::uint32_t workers)
+    : shared_(tree().heap.allocate_zeroed(sizeof(PoolShared))),
+      ring_(tree().heap.allocate(sizeof(TaskRing))),
+      lines_(tree().heap.allocate_zeroed(workers * sizeof(WorkerLine))),
+      crashes_(tree().heap.allocate_zeroed(workers * sizeof(CrashRecord))),
+      idle_(tree().heap.allocate_zeroed((workers + 63) / 64 * sizeof(std::uint64_t))),
+      view_(tree().space, shared_.position()),
+      demand_(view_, bell_, workers),
+      callbacks_(view_) {
+    PoolShared& shared = view_.shared();
+    shared.workers = workers;
+    shared.ring = ring_.position();
+    shared.lines = lines_.position();
+    shared.crashes = crashes_.position();
+    shared.idle = idle_.position();
+    view_.ring().reset();
+    promises_.reserve(workers);
+}
+
+MULTIPROCESSING_INLINE PoolTable::~PoolTable() {
+    // No worker is left, and no result: nobody will read what is here.
+    if (origin_.is_here()) {
+        for (const auto& work : works_) {
+            if (work) work->discard(termination_);
+        }
+    }
+}
+
+MULTIPROCESSING_INLINE void PoolTable::require_open() {
+    std::lock_guard lock{mutex_};
+    require_open_now();
+}
+
+MULTIPROCESSING_INLINE void PoolTable::enter_stream() {
+    std::lock_guard lock{mutex_};
+    require_open_now();
+    ++streams_;
+}
+
+MULTIPROCESSING_INLINE void PoolTable::leave_stream() noexcept {
+    {
+        std::lock_guard lock{mutex_};
+        if (--streams_ != 0 || !closed_) return;
+    }
+    bell().ring();
+}
+
+MULTIPROCESSING_INLINE void PoolTable::end_streams() {
+    std::lock_guard lock{mutex_};
+    streams_ended_ = true;
+}
+
+MULTIPROCESSING_INLINE TaskTarget PoolTable::target(const ThunkAddress& address, const std::string& file) {
+    std::lock_guard lock{mutex_};
+    const auto known = std::find(images_.begin(), images_.end(), address.place.image);
+    const auto index = static_cast<std::uint32_t>(known - images_.begin());
+    if (known == images_.end()) {
+        if (index == PoolShared::most_images)
+            throw std::length_error("multiprocessing: the tasks of a pool come from more than 32 "
+                                    "libraries: make a second pool for the others");
+        PoolImage& image = view_.shared().image[index];
+        image.id = address.place.image;
+        std::strncpy(image.file, file.c_str(), sizeof image.file - 1);
+        images_.push_back(address.place.image);
+        view_.shared().images.store(index + 1, std::memory_order_release);
+    }
+    return {index, address.place.offset, address.fingerprint};
+}
+
+MULTIPROCESSING_INLINE void PoolTable::announce(Work& work, std::uint32_t helpers, bool of_stream) {
+    const std::uint32_t tickets = (std::max)(1u, helpers);
+    TaskSlot& slot = view_.slot(work.slot);
+    {
+        std::lock_guard lock{mutex_};
+        require_open_now(of_stream); // terminated meanwhile: what was given up then was not published
+        backlog_.reserve(tickets);
+        if (work.leases_to_workers()) {
+            leasing_.push_back(work.slot);
+            work.place = static_cast<std::uint32_t>(leasing_.size() - 1);
+        }
+        // From here on nothing can fail: a worker may have it already.
+        const TaskWord published =
+            slot.cell.publish(slot.cell.load(), helpers ? TaskState::open : TaskState::ready);
+        const TaskTicket ticket{work.slot, published.generation, published.attempt, helpers != 0};
+        for (std::uint32_t i = 0; i < tickets; ++i) push(ticket);
+    }
+    demand_.call(tickets);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::leave(const Work& work) noexcept {
+    EndingWorks ending;
+    std::lock_guard lock{mutex_};
+    free_.push_back(work.slot);
+    ending.add(std::move(works_[work.slot]));
+}
+
+MULTIPROCESSING_INLINE void PoolTable::tell_stream(const Work& work) noexcept {
+    if (ItemizedAttention* const attention = work.attention()) post(view_.space().parking(), attention->place);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::tell_readers(std::uint32_t slot) noexcept {
+    post(view_.space().parking(), view_.slot(slot).place);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::release(const std::shared_ptr<Work>& work) noexcept {
+    EndingWorks ending;
+    const WakeCallbacks wake{callbacks_};
+    std::exception_ptr expected;
+    {
+        std::lock_guard lock{mutex_};
+        if (works_[work->slot] != work || work->leaving) return;
+        if (work->is_read()) {
+            take_watcher(*work);
+            return free_slot(*work, ending);
+        }
+        // Sequentially consistent, before the look: either the worker that ends it sees this,
+        // or its end is seen here.
+        view_.slot(work->slot).end_flags.fetch_or(end_is_dropped, std::memory_order_seq_cst);
+        if (!work->ended()) { // it goes on, and nobody waits for it
+            work->dropped = true;
+            ++dropped_;
+            return call_supervisor();
+        }
+        work->leaving = true;
+        expected = termination_;
+    }
+    work->discard(expected);
+    std::lock_guard lock{mutex_};
+    free_slot(*work, ending);
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::is_running(const std::shared_ptr<Work>& work) {
+    std::lock_guard lock{mutex_};
+    return is_here(work) && work->running();
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::cancel(const std::shared_ptr<Work>& work) {
+    {
+        std::lock_guard lock{mutex_};
+        if (!is_here(work) || !work->cancel()) return false;
+    }
+    tell_of_end(*work);
+    return true;
+}
+
+MULTIPROCESSING_INLINE void PoolTable::cancel_waiting() {
+    std::vector<std::shared_ptr<Work>> all;
+    {
+        std::lock_guard lock{mutex_};
+        for (const auto& work : works_) {
+            if (work && !work->leaving && is_published(*work)) all.push_back(work);
+        }
+    }
+    for (const auto& work : all) cancel(work);
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::kill(const std::shared_ptr<Work>& work) {
+    {
+        std::lock_guard lock{mutex_};
+        if (!is_here(work)) return false;
+        doomed_.reserve(doomed_.size() + workers());
+        if (!work->kill(doomed_)) return false;
+    }
+    bell_.ring();
+    if (work->ended()) tell_of_end(*work);
+    return true;
+}
+
+MULTIPROCESSING_INLINE void PoolTable::abandon(const std::shared_ptr<ItemizedMapWork>& work) noexcept {
+    {
+        std::lock_guard lock{mutex_};
+        if (is_here(work)) {
+            work->abandon();
+            work->cancel_rest();
+        }
+    }
+    release(work);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::finish_reading(const std::shared_ptr<ItemizedMapWork>& work) noexcept {
+    {
+        std::lock_guard lock{mutex_};
+        work->set_read();
+    }
+    release(work);
+}
+
+MULTIPROCESSING_INLINE std::exception_ptr PoolTable::loss_of(const ItemizedMapWork& work, std::uint64_t item,
+                                                             bool item_ended) {
+    std::lock_guard lock{mutex_};
+    return work.loss_of(item, item_ended);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::watch(const std::shared_ptr<Work>& work,
+                                             std::shared_ptr<ResultBase> result) {
+    {
+        std::lock_guard lock{mutex_};
+        if (is_here(work)) {
+            if (!std::exchange(work->watcher, std::move(result))) ++watched_;
+            // As in release().
+            view_.slot(work->slot).end_flags.fetch_or(end_is_watched, std::memory_order_seq_cst);
+            if (work->ended()) take_watcher(*work);
+        } else {
+            callbacks_.add(std::move(result));
+        }
+    }
+    call_back();
+}
+
+MULTIPROCESSING_INLINE void PoolTable::call_hooks_of(std::shared_ptr<ResultBase> result) {
+    callbacks_.add(std::move(result));
+    call_back();
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::has_unfinished() {
+    std::lock_guard lock{mutex_};
+    return std::any_of(works_.begin(), works_.end(), [](const auto& work) { return work && !work->ended(); });
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::has_waiting() {
+    std::lock_guard lock{mutex_};
+    return !backlog_.empty() || !view_.ring().empty();
+}
+
+MULTIPROCESSING_INLINE void PoolTable::close() {
+    std::lock_guard lock{mutex_};
+    closed_ = true;
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::is_closed() {
+    std::lock_guard lock{mutex_};
+    return closed_;
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::close_shared() {
+    {
+        std::lock_guard lock{mutex_};
+        if (!closed_ || !backlog_.empty() || (streams_ != 0 && !streams_ended_ && !termination_)) return false;
+    }
+    if (!view_.shared().closing.load(std::memory_order_relaxed)) end_shared();
+    return true;
+}
+
+MULTIPROCESSING_INLINE void PoolTable::end_shared() noexcept {
+    view_.shared().closing.store(1, std::memory_order_seq_cst);
+    for (std::uint32_t i = 0; i < workers(); ++i) post(view_.space().parking(), view_.line(i).park);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::give_up(const std::exception_ptr& error, bool broken) noexcept {
+    std::size_t slot_count = 0;
+    {
+        std::lock_guard lock{mutex_};
+        closed_ = true;
+        given_up_ = true;
+        if (broken && !broken_) broken_ = error;
+        if (!broken) termination_ = error;
+        backlog_.clear();
+        for (const auto& work : works_) {
+            if (!work || !is_published(*work)) continue;
+            work->give_up(error);
+            if (work->dropped || work->watcher) view_.tell_of(work->slot);
+        }
+        slot_count = works_.size();
+    }
+    for (std::size_t slot = 0; slot < slot_count; ++slot) {
+        tell_readers(static_cast<std::uint32_t>(slot));
+        std::shared_ptr<Work> work; // ends without the mutex
+        {
+            std::lock_guard lock{mutex_};
+            work = works_[slot];
+        }
+        if (work) tell_stream(*work);
+    }
+    view_.call_back();
+}
+
+MULTIPROCESSING_INLINE std::vector<Incarnation> PoolTable::take_doomed() {
+    std::lock_guard lock{mutex_};
+    return std::exchange(doomed_, {});
+}
+
+MULTIPROCESSING_INLINE void PoolTable::workers_are_gone() noexcept {
+    EndingWorks ending;
+    std::lock_guard lock{mutex_};
+    given_up_ = false;
+    for (std::uint32_t i = 0; i < workers(); ++i) view_.line(i).helping.store(0, std::memory_order_seq_cst);
+    for (const std::uint32_t slot : held_back_) free_slot(*works_[slot], ending);
+    held_back_.clear();
+    drain_limbo(ending);
+}
+
+MULTIPROCESSING_INLINE std::exception_ptr PoolTable::broken() {
+    std::lock_guard lock{mutex_};
+    return broken_;
+}
+
+MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const WorkerDeath& death) {
+    // What it may have had, and not have told anybody of: the task that it had claimed, or a
+    // map.
+    const std::array<std::uint64_t, 3> concerned{death.claiming,
+                                                 death.helping ? slot_of_map(death.helping) + 1 : 0,
+                                                 death.left ? slot_of_map(death.left) + 1 : 0};
+    std::vector<TaskTicket> again;
+    again.reserve(concerned.size());
+    std::array<std::shared_ptr<Work>, 3> touched; // whose readers are to look again
+    {
+        std::lock_guard lock{mutex_};
+        backlog_.reserve(concerned.size());
+        view_.idle_bits(worker).fetch_and(~(std::uint64_t{1} << worker % 64), std::memory_order_seq_cst);
+        for (std::size_t i = 0; i < concerned.size(); ++i) {
+            if (std::find(concerned.begin(), concerned.begin() + static_cast<std::ptrdiff_t>(i),
+                          concerned[i]) != concerned.begin() + static_cast<std::ptrdiff_t>(i))
+                continue;
+            Work* const work = work_of(concerned[i]);
+            if (!work || work->leaving || !is_published(*work)) continue;
+            touched[i] = works_[work->slot];
+            work->on_death(death, again);
+            // It may have had no time to.
+            if (work->dropped || work->watcher) view_.tell_of(work->slot);
+        }
+        for (const std::uint32_t slot : leasing_) works_[slot]->on_replacement(worker, death.dead);
+        WorkerLine& line = view_.line(worker);
+        line.claiming.store(0, std::memory_order_relaxed);
+        line.helping.store(0, std::memory_order_seq_cst);
+        line.chunk.store(0, std::memory_order_relaxed);
+        line.item.store(0, std::memory_order_relaxed);
+        line.task.store(0, std::memory_order_relaxed);
+        line.left.store(0, std::memory_order_relaxed);
+        line.handing_over.store(0, std::memory_order_relaxed);
+        line.failure = {};
+        line.state.store(WorkerLine::starting, std::memory_order_release);
+        for (const TaskTicket& ticket : again) push(ticket);
+    }
+    // Somebody looks again: the dead one may have been woken in another's place.
+    demand_.call(static_cast<std::uint32_t>(again.size()) + 1);
+    // It may have died between its last deed and the wake for it.
+    for (const std::uint64_t slot : concerned) {
+        if (slot != 0 && slot <= slots_.load()) tell_readers(static_cast<std::uint32_t>(slot - 1));
+    }
+    for (const auto& work : touched) {
+        if (work) tell_stream(*work);
+    }
+    view_.call_back();
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::is_at_one_of(const WorkerLine& line, TaskState first,
+                                                    TaskState second) const noexcept {
+    const std::uint64_t task = line.task.load(std::memory_order_acquire);
+    const std::uint64_t map = line.helping.load(std::memory_order_seq_cst);
+    const std::uint64_t chunk = line.chunk.load(std::memory_order_acquire);
+    std::lock_guard lock{mutex_};
+    const auto is_one = [&](TaskState state) { return state == first || state == second; };
+    if (const Work* const work = work_of(task); work && is_one(view_.slot(work->slot).cell.load().state))
+        return true;
+    const Work* const work = map ? work_of(slot_of_map(map) + 1) : nullptr;
+    if (!work || !work->has_helpers() || map != map_name(work->slot, work->generation)) return false;
+    const auto& job = static_cast<const MapWork&>(*work);
+    if (!is_published(job) && !job.leaving) return false; // its chunks are yet to be made
+    return chunk != 0 && chunk <= job.job().chunk_count && is_one(job.head(chunk - 1).cell.load().state);
+}
+
+MULTIPROCESSING_INLINE std::vector<Position> PoolTable::unclaimed(std::uint32_t worker) {
+    std::vector<Position> blocks;
+    const WorkerLine& line = view_.line(worker);
+    const Position block = line.handing_over.load(std::memory_order_acquire);
+    if (!block || !view_.space().holds(block, sizeof(OutcomeHead))) return blocks;
+    // Told of or not: what a task or chunk that is done refers to has been claimed.
+    if (is_told_of(block, line)) return blocks;
+    auto& head = view_.space().at<OutcomeHead>(block);
+    if (head.blocks > 1'000'000 || !view_.space().holds(block, sizeof head + head.blocks * sizeof(Position)))
+        return blocks;
+    blocks.assign(head.list(), head.list() + head.blocks);
+    blocks.push_back(block);
+    return blocks;
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::tick() {
+    std::uint32_t pushed = 0;
+    bool again = false;
+    EndingWorks ending;
+    DroppedWorks dropped;
+    const WakeCallbacks wake{callbacks_};
+    {
+        std::lock_guard lock{mutex_};
+        while (!backlog_.empty() && view_.ring().push(backlog_.front())) {
+            backlog_.pop();
+            ++pushed;
+        }
+        sweep(dropped, ending);
+        // A round longer than there is a reason: what comes meanwhile need not ring.
+        const bool now = !backlog_.empty() || dropped_ != 0 || !limbo_.empty();
+        again = is_watched_ = std::exchange(was_needed_, now) || now;
+    }
+    if (pushed) demand_.call(pushed);
+    discard(dropped);
+    return again;
+}
+
+MULTIPROCESSING_INLINE void PoolTable::require_open_now(bool of_stream) const {
+    if (this_process().ends_children.load())
+        throw std::runtime_error("multiprocessing: the program is ending, and its pools have been terminated: "
+                                 "submit before the end of main()");
+    if (broken_) std::rethrow_exception(broken_);
+    if (!closed_ || (of_stream && !streams_ended_ && !termination_)) return;
+    if (of_stream && !termination_) {
+        throw std::invalid_argument("multiprocessing: the pool was joined before this imap had been read to "
+                                    "its end: read it first, or use map");
+    }
+    std::rethrow_exception(refusal_());
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::is_published(const Work& work) const {
+    return view_.slot(work.slot).cell.load().state != TaskState::free;
+}
+
+MULTIPROCESSING_INLINE Work* PoolTable::work_of(std::uint64_t slot) const noexcept {
+    return slot != 0 && slot <= works_.size() ? works_[static_cast<std::size_t>(slot - 1)].get() : nullptr;
+}
+
+MULTIPROCESSING_INLINE void PoolTable::add_segment() {
+    const std::size_t index = segments_.size();
+    if (index == PoolShared::most_segments) {
+        throw std::length_error("multiprocessing: a pool has no room for more than 4,194,304 results that "
+                                "were not read: get() or drop some first");
+    }
+    // Room for whatever is to be noted of a slot: freeing it cannot fail.
+    const auto first = static_cast<std::uint32_t>(index * PoolShared::segment_slots);
+    const std::size_t slot_count = first + PoolShared::segment_slots;
+    works_.reserve((std::max)(slot_count, 2 * works_.size()));
+    free_.reserve(works_.capacity());
+    limbo_.reserve(works_.capacity());
+    held_back_.reserve(works_.capacity());
+    segments_.emplace_back(tree().heap.allocate_zeroed(sizeof(SlotSegment)));
+    view_.shared().segment[index].store(segments_.back().position(), std::memory_order_release);
+    works_.resize(slot_count);
+    slots_.store(slot_count);
+    for (std::uint32_t i = PoolShared::segment_slots; i-- > 0;) free_.push_back(first + i);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::push(const TaskTicket& ticket) noexcept {
+    if (!backlog_.empty() || !view_.ring().push(ticket)) {
+        backlog_.push(ticket);
+        call_supervisor(); // it announces the ticket when there is room
+    }
+}
+
+MULTIPROCESSING_INLINE void PoolTable::call_supervisor() noexcept {
+    was_needed_ = true;
+    if (!std::exchange(is_watched_, true)) bell_.ring();
+}
+
+MULTIPROCESSING_INLINE void PoolTable::free_slot(Work& work, EndingWorks& ending) noexcept {
+    const std::uint32_t slot = work.slot;
+    work.leaving = true;
+    if (given_up_) { // its worker may live yet, and read its arguments or write its results
+        held_back_.push_back(slot);
+        return;
+    }
+    if (work.leases_to_workers()) {
+        leasing_[work.place] = leasing_.back();
+        works_[leasing_.back()]->place = work.place;
+        leasing_.pop_back();
+    }
+    view_.slot(slot).cell.recycle();
+    if (work.has_helpers()) {
+        limbo_.push_back(slot);
+    } else { // a worker that comes late finds another generation, and looks no further
+        free_.push_back(slot);
+        ending.add(std::move(works_[slot]));
+    }
+    drain_limbo(ending);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::drain_limbo(EndingWorks& ending) noexcept {
+    if (limbo_.empty()) return;
+    // The slot was recycled first; a worker that promises to hold on to this map after that
+    // finds it over, and lets go.
+    promises_.clear();
+    for (std::uint32_t i = 0; i < workers(); ++i) {
+        const std::uint64_t name = view_.line(i).helping.load(std::memory_order_seq_cst);
+        if (name) promises_.push_back(name);
+    }
+    std::sort(promises_.begin(), promises_.end());
+    std::size_t kept = 0;
+    for (const std::uint32_t slot : limbo_) {
+        if (std::binary_search(promises_.begin(), promises_.end(), map_name(slot, works_[slot]->generation))) {
+            limbo_[kept++] = slot;
+        } else {
+            free_.push_back(slot);
+            ending.add(std::move(works_[slot]));
+        }
+    }
+    limbo_.resize(kept);
+    if (kept != 0) call_supervisor();
+}
+
+MULTIPROCESSING_INLINE void PoolTable::sweep(DroppedWorks& dropped, EndingWorks& ending) noexcept {
+    drain_limbo(ending);
+    if (dropped_ == 0 && watched_ == 0) return;
+    for_each_bit(view_.shared().ended, segments_.size(), [&](std::size_t segment) {
+        for_each_bit(view_.segment(segment).ended, SlotSegment::count, [&](std::size_t at) {
+            Work* const work = works_[segment * SlotSegment::count + at].get();
+            if (!work || work->leaving || !work->ended()) return;
+            take_watcher(*work);
+            if (!work->dropped) return;
+            work->leaving = true;
+            --dropped_;
+            dropped.add(*work);
+        });
+    });
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::is_here(const std::shared_ptr<Work>& work) const noexcept {
+    return works_[work->slot] == work && !work->leaving;
+}
+
+MULTIPROCESSING_INLINE void PoolTable::take_watcher(Work& work) noexcept {
+    if (!work.watcher) return;
+    --watched_;
+    callbacks_.add(std::move(work.watcher));
+}
+
+MULTIPROCESSING_INLINE void PoolTable::tell_of_end(Work& work) noexcept {
+    tell_readers(work.slot);
+    tell_stream(work);
+    const WakeCallbacks wake{callbacks_};
+    std::lock_guard lock{mutex_};
+    if (works_[work.slot].get() == &work) take_watcher(work);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::call_back() {
+    callbacks_.need_thread(shared_from_this(), [this] {
+        EndingWorks ending;
+        DroppedWorks dropped;
+        bool may_come = false;
+        {
+            std::lock_guard lock{mutex_};
+            sweep(dropped, ending);
+            may_come = watched_ != 0;
+        }
+        discard(dropped);
+        return may_come;
+    });
+    callbacks_.wake();
+}
+
+MULTIPROCESSING_INLINE void PoolTable::discard(const DroppedWorks& dropped) noexcept {
+    if (dropped.empty()) return;
+    std::exception_ptr expected;
+    {
+        std::lock_guard lock{mutex_};
+        expected = termination_;
+    }
+    dropped.for_each([&](Work& work) { work.discard(expected); });
+    EndingWorks ending;
+    std::lock_guard lock{mutex_};
+    dropped.for_each([&](Work& work) { free_slot(work, ending); });
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::is_told_of(Position block, const WorkerLine& line) {
+    const std::uint64_t helping = line.helping.load(std::memory_order_acquire);
+    std::lock_guard lock{mutex_};
+    for (const std::uint64_t slot :
+         {line.claiming.load(std::memory_order_acquire), helping ? slot_of_map(helping) + 1 : 0}) {
+        const Work* const work = work_of(slot);
+        if (work && is_published(*work) && work->refers_to(block)) return true;
+    }
+    return false;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

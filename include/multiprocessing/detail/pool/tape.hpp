@@ -6,7 +6,6 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
-#include <multiprocessing/detail/space/process_tree.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -26,10 +25,7 @@ struct TapeRecord {
     OutcomeKind kind;
     Parcel block; ///< A block as write_outcome() makes it, of a message that is large or refers to others.
 
-    std::span<const std::byte> message() const {
-        if (block.block) return outcome_message(block);
-        return {reinterpret_cast<const std::byte*>(this + 1), bytes};
-    }
+    std::span<const std::byte> message() const;
     static constexpr std::uint64_t size_with(std::uint64_t message) noexcept {
         return sizeof(TapeRecord) + (message + 7) / 8 * 8;
     }
@@ -42,8 +38,8 @@ struct TapeSegment {
     std::atomic<Position> next;
     std::atomic<std::uint64_t> used; ///< Bytes of records.
 
-    std::byte* records() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
-    TapeRecord& record(std::uint64_t at) noexcept { return *reinterpret_cast<TapeRecord*>(records() + at); }
+    std::byte* records() noexcept;
+    TapeRecord& record(std::uint64_t at) noexcept;
 };
 
 /// Reads a tape from its beginning, also while it grows.
@@ -53,13 +49,7 @@ public:
 
     /// The record of `item`; null if there is none. Items are asked for in ascending order, each
     /// when it has ended: what is there then stays.
-    TapeRecord* find(std::uint64_t item) {
-        for (TapeRecord* record = peek(); record; record = peek()) {
-            if (record->item >= item) return record->item == item ? record : nullptr;
-            offset_ += record->size();
-        }
-        return nullptr;
-    }
+    TapeRecord* find(std::uint64_t item);
 
     /// Calls `visit(record)` for all.
     template <class Visit>
@@ -71,28 +61,10 @@ public:
     }
 
     /// Takes away what stands from here on; nobody writes to the tape.
-    void cut() {
-        for (TapeRecord* record = peek(); record; record = peek()) {
-            free_outcome(record->block);
-            segment_->used.store(offset_, std::memory_order_relaxed);
-        }
-    }
+    void cut();
 
 private:
-    TapeRecord* peek() {
-        for (;;) {
-            if (segment_ && offset_ < segment_->used.load(std::memory_order_acquire))
-                return &segment_->record(offset_);
-            const Position next = segment_ ? segment_->next.load(std::memory_order_acquire)
-                                           : chunk_->tape.load(std::memory_order_acquire);
-            if (next == 0) return nullptr;
-            // A segment is followed by another only when nothing more comes into it. It may have
-            // got its last record since it was looked at.
-            if (segment_ && offset_ < segment_->used.load(std::memory_order_acquire)) continue;
-            segment_ = &tree().space.at<TapeSegment>(next);
-            offset_ = 0;
-        }
-    }
+    TapeRecord* peek();
 
     const ItemizedChunk* chunk_;
     TapeSegment* segment_ = nullptr;
@@ -100,7 +72,62 @@ private:
 };
 
 /// Frees a tape that nobody writes to or reads from.
-inline void free_tape(ItemizedChunk& chunk) {
+MULTIPROCESSING_INLINE void free_tape(ItemizedChunk& chunk);
+
+/// Whether a tape refers to that block.
+MULTIPROCESSING_INLINE bool tape_refers_to(const ItemizedChunk& chunk, Position block);
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/space/process_tree.hpp>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::span<const std::byte> TapeRecord::message() const {
+    if (block.block) return outcome_message(block);
+    return {reinterpret_cast<const std::byte*>(this + 1), bytes};
+}
+
+MULTIPROCESSING_INLINE std::byte* TapeSegment::records() noexcept {
+    return reinterpret_cast<std::byte*>(this + 1);
+}
+
+MULTIPROCESSING_INLINE TapeRecord& TapeSegment::record(std::uint64_t at) noexcept {
+    return *reinterpret_cast<TapeRecord*>(records() + at);
+}
+
+MULTIPROCESSING_INLINE TapeRecord* TapeReader::find(std::uint64_t item) {
+    for (TapeRecord* record = peek(); record; record = peek()) {
+        if (record->item >= item) return record->item == item ? record : nullptr;
+        offset_ += record->size();
+    }
+    return nullptr;
+}
+
+MULTIPROCESSING_INLINE void TapeReader::cut() {
+    for (TapeRecord* record = peek(); record; record = peek()) {
+        free_outcome(record->block);
+        segment_->used.store(offset_, std::memory_order_relaxed);
+    }
+}
+
+MULTIPROCESSING_INLINE TapeRecord* TapeReader::peek() {
+    for (;;) {
+        if (segment_ && offset_ < segment_->used.load(std::memory_order_acquire))
+            return &segment_->record(offset_);
+        const Position next = segment_ ? segment_->next.load(std::memory_order_acquire)
+                                       : chunk_->tape.load(std::memory_order_acquire);
+        if (next == 0) return nullptr;
+        // A segment is followed by another only when nothing more comes into it. It may have
+        // got its last record since it was looked at.
+        if (segment_ && offset_ < segment_->used.load(std::memory_order_acquire)) continue;
+        segment_ = &tree().space.at<TapeSegment>(next);
+        offset_ = 0;
+    }
+}
+
+MULTIPROCESSING_INLINE void free_tape(ItemizedChunk& chunk) {
     TapeReader{chunk}.for_each([](const TapeRecord& record) { free_outcome(record.block); });
     TreeMember& member = tree();
     for (Position at = chunk.tape.exchange(0, std::memory_order_relaxed); at != 0;) {
@@ -110,8 +137,7 @@ inline void free_tape(ItemizedChunk& chunk) {
     }
 }
 
-/// Whether a tape refers to that block.
-inline bool tape_refers_to(const ItemizedChunk& chunk, Position block) {
+MULTIPROCESSING_INLINE bool tape_refers_to(const ItemizedChunk& chunk, Position block) {
     bool refers = false;
     TapeReader{chunk}.for_each(
         [&](const TapeRecord& record) { refers = refers || record.block.block == block; });
@@ -122,3 +148,5 @@ inline bool tape_refers_to(const ItemizedChunk& chunk, Position block) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -57,63 +57,42 @@ public:
     /// looks here, recycle() stores here and the parent then looks for promises; and a dropped
     /// result is found by one of two that do the like. An acquire load may overtake a store before
     /// it (AArch64's LDAPR, RISC-V without a fence): both would see the old.
-    TaskWord load() const noexcept { return TaskWord::unpacked(word_.load(std::memory_order_seq_cst)); }
+    TaskWord load() const noexcept;
 
     /// Parent: what the task needs has been written. Returns what a claimant must expect. `as`:
     /// ready, or the head of a map.
-    TaskWord publish(TaskWord now, TaskState as = TaskState::ready) noexcept {
-        store(now.with(as));
-        return now.with(as);
-    }
+    TaskWord publish(TaskWord now, TaskState as = TaskState::ready) noexcept;
 
     /// Worker: takes the task if it is still the one that was published. From here on the word says
     /// who has it.
-    bool claim(TaskWord published, Incarnation self) noexcept {
-        return exchange(published, published.with(TaskState::run, self));
-    }
+    bool claim(TaskWord published, Incarnation self) noexcept;
 
     /// Worker: the outcome has been written. False if the task was doomed meanwhile: then it must
     /// touch nothing more. Killed before: the task is lost. Killed after: the outcome counts, and
     /// the supervisor wakes its waiters.
-    bool commit(TaskWord published, Incarnation self) noexcept {
-        return exchange(published.with(TaskState::run, self), published.with(TaskState::done, self));
-    }
+    bool commit(TaskWord published, Incarnation self) noexcept;
 
     /// Parent: takes the task from the worker that has it. Only if this succeeds may the worker be
     /// killed for it: a task that has just ended, and the next that its worker has begun, are
     /// innocent.
-    bool doom(TaskWord running) noexcept {
-        return exchange(running, running.with(TaskState::doom, running.owner));
-    }
+    bool doom(TaskWord running) noexcept;
 
     /// Parent, once the owner is dead: makes the task ready again, as another attempt; nullopt if
     /// it was not that one's.
-    std::optional<TaskWord> publish_again(TaskWord running) noexcept {
-        TaskWord next = running.with(TaskState::ready);
-        ++next.attempt;
-        return exchange(running, next) ? std::optional(next) : std::nullopt;
-    }
+    std::optional<TaskWord> publish_again(TaskWord running) noexcept;
 
     /// Parent: gives the task up.
-    bool lose(TaskWord now) noexcept { return exchange(now, now.with(TaskState::lost)); }
+    bool lose(TaskWord now) noexcept;
 
     /// Parent: the slot is free for another task.
-    void recycle() noexcept {
-        TaskWord next = load().with(TaskState::free);
-        ++next.generation;
-        next.attempt = 0;
-        store(next);
-    }
+    void recycle() noexcept;
 
 private:
     // Release and acquire hand over what was written for the task, and what it wrote. Sequential
     // consistency orders a commit before the look at the sleepers (parking.hpp), and a recycling
     // before the look at the helpers (pool).
-    void store(TaskWord word) noexcept { word_.store(word.packed(), std::memory_order_seq_cst); }
-    bool exchange(TaskWord from, TaskWord to) noexcept {
-        std::uint64_t expected = from.packed();
-        return word_.compare_exchange_strong(expected, to.packed(), std::memory_order_seq_cst);
-    }
+    void store(TaskWord word) noexcept;
+    bool exchange(TaskWord from, TaskWord to) noexcept;
 
     std::atomic<std::uint64_t> word_{0};
 };
@@ -145,35 +124,19 @@ public:
 
     /// Of a block that held something else. The tickets themselves are not touched: that would make
     /// 8 MiB of pages real.
-    void reset() noexcept {
-        head_.store(0, std::memory_order_relaxed);
-        tail_.store(0, std::memory_order_relaxed);
-    }
+    void reset() noexcept;
 
     /// Parent, one thread at a time. False if there is no room.
-    bool push(TaskTicket ticket) noexcept {
-        const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-        if (tail - head_.load(std::memory_order_acquire) >= capacity) return false;
-        tickets_[tail % capacity].store(ticket, std::memory_order_relaxed);
-        // Sequentially consistent: either a worker that goes idle sees it, or its sign of being
-        // idle is seen.
-        tail_.store(tail + 1, std::memory_order_seq_cst);
-        return true;
-    }
+    bool push(TaskTicket ticket) noexcept;
 
-    bool empty() const noexcept {
-        return head_.load(std::memory_order_seq_cst) == tail_.load(std::memory_order_seq_cst);
-    }
+    bool empty() const noexcept;
 
     /// How far the head is, for pass().
     std::uint64_t head() const noexcept { return head_.load(std::memory_order_acquire); }
 
     /// The announcement at `head`; nullopt if there is none. A slow reader may get a later one: it
     /// decides nothing.
-    std::optional<TaskTicket> peek(std::uint64_t head) const noexcept {
-        if (head == tail_.load(std::memory_order_acquire)) return std::nullopt;
-        return tickets_[head % capacity].load(std::memory_order_relaxed);
-    }
+    std::optional<TaskTicket> peek(std::uint64_t head) const noexcept;
 
     /// Moves the head past the announcement; true for the worker that did.
     bool pass(std::uint64_t head) noexcept {
@@ -187,3 +150,82 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE TaskWord TaskCell::load() const noexcept {
+    return TaskWord::unpacked(word_.load(std::memory_order_seq_cst));
+}
+
+MULTIPROCESSING_INLINE TaskWord TaskCell::publish(TaskWord now, TaskState as) noexcept {
+    store(now.with(as));
+    return now.with(as);
+}
+
+MULTIPROCESSING_INLINE bool TaskCell::claim(TaskWord published, Incarnation self) noexcept {
+    return exchange(published, published.with(TaskState::run, self));
+}
+
+MULTIPROCESSING_INLINE bool TaskCell::commit(TaskWord published, Incarnation self) noexcept {
+    return exchange(published.with(TaskState::run, self), published.with(TaskState::done, self));
+}
+
+MULTIPROCESSING_INLINE bool TaskCell::doom(TaskWord running) noexcept {
+    return exchange(running, running.with(TaskState::doom, running.owner));
+}
+
+MULTIPROCESSING_INLINE std::optional<TaskWord> TaskCell::publish_again(TaskWord running) noexcept {
+    TaskWord next = running.with(TaskState::ready);
+    ++next.attempt;
+    return exchange(running, next) ? std::optional(next) : std::nullopt;
+}
+
+MULTIPROCESSING_INLINE bool TaskCell::lose(TaskWord now) noexcept {
+    return exchange(now, now.with(TaskState::lost));
+}
+
+MULTIPROCESSING_INLINE void TaskCell::recycle() noexcept {
+    TaskWord next = load().with(TaskState::free);
+    ++next.generation;
+    next.attempt = 0;
+    store(next);
+}
+
+MULTIPROCESSING_INLINE void TaskCell::store(TaskWord word) noexcept {
+    word_.store(word.packed(), std::memory_order_seq_cst);
+}
+
+MULTIPROCESSING_INLINE bool TaskCell::exchange(TaskWord from, TaskWord to) noexcept {
+    std::uint64_t expected = from.packed();
+    return word_.compare_exchange_strong(expected, to.packed(), std::memory_order_seq_cst);
+}
+
+MULTIPROCESSING_INLINE void TaskRing::reset() noexcept {
+    head_.store(0, std::memory_order_relaxed);
+    tail_.store(0, std::memory_order_relaxed);
+}
+
+MULTIPROCESSING_INLINE bool TaskRing::push(TaskTicket ticket) noexcept {
+    const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+    if (tail - head_.load(std::memory_order_acquire) >= capacity) return false;
+    tickets_[tail % capacity].store(ticket, std::memory_order_relaxed);
+    // Sequentially consistent: either a worker that goes idle sees it, or its sign of being
+    // idle is seen.
+    tail_.store(tail + 1, std::memory_order_seq_cst);
+    return true;
+}
+
+MULTIPROCESSING_INLINE bool TaskRing::empty() const noexcept {
+    return head_.load(std::memory_order_seq_cst) == tail_.load(std::memory_order_seq_cst);
+}
+
+MULTIPROCESSING_INLINE std::optional<TaskTicket> TaskRing::peek(std::uint64_t head) const noexcept {
+    if (head == tail_.load(std::memory_order_acquire)) return std::nullopt;
+    return tickets_[head % capacity].load(std::memory_order_relaxed);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -5,7 +5,6 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
-#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/util.hpp>
 
 #include <cstdint>
@@ -32,10 +31,7 @@ struct WorkerDeath {
 };
 
 /// A cell says lost, and nothing says why. A result is never made of that.
-inline std::exception_ptr unknown_loss() {
-    return std::make_exception_ptr(
-        ProcessError("multiprocessing: a task of a pool was lost, for a reason that was not recorded"));
-}
+MULTIPROCESSING_INLINE std::exception_ptr unknown_loss();
 
 /// A task or a map. The table of its pool keeps it while it occupies a slot; results keep it until
 /// they have been read.
@@ -100,3 +96,17 @@ protected:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/exceptions.hpp>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::exception_ptr unknown_loss() {
+    return std::make_exception_ptr(
+        ProcessError("multiprocessing: a task of a pool was lost, for a reason that was not recorded"));
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

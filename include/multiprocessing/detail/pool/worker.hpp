@@ -6,9 +6,6 @@
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
-#include <multiprocessing/detail/launch/child_main.hpp>
-#include <multiprocessing/detail/platform/backtrace.hpp>
-#include <multiprocessing/detail/platform/crash.hpp>
 #include <multiprocessing/detail/platform/standard_streams.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
@@ -17,14 +14,9 @@
 #include <multiprocessing/reduction.hpp>
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <iterator>
-#include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -32,10 +24,7 @@ namespace multiprocessing::inline v1::detail {
 /// The process that works, and what it knows of its pool.
 class Worker {
 public:
-    explicit Worker(const WorkerSetup& setup)
-        : view_(tree().space, setup.pool), self_(tree()), line_(view_.line(setup.worker)), setup_(setup) {
-        platform::record_crashes(view_.crash(setup.worker).text);
-    }
+    explicit Worker(const WorkerSetup& setup);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
@@ -43,72 +32,21 @@ public:
     WorkerLine& line() noexcept { return line_; }
 
     /// Works until the pool closes and nothing is left, or until it has had its share of tasks.
-    void serve() {
-        line_.state.store(WorkerLine::serving, std::memory_order_release);
-        TaskRing& ring = view_.ring();
-        while (!retires_) {
-            const std::uint64_t head = ring.head();
-            const std::optional<TaskTicket> ticket = ring.peek(head);
-            if (!ticket) {
-                if (view_.shared().closing.load(std::memory_order_seq_cst) && ring.empty()) break;
-                if (wait_for_work()) continue;
-                line_.state.store(WorkerLine::idle, std::memory_order_release);
-                return;
-            }
-            // Before either: see WorkerLine.
-            line_.claiming.store(ticket->slot + std::uint64_t{1}, std::memory_order_release);
-            if (ticket->wants_helpers) {
-                if (ring.pass(head)) help(*ticket);
-            } else {
-                // Won or lost, the announcement has been seen to: the next worker moves the head
-                // past it.
-                const bool mine = view_.slot(ticket->slot).cell.claim(ticket->published(), self_.self);
-                ring.pass(head);
-                if (mine) run_task(*ticket);
-            }
-        }
-        line_.state.store(WorkerLine::retired, std::memory_order_release);
-    }
+    void serve();
 
     /// The initializer has thrown what is being handled: the parent reads it when this process has
     /// ended.
-    void break_down() {
-        const std::vector<std::byte> message = bytes_of_failure(capture_current_exception());
-        // No task will tell of the block: it stays in `handing_over`, so that the parent frees it
-        // when it has read it.
-        line_.failure = hand_over(write_outcome(message, {}), message.size(), {});
-        line_.state.store(WorkerLine::broken, std::memory_order_release);
-    }
+    void break_down();
 
     /// Whether a chunk of this many tasks may still be taken on; if not, this worker retires.
-    bool may_take(std::uint64_t tasks) {
-        // A fresh worker takes whatever it is given: a chunk that is larger than its share must be
-        // done by somebody.
-        if (setup_.most_tasks == 0 || tasks_ == 0 || tasks_ + tasks <= setup_.most_tasks) return true;
-        retires_ = true;
-        return false;
-    }
-    void count_tasks(std::uint64_t tasks) {
-        tasks_ += tasks;
-        if (setup_.most_tasks != 0 && tasks_ >= setup_.most_tasks) retires_ = true;
-    }
+    bool may_take(std::uint64_t tasks);
+    void count_tasks(std::uint64_t tasks);
 
     /// Says that `block`, and those that it lists, are about to be told of in a task or chunk; then
     /// hands them over. Killed after this and before the commit, the parent finds them here and
     /// frees them.
-    Parcel hand_over(std::span<const std::byte> message, ResultContext returning) {
-        const std::uint64_t objects = returning.objects.size();
-        std::vector<Block> placed = std::move(returning.blocks);
-        std::move(returning.objects.begin(), returning.objects.end(), std::back_inserter(placed));
-        Block block = write_outcome(message, placed, objects);
-        return hand_over(std::move(block), message.size(), std::move(placed));
-    }
-    Parcel hand_over(Block block, std::uint64_t bytes, std::vector<Block> placed) {
-        line_.handing_over.store(block.position(), std::memory_order_release);
-        for (Block& part : placed) self_.heap.hand_over(part.release());
-        self_.heap.hand_over(block.position());
-        return {block.release(), bytes};
-    }
+    Parcel hand_over(std::span<const std::byte> message, ResultContext returning);
+    Parcel hand_over(Block block, std::uint64_t bytes, std::vector<Block> placed);
 
     /// What was handed over has been told of.
     void has_told() noexcept { line_.handing_over.store(0, std::memory_order_release); }
@@ -116,59 +54,20 @@ public:
     /// Commits a task or chunk. If it was doomed, the parent is about to kill this process, and
     /// nothing may be touched. What it has printed goes out first: a task that is done may be the
     /// last that is seen of this process.
-    void commit(TaskCell& cell, TaskWord published) {
-        platform::flush_what_was_printed();
-        if (!cell.commit(published, self_.self)) {
-            for (;;) platform::wait_any({}, Deadline{});
-        }
-        has_told();
-    }
+    void commit(TaskCell& cell, TaskWord published);
 
-    const Thunk& target(const TaskTarget& target) {
-        if (last_target_.offset != target.offset || last_target_.image != target.image || !last_thunk_) {
-            const std::uint32_t images = view_.shared().images.load(std::memory_order_acquire);
-            if (target.image >= images)
-                throw SerializationError("multiprocessing: a task names an image that its pool does not know");
-            const PoolImage& image = view_.shared().image[target.image];
-            last_thunk_ = &resolve(ThunkAddress{{image.id, target.offset}, target.fingerprint}, image.file);
-            last_target_ = target;
-        }
-        return *last_thunk_;
-    }
+    const Thunk& target(const TaskTarget& target);
 
     Incarnation name() const noexcept { return self_.self; }
     std::uint32_t index() const noexcept { return setup_.worker; }
 
 private:
     /// False if there has been none for so long that this worker leaves.
-    bool wait_for_work() {
-        TaskRing& ring = view_.ring();
-        std::atomic<std::uint64_t>& idle = view_.idle_bits(setup_.worker);
-        const std::uint64_t bit = std::uint64_t{1} << setup_.worker % 64;
-        // Either this is seen by the thread that announces work, or the work is seen below. One who
-        // announces takes the bit away and posts to this line: each picks the worker that it wakes.
-        // Killed while the bit stands: the supervisor takes it away and wakes another.
-        idle.fetch_or(bit, std::memory_order_seq_cst);
-        const Deadline patience =
-            setup_.most_idle == 0 ? Deadline{} : Deadline::after(std::chrono::nanoseconds{setup_.most_idle});
-        const bool is_called = wait(view_.space().parking(), line_.park, patience, [&] {
-            return (idle.load(std::memory_order_relaxed) & bit) == 0 || !ring.empty() ||
-                   view_.shared().closing.load(std::memory_order_relaxed);
-        });
-        // Whoever takes the bit away has this worker: the one who announces work relies on it, or
-        // it leaves. Sequentially consistent: what is announced later finds no bit.
-        const bool was_idle = (idle.fetch_and(~bit, std::memory_order_seq_cst) & bit) != 0;
-        return is_called || !was_idle || !ring.empty();
-    }
+    bool wait_for_work();
 
     /// False if the map was cancelled. Killed behind it: the map has begun, though nothing of it
     /// has.
-    static bool takes_up(MapJob& job) noexcept {
-        std::uint32_t state = job.taken_up.load(std::memory_order_acquire);
-        if (state == map_is_fresh)
-            job.taken_up.compare_exchange_strong(state, map_is_begun, std::memory_order_acq_rel);
-        return state != map_is_cancelled;
-    }
+    static bool takes_up(MapJob& job) noexcept;
 
     void run_task(const TaskTicket& ticket);
     void help(const TaskTicket& ticket);
@@ -192,7 +91,137 @@ struct TaskFrame {
     Writer& result;
 };
 
-inline void Worker::run_task(const TaskTicket& ticket) {
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/launch/child_main.hpp>
+#include <multiprocessing/detail/platform/backtrace.hpp>
+#include <multiprocessing/detail/platform/crash.hpp>
+
+#include <chrono>
+#include <cstring>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE Worker::Worker(const WorkerSetup& setup)
+    : view_(tree().space, setup.pool), self_(tree()), line_(view_.line(setup.worker)), setup_(setup) {
+    platform::record_crashes(view_.crash(setup.worker).text);
+}
+
+MULTIPROCESSING_INLINE void Worker::serve() {
+    line_.state.store(WorkerLine::serving, std::memory_order_release);
+    TaskRing& ring = view_.ring();
+    while (!retires_) {
+        const std::uint64_t head = ring.head();
+        const std::optional<TaskTicket> ticket = ring.peek(head);
+        if (!ticket) {
+            if (view_.shared().closing.load(std::memory_order_seq_cst) && ring.empty()) break;
+            if (wait_for_work()) continue;
+            line_.state.store(WorkerLine::idle, std::memory_order_release);
+            return;
+        }
+        // Before either: see WorkerLine.
+        line_.claiming.store(ticket->slot + std::uint64_t{1}, std::memory_order_release);
+        if (ticket->wants_helpers) {
+            if (ring.pass(head)) help(*ticket);
+        } else {
+            // Won or lost, the announcement has been seen to: the next worker moves the head
+            // past it.
+            const bool mine = view_.slot(ticket->slot).cell.claim(ticket->published(), self_.self);
+            ring.pass(head);
+            if (mine) run_task(*ticket);
+        }
+    }
+    line_.state.store(WorkerLine::retired, std::memory_order_release);
+}
+
+MULTIPROCESSING_INLINE void Worker::break_down() {
+    const std::vector<std::byte> message = bytes_of_failure(capture_current_exception());
+    // No task will tell of the block: it stays in `handing_over`, so that the parent frees it
+    // when it has read it.
+    line_.failure = hand_over(write_outcome(message, {}), message.size(), {});
+    line_.state.store(WorkerLine::broken, std::memory_order_release);
+}
+
+MULTIPROCESSING_INLINE bool Worker::may_take(std::uint64_t tasks) {
+    // A fresh worker takes whatever it is given: a chunk that is larger than its share must be
+    // done by somebody.
+    if (setup_.most_tasks == 0 || tasks_ == 0 || tasks_ + tasks <= setup_.most_tasks) return true;
+    retires_ = true;
+    return false;
+}
+
+MULTIPROCESSING_INLINE void Worker::count_tasks(std::uint64_t tasks) {
+    tasks_ += tasks;
+    if (setup_.most_tasks != 0 && tasks_ >= setup_.most_tasks) retires_ = true;
+}
+
+MULTIPROCESSING_INLINE Parcel Worker::hand_over(std::span<const std::byte> message, ResultContext returning) {
+    const std::uint64_t objects = returning.objects.size();
+    std::vector<Block> placed = std::move(returning.blocks);
+    std::move(returning.objects.begin(), returning.objects.end(), std::back_inserter(placed));
+    Block block = write_outcome(message, placed, objects);
+    return hand_over(std::move(block), message.size(), std::move(placed));
+}
+
+MULTIPROCESSING_INLINE Parcel Worker::hand_over(Block block, std::uint64_t bytes, std::vector<Block> placed) {
+    line_.handing_over.store(block.position(), std::memory_order_release);
+    for (Block& part : placed) self_.heap.hand_over(part.release());
+    self_.heap.hand_over(block.position());
+    return {block.release(), bytes};
+}
+
+MULTIPROCESSING_INLINE void Worker::commit(TaskCell& cell, TaskWord published) {
+    platform::flush_what_was_printed();
+    if (!cell.commit(published, self_.self)) {
+        for (;;) platform::wait_any({}, Deadline{});
+    }
+    has_told();
+}
+
+MULTIPROCESSING_INLINE const Thunk& Worker::target(const TaskTarget& target) {
+    if (last_target_.offset != target.offset || last_target_.image != target.image || !last_thunk_) {
+        const std::uint32_t images = view_.shared().images.load(std::memory_order_acquire);
+        if (target.image >= images)
+            throw SerializationError("multiprocessing: a task names an image that its pool does not know");
+        const PoolImage& image = view_.shared().image[target.image];
+        last_thunk_ = &resolve(ThunkAddress{{image.id, target.offset}, target.fingerprint}, image.file);
+        last_target_ = target;
+    }
+    return *last_thunk_;
+}
+
+MULTIPROCESSING_INLINE bool Worker::wait_for_work() {
+    TaskRing& ring = view_.ring();
+    std::atomic<std::uint64_t>& idle = view_.idle_bits(setup_.worker);
+    const std::uint64_t bit = std::uint64_t{1} << setup_.worker % 64;
+    // Either this is seen by the thread that announces work, or the work is seen below. One who
+    // announces takes the bit away and posts to this line: each picks the worker that it wakes.
+    // Killed while the bit stands: the supervisor takes it away and wakes another.
+    idle.fetch_or(bit, std::memory_order_seq_cst);
+    const Deadline patience =
+        setup_.most_idle == 0 ? Deadline{} : Deadline::after(std::chrono::nanoseconds{setup_.most_idle});
+    const bool is_called = wait(view_.space().parking(), line_.park, patience, [&] {
+        return (idle.load(std::memory_order_relaxed) & bit) == 0 || !ring.empty() ||
+               view_.shared().closing.load(std::memory_order_relaxed);
+    });
+    // Whoever takes the bit away has this worker: the one who announces work relies on it, or
+    // it leaves. Sequentially consistent: what is announced later finds no bit.
+    const bool was_idle = (idle.fetch_and(~bit, std::memory_order_seq_cst) & bit) != 0;
+    return is_called || !was_idle || !ring.empty();
+}
+
+MULTIPROCESSING_INLINE bool Worker::takes_up(MapJob& job) noexcept {
+    std::uint32_t state = job.taken_up.load(std::memory_order_acquire);
+    if (state == map_is_fresh)
+        job.taken_up.compare_exchange_strong(state, map_is_begun, std::memory_order_acq_rel);
+    return state != map_is_cancelled;
+}
+
+MULTIPROCESSING_INLINE void Worker::run_task(const TaskTicket& ticket) {
     TaskSlot& slot = view_.slot(ticket.slot);
     line_.task.store(ticket.slot + std::uint64_t{1}, std::memory_order_relaxed);
     const auto deliver = [&](OutcomeKind outcome, std::span<const std::byte> message, ResultContext returning) {
@@ -228,3 +257,5 @@ inline void Worker::run_task(const TaskTicket& ticket) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -6,9 +6,7 @@
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 
-#include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstdint>
 
 namespace multiprocessing::inline v1::detail {
@@ -26,43 +24,15 @@ public:
     std::uint32_t wanted() const noexcept { return wanted_.load(std::memory_order_seq_cst); }
 
     /// A worker has left, as there was nothing to do.
-    void want_one_less() noexcept {
-        std::uint32_t wanted = wanted_.load(std::memory_order_relaxed);
-        while (wanted > 0 && !wanted_.compare_exchange_weak(wanted, wanted - 1, std::memory_order_seq_cst)) {}
-    }
-    void want_more(std::uint32_t more) noexcept {
-        const std::uint32_t most = view_.shared().workers;
-        std::uint32_t wanted = wanted_.load(std::memory_order_seq_cst);
-        do {
-            if (wanted == most) return;
-        } while (
-            !wanted_.compare_exchange_weak(wanted, (std::min)(most, wanted + more), std::memory_order_seq_cst));
-        bell_.ring();
-    }
+    void want_one_less() noexcept;
+    void want_more(std::uint32_t more) noexcept;
 
     /// Wakes up to `count` workers that sleep or are about to; wants as many more as it has not
     /// found.
-    void call(std::uint32_t count) noexcept {
-        for (std::uint32_t first = 0; first < view_.shared().workers && count > 0; first += 64) {
-            std::atomic<std::uint64_t>& idle = view_.idle_bits(first);
-            for (std::uint64_t bits; count > 0 && (bits = idle.load(std::memory_order_seq_cst)) != 0;) {
-                const std::uint64_t bit = bits & -bits;
-                if (!(idle.fetch_and(~bit, std::memory_order_seq_cst) & bit)) continue; // another was quicker
-                post(view_.space().parking(),
-                     view_.line(first + static_cast<std::uint32_t>(std::countr_zero(bit))).park);
-                --count;
-            }
-        }
-        if (count != 0) want_more(count);
-    }
+    void call(std::uint32_t count) noexcept;
 
     /// Whether a worker sleeps, or is about to.
-    bool has_idle() const noexcept {
-        for (std::uint32_t first = 0; first < view_.shared().workers; first += 64) {
-            if (view_.idle_bits(first).load(std::memory_order_relaxed) != 0) return true;
-        }
-        return false;
-    }
+    bool has_idle() const noexcept;
 
 private:
     const PoolView& view_;
@@ -71,3 +41,49 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <algorithm>
+#include <bit>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void WorkerDemand::want_one_less() noexcept {
+    std::uint32_t wanted = wanted_.load(std::memory_order_relaxed);
+    while (wanted > 0 && !wanted_.compare_exchange_weak(wanted, wanted - 1, std::memory_order_seq_cst)) {}
+}
+
+MULTIPROCESSING_INLINE void WorkerDemand::want_more(std::uint32_t more) noexcept {
+    const std::uint32_t most = view_.shared().workers;
+    std::uint32_t wanted = wanted_.load(std::memory_order_seq_cst);
+    do {
+        if (wanted == most) return;
+    } while (
+        !wanted_.compare_exchange_weak(wanted, (std::min)(most, wanted + more), std::memory_order_seq_cst));
+    bell_.ring();
+}
+
+MULTIPROCESSING_INLINE void WorkerDemand::call(std::uint32_t count) noexcept {
+    for (std::uint32_t first = 0; first < view_.shared().workers && count > 0; first += 64) {
+        std::atomic<std::uint64_t>& idle = view_.idle_bits(first);
+        for (std::uint64_t bits; count > 0 && (bits = idle.load(std::memory_order_seq_cst)) != 0;) {
+            const std::uint64_t bit = bits & -bits;
+            if (!(idle.fetch_and(~bit, std::memory_order_seq_cst) & bit)) continue; // another was quicker
+            post(view_.space().parking(),
+                 view_.line(first + static_cast<std::uint32_t>(std::countr_zero(bit))).park);
+            --count;
+        }
+    }
+    if (count != 0) want_more(count);
+}
+
+MULTIPROCESSING_INLINE bool WorkerDemand::has_idle() const noexcept {
+    for (std::uint32_t first = 0; first < view_.shared().workers; first += 64) {
+        if (view_.idle_bits(first).load(std::memory_order_relaxed) != 0) return true;
+    }
+    return false;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -5,10 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
-#include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/exceptions.hpp>
 
-#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <optional>
@@ -17,7 +14,29 @@
 namespace multiprocessing::inline v1::detail {
 
 /// How a process ended, for people: "was killed by SIGSEGV", "ended with exit code 3".
-inline std::string describe_ending(const platform::Ending& ending) {
+MULTIPROCESSING_INLINE std::string describe_ending(const platform::Ending& ending);
+
+/// Whether somebody ended it, by SIGKILL or SIGTERM, which have these numbers everywhere.
+inline bool was_killed_from_outside(const platform::Ending& ending) noexcept {
+    return ending.exitcode && (*ending.exitcode == -9 || *ending.exitcode == -15);
+}
+
+/// What those get whose task, or item, a worker has taken with it.
+MULTIPROCESSING_INLINE std::exception_ptr
+loss_of_worker(const ChildProcess& process, const platform::Ending& ending, const std::string& trace,
+               std::optional<std::uint64_t> item, std::uint64_t count);
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <cstddef>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::string describe_ending(const platform::Ending& ending) {
     std::string text;
     if (!ending.exitcode) {
         text = "ended, and nobody saw how";
@@ -33,15 +52,9 @@ inline std::string describe_ending(const platform::Ending& ending) {
     return text;
 }
 
-/// Whether somebody ended it, by SIGKILL or SIGTERM, which have these numbers everywhere.
-inline bool was_killed_from_outside(const platform::Ending& ending) noexcept {
-    return ending.exitcode && (*ending.exitcode == -9 || *ending.exitcode == -15);
-}
-
-/// What those get whose task, or item, a worker has taken with it.
-inline std::exception_ptr loss_of_worker(const ChildProcess& process, const platform::Ending& ending,
-                                         const std::string& trace, std::optional<std::uint64_t> item,
-                                         std::uint64_t count) {
+MULTIPROCESSING_INLINE std::exception_ptr
+loss_of_worker(const ChildProcess& process, const platform::Ending& ending, const std::string& trace,
+               std::optional<std::uint64_t> item, std::uint64_t count) {
     std::string what = "its task";
     if (item) what = "item " + std::to_string(*item);
     if (count > 1) what += " or one of the " + std::to_string(count - 1) + " after it";
@@ -53,3 +66,5 @@ inline std::exception_ptr loss_of_worker(const ChildProcess& process, const plat
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

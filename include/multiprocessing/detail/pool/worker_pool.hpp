@@ -5,9 +5,8 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
-#include <multiprocessing/detail/launch/launch.hpp>
+#include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/launch/packed_call.hpp>
-#include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/supervisor.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
@@ -23,8 +22,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stdexcept>
-#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -70,34 +67,15 @@ public:
     void cancel_waiting() { table_->cancel_waiting(); }
 
     /// No more work is taken; what is there is done.
-    void close() {
-        table_->close();
-        table_->bell().ring();
-    }
+    void close();
     /// The workers end at once.
-    void terminate() {
-        table_->close();
-        supervisor_->terminate();
-    }
+    void terminate();
     /// The same, also for workers that take no notice of being asked.
-    void kill() {
-        table_->close();
-        supervisor_->terminate(true);
-    }
+    void kill();
     /// At the end of the process: all work is done first.
-    void finish() noexcept override {
-        if (!origin_.is_here()) return;
-        try {
-            close();
-            join(Deadline{});
-        } catch (const std::exception&) {} // in its own thread, which cannot wait for itself
-    }
+    void finish() noexcept override;
     /// Waits until workers and callbacks have ended; false when the deadline passed.
-    bool join(const Deadline& deadline) {
-        table_->end_streams();
-        table_->bell().ring();
-        return supervisor_->join(deadline) && table_->callbacks().join(deadline);
-    }
+    bool join(const Deadline& deadline);
 
     const Submitter& submitter() const noexcept { return submitter_; }
 
@@ -112,7 +90,47 @@ private:
     ForkOrigin origin_;
 };
 
-inline WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/launch/launch.hpp>
+#include <multiprocessing/detail/platform/resources.hpp>
+
+#include <stdexcept>
+#include <string>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void WorkerPool::close() {
+    table_->close();
+    table_->bell().ring();
+}
+
+MULTIPROCESSING_INLINE void WorkerPool::terminate() {
+    table_->close();
+    supervisor_->terminate();
+}
+
+MULTIPROCESSING_INLINE void WorkerPool::kill() {
+    table_->close();
+    supervisor_->terminate(true);
+}
+
+MULTIPROCESSING_INLINE void WorkerPool::finish() noexcept {
+    if (!origin_.is_here()) return;
+    try {
+        close();
+        join(Deadline{});
+    } catch (const std::exception&) {} // in its own thread, which cannot wait for itself
+}
+
+MULTIPROCESSING_INLINE bool WorkerPool::join(const Deadline& deadline) {
+    table_->end_streams();
+    table_->bell().ring();
+    return supervisor_->join(deadline) && table_->callbacks().join(deadline);
+}
+
+MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
     const std::size_t workers =
         request.processes ? request.processes : static_cast<std::size_t>(platform::allowed_processors());
     if (workers > most_processes) {
@@ -139,3 +157,5 @@ inline WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -9,12 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <exception>
 #include <map>
 #include <string>
-#include <string_view>
 #include <typeinfo>
 #include <utility>
 
@@ -25,18 +21,9 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-inline std::string readable(const char* name) {
-    int status = 0;
-    char* const text = abi::__cxa_demangle(name, nullptr, nullptr, &status);
-    std::string result = status == 0 ? text : name;
-    std::free(text);
-    return result;
-}
+MULTIPROCESSING_INLINE std::string readable(const char* name);
 
-inline std::string current_exception_name() {
-    const std::type_info* const type = abi::__cxa_current_exception_type();
-    return type ? readable(type->name()) : "(an exception of another language)";
-}
+MULTIPROCESSING_INLINE std::string current_exception_name();
 
 /// Where the stack of this thread ends that user code has; 0 if it runs none for us.
 inline constinit thread_local std::uintptr_t user_code_floor MULTIPROCESSING_VISIBLE = 0;
@@ -91,66 +78,19 @@ struct Place {
     std::uintptr_t offset = 0; ///< As addr2line takes it.
     std::string symbol;        ///< As the linker has it; empty if the image exports none.
 
-    static Place of(const void* address) {
-        Place place;
-        Dl_info info{};
-        void* extra = nullptr;
-        const auto number = reinterpret_cast<std::uintptr_t>(address);
-        // An address is where a call returns to: that may be behind the function, if the call was
-        // its last word.
-        if (::dladdr1(reinterpret_cast<const void*>(number - 1), &info, &extra, RTLD_DL_LINKMAP) == 0 ||
-            !info.dli_fname) {
-            place.find_image(number);
-            return place;
-        }
-        const auto* const image = static_cast<const link_map*>(extra);
-        place.image = *image->l_name ? image->l_name : program_path().string();
-        place.offset = number - image->l_addr;
-        if (info.dli_sname) place.symbol = info.dli_sname;
-        return place;
-    }
+    static Place of(const void* address);
 
     /// Where there is no dynamic linker.
-    void find_image(std::uintptr_t address) {
-        offset = address;
-        ::dl_iterate_phdr(
-            [](dl_phdr_info* info, std::size_t, void* argument) {
-                Place& place = *static_cast<Place*>(argument);
-                for (int i = 0; i < info->dlpi_phnum; ++i) {
-                    const auto& segment = info->dlpi_phdr[i];
-                    const std::uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
-                    if (segment.p_type != PT_LOAD || place.offset < begin ||
-                        place.offset - begin >= segment.p_memsz)
-                        continue;
-                    place.image = *info->dlpi_name ? info->dlpi_name : program_path().string();
-                    place.offset -= info->dlpi_addr;
-                    return 1;
-                }
-                return 0;
-            },
-            this);
-    }
+    void find_image(std::uintptr_t address);
 
     /// Whether it is in a library whose names and lines nobody here can have.
-    bool is_of_system() const { return image.starts_with("/lib") || image.starts_with("/usr/lib"); }
+    bool is_of_system() const;
 
     /// Whether the code is that of this library: the name begins with its namespace, whatever is
     /// around it.
-    bool is_ours() const {
-        std::string_view name = symbol;
-        if (!name.starts_with("_Z")) return false;
-        name.remove_prefix(2);
-        const std::size_t begin = name.find_first_not_of("ZNKLV");
-        return begin != name.npos && name.substr(begin).starts_with("15multiprocessing2v1");
-    }
+    bool is_ours() const;
 
-    std::string text() const {
-        char number[32];
-        std::snprintf(number, sizeof number, image.empty() ? "0x%zx" : "+0x%zx",
-                      static_cast<std::size_t>(offset));
-        return (symbol.empty() ? "" : readable(symbol.c_str()) + " ") +
-               (image.empty() ? number : "(" + image + number + ")") + "\n";
-    }
+    std::string text() const;
 };
 
 /// The frames as text, without those of this library unless there are no others; then, where names
@@ -174,20 +114,7 @@ std::string text_of_places(const Places& places) {
     return lines;
 }
 
-inline std::string text_of_frames(const Frames& frames, int skip) {
-    // The last one before the floor is ours; it is kept where user code was inlined into it.
-    const int end = frames.cut && frames.count - 1 > skip ? frames.count - 1 : frames.count;
-    Place places[Frames::most];
-    const int count = end > skip ? end - skip : 0;
-    for (int i = 0; i < count; ++i) places[i] = Place::of(frames.at[skip + i]);
-    struct Range {
-        const Place* first;
-        const Place* last;
-        const Place* begin() const { return first; }
-        const Place* end() const { return last; }
-    };
-    return text_of_places(Range{places, places + count});
-}
+MULTIPROCESSING_INLINE std::string text_of_frames(const Frames& frames, int skip);
 
 __attribute__((noinline)) inline std::string backtrace(int skip) {
     Frames frames;
@@ -230,11 +157,7 @@ struct ProbeType {
     const char* name;
 };
 
-inline bool see_thrown(const void*, const std::type_info*, void** object, unsigned) noexcept {
-    last_thrown.frames.fill();
-    last_thrown.object = object ? *object : nullptr;
-    return false;
-}
+MULTIPROCESSING_INLINE bool see_thrown(const void*, const std::type_info*, void** object, unsigned) noexcept;
 inline constexpr ProbeTable probe_table{0,
                                         nullptr,
                                         [](const void*) {},
@@ -249,15 +172,123 @@ __attribute__((used)) MULTIPROCESSING_VISIBLE inline constinit const ProbeType
                                                                                     probe_name};
 
 /// Whether the function of that frame throws what it is told to.
-inline bool throws(const void* frame) {
+MULTIPROCESSING_INLINE bool throws(const void* frame);
+
+/// How many frames are those of the probe, of the runtime's search, and of what was called to
+/// throw.
+MULTIPROCESSING_INLINE int frames_of_throwing(const Frames& frames);
+
+MULTIPROCESSING_INLINE std::string thrown_trace();
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string_view>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE std::string readable(const char* name) {
+    int status = 0;
+    char* const text = abi::__cxa_demangle(name, nullptr, nullptr, &status);
+    std::string result = status == 0 ? text : name;
+    std::free(text);
+    return result;
+}
+
+MULTIPROCESSING_INLINE std::string current_exception_name() {
+    const std::type_info* const type = abi::__cxa_current_exception_type();
+    return type ? readable(type->name()) : "(an exception of another language)";
+}
+
+MULTIPROCESSING_INLINE Place Place::of(const void* address) {
+    Place place;
+    Dl_info info{};
+    void* extra = nullptr;
+    const auto number = reinterpret_cast<std::uintptr_t>(address);
+    // An address is where a call returns to: that may be behind the function, if the call was
+    // its last word.
+    if (::dladdr1(reinterpret_cast<const void*>(number - 1), &info, &extra, RTLD_DL_LINKMAP) == 0 ||
+        !info.dli_fname) {
+        place.find_image(number);
+        return place;
+    }
+    const auto* const image = static_cast<const link_map*>(extra);
+    place.image = *image->l_name ? image->l_name : program_path().string();
+    place.offset = number - image->l_addr;
+    if (info.dli_sname) place.symbol = info.dli_sname;
+    return place;
+}
+
+MULTIPROCESSING_INLINE void Place::find_image(std::uintptr_t address) {
+    offset = address;
+    ::dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* argument) {
+            Place& place = *static_cast<Place*>(argument);
+            for (int i = 0; i < info->dlpi_phnum; ++i) {
+                const auto& segment = info->dlpi_phdr[i];
+                const std::uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
+                if (segment.p_type != PT_LOAD || place.offset < begin ||
+                    place.offset - begin >= segment.p_memsz)
+                    continue;
+                place.image = *info->dlpi_name ? info->dlpi_name : program_path().string();
+                place.offset -= info->dlpi_addr;
+                return 1;
+            }
+            return 0;
+        },
+        this);
+}
+
+MULTIPROCESSING_INLINE bool Place::is_of_system() const {
+    return image.starts_with("/lib") || image.starts_with("/usr/lib");
+}
+
+MULTIPROCESSING_INLINE bool Place::is_ours() const {
+    std::string_view name = symbol;
+    if (!name.starts_with("_Z")) return false;
+    name.remove_prefix(2);
+    const std::size_t begin = name.find_first_not_of("ZNKLV");
+    return begin != name.npos && name.substr(begin).starts_with("15multiprocessing2v1");
+}
+
+MULTIPROCESSING_INLINE std::string Place::text() const {
+    char number[32];
+    std::snprintf(number, sizeof number, image.empty() ? "0x%zx" : "+0x%zx", static_cast<std::size_t>(offset));
+    return (symbol.empty() ? "" : readable(symbol.c_str()) + " ") +
+           (image.empty() ? number : "(" + image + number + ")") + "\n";
+}
+
+MULTIPROCESSING_INLINE std::string text_of_frames(const Frames& frames, int skip) {
+    // The last one before the floor is ours; it is kept where user code was inlined into it.
+    const int end = frames.cut && frames.count - 1 > skip ? frames.count - 1 : frames.count;
+    Place places[Frames::most];
+    const int count = end > skip ? end - skip : 0;
+    for (int i = 0; i < count; ++i) places[i] = Place::of(frames.at[skip + i]);
+    struct Range {
+        const Place* first;
+        const Place* last;
+        const Place* begin() const { return first; }
+        const Place* end() const { return last; }
+    };
+    return text_of_places(Range{places, places + count});
+}
+
+MULTIPROCESSING_INLINE bool see_thrown(const void*, const std::type_info*, void** object, unsigned) noexcept {
+    last_thrown.frames.fill();
+    last_thrown.object = object ? *object : nullptr;
+    return false;
+}
+
+MULTIPROCESSING_INLINE bool throws(const void* frame) {
     const std::string symbol = Place::of(frame).symbol;
     return symbol == "__cxa_throw" || symbol == "__cxa_rethrow" ||
            symbol == "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE";
 }
 
-/// How many frames are those of the probe, of the runtime's search, and of what was called to
-/// throw.
-inline int frames_of_throwing(const Frames& frames) {
+MULTIPROCESSING_INLINE int frames_of_throwing(const Frames& frames) {
     int own = 5; // where no image exports names
     for (int i = 0; i < 8 && i < frames.count; ++i) {
         if (throws(frames.at[i])) own = i + 1;
@@ -265,7 +296,7 @@ inline int frames_of_throwing(const Frames& frames) {
     return own;
 }
 
-inline std::string thrown_trace() {
+MULTIPROCESSING_INLINE std::string thrown_trace() {
     const void* const object = std::exchange(last_thrown.object, nullptr);
     if (!object) return {};
     // Of a pointer, its value was told to the probe.
@@ -281,3 +312,5 @@ inline std::string thrown_trace() {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -3,20 +3,11 @@
 /// @file channel.hpp  POSIX twin: a pair of seqpacket sockets and SCM_RIGHTS.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/pipe.hpp>
-#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/posix/descriptor_room.hpp>
 
-#include <algorithm>
-#include <cerrno>
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <ctime>
-#include <memory>
 #include <optional>
 #include <span>
-#include <system_error>
 #include <utility>
 
 #include <poll.h>
@@ -28,7 +19,38 @@ namespace multiprocessing::inline v1::detail::platform {
 inline constexpr std::size_t most_handles = 64;
 inline constexpr std::size_t most_bytes = 65'536;
 
-inline std::pair<Handle, Handle> make_channel() {
+MULTIPROCESSING_INLINE std::pair<Handle, Handle> make_channel();
+
+/// Waits until the end can be read from, or written to. Throws at the deadline.
+MULTIPROCESSING_INLINE void await_channel(const Handle& end, short event, const Deadline& deadline,
+                                          const char* what);
+
+/// The number of handles stands before the bytes: the kernel cuts off what the receiver has no room
+/// for, and says no more than that it did.
+MULTIPROCESSING_INLINE void send(const Handle& end, std::span<const std::byte> bytes,
+                                 std::span<const NativeHandle> handles, const Deadline& deadline);
+
+MULTIPROCESSING_INLINE std::optional<Message> receive(const Handle& end, const Deadline& deadline);
+
+MULTIPROCESSING_INLINE void shut(const Handle& end) noexcept;
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/pipe.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <memory>
+#include <system_error>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE std::pair<Handle, Handle> make_channel() {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         throw_last_error("making a socket pair");
@@ -36,8 +58,8 @@ inline std::pair<Handle, Handle> make_channel() {
     return {std::move(both.reader), std::move(both.writer)};
 }
 
-/// Waits until the end can be read from, or written to. Throws at the deadline.
-inline void await_channel(const Handle& end, short event, const Deadline& deadline, const char* what) {
+MULTIPROCESSING_INLINE void await_channel(const Handle& end, short event, const Deadline& deadline,
+                                          const char* what) {
     for (;;) {
         pollfd waited{end.native(), event, 0};
         timespec left{};
@@ -53,10 +75,8 @@ inline void await_channel(const Handle& end, short event, const Deadline& deadli
     }
 }
 
-/// The number of handles stands before the bytes: the kernel cuts off what the receiver has no room
-/// for, and says no more than that it did.
-inline void send(const Handle& end, std::span<const std::byte> bytes, std::span<const NativeHandle> handles,
-                 const Deadline& deadline) {
+MULTIPROCESSING_INLINE void send(const Handle& end, std::span<const std::byte> bytes,
+                                 std::span<const NativeHandle> handles, const Deadline& deadline) {
     constexpr const char* what = "sending a message between processes";
     DescriptorRoom<most_handles> room;
     std::uint32_t count = static_cast<std::uint32_t>(handles.size());
@@ -77,7 +97,7 @@ inline void send(const Handle& end, std::span<const std::byte> bytes, std::span<
     }
 }
 
-inline std::optional<Message> receive(const Handle& end, const Deadline& deadline) {
+MULTIPROCESSING_INLINE std::optional<Message> receive(const Handle& end, const Deadline& deadline) {
     constexpr const char* what = "receiving a message from another process";
     Message result;
     // Not initialised: only the pages that a message fills are touched.
@@ -110,6 +130,8 @@ inline std::optional<Message> receive(const Handle& end, const Deadline& deadlin
     return result;
 }
 
-inline void shut(const Handle& end) noexcept { ::shutdown(end.native(), SHUT_RDWR); }
+MULTIPROCESSING_INLINE void shut(const Handle& end) noexcept { ::shutdown(end.native(), SHUT_RDWR); }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -4,16 +4,12 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
-#include <multiprocessing/detail/platform/executable.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <dlfcn.h>
@@ -45,19 +41,8 @@ inline constinit CrashPlan* crash_plan = nullptr;
 class CrashText {
 public:
     explicit CrashText(std::span<char> room) noexcept : room_(room) {}
-    void put(std::string_view letters) noexcept {
-        for (const char letter : letters) {
-            if (size_ + 1 < room_.size()) room_[size_++] = letter;
-        }
-        room_[size_] = 0;
-    }
-    void put_hex(std::uintptr_t number) noexcept {
-        char digits[2 * sizeof number];
-        std::size_t count = 0;
-        do digits[count++] = "0123456789abcdef"[number % 16];
-        while ((number /= 16) != 0);
-        while (count > 0) put({&digits[--count], 1});
-    }
+    void put(std::string_view letters) noexcept;
+    void put_hex(std::uintptr_t number) noexcept;
 
 private:
     std::span<char> room_;
@@ -65,7 +50,53 @@ private:
 };
 
 /// The instruction that a signal interrupted; 0 where that is not known.
-inline std::uintptr_t interrupted_at(const void* context) noexcept {
+MULTIPROCESSING_INLINE std::uintptr_t interrupted_at(const void* context) noexcept;
+
+MULTIPROCESSING_INLINE void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept;
+
+/// Ends the process as it would have ended without us: the default action is in force again. An
+/// instruction that failed fails again, with all that a core dump wants to see still in place; a
+/// signal that was sent is sent again.
+MULTIPROCESSING_INLINE void on_crash(int signal, siginfo_t* info, void* context) noexcept;
+
+/// Of the program, whatever it was called as, and of libraries as they were found.
+MULTIPROCESSING_INLINE std::string path_of(const dl_phdr_info& image);
+
+MULTIPROCESSING_INLINE void record_crashes(std::span<char> text);
+
+/// The symbol that an image exports for what lies there; empty if there is none, or no such image
+/// here.
+MULTIPROCESSING_INLINE std::string exported_symbol(const std::string& path, std::uintptr_t offset);
+
+MULTIPROCESSING_INLINE std::string with_names(const std::string& text);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/executable.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE void CrashText::put(std::string_view letters) noexcept {
+    for (const char letter : letters) {
+        if (size_ + 1 < room_.size()) room_[size_++] = letter;
+    }
+    room_[size_] = 0;
+}
+
+MULTIPROCESSING_INLINE void CrashText::put_hex(std::uintptr_t number) noexcept {
+    char digits[2 * sizeof number];
+    std::size_t count = 0;
+    do digits[count++] = "0123456789abcdef"[number % 16];
+    while ((number /= 16) != 0);
+    while (count > 0) put({&digits[--count], 1});
+}
+
+MULTIPROCESSING_INLINE std::uintptr_t interrupted_at(const void* context) noexcept {
     [[maybe_unused]] const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
 #if defined(__x86_64__) && defined(REG_RIP)
     return static_cast<std::uintptr_t>(machine.gregs[REG_RIP]);
@@ -76,7 +107,7 @@ inline std::uintptr_t interrupted_at(const void* context) noexcept {
 #endif
 }
 
-inline void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept {
+MULTIPROCESSING_INLINE void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept {
     Frames frames; // nothing is allocated for it, once the unwinder has been called before
     frames.fill();
     int first = 0; // the handler's own frames come before
@@ -108,10 +139,7 @@ inline void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept {
     }
 }
 
-/// Ends the process as it would have ended without us: the default action is in force again. An
-/// instruction that failed fails again, with all that a core dump wants to see still in place; a
-/// signal that was sent is sent again.
-inline void on_crash(int signal, siginfo_t* info, void* context) noexcept {
+MULTIPROCESSING_INLINE void on_crash(int signal, siginfo_t* info, void* context) noexcept {
     ::signal(signal, SIG_DFL); // it may not be so, if another handler has called this one
     // What a task has forked writes nothing: it is not this process that crashed.
     if (CrashPlan* const plan = crash_plan; plan && plan->pid == ::getpid()) {
@@ -121,12 +149,11 @@ inline void on_crash(int signal, siginfo_t* info, void* context) noexcept {
     if (info->si_code <= 0) ::raise(signal);
 }
 
-/// Of the program, whatever it was called as, and of libraries as they were found.
-inline std::string path_of(const dl_phdr_info& image) {
+MULTIPROCESSING_INLINE std::string path_of(const dl_phdr_info& image) {
     return *image.dlpi_name ? image.dlpi_name : program_path().string();
 }
 
-inline void record_crashes(std::span<char> text) {
+MULTIPROCESSING_INLINE void record_crashes(std::span<char> text) {
     auto* const plan = new CrashPlan{text, {}, {}, ::getpid()};
     Frames().fill(); // loads the unwinder now
     ::dl_iterate_phdr(
@@ -166,9 +193,7 @@ inline void record_crashes(std::span<char> text) {
     }
 }
 
-/// The symbol that an image exports for what lies there; empty if there is none, or no such image
-/// here.
-inline std::string exported_symbol(const std::string& path, std::uintptr_t offset) {
+MULTIPROCESSING_INLINE std::string exported_symbol(const std::string& path, std::uintptr_t offset) {
     struct Search {
         const std::string& path;
         std::uintptr_t offset;
@@ -185,7 +210,7 @@ inline std::string exported_symbol(const std::string& path, std::uintptr_t offse
     return search.symbol;
 }
 
-inline std::string with_names(const std::string& text) {
+MULTIPROCESSING_INLINE std::string with_names(const std::string& text) {
     std::vector<Place> places;
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = (std::min)(text.find('\n', at), text.size());
@@ -206,3 +231,5 @@ inline std::string with_names(const std::string& text) {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -2,22 +2,13 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file executable.hpp  POSIX twin: program headers and build-ids, from memory.
 
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/error.hpp>
-#include <multiprocessing/detail/platform/resources.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -36,14 +27,112 @@ namespace multiprocessing::inline v1::detail::platform {
 
 /// The file that a link of /proc names, read by hand: std::filesystem reports a deleted file as an
 /// error.
-inline std::string link_target(const char* link) {
+MULTIPROCESSING_INLINE std::string link_target(const char* link);
+
+/// The strings of /proc/self/cmdline.
+MULTIPROCESSING_INLINE std::vector<std::string> whole_command_line();
+
+/// The file that is mapped at `address`; empty if none is.
+MULTIPROCESSING_INLINE std::string file_mapped_at(std::uintptr_t address);
+
+/// A program that its dynamic linker was told to run:
+/// `/lib64/ld-linux-x86-64.so.2 --library-path DIR ./program ...`. The system knows of the linker
+/// only.
+struct LinkerStart {
+    std::vector<std::string> words; ///< The linker and its options; none if the program was started by itself.
+    std::string program;            ///< The program's file.
+};
+
+MULTIPROCESSING_INLINE LinkerStart find_linker_start();
+
+/// Known from the first call on, as a program may write over its command line.
+MULTIPROCESSING_INLINE const LinkerStart& linker_start();
+
+MULTIPROCESSING_INLINE std::filesystem::path program_path();
+
+/// Whether a process has mapped the file of that device and number; nullopt if it may not be looked
+/// at.
+MULTIPROCESSING_INLINE std::optional<bool> has_mapped(const std::string& process, const struct stat& file);
+
+inline bool same_file(const struct stat& one, const struct stat& other) noexcept {
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/// The program file as it was when the program began. What the system calls the running program is
+/// another one where the dynamic linker was started by hand, with the program as its argument; or
+/// an emulator runs it (valgrind).
+struct KnownProgram {
+    std::string path;
+    struct stat file {};
+
+    static KnownProgram ask();
+    bool is_at(const std::string& place) const;
+};
+
+MULTIPROCESSING_INLINE const KnownProgram& known_program();
+
+inline void remember_program() { known_program(); }
+
+MULTIPROCESSING_INLINE std::filesystem::path program_to_spawn();
+
+MULTIPROCESSING_INLINE std::vector<std::string> command_line();
+
+/// The linker's build-id among the notes of an image; false if there is none.
+MULTIPROCESSING_INLINE bool find_build_id(const dl_phdr_info& info, ImageId& id);
+
+/// Without a build-id: device, inode, size and time of the file.
+MULTIPROCESSING_INLINE ImageId id_of_file(const std::string& path);
+
+MULTIPROCESSING_INLINE Image describe(const dl_phdr_info& info);
+
+/// The first loaded image for which `wanted(image)` holds.
+template <class Wanted>
+std::optional<Image> find_image(Wanted wanted) {
+    struct Search {
+        Wanted& wanted;
+        std::optional<Image> found;
+    } search{wanted, std::nullopt};
+    ::dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* argument) {
+            auto& it = *static_cast<Search*>(argument);
+            Image image = describe(*info);
+            if (!it.wanted(image)) return 0;
+            it.found = std::move(image);
+            return 1;
+        },
+        &search);
+    return std::move(search.found);
+}
+
+MULTIPROCESSING_INLINE std::optional<Image> image_at(const void* address);
+
+MULTIPROCESSING_INLINE std::optional<Image> image_with(const ImageId& id);
+
+MULTIPROCESSING_INLINE std::uint64_t image_changes();
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
+#include <multiprocessing/detail/platform/resources.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE std::string link_target(const char* link) {
     char buffer[4096];
     const ssize_t size = ::readlink(link, buffer, sizeof buffer);
     return size > 0 ? std::string(buffer, static_cast<std::size_t>(size)) : std::string();
 }
 
-/// The strings of /proc/self/cmdline.
-inline std::vector<std::string> whole_command_line() {
+MULTIPROCESSING_INLINE std::vector<std::string> whole_command_line() {
     std::vector<std::string> words;
     const std::string text = small_file("/proc/self/cmdline");
     for (std::size_t at = 0; at < text.size();) {
@@ -53,8 +142,7 @@ inline std::vector<std::string> whole_command_line() {
     return words;
 }
 
-/// The file that is mapped at `address`; empty if none is.
-inline std::string file_mapped_at(std::uintptr_t address) {
+MULTIPROCESSING_INLINE std::string file_mapped_at(std::uintptr_t address) {
     std::FILE* const maps = std::fopen("/proc/self/maps", "re");
     if (!maps) return {};
     std::string path;
@@ -72,15 +160,7 @@ inline std::string file_mapped_at(std::uintptr_t address) {
     return path;
 }
 
-/// A program that its dynamic linker was told to run:
-/// `/lib64/ld-linux-x86-64.so.2 --library-path DIR ./program ...`. The system knows of the linker
-/// only.
-struct LinkerStart {
-    std::vector<std::string> words; ///< The linker and its options; none if the program was started by itself.
-    std::string program;            ///< The program's file.
-};
-
-inline LinkerStart find_linker_start() {
+MULTIPROCESSING_INLINE LinkerStart find_linker_start() {
     LinkerStart start;
     // The system tells a program that it started where it put the linker, and tells the linker
     // nothing.
@@ -115,20 +195,17 @@ inline LinkerStart find_linker_start() {
     return start;
 }
 
-/// Known from the first call on, as a program may write over its command line.
-inline const LinkerStart& linker_start() {
+MULTIPROCESSING_INLINE const LinkerStart& linker_start() {
     static const LinkerStart start = find_linker_start();
     return start;
 }
 
-inline std::filesystem::path program_path() {
+MULTIPROCESSING_INLINE std::filesystem::path program_path() {
     const std::string& program = linker_start().program;
     return program.empty() ? link_target("/proc/self/exe") : program;
 }
 
-/// Whether a process has mapped the file of that device and number; nullopt if it may not be looked
-/// at.
-inline std::optional<bool> has_mapped(const std::string& process, const struct stat& file) {
+MULTIPROCESSING_INLINE std::optional<bool> has_mapped(const std::string& process, const struct stat& file) {
     std::FILE* const maps = std::fopen((process + "/maps").c_str(), "re");
     if (!maps) return std::nullopt;
     const ScopeExit closed{[&] { std::fclose(maps); }};
@@ -150,43 +227,30 @@ inline std::optional<bool> has_mapped(const std::string& process, const struct s
     return false;
 }
 
-inline bool same_file(const struct stat& one, const struct stat& other) noexcept {
-    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+MULTIPROCESSING_INLINE KnownProgram KnownProgram::ask() {
+    KnownProgram known{link_target("/proc/self/exe")};
+    struct stat told;
+    const auto* const started = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+    const bool found = ::stat(known.path.c_str(), &known.file) == 0;
+    if (!started || ::stat(started, &told) != 0 || (found && same_file(told, known.file))) return known;
+    if (!has_mapped("/proc/self", told).value_or(false)) return known;
+    std::error_code error;
+    known.path = std::filesystem::absolute(started, error).string();
+    known.file = told;
+    return known;
 }
 
-/// The program file as it was when the program began. What the system calls the running program is
-/// another one where the dynamic linker was started by hand, with the program as its argument; or
-/// an emulator runs it (valgrind).
-struct KnownProgram {
-    std::string path;
-    struct stat file {};
+MULTIPROCESSING_INLINE bool KnownProgram::is_at(const std::string& place) const {
+    struct stat there;
+    return file.st_ino != 0 && ::stat(place.c_str(), &there) == 0 && same_file(file, there);
+}
 
-    static KnownProgram ask() {
-        KnownProgram known{link_target("/proc/self/exe")};
-        struct stat told;
-        const auto* const started = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
-        const bool found = ::stat(known.path.c_str(), &known.file) == 0;
-        if (!started || ::stat(started, &told) != 0 || (found && same_file(told, known.file))) return known;
-        if (!has_mapped("/proc/self", told).value_or(false)) return known;
-        std::error_code error;
-        known.path = std::filesystem::absolute(started, error).string();
-        known.file = told;
-        return known;
-    }
-    bool is_at(const std::string& place) const {
-        struct stat there;
-        return file.st_ino != 0 && ::stat(place.c_str(), &there) == 0 && same_file(file, there);
-    }
-};
-
-inline const KnownProgram& known_program() {
+MULTIPROCESSING_INLINE const KnownProgram& known_program() {
     static const KnownProgram known = KnownProgram::ask();
     return known;
 }
 
-inline void remember_program() { known_program(); }
-
-inline std::filesystem::path program_to_spawn() {
+MULTIPROCESSING_INLINE std::filesystem::path program_to_spawn() {
     if (!linker_start().program.empty()) return linker_start().program; // spawn() sees to the rest
     const KnownProgram& known = known_program();
     if (known.is_at(known.path)) return known.path;
@@ -207,7 +271,7 @@ inline std::filesystem::path program_to_spawn() {
             "; mount /proc, call set_executable() with a path that is valid now, or use the start method fork");
 }
 
-inline std::vector<std::string> command_line() {
+MULTIPROCESSING_INLINE std::vector<std::string> command_line() {
     if (const std::size_t of_linker = linker_start().words.size()) {
         std::vector<std::string> words = whole_command_line();
         words.erase(words.begin(),
@@ -226,8 +290,7 @@ inline std::vector<std::string> command_line() {
     return whole_command_line();
 }
 
-/// The linker's build-id among the notes of an image; false if there is none.
-inline bool find_build_id(const dl_phdr_info& info, ImageId& id) {
+MULTIPROCESSING_INLINE bool find_build_id(const dl_phdr_info& info, ImageId& id) {
     for (std::size_t i = 0; i < info.dlpi_phnum; ++i) {
         const auto& header = info.dlpi_phdr[i];
         if (header.p_type != PT_NOTE) continue;
@@ -252,8 +315,7 @@ inline bool find_build_id(const dl_phdr_info& info, ImageId& id) {
     return false;
 }
 
-/// Without a build-id: device, inode, size and time of the file.
-inline ImageId id_of_file(const std::string& path) {
+MULTIPROCESSING_INLINE ImageId id_of_file(const std::string& path) {
     ImageId id;
     struct stat file;
     if (::stat(path.c_str(), &file) == 0) {
@@ -267,7 +329,7 @@ inline ImageId id_of_file(const std::string& path) {
     return id;
 }
 
-inline Image describe(const dl_phdr_info& info) {
+MULTIPROCESSING_INLINE Image describe(const dl_phdr_info& info) {
     Image image;
     image.base = info.dlpi_addr;
     std::uint64_t begin = ~std::uint64_t{0};
@@ -296,34 +358,15 @@ inline Image describe(const dl_phdr_info& info) {
     return image;
 }
 
-/// The first loaded image for which `wanted(image)` holds.
-template <class Wanted>
-std::optional<Image> find_image(Wanted wanted) {
-    struct Search {
-        Wanted& wanted;
-        std::optional<Image> found;
-    } search{wanted, std::nullopt};
-    ::dl_iterate_phdr(
-        [](dl_phdr_info* info, std::size_t, void* argument) {
-            auto& it = *static_cast<Search*>(argument);
-            Image image = describe(*info);
-            if (!it.wanted(image)) return 0;
-            it.found = std::move(image);
-            return 1;
-        },
-        &search);
-    return std::move(search.found);
-}
-
-inline std::optional<Image> image_at(const void* address) {
+MULTIPROCESSING_INLINE std::optional<Image> image_at(const void* address) {
     return find_image([&](const Image& image) { return image.holds(address); });
 }
 
-inline std::optional<Image> image_with(const ImageId& id) {
+MULTIPROCESSING_INLINE std::optional<Image> image_with(const ImageId& id) {
     return find_image([&](const Image& image) { return image.id == id; });
 }
 
-inline std::uint64_t image_changes() {
+MULTIPROCESSING_INLINE std::uint64_t image_changes() {
     std::uint64_t changes = 0;
     ::dl_iterate_phdr(
         [](dl_phdr_info* info, std::size_t, void* argument) {
@@ -335,3 +378,5 @@ inline std::uint64_t image_changes() {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -3,14 +3,10 @@
 /// @file identity.hpp  POSIX twin: getpid, the environment, MADV_WIPEONFORK, pthread_atfork.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/error.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <new>
 #include <span>
 #include <string>
 
@@ -21,9 +17,39 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-inline int current_pid() noexcept { return static_cast<int>(::getpid()); }
+MULTIPROCESSING_INLINE int current_pid() noexcept;
 
-inline std::uint64_t program_token() noexcept {
+MULTIPROCESSING_INLINE std::uint64_t program_token() noexcept;
+
+MULTIPROCESSING_INLINE std::string word(const char* name);
+
+/// `text` is "NAME=value": putenv keeps the pointer, which is what lets a forked child correct it
+/// in place.
+inline void leave_word(const char*, char* text) { ::putenv(text); }
+
+// <random> would have a random_device, and a tenth of what it takes to compile a program.
+MULTIPROCESSING_INLINE void fill_random(std::span<std::byte> bytes);
+
+MULTIPROCESSING_INLINE std::atomic<std::uint32_t>* fork_witness() noexcept;
+
+inline void call_at_fork(void (*before)(), void (*in_parent)(), void (*in_child)()) {
+    ::pthread_atfork(before, in_parent, in_child);
+}
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/error.hpp>
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE int current_pid() noexcept { return static_cast<int>(::getpid()); }
+
+MULTIPROCESSING_INLINE std::uint64_t program_token() noexcept {
     // The kernel gives every image 16 random bytes. They also seed the stack protector, so they may
     // not be shown: 128 bits are folded into 32, from which nobody comes back.
     std::uint64_t random[2] = {};
@@ -36,21 +62,16 @@ inline std::uint64_t program_token() noexcept {
     return (folded * 0x94D049BB133111EBu) >> 32;
 }
 
-inline std::string word(const char* name) {
+MULTIPROCESSING_INLINE std::string word(const char* name) {
     const char* text = std::getenv(name);
     return text ? text : "";
 }
 
-/// `text` is "NAME=value": putenv keeps the pointer, which is what lets a forked child correct it
-/// in place.
-inline void leave_word(const char*, char* text) { ::putenv(text); }
-
-// <random> would have a random_device, and a tenth of what it takes to compile a program.
-inline void fill_random(std::span<std::byte> bytes) {
+MULTIPROCESSING_INLINE void fill_random(std::span<std::byte> bytes) {
     if (::getentropy(bytes.data(), bytes.size()) != 0) throw_last_error("asking for random bytes");
 }
 
-inline std::atomic<std::uint32_t>* fork_witness() noexcept {
+MULTIPROCESSING_INLINE std::atomic<std::uint32_t>* fork_witness() noexcept {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     void* const memory = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
@@ -59,8 +80,6 @@ inline std::atomic<std::uint32_t>* fork_witness() noexcept {
     return nullptr;
 }
 
-inline void call_at_fork(void (*before)(), void (*in_parent)(), void (*in_child)()) {
-    ::pthread_atfork(before, in_parent, in_child);
-}
-
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -5,18 +5,10 @@
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <thread>
-#include <utility>
 #include <vector>
 
 #include <dirent.h>
@@ -39,44 +31,17 @@ inline constexpr std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) n
 }
 
 /// Of a file: numbers of inodes are the same in many file systems.
-inline std::uint64_t identity_of_file(unsigned device_major, unsigned device_minor,
-                                      std::uint64_t inode) noexcept {
-    return (mixed(mixed(device_major, device_minor), inode) & ~folder_mark) | 1;
-}
-inline std::uint64_t identity_of_file(const struct stat& status) noexcept {
-    return identity_of_file(gnu_dev_major(status.st_dev), gnu_dev_minor(status.st_dev), status.st_ino);
-}
+MULTIPROCESSING_INLINE std::uint64_t identity_of_file(unsigned device_major, unsigned device_minor,
+                                                      std::uint64_t inode) noexcept;
+MULTIPROCESSING_INLINE std::uint64_t identity_of_file(const struct stat& status) noexcept;
 
-inline std::uint64_t identity_of(const MemoryObject& object) noexcept {
-    struct stat status;
-    return ::fstat(object.handle().native(), &status) == 0 ? identity_of_file(status) : 0;
-}
+MULTIPROCESSING_INLINE std::uint64_t identity_of(const MemoryObject& object) noexcept;
 
-inline Handle reading_end(const Handle& writer) {
-    const std::string path = "/proc/self/fd/" + std::to_string(writer.native());
-    Handle reader{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (!reader.valid()) throw_last_error("reopening a pipe by /proc/self/fd, which needs a mounted /proc");
-    return reader;
-}
+MULTIPROCESSING_INLINE Handle reading_end(const Handle& writer);
 
-inline void leave_family() {
-    ::setsid();
-    if (::chdir("/") != 0) return; // then a folder of our parent's stays in use, and nothing else
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0) return;
-    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null, stream);
-    if (null > STDERR_FILENO) ::close(null);
-}
+MULTIPROCESSING_INLINE void leave_family();
 
-inline bool child_has_ended(int pid) noexcept {
-    constexpr int no_waiting = 1; // WNOHANG of <sys/wait.h>, which is not included: see process.hpp
-    long answer;
-    do {
-        answer = ::syscall(SYS_wait4, pid, nullptr, no_waiting, nullptr);
-    } while (answer < 0 && errno == EINTR);
-    return answer == pid ||
-           (answer < 0 && errno == ECHILD); // somebody else took its end, or SIGCHLD is ignored
-}
+MULTIPROCESSING_INLINE bool child_has_ended(int pid) noexcept;
 
 /// Calls `look(folder, name)` for each entry of an open folder, which it closes; false if it cannot
 /// be read.
@@ -103,23 +68,94 @@ inline int open_folder(int in, const char* name) noexcept {
 
 inline constexpr char socket_folder_prefix[] = "pymp-";
 
-inline std::string folder_of_temporary_files() {
+MULTIPROCESSING_INLINE std::string folder_of_temporary_files();
+
+/// Of a folder that a Listener makes, before it is there. Its name is random, so there is no other
+/// one of that name.
+MULTIPROCESSING_INLINE std::uint64_t identity_of_folder(const std::string& path) noexcept;
+
+inline bool is_of_process(std::uint64_t identity) noexcept { return (identity & folder_mark) != 0; }
+
+/// Takes the folder away, and the sockets in it, if it is one, and this user's.
+MULTIPROCESSING_INLINE void remove_socket_folder(int parent, const char* name) noexcept;
+
+/// Takes the folders of these identities away.
+MULTIPROCESSING_INLINE void remove_socket_folders(const std::vector<std::uint64_t>& identities);
+
+/// Adds what the process has mapped; false if the system is short of what it takes to tell.
+MULTIPROCESSING_INLINE bool add_mapped(const std::string& process, std::vector<std::uint64_t>& found);
+
+/// Which files some process has mapped, of those that we may look at; nullopt if that is not known.
+MULTIPROCESSING_INLINE std::optional<std::vector<std::uint64_t>> mapped_files();
+
+MULTIPROCESSING_INLINE void unlink_when_unused(std::vector<std::uint64_t> identities);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE std::uint64_t identity_of_file(unsigned device_major, unsigned device_minor,
+                                                      std::uint64_t inode) noexcept {
+    return (mixed(mixed(device_major, device_minor), inode) & ~folder_mark) | 1;
+}
+
+MULTIPROCESSING_INLINE std::uint64_t identity_of_file(const struct stat& status) noexcept {
+    return identity_of_file(gnu_dev_major(status.st_dev), gnu_dev_minor(status.st_dev), status.st_ino);
+}
+
+MULTIPROCESSING_INLINE std::uint64_t identity_of(const MemoryObject& object) noexcept {
+    struct stat status;
+    return ::fstat(object.handle().native(), &status) == 0 ? identity_of_file(status) : 0;
+}
+
+MULTIPROCESSING_INLINE Handle reading_end(const Handle& writer) {
+    const std::string path = "/proc/self/fd/" + std::to_string(writer.native());
+    Handle reader{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!reader.valid()) throw_last_error("reopening a pipe by /proc/self/fd, which needs a mounted /proc");
+    return reader;
+}
+
+MULTIPROCESSING_INLINE void leave_family() {
+    ::setsid();
+    if (::chdir("/") != 0) return; // then a folder of our parent's stays in use, and nothing else
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) return;
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null, stream);
+    if (null > STDERR_FILENO) ::close(null);
+}
+
+MULTIPROCESSING_INLINE bool child_has_ended(int pid) noexcept {
+    constexpr int no_waiting = 1; // WNOHANG of <sys/wait.h>, which is not included: see process.hpp
+    long answer;
+    do {
+        answer = ::syscall(SYS_wait4, pid, nullptr, no_waiting, nullptr);
+    } while (answer < 0 && errno == EINTR);
+    return answer == pid ||
+           (answer < 0 && errno == ECHILD); // somebody else took its end, or SIGCHLD is ignored
+}
+
+MULTIPROCESSING_INLINE std::string folder_of_temporary_files() {
     const char* const wanted = std::getenv("TMPDIR");
     return wanted && *wanted ? wanted : "/tmp";
 }
 
-/// Of a folder that a Listener makes, before it is there. Its name is random, so there is no other
-/// one of that name.
-inline std::uint64_t identity_of_folder(const std::string& path) noexcept {
+MULTIPROCESSING_INLINE std::uint64_t identity_of_folder(const std::string& path) noexcept {
     std::uint64_t hash = path.size();
     for (const char letter : path) hash = mixed(hash, static_cast<unsigned char>(letter));
     return hash | folder_mark;
 }
 
-inline bool is_of_process(std::uint64_t identity) noexcept { return (identity & folder_mark) != 0; }
-
-/// Takes the folder away, and the sockets in it, if it is one, and this user's.
-inline void remove_socket_folder(int parent, const char* name) noexcept {
+MULTIPROCESSING_INLINE void remove_socket_folder(int parent, const char* name) noexcept {
     const int folder = open_folder(parent, name);
     struct stat status;
     if (folder < 0) return;
@@ -136,8 +172,7 @@ inline void remove_socket_folder(int parent, const char* name) noexcept {
     ::unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-/// Takes the folders of these identities away.
-inline void remove_socket_folders(const std::vector<std::uint64_t>& identities) {
+MULTIPROCESSING_INLINE void remove_socket_folders(const std::vector<std::uint64_t>& identities) {
     if (identities.empty()) return;
     for (const std::string& parent : {folder_of_temporary_files(), std::string("/tmp")}) {
         for_each_entry(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC),
@@ -150,8 +185,7 @@ inline void remove_socket_folders(const std::vector<std::uint64_t>& identities) 
     }
 }
 
-/// Adds what the process has mapped; false if the system is short of what it takes to tell.
-inline bool add_mapped(const std::string& process, std::vector<std::uint64_t>& found) {
+MULTIPROCESSING_INLINE bool add_mapped(const std::string& process, std::vector<std::uint64_t>& found) {
     std::FILE* const maps = std::fopen(("/proc/" + process + "/maps").c_str(), "re");
     // It has ended, or is another user's: it cannot have mapped what is for this user alone.
     if (!maps) return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
@@ -171,8 +205,7 @@ inline bool add_mapped(const std::string& process, std::vector<std::uint64_t>& f
     return true;
 }
 
-/// Which files some process has mapped, of those that we may look at; nullopt if that is not known.
-inline std::optional<std::vector<std::uint64_t>> mapped_files() {
+MULTIPROCESSING_INLINE std::optional<std::vector<std::uint64_t>> mapped_files() {
     std::vector<std::uint64_t> found;
     bool all = true;
     bool any = false;
@@ -186,7 +219,7 @@ inline std::optional<std::vector<std::uint64_t>> mapped_files() {
     return found;
 }
 
-inline void unlink_when_unused(std::vector<std::uint64_t> identities) {
+MULTIPROCESSING_INLINE void unlink_when_unused(std::vector<std::uint64_t> identities) {
     const auto folders = std::partition(identities.begin(), identities.end(),
                                         [](std::uint64_t identity) { return !is_of_process(identity); });
     remove_socket_folders({folders, identities.end()});
@@ -215,3 +248,5 @@ inline void unlink_when_unused(std::vector<std::uint64_t> identities) {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

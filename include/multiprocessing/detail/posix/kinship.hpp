@@ -3,16 +3,11 @@
 /// @file kinship.hpp  POSIX twin: the owner of a sealed memfd, AT_SECURE, and what /proc says about
 /// the parent.
 
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 
-#include <cerrno>
-#include <cstddef>
-#include <cstring>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include <elf.h>
 #include <fcntl.h>
@@ -28,7 +23,39 @@ namespace multiprocessing::inline v1::detail::platform {
 /// Whether the memory can only have been made by a process with the ids of this one, or by root.
 /// Any file that somebody may write to can be passed: sealed memory alone has its maker for its
 /// owner.
-inline bool made_with_our_rights(const Handle& memory) noexcept {
+MULTIPROCESSING_INLINE bool made_with_our_rights(const Handle& memory) noexcept;
+
+/// Lines of a process's status: its ids.
+MULTIPROCESSING_INLINE std::string ids_in(const std::string& status);
+
+/// The build-id of a program file; empty if it has none.
+MULTIPROCESSING_INLINE ImageId id_in_file(const std::string& path);
+
+/// Whether the parent runs this program: from the same file, by way of something that has mapped it
+/// (a dynamic linker that was started by hand, valgrind), or from another copy of the same build.
+/// nullopt if it may not be looked at.
+MULTIPROCESSING_INLINE std::optional<bool> parent_runs_this_program(const std::string& parent);
+
+/// Whether the start of this program gave it rights that the process which started it need not
+/// have. Ids that differ from each other may also be inherited, of a parent after seteuid(): then
+/// the file gives none.
+MULTIPROCESSING_INLINE bool has_raised_rights();
+
+MULTIPROCESSING_INLINE std::string stranger(const Handle& memory, bool has_parent);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE bool made_with_our_rights(const Handle& memory) noexcept {
     struct stat status;
     const int seals = ::fcntl(memory.native(), F_GET_SEALS);
     constexpr int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
@@ -36,8 +63,7 @@ inline bool made_with_our_rights(const Handle& memory) noexcept {
     return status.st_uid == 0 || (status.st_uid == ::geteuid() && status.st_gid == ::getegid());
 }
 
-/// Lines of a process's status: its ids.
-inline std::string ids_in(const std::string& status) {
+MULTIPROCESSING_INLINE std::string ids_in(const std::string& status) {
     std::string ids;
     for (const char* word : {"\nUid:", "\nGid:", "\nGroups:"}) {
         const std::size_t at = status.find(word);
@@ -46,8 +72,7 @@ inline std::string ids_in(const std::string& status) {
     return ids;
 }
 
-/// The build-id of a program file; empty if it has none.
-inline ImageId id_in_file(const std::string& path) {
+MULTIPROCESSING_INLINE ImageId id_in_file(const std::string& path) {
     ImageId id;
     const Handle file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
     struct stat status;
@@ -77,10 +102,7 @@ inline ImageId id_in_file(const std::string& path) {
     return id;
 }
 
-/// Whether the parent runs this program: from the same file, by way of something that has mapped it
-/// (a dynamic linker that was started by hand, valgrind), or from another copy of the same build.
-/// nullopt if it may not be looked at.
-inline std::optional<bool> parent_runs_this_program(const std::string& parent) {
+MULTIPROCESSING_INLINE std::optional<bool> parent_runs_this_program(const std::string& parent) {
     struct stat here;
     struct stat there;
     if (::stat("/proc/self/exe", &here) != 0 || ::stat((parent + "/exe").c_str(), &there) != 0)
@@ -92,10 +114,7 @@ inline std::optional<bool> parent_runs_this_program(const std::string& parent) {
     return id != ImageId{} && id_in_file(parent + "/exe") == id;
 }
 
-/// Whether the start of this program gave it rights that the process which started it need not
-/// have. Ids that differ from each other may also be inherited, of a parent after seteuid(): then
-/// the file gives none.
-inline bool has_raised_rights() {
+MULTIPROCESSING_INLINE bool has_raised_rights() {
     if (::getauxval(AT_SECURE) == 0) return false;
     const bool ids_differ = ::getuid() != ::geteuid() || ::getgid() != ::getegid();
     struct stat program;
@@ -106,7 +125,7 @@ inline bool has_raised_rights() {
            (errno != ENODATA && errno != ENOTSUP);
 }
 
-inline std::string stranger(const Handle& memory, bool has_parent) {
+MULTIPROCESSING_INLINE std::string stranger(const Handle& memory, bool has_parent) {
     const bool raised = has_raised_rights();
     const bool ours = made_with_our_rights(memory);
     if (!has_parent) {
@@ -140,3 +159,5 @@ inline std::string stranger(const Handle& memory, bool has_parent) {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

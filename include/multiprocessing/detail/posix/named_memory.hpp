@@ -10,7 +10,6 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/janitor.hpp>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <optional>
@@ -29,51 +28,13 @@ namespace multiprocessing::inline v1::detail::platform {
 
 inline constexpr char named_memory_prefix[] = "psm_";
 
-[[noreturn]] inline void throw_bad_memory_name(const std::string& name) {
-    const std::error_code error = last_error();
-    std::string remedy;
-    if (error == std::errc::invalid_argument || error == std::errc::filename_too_long)
-        remedy = ": a name has no slash inside, is not empty, and no longer than 254 bytes";
-    if (error == std::errc::permission_denied) remedy = ": it belongs to another user (mode 0600)";
-    throw_error(error, "opening " + quoted_memory(name) + remedy);
-}
+[[noreturn]] MULTIPROCESSING_INLINE void throw_bad_memory_name(const std::string& name);
 
 /// Takes the memory of the pages now: else the first touch that finds none left is a SIGBUS.
-inline void reserve_named_memory(const std::string& name, const Handle& handle, std::uint64_t bytes) {
-    // Asked before: a control group that is over its limit would be answered by its killer. And the
-    // figures in the error are of before our own attempt, which takes all that there is.
-    const MemoryRoom room = memory_room();
-    struct statvfs folder;
-    const bool limited = ::fstatvfs(handle.native(), &folder) == 0 && folder.f_blocks != 0;
-    const std::uint64_t free_before = limited ? std::uint64_t{folder.f_bavail} * folder.f_frsize : 0;
-    const auto refuse = [&] {
-        throw_no_memory_for(name, bytes, room,
-                            limited ? ", " + std::to_string(free_before) +
-                                          " in /dev/shm (a container's can be made larger: --shm-size)"
-                                    : "");
-    };
-    if (bytes > room.machine || bytes > room.group) refuse();
-    if (::ftruncate(handle.native(), static_cast<off_t>(bytes)) != 0)
-        throw_last_error("sizing " + quoted_memory(name));
-    // By pieces: a signal undoes the whole of a call, and one that comes regularly would forever.
-    constexpr std::uint64_t piece = 1 << 20;
-    for (std::uint64_t done = 0; done < bytes;) {
-        const std::uint64_t now = (std::min)(piece, bytes - done);
-        const int error = ::posix_fallocate(handle.native(), static_cast<off_t>(done), static_cast<off_t>(now));
-        if (error == ENOSPC || error == ENOMEM) refuse();
-        if (error != 0 && error != EINTR) {
-            throw_error({error, std::generic_category()},
-                        "reserving " + std::to_string(bytes) + " bytes for " + quoted_memory(name));
-        }
-        if (error == 0) done += now;
-    }
-}
+MULTIPROCESSING_INLINE void reserve_named_memory(const std::string& name, const Handle& handle,
+                                                 std::uint64_t bytes);
 
-inline void unlink_named_memory(const std::string& name) {
-    if (::shm_unlink(("/" + name).c_str()) == 0) return;
-    if (errno == ENOENT) throw_no_such_memory(name);
-    throw_bad_memory_name(name);
-}
+MULTIPROCESSING_INLINE void unlink_named_memory(const std::string& name);
 
 /// Makes it without a name, which it is given last: so nobody finds it half made, and nothing has a
 /// name that `made()` has not heard of. nullopt if that does not work here.
@@ -129,7 +90,62 @@ MemoryObject make_named_memory(const std::string& name, std::uint64_t bytes, Mad
     return object;
 }
 
-inline MemoryObject open_named_memory(const std::string& name) {
+MULTIPROCESSING_INLINE MemoryObject open_named_memory(const std::string& name);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <algorithm>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE void throw_bad_memory_name(const std::string& name) {
+    const std::error_code error = last_error();
+    std::string remedy;
+    if (error == std::errc::invalid_argument || error == std::errc::filename_too_long)
+        remedy = ": a name has no slash inside, is not empty, and no longer than 254 bytes";
+    if (error == std::errc::permission_denied) remedy = ": it belongs to another user (mode 0600)";
+    throw_error(error, "opening " + quoted_memory(name) + remedy);
+}
+
+MULTIPROCESSING_INLINE void reserve_named_memory(const std::string& name, const Handle& handle,
+                                                 std::uint64_t bytes) {
+    // Asked before: a control group that is over its limit would be answered by its killer. And the
+    // figures in the error are of before our own attempt, which takes all that there is.
+    const MemoryRoom room = memory_room();
+    struct statvfs folder;
+    const bool limited = ::fstatvfs(handle.native(), &folder) == 0 && folder.f_blocks != 0;
+    const std::uint64_t free_before = limited ? std::uint64_t{folder.f_bavail} * folder.f_frsize : 0;
+    const auto refuse = [&] {
+        throw_no_memory_for(name, bytes, room,
+                            limited ? ", " + std::to_string(free_before) +
+                                          " in /dev/shm (a container's can be made larger: --shm-size)"
+                                    : "");
+    };
+    if (bytes > room.machine || bytes > room.group) refuse();
+    if (::ftruncate(handle.native(), static_cast<off_t>(bytes)) != 0)
+        throw_last_error("sizing " + quoted_memory(name));
+    // By pieces: a signal undoes the whole of a call, and one that comes regularly would forever.
+    constexpr std::uint64_t piece = 1 << 20;
+    for (std::uint64_t done = 0; done < bytes;) {
+        const std::uint64_t now = (std::min)(piece, bytes - done);
+        const int error = ::posix_fallocate(handle.native(), static_cast<off_t>(done), static_cast<off_t>(now));
+        if (error == ENOSPC || error == ENOMEM) refuse();
+        if (error != 0 && error != EINTR) {
+            throw_error({error, std::generic_category()},
+                        "reserving " + std::to_string(bytes) + " bytes for " + quoted_memory(name));
+        }
+        if (error == 0) done += now;
+    }
+}
+
+MULTIPROCESSING_INLINE void unlink_named_memory(const std::string& name) {
+    if (::shm_unlink(("/" + name).c_str()) == 0) return;
+    if (errno == ENOENT) throw_no_such_memory(name);
+    throw_bad_memory_name(name);
+}
+
+MULTIPROCESSING_INLINE MemoryObject open_named_memory(const std::string& name) {
     Handle handle{::shm_open(("/" + name).c_str(), O_RDWR, 0)};
     if (!handle.valid()) {
         if (errno == ENOENT) throw_no_such_memory(name);
@@ -146,3 +162,5 @@ inline MemoryObject open_named_memory(const std::string& name) {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

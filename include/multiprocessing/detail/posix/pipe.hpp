@@ -3,11 +3,8 @@
 /// @file pipe.hpp  POSIX twin: pipe2.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/signals.hpp>
 
-#include <cerrno>
 #include <cstddef>
-#include <ctime>
 #include <span>
 
 #include <fcntl.h>
@@ -17,7 +14,27 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 /// Owns both, also if there is no memory to own the first.
-inline Pipe own_both(const int (&ends)[2]) {
+MULTIPROCESSING_INLINE Pipe own_both(const int (&ends)[2]);
+
+MULTIPROCESSING_INLINE Pipe make_pipe();
+
+MULTIPROCESSING_INLINE std::size_t read_some(const Handle& end, std::span<std::byte> bytes);
+
+MULTIPROCESSING_INLINE std::size_t write_some(const Handle& end, std::span<const std::byte> bytes);
+
+MULTIPROCESSING_INLINE bool at_end(const Handle& end);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/signals.hpp>
+
+#include <cerrno>
+#include <ctime>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE Pipe own_both(const int (&ends)[2]) {
     Pipe pipe;
     try {
         pipe.reader = Handle{ends[0]};
@@ -29,13 +46,13 @@ inline Pipe own_both(const int (&ends)[2]) {
     return pipe;
 }
 
-inline Pipe make_pipe() {
+MULTIPROCESSING_INLINE Pipe make_pipe() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) throw_last_error("making a pipe");
     return own_both(ends);
 }
 
-inline std::size_t read_some(const Handle& end, std::span<std::byte> bytes) {
+MULTIPROCESSING_INLINE std::size_t read_some(const Handle& end, std::span<std::byte> bytes) {
     for (;;) {
         const ssize_t got = ::read(end.native(), bytes.data(), bytes.size());
         if (got >= 0) return static_cast<std::size_t>(got);
@@ -43,7 +60,7 @@ inline std::size_t read_some(const Handle& end, std::span<std::byte> bytes) {
     }
 }
 
-inline std::size_t write_some(const Handle& end, std::span<const std::byte> bytes) {
+MULTIPROCESSING_INLINE std::size_t write_some(const Handle& end, std::span<const std::byte> bytes) {
     const BrokenPipeSignalHeld no_signal;
     for (;;) {
         const ssize_t put = ::write(end.native(), bytes.data(), bytes.size());
@@ -52,7 +69,7 @@ inline std::size_t write_some(const Handle& end, std::span<const std::byte> byte
     }
 }
 
-inline bool at_end(const Handle& end) {
+MULTIPROCESSING_INLINE bool at_end(const Handle& end) {
     pollfd waited{end.native(), POLLIN, 0};
     const timespec at_once{};
     // As in wait_any(): a function that the parent of a forked child has called before need not be
@@ -65,3 +82,5 @@ inline bool at_end(const Handle& end) {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

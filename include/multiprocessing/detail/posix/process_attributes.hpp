@@ -9,8 +9,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,30 +30,9 @@ namespace multiprocessing::inline v1::detail::platform {
 
 class Capabilities {
 public:
-    static Capabilities of_caller() noexcept {
-        Capabilities now;
-        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-        now.known_ = ::syscall(SYS_capget, &header, now.halves_) == 0 ? 1 : 0;
-        return now;
-    }
+    static Capabilities of_caller() noexcept;
 
-    void impose() const {
-        Capabilities own = of_caller();
-        if (known_ == 0 || own.known_ == 0) return;
-        bool differs = false;
-        for (std::size_t i = 0; i < 2; ++i) {
-            for (const auto set : {&__user_cap_data_struct::effective, &__user_cap_data_struct::permitted,
-                                   &__user_cap_data_struct::inheritable}) {
-                const std::uint32_t kept = own.halves_[i].*set & halves_[i].*set;
-                differs = differs || kept != own.halves_[i].*set;
-                own.halves_[i].*set = kept;
-            }
-        }
-        if (!differs) return;
-        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-        if (::syscall(SYS_capset, &header, own.halves_) != 0)
-            throw_last_error("giving up the capabilities that the parent does not have");
-    }
+    void impose() const;
 
 private:
     __user_cap_data_struct halves_[2] = {};
@@ -64,57 +41,13 @@ private:
 
 class Surroundings {
 public:
-    static Surroundings here() {
-        Surroundings now;
-        for (char** entry = environ; entry && *entry; ++entry) {
-            now.environment_.append(*entry);
-            now.environment_.push_back('\0');
-        }
-        struct stat folder;
-        // By way of /proc no permission to search the directory itself is needed.
-        if (::stat(".", &folder) == 0 || ::stat("/proc/self/cwd", &folder) == 0) {
-            now.device_ = folder.st_dev;
-            now.inode_ = folder.st_ino;
-        }
-        now.rest_.umask = current_umask();
-        now.rest_.nice = ::getpriority(PRIO_PROCESS, 0);
-        now.rest_.dumpable = ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
-        now.rest_.timer_slack = ::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
-        for (int i = 0; i < RLIM_NLIMITS; ++i)
-            ::getrlimit(static_cast<__rlimit_resource_t>(i), &now.rest_.limits[static_cast<std::size_t>(i)]);
-        ::sched_getaffinity(0, sizeof now.rest_.affinity, &now.rest_.affinity);
-        return now;
-    }
+    static Surroundings here();
 
-    bool can_be_taken_on(const Surroundings& since) const {
-        if (rest_.nice < since.rest_.nice) return false;
-        for (std::size_t i = 0; i < rest_.limits.size(); ++i) {
-            if (rest_.limits[i].rlim_max > since.rest_.limits[i].rlim_max) return false;
-        }
-        return true;
-    }
+    bool can_be_taken_on(const Surroundings& since) const;
 
-    std::vector<std::byte> changes(const Surroundings& since) const {
-        const bool same_environment = environment_ == since.environment_;
-        if (same_environment && std::memcmp(&rest_, &since.rest_, sizeof rest_) == 0) return {};
-        std::vector<std::byte> bytes(sizeof rest_);
-        std::memcpy(bytes.data(), &rest_, sizeof rest_);
-        if (!same_environment) {
-            // A byte ahead of it tells an environment that is empty from one that has not changed.
-            bytes.push_back(std::byte{1});
-            const auto* text = reinterpret_cast<const std::byte*>(environment_.data());
-            bytes.insert(bytes.end(), text, text + environment_.size());
-        }
-        return bytes;
-    }
+    std::vector<std::byte> changes(const Surroundings& since) const;
 
-    Handle folder(const Surroundings& since) const {
-        if (device_ == since.device_ && inode_ == since.inode_) return {};
-        Handle folder{::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
-        if (!folder.valid()) folder = Handle{::open("/proc/self/cwd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
-        if (!folder.valid()) throw_last_error("opening the working directory");
-        return folder;
-    }
+    Handle folder(const Surroundings& since) const;
 
 private:
     friend void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder);
@@ -129,29 +62,13 @@ private:
         int dumpable;
     };
 
-    Surroundings() { std::memset(static_cast<void*>(&rest_), 0, sizeof rest_); }
+    Surroundings();
 
-    static mode_t current_umask() {
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
-        if (__libc_single_threaded) return asked_umask();
-#endif
-        // Another thread must not see it changed; this takes 6 us.
-        char text[512]; // it stands near the beginning
-        const int status = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-        const ssize_t size = status < 0 ? -1 : ::read(status, text, sizeof text - 1);
-        if (status >= 0) ::close(status);
-        text[size > 0 ? size : 0] = '\0';
-        const char* const line = std::strstr(text, "\nUmask:");
-        return line ? static_cast<mode_t>(std::strtoul(line + 7, nullptr, 8)) : asked_umask();
-    }
+    static mode_t current_umask();
 
     /// It cannot be asked without being set: strictly, as a file may be made just then by another
     /// thread or a signal handler. That file is less open than wanted for once, never more.
-    static mode_t asked_umask() noexcept {
-        const mode_t mask = ::umask(S_IRWXG | S_IRWXO);
-        ::umask(mask);
-        return mask;
-    }
+    static mode_t asked_umask() noexcept;
 
     std::string environment_; // "A=1\0B=2\0"
     dev_t device_ = 0;
@@ -161,29 +78,146 @@ private:
 
 class HandleLimit {
 public:
-    static HandleLimit raise() noexcept {
-        HandleLimit before;
-        if (::getrlimit(RLIMIT_NOFILE, &before.before_) != 0) return before;
-        rlimit most = before.before_;
-        most.rlim_cur = most.rlim_max;
-        before.raised_ = ::setrlimit(RLIMIT_NOFILE, &most) == 0;
-        return before;
-    }
-    void restore() const noexcept {
-        if (raised_) ::setrlimit(RLIMIT_NOFILE, &before_);
-    }
+    static HandleLimit raise() noexcept;
+    void restore() const noexcept;
 
 private:
     rlimit before_{};
     bool raised_ = false;
 };
 
-inline void set_variable(const std::string& name, const char* value) {
+MULTIPROCESSING_INLINE void set_variable(const std::string& name, const char* value);
+
+MULTIPROCESSING_INLINE void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <cstdlib>
+#include <cstring>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE Capabilities Capabilities::of_caller() noexcept {
+    Capabilities now;
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    now.known_ = ::syscall(SYS_capget, &header, now.halves_) == 0 ? 1 : 0;
+    return now;
+}
+
+MULTIPROCESSING_INLINE void Capabilities::impose() const {
+    Capabilities own = of_caller();
+    if (known_ == 0 || own.known_ == 0) return;
+    bool differs = false;
+    for (std::size_t i = 0; i < 2; ++i) {
+        for (const auto set : {&__user_cap_data_struct::effective, &__user_cap_data_struct::permitted,
+                               &__user_cap_data_struct::inheritable}) {
+            const std::uint32_t kept = own.halves_[i].*set & halves_[i].*set;
+            differs = differs || kept != own.halves_[i].*set;
+            own.halves_[i].*set = kept;
+        }
+    }
+    if (!differs) return;
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    if (::syscall(SYS_capset, &header, own.halves_) != 0)
+        throw_last_error("giving up the capabilities that the parent does not have");
+}
+
+MULTIPROCESSING_INLINE Surroundings Surroundings::here() {
+    Surroundings now;
+    for (char** entry = environ; entry && *entry; ++entry) {
+        now.environment_.append(*entry);
+        now.environment_.push_back('\0');
+    }
+    struct stat folder;
+    // By way of /proc no permission to search the directory itself is needed.
+    if (::stat(".", &folder) == 0 || ::stat("/proc/self/cwd", &folder) == 0) {
+        now.device_ = folder.st_dev;
+        now.inode_ = folder.st_ino;
+    }
+    now.rest_.umask = current_umask();
+    now.rest_.nice = ::getpriority(PRIO_PROCESS, 0);
+    now.rest_.dumpable = ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    now.rest_.timer_slack = ::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    for (int i = 0; i < RLIM_NLIMITS; ++i)
+        ::getrlimit(static_cast<__rlimit_resource_t>(i), &now.rest_.limits[static_cast<std::size_t>(i)]);
+    ::sched_getaffinity(0, sizeof now.rest_.affinity, &now.rest_.affinity);
+    return now;
+}
+
+MULTIPROCESSING_INLINE bool Surroundings::can_be_taken_on(const Surroundings& since) const {
+    if (rest_.nice < since.rest_.nice) return false;
+    for (std::size_t i = 0; i < rest_.limits.size(); ++i) {
+        if (rest_.limits[i].rlim_max > since.rest_.limits[i].rlim_max) return false;
+    }
+    return true;
+}
+
+MULTIPROCESSING_INLINE std::vector<std::byte> Surroundings::changes(const Surroundings& since) const {
+    const bool same_environment = environment_ == since.environment_;
+    if (same_environment && std::memcmp(&rest_, &since.rest_, sizeof rest_) == 0) return {};
+    std::vector<std::byte> bytes(sizeof rest_);
+    std::memcpy(bytes.data(), &rest_, sizeof rest_);
+    if (!same_environment) {
+        // A byte ahead of it tells an environment that is empty from one that has not changed.
+        bytes.push_back(std::byte{1});
+        const auto* text = reinterpret_cast<const std::byte*>(environment_.data());
+        bytes.insert(bytes.end(), text, text + environment_.size());
+    }
+    return bytes;
+}
+
+MULTIPROCESSING_INLINE Handle Surroundings::folder(const Surroundings& since) const {
+    if (device_ == since.device_ && inode_ == since.inode_) return {};
+    Handle folder{::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (!folder.valid()) folder = Handle{::open("/proc/self/cwd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (!folder.valid()) throw_last_error("opening the working directory");
+    return folder;
+}
+
+MULTIPROCESSING_INLINE Surroundings::Surroundings() {
+    std::memset(static_cast<void*>(&rest_), 0, sizeof rest_);
+}
+
+MULTIPROCESSING_INLINE mode_t Surroundings::current_umask() {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
+    if (__libc_single_threaded) return asked_umask();
+#endif
+    // Another thread must not see it changed; this takes 6 us.
+    char text[512]; // it stands near the beginning
+    const int status = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    const ssize_t size = status < 0 ? -1 : ::read(status, text, sizeof text - 1);
+    if (status >= 0) ::close(status);
+    text[size > 0 ? size : 0] = '\0';
+    const char* const line = std::strstr(text, "\nUmask:");
+    return line ? static_cast<mode_t>(std::strtoul(line + 7, nullptr, 8)) : asked_umask();
+}
+
+MULTIPROCESSING_INLINE mode_t Surroundings::asked_umask() noexcept {
+    const mode_t mask = ::umask(S_IRWXG | S_IRWXO);
+    ::umask(mask);
+    return mask;
+}
+
+MULTIPROCESSING_INLINE HandleLimit HandleLimit::raise() noexcept {
+    HandleLimit before;
+    if (::getrlimit(RLIMIT_NOFILE, &before.before_) != 0) return before;
+    rlimit most = before.before_;
+    most.rlim_cur = most.rlim_max;
+    before.raised_ = ::setrlimit(RLIMIT_NOFILE, &most) == 0;
+    return before;
+}
+
+MULTIPROCESSING_INLINE void HandleLimit::restore() const noexcept {
+    if (raised_) ::setrlimit(RLIMIT_NOFILE, &before_);
+}
+
+MULTIPROCESSING_INLINE void set_variable(const std::string& name, const char* value) {
     if ((value ? ::setenv(name.c_str(), value, 1) : ::unsetenv(name.c_str())) != 0)
         throw_last_error("setting the variable " + name);
 }
 
-inline void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder) {
+MULTIPROCESSING_INLINE void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder) {
     if (folder.valid() && ::fchdir(folder.native()) != 0)
         throw_last_error("taking the parent's working directory");
     Surroundings::Rest rest;
@@ -225,3 +259,5 @@ inline void apply_surroundings(std::span<const std::byte> bytes, const Handle& f
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

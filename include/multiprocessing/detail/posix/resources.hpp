@@ -4,12 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,7 +17,37 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 /// The beginning of a small file of the kernel's; empty if it cannot be read.
-inline std::string small_file(const std::string& path) {
+MULTIPROCESSING_INLINE std::string small_file(const std::string& path);
+
+/// Whether `item` is one of the names between commas.
+MULTIPROCESSING_INLINE bool lists(std::string_view names, std::string_view item);
+
+/// The folders of the control group of this process that `controller` belongs to, and of its
+/// parents. `controller` is empty for version 2.
+MULTIPROCESSING_INLINE std::vector<std::string> control_groups(std::string_view controller);
+
+MULTIPROCESSING_INLINE std::optional<std::uint64_t> number_in(const std::string& text);
+
+MULTIPROCESSING_INLINE int machine_processors();
+
+MULTIPROCESSING_INLINE int quota_processors();
+
+MULTIPROCESSING_INLINE int allowed_processors();
+
+MULTIPROCESSING_INLINE MemoryRoom memory_room();
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE std::string small_file(const std::string& path) {
     std::string text;
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) return text;
@@ -34,8 +59,7 @@ inline std::string small_file(const std::string& path) {
     return text;
 }
 
-/// Whether `item` is one of the names between commas.
-inline bool lists(std::string_view names, std::string_view item) {
+MULTIPROCESSING_INLINE bool lists(std::string_view names, std::string_view item) {
     while (names.substr(0, names.find(',')) != item) {
         const std::size_t comma = names.find(',');
         if (comma == std::string_view::npos) return false;
@@ -44,9 +68,7 @@ inline bool lists(std::string_view names, std::string_view item) {
     return true;
 }
 
-/// The folders of the control group of this process that `controller` belongs to, and of its
-/// parents. `controller` is empty for version 2.
-inline std::vector<std::string> control_groups(std::string_view controller) {
+MULTIPROCESSING_INLINE std::vector<std::string> control_groups(std::string_view controller) {
     std::vector<std::string> folders;
     const std::string groups = small_file("/proc/self/cgroup");
     for (std::size_t at = 0; at < groups.size();) {
@@ -74,16 +96,18 @@ inline std::vector<std::string> control_groups(std::string_view controller) {
     return folders;
 }
 
-inline std::optional<std::uint64_t> number_in(const std::string& text) {
+MULTIPROCESSING_INLINE std::optional<std::uint64_t> number_in(const std::string& text) {
     char* end = nullptr;
     const std::uint64_t number = std::strtoull(text.c_str(), &end, 10);
     if (end == text.c_str()) return std::nullopt; // "max", or nothing
     return number;
 }
 
-inline int machine_processors() { return static_cast<int>((std::max)(1L, ::sysconf(_SC_NPROCESSORS_ONLN))); }
+MULTIPROCESSING_INLINE int machine_processors() {
+    return static_cast<int>((std::max)(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+}
 
-inline int quota_processors() {
+MULTIPROCESSING_INLINE int quota_processors() {
     int allowed = machine_processors();
     const auto apply = [&](double quota, double period) {
         if (quota > 0 && period > 0) {
@@ -105,7 +129,7 @@ inline int quota_processors() {
     return allowed;
 }
 
-inline int allowed_processors() {
+MULTIPROCESSING_INLINE int allowed_processors() {
     int allowed = machine_processors();
     for (int size = 1024; size <= 1 << 20; size *= 4) { // EINVAL: the kernel knows more processors than the set
         cpu_set_t* const set = CPU_ALLOC(static_cast<std::size_t>(size));
@@ -119,7 +143,7 @@ inline int allowed_processors() {
     return (std::max)(1, (std::min)(allowed, quota_processors()));
 }
 
-inline MemoryRoom memory_room() {
+MULTIPROCESSING_INLINE MemoryRoom memory_room() {
     std::uint64_t machine = (std::numeric_limits<std::uint64_t>::max)();
     const std::string info = small_file("/proc/meminfo");
     if (const std::size_t at = info.find("MemAvailable:"); at != std::string::npos) {
@@ -140,3 +164,5 @@ inline MemoryRoom memory_room() {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -4,10 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 
-#include <cerrno>
 #include <csignal>
-#include <cstring>
-#include <ctime>
 #include <string>
 
 #include <pthread.h>
@@ -16,11 +13,7 @@ namespace multiprocessing::inline v1::detail::platform {
 
 class SignalMask {
 public:
-    static SignalMask of_caller() {
-        SignalMask mask;
-        ::pthread_sigmask(SIG_SETMASK, nullptr, &mask.set_);
-        return mask;
-    }
+    static SignalMask of_caller();
     void apply() const { ::pthread_sigmask(SIG_SETMASK, &set_, nullptr); }
     const sigset_t& native() const noexcept { return set_; }
 
@@ -31,11 +24,7 @@ private:
 
 class [[nodiscard("an unnamed guard ends at once")]] AllSignalsBlocked {
 public:
-    AllSignalsBlocked() {
-        sigset_t all;
-        ::sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
+    AllSignalsBlocked();
     AllSignalsBlocked(const AllSignalsBlocked&) = delete;
     AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
     ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
@@ -46,25 +35,10 @@ private:
 
 class [[nodiscard("an unnamed guard ends at once")]] BrokenPipeSignalHeld {
 public:
-    BrokenPipeSignalHeld() {
-        ::sigemptyset(&pipe_);
-        ::sigaddset(&pipe_, SIGPIPE);
-        sigset_t pending;
-        ::sigpending(&pending);
-        was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
-        ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-    }
+    BrokenPipeSignalHeld();
     BrokenPipeSignalHeld(const BrokenPipeSignalHeld&) = delete;
     BrokenPipeSignalHeld& operator=(const BrokenPipeSignalHeld&) = delete;
-    ~BrokenPipeSignalHeld() {
-        const int error = errno; // of the write that is guarded
-        if (!was_pending_) {     // a SIGPIPE that is pending now came from our write, to this thread
-            const timespec at_once{0, 0};
-            while (::sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {}
-        }
-        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-        errno = error;
-    }
+    ~BrokenPipeSignalHeld();
 
 private:
     sigset_t pipe_;
@@ -72,9 +46,55 @@ private:
     bool was_pending_;
 };
 
-inline bool ignore_interrupt(bool ignore) { return std::signal(SIGINT, ignore ? SIG_IGN : SIG_DFL) == SIG_IGN; }
+MULTIPROCESSING_INLINE bool ignore_interrupt(bool ignore);
 
-inline std::string signal_name(int number) {
+MULTIPROCESSING_INLINE std::string signal_name(int number);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE SignalMask SignalMask::of_caller() {
+    SignalMask mask;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &mask.set_);
+    return mask;
+}
+
+MULTIPROCESSING_INLINE AllSignalsBlocked::AllSignalsBlocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+}
+
+MULTIPROCESSING_INLINE BrokenPipeSignalHeld::BrokenPipeSignalHeld() {
+    ::sigemptyset(&pipe_);
+    ::sigaddset(&pipe_, SIGPIPE);
+    sigset_t pending;
+    ::sigpending(&pending);
+    was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+}
+
+MULTIPROCESSING_INLINE BrokenPipeSignalHeld::~BrokenPipeSignalHeld() {
+    const int error = errno; // of the write that is guarded
+    if (!was_pending_) {     // a SIGPIPE that is pending now came from our write, to this thread
+        const timespec at_once{0, 0};
+        while (::sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {}
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    errno = error;
+}
+
+MULTIPROCESSING_INLINE bool ignore_interrupt(bool ignore) {
+    return std::signal(SIGINT, ignore ? SIG_IGN : SIG_DFL) == SIG_IGN;
+}
+
+MULTIPROCESSING_INLINE std::string signal_name(int number) {
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
     if (const char* name = ::sigabbrev_np(number)) return std::string("SIG") + name;
 #endif
@@ -82,3 +102,5 @@ inline std::string signal_name(int number) {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -3,18 +3,11 @@
 /// @file standard_streams.hpp  POSIX twin: ftrylockfile, /dev/null.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/error.hpp>
-#include <multiprocessing/detail/platform/signals.hpp>
 
 #include <array>
-#include <cerrno>
-#include <cstddef>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
-#include <streambuf>
 #include <string_view>
-#include <typeinfo>
 
 #include <fcntl.h>
 #include <stdio_ext.h> // for __fpurge, __fpending
@@ -33,7 +26,48 @@ inline void (*const volatile fpurge)(std::FILE*) = &::__fpurge;
 
 /// Whether a stream is one with stdio, and so has no buffer of its own: as long as nobody calls
 /// sync_with_stdio(false).
-inline bool is_synchronised([[maybe_unused]] const std::ostream& stream) noexcept {
+MULTIPROCESSING_INLINE bool is_synchronised([[maybe_unused]] const std::ostream& stream) noexcept;
+
+MULTIPROCESSING_INLINE void flush_standard_streams() noexcept;
+
+/// What a stream buffer holds is known to its derived classes alone.
+MULTIPROCESSING_INLINE bool holds_output(const std::ostream& stream) noexcept;
+
+MULTIPROCESSING_INLINE void flush_what_was_printed() noexcept;
+
+MULTIPROCESSING_INLINE void drop_what_was_printed() noexcept;
+
+/// The reading end of a pipe that nothing will write to: it is at its end as well. Takes the lowest
+/// free number.
+MULTIPROCESSING_INLINE int empty_input() noexcept;
+
+MULTIPROCESSING_INLINE void take_null_input();
+
+MULTIPROCESSING_INLINE std::array<NativeHandle, 2> standard_outputs();
+
+MULTIPROCESSING_INLINE void take_standard_outputs(const std::array<NativeHandle, 2>& outputs);
+
+inline bool is_terminal_error() noexcept { return ::isatty(STDERR_FILENO) == 1; }
+
+MULTIPROCESSING_INLINE int terminal_width() noexcept;
+
+MULTIPROCESSING_INLINE void write_error(std::string_view text) noexcept;
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/error.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <fstream>
+#include <streambuf>
+#include <typeinfo>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE bool is_synchronised([[maybe_unused]] const std::ostream& stream) noexcept {
 #if defined(__GLIBCXX__)
     const std::streambuf* const buffer = stream.rdbuf();
     return buffer && typeid(*buffer) == typeid(__gnu_cxx::stdio_sync_filebuf<char>);
@@ -42,7 +76,7 @@ inline bool is_synchronised([[maybe_unused]] const std::ostream& stream) noexcep
 #endif
 }
 
-inline void flush_standard_streams() noexcept {
+MULTIPROCESSING_INLINE void flush_standard_streams() noexcept {
     const auto flush = [](std::FILE* file, std::ostream& first, std::ostream* second) {
         // fflush(NULL) would wait for any FILE that another thread sits in: a reader of stdin, say.
         // In a child that prints nothing this is all: what it calls beyond are pages that it would
@@ -64,8 +98,7 @@ inline void flush_standard_streams() noexcept {
     flush(stderr, std::cerr, &std::clog);
 }
 
-/// What a stream buffer holds is known to its derived classes alone.
-inline bool holds_output(const std::ostream& stream) noexcept {
+MULTIPROCESSING_INLINE bool holds_output(const std::ostream& stream) noexcept {
     struct Inside : std::streambuf {
         static bool holds(const std::streambuf& buffer) noexcept {
             return (buffer.*&Inside::pptr)() != (buffer.*&Inside::pbase)();
@@ -75,13 +108,13 @@ inline bool holds_output(const std::ostream& stream) noexcept {
     return buffer && Inside::holds(*buffer);
 }
 
-inline void flush_what_was_printed() noexcept {
+MULTIPROCESSING_INLINE void flush_what_was_printed() noexcept {
     if (::__fpending(stdout) != 0 || ::__fpending(stderr) != 0 || holds_output(std::cout) ||
         holds_output(std::cerr) || holds_output(std::clog))
         flush_standard_streams();
 }
 
-inline void drop_what_was_printed() noexcept {
+MULTIPROCESSING_INLINE void drop_what_was_printed() noexcept {
     struct Inside : std::streambuf {
         static void drop(std::streambuf& buffer) noexcept {
             const auto held = (buffer.*&Inside::pptr)() - (buffer.*&Inside::pbase)();
@@ -99,16 +132,14 @@ inline void drop_what_was_printed() noexcept {
     }
 }
 
-/// The reading end of a pipe that nothing will write to: it is at its end as well. Takes the lowest
-/// free number.
-inline int empty_input() noexcept {
+MULTIPROCESSING_INLINE int empty_input() noexcept {
     int ends[2];
     if (::pipe(ends) != 0) return -1;
     ::close(ends[1]);
     return ends[0];
 }
 
-inline void take_null_input() {
+MULTIPROCESSING_INLINE void take_null_input() {
     ::close(STDIN_FILENO);
     int null = ::open("/dev/null", O_RDONLY);              // takes its place, unless another thread was quicker
     if (null < 0 && errno == ENOENT) null = empty_input(); // in a root directory without devices
@@ -120,7 +151,7 @@ inline void take_null_input() {
     bound_early::fpurge(stdin); // a forked child has a copy of what its parent read ahead
 }
 
-inline std::array<NativeHandle, 2> standard_outputs() {
+MULTIPROCESSING_INLINE std::array<NativeHandle, 2> standard_outputs() {
     std::array<NativeHandle, 2> outputs{STDOUT_FILENO, STDERR_FILENO};
     for (NativeHandle& output : outputs) {
         if (::fcntl(output, F_GETFD) == -1) output = HandleTraits::invalid();
@@ -128,7 +159,7 @@ inline std::array<NativeHandle, 2> standard_outputs() {
     return outputs;
 }
 
-inline void take_standard_outputs(const std::array<NativeHandle, 2>& outputs) {
+MULTIPROCESSING_INLINE void take_standard_outputs(const std::array<NativeHandle, 2>& outputs) {
     for (int i = 0; i < 2; ++i) {
         const NativeHandle output = outputs[static_cast<std::size_t>(i)];
         if (output == HandleTraits::invalid()) {
@@ -139,17 +170,17 @@ inline void take_standard_outputs(const std::array<NativeHandle, 2>& outputs) {
     }
 }
 
-inline bool is_terminal_error() noexcept { return ::isatty(STDERR_FILENO) == 1; }
-
-inline int terminal_width() noexcept {
+MULTIPROCESSING_INLINE int terminal_width() noexcept {
     winsize size{};
     if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
     return 80;
 }
 
-inline void write_error(std::string_view text) noexcept {
+MULTIPROCESSING_INLINE void write_error(std::string_view text) noexcept {
     const BrokenPipeSignalHeld no_signal;
     [[maybe_unused]] const ssize_t put = ::write(STDERR_FILENO, text.data(), text.size());
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

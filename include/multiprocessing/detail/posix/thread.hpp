@@ -5,14 +5,9 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
-#include <multiprocessing/detail/process_wide.hpp>
 
 #include <atomic>
-#include <cerrno>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <optional>
 #include <string>
 
@@ -50,14 +45,94 @@ struct KnownIdSpace {
 
 inline constinit KnownIdSpace known_id_space;
 
-inline void remember_id_space(IdSpace space, bool is_own) noexcept {
+MULTIPROCESSING_INLINE void remember_id_space(IdSpace space, bool is_own) noexcept;
+
+/// Of the text of a symbolic link; 0 if there is none. Needs no descriptor.
+MULTIPROCESSING_INLINE std::uint32_t hash_of_link(const char* name) noexcept;
+
+/// The number behind the last slash of a symbolic link in /proc; 0 if there is none.
+MULTIPROCESSING_INLINE std::uint32_t number_in_link(const char* name) noexcept;
+
+/// Reads all of it again: a process may be moved to another time namespace, and may mount another
+/// /proc.
+MULTIPROCESSING_INLINE IdView look_at_ids() noexcept;
+
+inline IdSpace id_space() noexcept { return look_at_ids().space; }
+
+MULTIPROCESSING_INLINE IdOrigin begin_id_space() noexcept;
+
+MULTIPROCESSING_INLINE void join_id_space(const IdOrigin& origin) noexcept;
+
+// unshare() and setns() may have put the next children elsewhere.
+MULTIPROCESSING_INLINE bool children_share_ids() noexcept;
+
+MULTIPROCESSING_INLINE void keep_id_space() noexcept;
+
+inline bool are_apart(IdSpace a, IdSpace b) noexcept {
+    return a != b && a != 0 && b != 0 && a < first_made_up && b < first_made_up;
+}
+
+// ---- Threads ----
+
+/// What /proc says about a thread.
+struct ThreadStatus {
+    char state;          // 'Z' and 'X' have ended
+    std::uint64_t began; // in ticks since the machine did
+};
+
+MULTIPROCESSING_INLINE std::optional<ThreadStatus> status_of_thread(std::uint32_t id) noexcept;
+
+// A name: id, id space, and when it began: 0 is unknown, else the ticks, which come again after 46
+// hours.
+inline constexpr unsigned bits_of_id = 22; // the kernel's PID_MAX_LIMIT
+inline constexpr unsigned bits_of_id_space = 17;
+inline constexpr unsigned bits_of_beginning = 24;
+static_assert(bits_of_id + bits_of_id_space + bits_of_beginning == 63);
+
+inline constexpr std::uint32_t id_of(ThreadName name) noexcept {
+    return static_cast<std::uint32_t>(name) & ((1u << bits_of_id) - 1);
+}
+inline constexpr IdSpace id_space_of(ThreadName name) noexcept {
+    return static_cast<IdSpace>(name >> bits_of_id) & ((1u << bits_of_id_space) - 1);
+}
+inline constexpr std::uint64_t beginning_of(ThreadName name) noexcept {
+    return name >> (bits_of_id + bits_of_id_space);
+}
+inline bool is_complete(ThreadName name) noexcept { return beginning_of(name) != 0; }
+
+MULTIPROCESSING_INLINE std::uint64_t beginning_of(const ThreadStatus& status) noexcept;
+
+MULTIPROCESSING_INLINE ThreadName name_in(const IdView& view, std::uint32_t id) noexcept;
+
+MULTIPROCESSING_INLINE ThreadName name_of_this_thread() noexcept;
+
+MULTIPROCESSING_INLINE bool lives(ThreadName name) noexcept;
+
+MULTIPROCESSING_INLINE bool is_of_this_process(ThreadName name) noexcept;
+
+MULTIPROCESSING_INLINE void name_this_thread(const std::string& text);
+
+MULTIPROCESSING_INLINE bool is_main_thread() noexcept;
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/process_wide.hpp>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE void remember_id_space(IdSpace space, bool is_own) noexcept {
     known_id_space.is_own.store(is_own, std::memory_order_relaxed);
     known_id_space.pid.store(::getpid(), std::memory_order_relaxed);
     known_id_space.copy_and_space.store(std::uint64_t{count_copies()} << 32 | space, std::memory_order_release);
 }
 
-/// Of the text of a symbolic link; 0 if there is none. Needs no descriptor.
-inline std::uint32_t hash_of_link(const char* name) noexcept {
+MULTIPROCESSING_INLINE std::uint32_t hash_of_link(const char* name) noexcept {
     char text[64];
     const ssize_t size = ::readlink(name, text, sizeof text);
     if (size <= 0) return 0;
@@ -66,8 +141,7 @@ inline std::uint32_t hash_of_link(const char* name) noexcept {
     return hash | 1;
 }
 
-/// The number behind the last slash of a symbolic link in /proc; 0 if there is none.
-inline std::uint32_t number_in_link(const char* name) noexcept {
+MULTIPROCESSING_INLINE std::uint32_t number_in_link(const char* name) noexcept {
     char text[64];
     const ssize_t size = ::readlink(name, text, sizeof text - 1);
     if (size <= 0) return 0;
@@ -76,9 +150,7 @@ inline std::uint32_t number_in_link(const char* name) noexcept {
     return static_cast<std::uint32_t>(std::strtoul(slash ? slash + 1 : text, nullptr, 10));
 }
 
-/// Reads all of it again: a process may be moved to another time namespace, and may mount another
-/// /proc.
-inline IdView look_at_ids() noexcept {
+MULTIPROCESSING_INLINE IdView look_at_ids() noexcept {
     KnownIdSpace& known = known_id_space;
     const std::uint64_t last = known.copy_and_space.load(std::memory_order_acquire);
     const bool is_of_this_copy = last >> 32 == count_copies();
@@ -116,9 +188,7 @@ inline IdView look_at_ids() noexcept {
     return view;
 }
 
-inline IdSpace id_space() noexcept { return look_at_ids().space; }
-
-inline IdOrigin begin_id_space() noexcept {
+MULTIPROCESSING_INLINE IdOrigin begin_id_space() noexcept {
     IdOrigin origin;
     origin.space = id_space();
     if (origin.space == 0) {
@@ -131,38 +201,25 @@ inline IdOrigin begin_id_space() noexcept {
     return origin;
 }
 
-inline void join_id_space(const IdOrigin& origin) noexcept {
+MULTIPROCESSING_INLINE void join_id_space(const IdOrigin& origin) noexcept {
     known_id_space.proc_ids.store(origin.proc_ids, std::memory_order_relaxed);
     known_id_space.proc_device.store(origin.proc_device, std::memory_order_release);
     look_at_ids(); // now, and remembers it: later this process may have no /proc
 }
 
-// unshare() and setns() may have put the next children elsewhere.
-inline bool children_share_ids() noexcept {
+MULTIPROCESSING_INLINE bool children_share_ids() noexcept {
     const std::uint32_t ids = hash_of_link("/proc/self/ns/pid");
     return ids != 0 && ids == hash_of_link("/proc/self/ns/pid_for_children") &&
            hash_of_link("/proc/self/ns/time") == hash_of_link("/proc/self/ns/time_for_children") &&
            known_id_space.copy_and_space.load(std::memory_order_relaxed) != 0;
 }
 
-inline void keep_id_space() noexcept {
+MULTIPROCESSING_INLINE void keep_id_space() noexcept {
     const std::uint64_t last = known_id_space.copy_and_space.load(std::memory_order_acquire);
     remember_id_space(static_cast<IdSpace>(last), known_id_space.is_own.load(std::memory_order_relaxed));
 }
 
-inline bool are_apart(IdSpace a, IdSpace b) noexcept {
-    return a != b && a != 0 && b != 0 && a < first_made_up && b < first_made_up;
-}
-
-// ---- Threads ----
-
-/// What /proc says about a thread.
-struct ThreadStatus {
-    char state;          // 'Z' and 'X' have ended
-    std::uint64_t began; // in ticks since the machine did
-};
-
-inline std::optional<ThreadStatus> status_of_thread(std::uint32_t id) noexcept {
+MULTIPROCESSING_INLINE std::optional<ThreadStatus> status_of_thread(std::uint32_t id) noexcept {
     char text[512];
     std::snprintf(text, sizeof text, "/proc/%u/stat",
                   id); // threads that are no leaders are there, though not listed
@@ -187,35 +244,17 @@ inline std::optional<ThreadStatus> status_of_thread(std::uint32_t id) noexcept {
     return status;
 }
 
-// A name: id, id space, and when it began: 0 is unknown, else the ticks, which come again after 46
-// hours.
-inline constexpr unsigned bits_of_id = 22; // the kernel's PID_MAX_LIMIT
-inline constexpr unsigned bits_of_id_space = 17;
-inline constexpr unsigned bits_of_beginning = 24;
-static_assert(bits_of_id + bits_of_id_space + bits_of_beginning == 63);
-
-inline constexpr std::uint32_t id_of(ThreadName name) noexcept {
-    return static_cast<std::uint32_t>(name) & ((1u << bits_of_id) - 1);
-}
-inline constexpr IdSpace id_space_of(ThreadName name) noexcept {
-    return static_cast<IdSpace>(name >> bits_of_id) & ((1u << bits_of_id_space) - 1);
-}
-inline constexpr std::uint64_t beginning_of(ThreadName name) noexcept {
-    return name >> (bits_of_id + bits_of_id_space);
-}
-inline bool is_complete(ThreadName name) noexcept { return beginning_of(name) != 0; }
-
-inline std::uint64_t beginning_of(const ThreadStatus& status) noexcept {
+MULTIPROCESSING_INLINE std::uint64_t beginning_of(const ThreadStatus& status) noexcept {
     return status.began % ((1u << bits_of_beginning) - 1) + 1;
 }
 
-inline ThreadName name_in(const IdView& view, std::uint32_t id) noexcept {
+MULTIPROCESSING_INLINE ThreadName name_in(const IdView& view, std::uint32_t id) noexcept {
     const auto status = view.proc == IdView::Proc::none ? std::nullopt : status_of_thread(id);
     return std::uint64_t{id} | std::uint64_t{view.space} << bits_of_id |
            (status ? beginning_of(*status) : 0) << (bits_of_id + bits_of_id_space);
 }
 
-inline ThreadName name_of_this_thread() noexcept {
+MULTIPROCESSING_INLINE ThreadName name_of_this_thread() noexcept {
     // The first thread has looked, if this process had its own ids in /proc then.
     const std::uint64_t last = known_id_space.copy_and_space.load(std::memory_order_acquire);
     const bool is_known = last >> 32 == count_copies() && known_id_space.is_own.load(std::memory_order_relaxed);
@@ -227,7 +266,7 @@ inline ThreadName name_of_this_thread() noexcept {
     return name_in(view, static_cast<std::uint32_t>(::syscall(SYS_gettid)));
 }
 
-inline bool lives(ThreadName name) noexcept {
+MULTIPROCESSING_INLINE bool lives(ThreadName name) noexcept {
     const IdView view = look_at_ids();
     // Here its id means another thread, or none, and so does the time at which it began; or nobody
     // knows.
@@ -250,14 +289,16 @@ inline bool lives(ThreadName name) noexcept {
     return ::syscall(SYS_tkill, id, 0) == 0 || errno != ESRCH;
 }
 
-inline bool is_of_this_process(ThreadName name) noexcept {
+MULTIPROCESSING_INLINE bool is_of_this_process(ThreadName name) noexcept {
     return ::syscall(SYS_tgkill, ::getpid(), id_of(name), 0) == 0;
 }
 
-inline void name_this_thread(const std::string& text) {
+MULTIPROCESSING_INLINE void name_this_thread(const std::string& text) {
     ::pthread_setname_np(::pthread_self(), text.substr(0, 15).c_str());
 }
 
-inline bool is_main_thread() noexcept { return ::syscall(SYS_gettid) == ::getpid(); }
+MULTIPROCESSING_INLINE bool is_main_thread() noexcept { return ::syscall(SYS_gettid) == ::getpid(); }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -5,11 +5,6 @@
 
 #include <multiprocessing/detail/config.hpp>
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <climits>
 #include <cstddef>
 #include <ctime>
 #include <span>
@@ -24,7 +19,23 @@ namespace multiprocessing::inline v1::detail::platform {
 /// As ppoll() for POLLIN, of which the system demands that there be no more handles than the
 /// process may have descriptors. A program that lowers that limit keeps those that it has. Counts
 /// those that are ready.
-inline int select_instead(std::span<pollfd> waited, const timespec* left) {
+MULTIPROCESSING_INLINE int select_instead(std::span<pollfd> waited, const timespec* left);
+
+MULTIPROCESSING_INLINE std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles,
+                                                         Deadline deadline);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <climits>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE int select_instead(std::span<pollfd> waited, const timespec* left) {
     constexpr std::size_t word_bits = sizeof(unsigned long) * CHAR_BIT;
     const int most = std::max_element(waited.begin(), waited.end(), [](const pollfd& a, const pollfd& b) {
                          return a.fd < b.fd;
@@ -47,7 +58,8 @@ inline int select_instead(std::span<pollfd> waited, const timespec* left) {
     return some_closed ? 1 : count;
 }
 
-inline std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles, Deadline deadline) {
+MULTIPROCESSING_INLINE std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles,
+                                                         Deadline deadline) {
     // The usual case, one sentinel, does without the allocation.
     std::array<pollfd, 8> few;
     std::vector<pollfd> many(handles.size() > few.size() ? handles.size() : 0);
@@ -77,3 +89,5 @@ inline std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles, 
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -20,15 +20,9 @@ namespace multiprocessing::inline v1::detail {
 class ByteBuffer {
 public:
     static constexpr std::uint64_t grain = 1;
-    void begin(std::size_t bytes) {
-        bytes_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
-        size_ = 0;
-    }
-    void add(std::span<const std::byte> bytes) {
-        if (!bytes.empty()) std::memcpy(bytes_.get() + size_, bytes.data(), bytes.size());
-        size_ += bytes.size();
-    }
-    std::span<const std::byte> view() const noexcept { return {bytes_.get(), size_}; }
+    void begin(std::size_t bytes);
+    void add(std::span<const std::byte> bytes);
+    std::span<const std::byte> view() const noexcept;
 
 private:
     std::unique_ptr<std::byte[]> bytes_;
@@ -150,3 +144,25 @@ RingResult pop_item(Ring& ring, Space& space, Place& place, const Deadline& dead
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void ByteBuffer::begin(std::size_t bytes) {
+    bytes_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
+    size_ = 0;
+}
+
+MULTIPROCESSING_INLINE void ByteBuffer::add(std::span<const std::byte> bytes) {
+    if (!bytes.empty()) std::memcpy(bytes_.get() + size_, bytes.data(), bytes.size());
+    size_ += bytes.size();
+}
+
+MULTIPROCESSING_INLINE std::span<const std::byte> ByteBuffer::view() const noexcept {
+    return {bytes_.get(), size_};
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -32,30 +32,16 @@ public:
 
     /// By the holder of the putting end: record number `record` is about to be written. Returns its
     /// stamp.
-    std::uint64_t begin(std::uint64_t record) noexcept {
-        const std::uint64_t stamp = next_stamp();
-        written_.store(stamped(stamp, 0), std::memory_order_relaxed);
-        record_.store(record + 1, std::memory_order_release); // a reader that sees it sees the new stamp
-        return stamp;
-    }
+    std::uint64_t begin(std::uint64_t record) noexcept;
     /// By the process that has found the writer dead, before anything that it had taken is given to
     /// others: nobody follows it any more. A reader that has read a head since, and then still sees
     /// the draft, has read the right one.
-    void drop() noexcept { written_.exchange(stamped(next_stamp(), 0), std::memory_order_seq_cst); }
+    void drop() noexcept;
     /// This number of bytes is there.
-    void grow(std::uint64_t stamp, std::uint64_t bytes) noexcept {
-        written_.store(stamped(stamp, bytes),
-                       std::memory_order_release); // a reader that sees it sees the bytes
-    }
+    void grow(std::uint64_t stamp, std::uint64_t bytes) noexcept;
 
     /// What there is of record number `record`.
-    Seen look(std::uint64_t record) const noexcept {
-        const std::uint64_t written = written_.load(std::memory_order_acquire);
-        if (bytes_of(written) == 0 || record_.load(std::memory_order_acquire) != record + 1) return {0, 0};
-        // The number may be that of a later attempt: then its stamp is seen now.
-        const bool is_same = stamp_of(written_.load(std::memory_order_relaxed)) == stamp_of(written);
-        return is_same ? Seen{stamp_of(written), bytes_of(written)} : Seen{0, 0};
-    }
+    Seen look(std::uint64_t record) const noexcept;
 
     /// A record's head: how many bytes it has, and the stamp of the attempt that put it, 0 for
     /// those put at once.
@@ -68,9 +54,7 @@ public:
     static constexpr std::uint64_t stamp_of(std::uint64_t head) noexcept { return head >> shift; }
 
 private:
-    std::uint64_t next_stamp() const noexcept {
-        return stamp_of(written_.load(std::memory_order_relaxed)) % most_stamps + 1;
-    }
+    std::uint64_t next_stamp() const noexcept;
 
     static constexpr unsigned shift = 48;
     static constexpr std::uint64_t most_stamps = 0x7fff;
@@ -80,3 +64,39 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::uint64_t Draft::begin(std::uint64_t record) noexcept {
+    const std::uint64_t stamp = next_stamp();
+    written_.store(stamped(stamp, 0), std::memory_order_relaxed);
+    record_.store(record + 1, std::memory_order_release); // a reader that sees it sees the new stamp
+    return stamp;
+}
+
+MULTIPROCESSING_INLINE void Draft::drop() noexcept {
+    written_.exchange(stamped(next_stamp(), 0), std::memory_order_seq_cst);
+}
+
+MULTIPROCESSING_INLINE void Draft::grow(std::uint64_t stamp, std::uint64_t bytes) noexcept {
+    written_.store(stamped(stamp, bytes),
+                   std::memory_order_release); // a reader that sees it sees the bytes
+}
+
+MULTIPROCESSING_INLINE Draft::Seen Draft::look(std::uint64_t record) const noexcept {
+    const std::uint64_t written = written_.load(std::memory_order_acquire);
+    if (bytes_of(written) == 0 || record_.load(std::memory_order_acquire) != record + 1) return {0, 0};
+    // The number may be that of a later attempt: then its stamp is seen now.
+    const bool is_same = stamp_of(written_.load(std::memory_order_relaxed)) == stamp_of(written);
+    return is_same ? Seen{stamp_of(written), bytes_of(written)} : Seen{0, 0};
+}
+
+MULTIPROCESSING_INLINE std::uint64_t Draft::next_stamp() const noexcept {
+    return stamp_of(written_.load(std::memory_order_relaxed)) % most_stamps + 1;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

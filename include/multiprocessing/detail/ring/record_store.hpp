@@ -4,7 +4,6 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/ring/ends.hpp>
-#include <multiprocessing/detail/ring/partial_record.hpp>
 #include <multiprocessing/detail/ring/segment_chain.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 
@@ -26,10 +25,7 @@ public:
     using Count = std::atomic<std::uint64_t>;
 
     /// See Ring::open() and end().
-    void open(Incarnation maker, Incarnation name) noexcept {
-        maker_ = maker;
-        chain_.open(name);
-    }
+    void open(Incarnation maker, Incarnation name) noexcept;
     Incarnation end(Space& space, bool is_whole) noexcept { return chain_.end(space, is_whole); }
 
     static constexpr std::uint64_t length_of(std::uint64_t bytes) {
@@ -38,20 +34,10 @@ public:
     /// What stands before the bytes of a record: how many they are, stamped. By anybody who knows
     /// that there is one. Acquire: what is looked at afterwards, the draft, is no older than the
     /// head, whoever has written that.
-    static std::uint64_t head_at(Space& space, const RingCursor& at) {
-        return std::atomic_ref(space.known<std::uint64_t>(at.segment + at.offset))
-            .load(std::memory_order_acquire);
-    }
-    static void set_head(Space& space, const RingCursor& at, std::uint64_t head) {
-        std::atomic_ref(space.known<std::uint64_t>(at.segment + at.offset))
-            .store(head, std::memory_order_release);
-    }
-    static std::byte* content_at(Space& space, const RingCursor& at) {
-        return &space.known<std::byte>(at.segment + at.offset + head_bytes);
-    }
-    static std::span<const std::byte> bytes_at(Space& space, const RingCursor& at) {
-        return {content_at(space, at), static_cast<std::size_t>(Draft::bytes_of(head_at(space, at)))};
-    }
+    static std::uint64_t head_at(Space& space, const RingCursor& at);
+    static void set_head(Space& space, const RingCursor& at, std::uint64_t head);
+    static std::byte* content_at(Space& space, const RingCursor& at);
+    static std::span<const std::byte> bytes_at(Space& space, const RingCursor& at);
 
     /// Whether a record of `length` has room behind the one that ends `at`.
     bool fits(Space& space, const RingCursor& at, std::uint64_t length, const Count& taken) {
@@ -61,48 +47,11 @@ public:
     /// Where record number `produced`, of `length`, is to be written; `at` is where the last one
     /// ends. Nothing is published yet.
     RingCursor place_for(Space& space, const RingCursor& at, std::uint64_t produced, std::uint64_t length,
-                         const Count& taken) {
-        space.catch_up();
-        chain_.touch_content();
-        if (fits(space, at, length, taken)) return at;
-        const std::uint64_t consumed = taken.load(std::memory_order_acquire);
-        RingCursor next{at.segment, SegmentChain::first_record};
-        // Where all was taken it begins again in the same segment, which is the warmest memory
-        // there is. The next record is found by the marker, so nothing may be written over that
-        // until it has been read.
-        if (at.segment && consumed == produced && next.offset + length <= at.offset) {
-            // Killed before it is complete: it is no marker, and nobody has begun again. Any older
-            // one was read long ago.
-            marker_.segment = 0;
-            in_this_order();
-            marker_.offset = at.offset;
-            marker_.count = produced;
-            in_this_order();
-            marker_.segment = at.segment;
-            set_head(space, at, rewind);
-        } else {
-            next.segment = chain_.extend(space, maker_, at.segment, produced, length + head_bytes, consumed);
-            // At an unread marker it has to stay; a reader that comes there a second time takes it
-            // for a jump. (One whose record was never put was left by a writer that died: nobody
-            // looks for it.)
-            const bool at_marker =
-                marker_.segment == at.segment && marker_.offset == at.offset && marker_.count != produced;
-            if (at.segment && !at_marker) set_head(space, at, jump);
-        }
-        return next;
-    }
+                         const Count& taken);
 
     /// By the holder of the taking end: whether the next record, number `consumed`, is in another
     /// place than `at`, behind the last one; sets that.
-    bool find(Space& space, RingCursor& at, std::uint64_t consumed) const {
-        space.catch_up();
-        if (!at.segment) at = {chain_.oldest(), SegmentChain::first_record};
-        const std::uint64_t head = head_at(space, at);
-        if (head < rewind) return false;
-        const bool here = head == rewind && consumed == marker_.count;
-        at = {here ? at.segment : space.known<Segment>(at.segment).next, SegmentChain::first_record};
-        return true;
-    }
+    bool find(Space& space, RingCursor& at, std::uint64_t consumed) const;
 
     /// What the segments up to `tail` have that is not taken.
     std::uint64_t unread_bytes(Space& space, Position tail, std::uint64_t consumed) const {
@@ -111,10 +60,7 @@ public:
     /// Whether trim() may have something to do. May be asked by anybody.
     bool is_long() const noexcept { return chain_.is_long(); }
     /// Gives back what is drained but for a little; `is_empty`: also most of the last segment.
-    void trim(Space& space, Position tail, std::uint64_t consumed, bool is_empty) {
-        chain_.trim(space, tail, consumed);
-        if (is_empty) chain_.discard_content(space, tail);
-    }
+    void trim(Space& space, Position tail, std::uint64_t consumed, bool is_empty);
     /// Finds what a dead writer had in hand. The records end in `tail`.
     void sweep(Space& space, Position tail) noexcept { chain_.sweep(space, tail); }
 
@@ -132,13 +78,7 @@ private:
     };
 
     /// How far records may be written in the segment of `at`. Room for a jump always stays.
-    std::uint64_t end_of(Space& space, const RingCursor& at, const Count& taken) {
-        if (marker_.segment == at.segment) {
-            if (taken.load(std::memory_order_acquire) <= marker_.count) return marker_.offset;
-            marker_.segment = 0; // it was read
-        }
-        return space.known<Segment>(at.segment).bytes - head_bytes;
-    }
+    std::uint64_t end_of(Space& space, const RingCursor& at, const Count& taken);
 
     Marker marker_{};
     SegmentChain chain_;
@@ -146,3 +86,91 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/ring/partial_record.hpp>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void RecordStore::open(Incarnation maker, Incarnation name) noexcept {
+    maker_ = maker;
+    chain_.open(name);
+}
+
+MULTIPROCESSING_INLINE std::uint64_t RecordStore::head_at(Space& space, const RingCursor& at) {
+    return std::atomic_ref(space.known<std::uint64_t>(at.segment + at.offset)).load(std::memory_order_acquire);
+}
+
+MULTIPROCESSING_INLINE void RecordStore::set_head(Space& space, const RingCursor& at, std::uint64_t head) {
+    std::atomic_ref(space.known<std::uint64_t>(at.segment + at.offset)).store(head, std::memory_order_release);
+}
+
+MULTIPROCESSING_INLINE std::byte* RecordStore::content_at(Space& space, const RingCursor& at) {
+    return &space.known<std::byte>(at.segment + at.offset + head_bytes);
+}
+
+MULTIPROCESSING_INLINE std::span<const std::byte> RecordStore::bytes_at(Space& space, const RingCursor& at) {
+    return {content_at(space, at), static_cast<std::size_t>(Draft::bytes_of(head_at(space, at)))};
+}
+
+MULTIPROCESSING_INLINE RingCursor RecordStore::place_for(Space& space, const RingCursor& at,
+                                                         std::uint64_t produced, std::uint64_t length,
+                                                         const Count& taken) {
+    space.catch_up();
+    chain_.touch_content();
+    if (fits(space, at, length, taken)) return at;
+    const std::uint64_t consumed = taken.load(std::memory_order_acquire);
+    RingCursor next{at.segment, SegmentChain::first_record};
+    // Where all was taken it begins again in the same segment, which is the warmest memory
+    // there is. The next record is found by the marker, so nothing may be written over that
+    // until it has been read.
+    if (at.segment && consumed == produced && next.offset + length <= at.offset) {
+        // Killed before it is complete: it is no marker, and nobody has begun again. Any older
+        // one was read long ago.
+        marker_.segment = 0;
+        in_this_order();
+        marker_.offset = at.offset;
+        marker_.count = produced;
+        in_this_order();
+        marker_.segment = at.segment;
+        set_head(space, at, rewind);
+    } else {
+        next.segment = chain_.extend(space, maker_, at.segment, produced, length + head_bytes, consumed);
+        // At an unread marker it has to stay; a reader that comes there a second time takes it
+        // for a jump. (One whose record was never put was left by a writer that died: nobody
+        // looks for it.)
+        const bool at_marker =
+            marker_.segment == at.segment && marker_.offset == at.offset && marker_.count != produced;
+        if (at.segment && !at_marker) set_head(space, at, jump);
+    }
+    return next;
+}
+
+MULTIPROCESSING_INLINE bool RecordStore::find(Space& space, RingCursor& at, std::uint64_t consumed) const {
+    space.catch_up();
+    if (!at.segment) at = {chain_.oldest(), SegmentChain::first_record};
+    const std::uint64_t head = head_at(space, at);
+    if (head < rewind) return false;
+    const bool here = head == rewind && consumed == marker_.count;
+    at = {here ? at.segment : space.known<Segment>(at.segment).next, SegmentChain::first_record};
+    return true;
+}
+
+MULTIPROCESSING_INLINE void RecordStore::trim(Space& space, Position tail, std::uint64_t consumed,
+                                              bool is_empty) {
+    chain_.trim(space, tail, consumed);
+    if (is_empty) chain_.discard_content(space, tail);
+}
+
+MULTIPROCESSING_INLINE std::uint64_t RecordStore::end_of(Space& space, const RingCursor& at,
+                                                         const Count& taken) {
+    if (marker_.segment == at.segment) {
+        if (taken.load(std::memory_order_acquire) <= marker_.count) return marker_.offset;
+        marker_.segment = 0; // it was read
+    }
+    return space.known<Segment>(at.segment).bytes - head_bytes;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -7,11 +7,9 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
-#include <multiprocessing/exceptions.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <utility>
@@ -22,12 +20,7 @@ namespace multiprocessing::inline v1::detail {
 /// Copies big blocks of a message that is being written into the heap of this process, once.
 class SpaceWriteContext : public WriteContext {
 public:
-    std::uint64_t place(std::span<const std::byte> bytes) override {
-        Block block{tree().heap.allocate(bytes.size())};
-        std::memcpy(&tree().space.at<std::byte>(block.position()), bytes.data(), bytes.size());
-        blocks.push_back(std::move(block));
-        return blocks.back().position();
-    }
+    std::uint64_t place(std::span<const std::byte> bytes) override;
 
     std::vector<Block> blocks;
 };
@@ -50,10 +43,7 @@ public:
 /// well.
 class ChildArgumentContext final : public ArgumentContext<> {
 public:
-    std::uint64_t add_handle(platform::Handle handle) override {
-        handles.push_back(std::move(handle));
-        return handles.size() - 1;
-    }
+    std::uint64_t add_handle(platform::Handle handle) override;
 
     std::vector<platform::Handle> handles;
 };
@@ -63,10 +53,7 @@ public:
 class ResultContext final : public SpaceWriteContext, public HandleSink {
 public:
     HandleSink* handle_sink() override { return this; }
-    void add(std::shared_ptr<SharedObject> object) override {
-        constexpr long handles = 2; // the one that is returned, and this pointer
-        objects.push_back(SharedObject::hand_over(object, handles));
-    }
+    void add(std::shared_ptr<SharedObject> object) override;
 
     std::vector<Block> objects;
 };
@@ -74,12 +61,7 @@ public:
 /// Finds the blocks again.
 class SpaceReadContext : public ReadContext {
 public:
-    std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) override {
-        const Space& space = tree().space;
-        if (!space.holds(position, size))
-            throw SerializationError("multiprocessing: a message points outside the shared memory");
-        return {&space.at<const std::byte>(position), static_cast<std::size_t>(size)};
-    }
+    std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) override;
 };
 
 /// Yields the shared objects, in the order in which they were given.
@@ -89,24 +71,12 @@ public:
         : leases_(leases), handles_(handles) {}
 
     HandleSource* handle_source() override { return this; }
-    LeaseEntry next() override {
-        if (leases_.empty())
-            throw SerializationError("multiprocessing: a message names a shared object that was not given");
-        const LeaseEntry lease = leases_.front();
-        leases_ = {leases_.data() + 1, leases_.size() - 1};
-        return lease;
-    }
+    LeaseEntry next() override;
 
-    platform::Handle next_handle(std::uint64_t word) override {
-        if (word >= handles_.size() || !handles_[static_cast<std::size_t>(word)].valid())
-            return HandleSource::next_handle(word);
-        return std::move(handles_[static_cast<std::size_t>(word)]);
-    }
+    platform::Handle next_handle(std::uint64_t word) override;
 
     /// All has been taken that will be: the promises of these leases are fulfilled.
-    static void fulfil(std::span<const LeaseEntry> leases) {
-        for (const LeaseEntry& lease : leases) let_go(tree(), lease.grips);
-    }
+    static void fulfil(std::span<const LeaseEntry> leases);
 
 private:
     std::span<const LeaseEntry> leases_;
@@ -114,3 +84,57 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/exceptions.hpp>
+
+#include <cstring>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::uint64_t SpaceWriteContext::place(std::span<const std::byte> bytes) {
+    Block block{tree().heap.allocate(bytes.size())};
+    std::memcpy(&tree().space.at<std::byte>(block.position()), bytes.data(), bytes.size());
+    blocks.push_back(std::move(block));
+    return blocks.back().position();
+}
+
+MULTIPROCESSING_INLINE std::uint64_t ChildArgumentContext::add_handle(platform::Handle handle) {
+    handles.push_back(std::move(handle));
+    return handles.size() - 1;
+}
+
+MULTIPROCESSING_INLINE void ResultContext::add(std::shared_ptr<SharedObject> object) {
+    constexpr long handles = 2; // the one that is returned, and this pointer
+    objects.push_back(SharedObject::hand_over(object, handles));
+}
+
+MULTIPROCESSING_INLINE std::span<const std::byte> SpaceReadContext::bytes_at(std::uint64_t position,
+                                                                             std::uint64_t size) {
+    const Space& space = tree().space;
+    if (!space.holds(position, size))
+        throw SerializationError("multiprocessing: a message points outside the shared memory");
+    return {&space.at<const std::byte>(position), static_cast<std::size_t>(size)};
+}
+
+MULTIPROCESSING_INLINE LeaseEntry ReceivedArguments::next() {
+    if (leases_.empty())
+        throw SerializationError("multiprocessing: a message names a shared object that was not given");
+    const LeaseEntry lease = leases_.front();
+    leases_ = {leases_.data() + 1, leases_.size() - 1};
+    return lease;
+}
+
+MULTIPROCESSING_INLINE platform::Handle ReceivedArguments::next_handle(std::uint64_t word) {
+    if (word >= handles_.size() || !handles_[static_cast<std::size_t>(word)].valid())
+        return HandleSource::next_handle(word);
+    return std::move(handles_[static_cast<std::size_t>(word)]);
+}
+
+MULTIPROCESSING_INLINE void ReceivedArguments::fulfil(std::span<const LeaseEntry> leases) {
+    for (const LeaseEntry& lease : leases) let_go(tree(), lease.grips);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -6,10 +6,6 @@
 #include <multiprocessing/detail/types/type_name.hpp>
 
 #include <atomic>
-#include <cmath>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -17,58 +13,13 @@
 namespace multiprocessing::inline v1::detail {
 
 /// `repr` of a text: 'name', or "it's".
-inline std::string shown(std::string_view text) {
-    const bool has_single = text.find('\'') != text.npos;
-    const char quote = has_single && text.find('"') == text.npos ? '"' : '\'';
-    std::string result(1, quote);
-    for (const char c : text) {
-        if (c == quote || c == '\\') {
-            result += '\\';
-            result += c;
-        } else if (c == '\n') {
-            result += "\\n";
-        } else if (c == '\r') {
-            result += "\\r";
-        } else if (c == '\t') {
-            result += "\\t";
-        } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-            char code[8];
-            std::snprintf(code, sizeof code, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-            result += code;
-        } else {
-            result += c;
-        }
-    }
-    return result + quote;
-}
+MULTIPROCESSING_INLINE std::string shown(std::string_view text);
 
 /// `hex` of an address.
-inline std::string shown_address(const void* address) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%#llx",
-                  static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(address)));
-    return text;
-}
+MULTIPROCESSING_INLINE std::string shown_address(const void* address);
 
 /// `repr` of a number: the shortest that reads as the same one, with a point or an exponent.
-inline std::string shown(double number) {
-    if (std::isnan(number)) return "nan";
-    if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
-    char text[40];
-    for (int digits = 1; digits <= 17; ++digits) {
-        std::snprintf(text, sizeof text, "%.*g", digits, number);
-        if (std::strtod(text, nullptr) == number) break;
-    }
-    std::string result = text;
-    const double size = std::fabs(number);
-    if (size >= 1e16 || (size < 1e-4 && size != 0)) return result; // with an exponent, in both
-    if (result.find('e') != result.npos) {
-        std::snprintf(text, sizeof text, "%.0f", number);
-        result = text;
-    }
-    if (result.find('.') == result.npos) result += ".0";
-    return result;
-}
+MULTIPROCESSING_INLINE std::string shown(double number);
 
 /// What ctypes calls a T: c_int; the compiler's name for what is no number.
 template <class T>
@@ -115,3 +66,66 @@ std::string shown_content(const std::atomic<T>& content) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::string shown(std::string_view text) {
+    const bool has_single = text.find('\'') != text.npos;
+    const char quote = has_single && text.find('"') == text.npos ? '"' : '\'';
+    std::string result(1, quote);
+    for (const char c : text) {
+        if (c == quote || c == '\\') {
+            result += '\\';
+            result += c;
+        } else if (c == '\n') {
+            result += "\\n";
+        } else if (c == '\r') {
+            result += "\\r";
+        } else if (c == '\t') {
+            result += "\\t";
+        } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+            char code[8];
+            std::snprintf(code, sizeof code, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+            result += code;
+        } else {
+            result += c;
+        }
+    }
+    return result + quote;
+}
+
+MULTIPROCESSING_INLINE std::string shown_address(const void* address) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%#llx",
+                  static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(address)));
+    return text;
+}
+
+MULTIPROCESSING_INLINE std::string shown(double number) {
+    if (std::isnan(number)) return "nan";
+    if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
+    char text[40];
+    for (int digits = 1; digits <= 17; ++digits) {
+        std::snprintf(text, sizeof text, "%.*g", digits, number);
+        if (std::strtod(text, nullptr) == number) break;
+    }
+    std::string result = text;
+    const double size = std::fabs(number);
+    if (size >= 1e16 || (size < 1e-4 && size != 0)) return result; // with an exponent, in both
+    if (result.find('e') != result.npos) {
+        std::snprintf(text, sizeof text, "%.0f", number);
+        result = text;
+    }
+    if (result.find('.') == result.npos) result += ".0";
+    return result;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -102,9 +102,7 @@ submit_to(Crew& crew, std::shared_ptr<typename Types::F> function, std::vector<t
     crew.add(calls, count);
     return calls;
 }
-inline std::shared_ptr<std::atomic<bool>> stop_of(const MapOptions& options) {
-    return options.fail_fast ? std::make_shared<std::atomic<bool>>(false) : nullptr;
-}
+MULTIPROCESSING_INLINE std::shared_ptr<std::atomic<bool>> stop_of(const MapOptions& options);
 
 /// A map whose results are taken one by one, and whose input is read meanwhile.
 template <class Types, class Range>
@@ -217,7 +215,7 @@ struct ByThreads {
     template <class Function, class... Arguments>
     using Initializer = Task<Function, Arguments...>;
 
-    static std::shared_ptr<Crew> workers(CrewRequest request) { return Crew::make(std::move(request)); }
+    static std::shared_ptr<Crew> workers(CrewRequest request);
     /// Each thread calls a copy of `initializer(arguments...)` first.
     template <class Function, class... Arguments>
     static std::shared_ptr<Crew> workers(CrewRequest request, Function&& initializer,
@@ -272,3 +270,19 @@ struct ByThreads {
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::shared_ptr<std::atomic<bool>> stop_of(const MapOptions& options) {
+    return options.fail_fast ? std::make_shared<std::atomic<bool>>(false) : nullptr;
+}
+
+MULTIPROCESSING_INLINE std::shared_ptr<Crew> ByThreads::workers(CrewRequest request) {
+    return Crew::make(std::move(request));
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -3,18 +3,14 @@
 /// @file crew.hpp  Threads that carry out work in the order in which it was added: those of a
 /// ThreadPool or ThreadPoolExecutor.
 
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
-#include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -22,7 +18,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -67,159 +62,42 @@ class Crew final : public FinishedAtEnd, public std::enable_shared_from_this<Cre
 
 public:
     explicit Crew(CrewRequest request) : request_(std::move(request)) {}
-    ~Crew() override {
-        if (!origin_.is_here()) new std::vector<std::thread>(std::move(threads_)); // not there to be joined
-    }
+    ~Crew() override;
 
     /// Makes a crew, and another one for callbacks. Its end gives up what waits, and waits for what
     /// runs. Throws `std::system_error` if a thread that is needed cannot be made.
-    static std::shared_ptr<Crew> make(CrewRequest request) {
-        if (request.most > 4096)
-            throw std::invalid_argument("multiprocessing: " + std::to_string(request.most) +
-                                        " threads are too many: at most 4096 are possible");
-        auto crew = std::make_shared<Crew>(std::move(request));
-        crew->callbacks_ = std::make_shared<Crew>(CrewRequest{.refusal = pool_refusal});
-        std::shared_ptr<Crew> handle(crew.get(), [crew](Crew*) mutable {
-            const auto ending = std::move(crew);
-            if (!ending->origin_.is_here()) return;
-            ending->terminate();
-            ending->join(Deadline{});
-        });
-        std::lock_guard lock{crew->mutex_};
-        while (crew->request_.at_once && crew->threads_.size() < crew->size()) crew->start_thread(true);
-        return handle;
-    }
+    static std::shared_ptr<Crew> make(CrewRequest request);
 
     const ForkOrigin& origin() const noexcept { return origin_; }
     std::size_t size() const noexcept { return request_.most; }
-    bool is_closed() const {
-        return locked([&] { return closed_; });
-    }
-    bool is_broken() const {
-        return locked([&] { return broken_ != nullptr; });
-    }
+    bool is_closed() const;
+    bool is_broken() const;
     bool is_terminated() const noexcept { return is_terminated_; }
-    bool has_unfinished() const {
-        return locked([&] {
-            return std::any_of(waiting_.begin(), waiting_.end(),
-                               [](auto& work) { return work->is_unfinished(); });
-        });
-    }
+    bool has_unfinished() const;
     const std::shared_ptr<Crew>& callbacks() const noexcept { return callbacks_; }
 
     /// Throws what broke the crew, or the refusal after close().
-    void require_open() const {
-        locked([&] { require_open_now(); });
-    }
+    void require_open() const;
     /// Has `threads` of the crew run the work, or as many as there are.
-    void add(const std::shared_ptr<CrewWork>& work, std::size_t threads = 1) {
-        threads = (std::min)(threads, size());
-        {
-            std::lock_guard lock{mutex_};
-            require_open_now();
-            for (std::size_t i = 0; i < threads; ++i) {
-                if (waiting_.size() + i >= idle_ && threads_.size() < size()) start_thread(threads_.empty());
-            }
-            const auto place = std::find_if(waiting_.rbegin(), waiting_.rend(), [&](const auto& other) {
-                return other->priority >= work->priority;
-            });
-            waiting_.insert(place.base(), threads, work);
-        }
-        threads == 1 ? changed_.notify_one() : changed_.notify_all();
-    }
+    void add(const std::shared_ptr<CrewWork>& work, std::size_t threads = 1);
 
     /// No more work is taken; what is there is done.
-    void close() {
-        locked([&] { closed_ = true; });
-        changed_.notify_all();
-    }
+    void close();
     /// The same, and what waits is given up.
-    void terminate() {
-        close();
-        is_terminated_ = true;
-        cancel_waiting();
-    }
+    void terminate();
     /// What waits is given up.
-    void cancel_waiting(const std::exception_ptr& error = cancellation()) {
-        std::deque<std::shared_ptr<CrewWork>> waiting;
-        locked([&] { waiting.swap(waiting_); });
-        for (const auto& work : waiting) work->give_up(error);
-    }
+    void cancel_waiting(const std::exception_ptr& error = cancellation());
     /// Waits until all threads have ended, after close(); false when the deadline passed. One of
     /// these threads waits for the others, but for those that wait here as well.
-    bool join(const Deadline& deadline) {
-        std::vector<std::thread> threads;
-        {
-            const bool is_inside = mine() == this;
-            std::unique_lock lock{mutex_};
-            joining_inside_ += is_inside;
-            const ScopeExit joined{[&] { joining_inside_ -= is_inside; }};
-            ended_.notify_all();
-            while (alive_ > (is_inside ? joining_inside_ : 0)) {
-                if (deadline.passed()) return false;
-                ended_.wait_for(lock, deadline.left(std::chrono::hours{1}));
-            }
-            threads.swap(threads_);
-        }
-        for (std::thread& thread : threads)
-            thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
-        if (!callbacks_) return true;
-        callbacks_->close(); // what ends later calls its hooks by itself
-        return callbacks_->join(deadline);
-    }
-    void finish() noexcept override {
-        if (!origin_.is_here()) return;
-        close();
-        join(Deadline{});
-    }
+    bool join(const Deadline& deadline);
+    void finish() noexcept override;
 
 private:
-    static const Crew*& mine() noexcept {
-        static constinit thread_local const Crew* crew = nullptr;
-        return crew;
-    }
-    void require_open_now() const {
-        if (broken_) std::rethrow_exception(broken_);
-        if (closed_) std::rethrow_exception(request_.refusal());
-    }
-    void start_thread(bool is_needed) {
-        try {
-            threads_.reserve(threads_.size() + 1);
-            threads_.emplace_back([self = shared_from_this(), number = threads_.size()] { self->run(number); });
-            ++alive_;
-        } catch (...) {
-            if (is_needed) throw; // else one of the others will do it
-        }
-    }
+    static const Crew*& mine() noexcept;
+    void require_open_now() const;
+    void start_thread(bool is_needed);
 
-    void run(std::size_t number) {
-        mine() = this;
-        if (!request_.names.empty()) platform::name_this_thread(request_.names + std::to_string(number));
-        try {
-            if (const auto initializer = request_.initializer) initializer(); // a copy for each thread
-        } catch (...) {
-            locked([&] {
-                if (!broken_) broken_ = std::current_exception();
-            });
-            close();
-            cancel_waiting(locked([&] { return broken_; }));
-        }
-        std::unique_lock lock{mutex_};
-        for (;;) {
-            ++idle_;
-            changed_.wait(lock, [&] { return closed_ || !waiting_.empty(); });
-            --idle_;
-            if (waiting_.empty()) break;
-            std::shared_ptr<CrewWork> work = std::move(waiting_.front());
-            waiting_.pop_front();
-            lock.unlock();
-            work->run(*this);
-            work.reset();
-            lock.lock();
-        }
-        --alive_;
-        ended_.notify_all();
-    }
+    void run(std::size_t number);
 
     const CrewRequest request_;
     const ForkOrigin origin_;
@@ -238,3 +116,164 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE Crew::~Crew() {
+    if (!origin_.is_here()) new std::vector<std::thread>(std::move(threads_)); // not there to be joined
+}
+
+MULTIPROCESSING_INLINE std::shared_ptr<Crew> Crew::make(CrewRequest request) {
+    if (request.most > 4096)
+        throw std::invalid_argument("multiprocessing: " + std::to_string(request.most) +
+                                    " threads are too many: at most 4096 are possible");
+    auto crew = std::make_shared<Crew>(std::move(request));
+    crew->callbacks_ = std::make_shared<Crew>(CrewRequest{.refusal = pool_refusal});
+    std::shared_ptr<Crew> handle(crew.get(), [crew](Crew*) mutable {
+        const auto ending = std::move(crew);
+        if (!ending->origin_.is_here()) return;
+        ending->terminate();
+        ending->join(Deadline{});
+    });
+    std::lock_guard lock{crew->mutex_};
+    while (crew->request_.at_once && crew->threads_.size() < crew->size()) crew->start_thread(true);
+    return handle;
+}
+
+MULTIPROCESSING_INLINE bool Crew::is_closed() const {
+    return locked([&] { return closed_; });
+}
+
+MULTIPROCESSING_INLINE bool Crew::is_broken() const {
+    return locked([&] { return broken_ != nullptr; });
+}
+
+MULTIPROCESSING_INLINE bool Crew::has_unfinished() const {
+    return locked([&] {
+        return std::any_of(waiting_.begin(), waiting_.end(), [](auto& work) { return work->is_unfinished(); });
+    });
+}
+
+MULTIPROCESSING_INLINE void Crew::require_open() const {
+    locked([&] { require_open_now(); });
+}
+
+MULTIPROCESSING_INLINE void Crew::add(const std::shared_ptr<CrewWork>& work, std::size_t threads) {
+    threads = (std::min)(threads, size());
+    {
+        std::lock_guard lock{mutex_};
+        require_open_now();
+        for (std::size_t i = 0; i < threads; ++i) {
+            if (waiting_.size() + i >= idle_ && threads_.size() < size()) start_thread(threads_.empty());
+        }
+        const auto place = std::find_if(waiting_.rbegin(), waiting_.rend(),
+                                        [&](const auto& other) { return other->priority >= work->priority; });
+        waiting_.insert(place.base(), threads, work);
+    }
+    threads == 1 ? changed_.notify_one() : changed_.notify_all();
+}
+
+MULTIPROCESSING_INLINE void Crew::close() {
+    locked([&] { closed_ = true; });
+    changed_.notify_all();
+}
+
+MULTIPROCESSING_INLINE void Crew::terminate() {
+    close();
+    is_terminated_ = true;
+    cancel_waiting();
+}
+
+MULTIPROCESSING_INLINE void Crew::cancel_waiting(const std::exception_ptr& error) {
+    std::deque<std::shared_ptr<CrewWork>> waiting;
+    locked([&] { waiting.swap(waiting_); });
+    for (const auto& work : waiting) work->give_up(error);
+}
+
+MULTIPROCESSING_INLINE bool Crew::join(const Deadline& deadline) {
+    std::vector<std::thread> threads;
+    {
+        const bool is_inside = mine() == this;
+        std::unique_lock lock{mutex_};
+        joining_inside_ += is_inside;
+        const ScopeExit joined{[&] { joining_inside_ -= is_inside; }};
+        ended_.notify_all();
+        while (alive_ > (is_inside ? joining_inside_ : 0)) {
+            if (deadline.passed()) return false;
+            ended_.wait_for(lock, deadline.left(std::chrono::hours{1}));
+        }
+        threads.swap(threads_);
+    }
+    for (std::thread& thread : threads)
+        thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
+    if (!callbacks_) return true;
+    callbacks_->close(); // what ends later calls its hooks by itself
+    return callbacks_->join(deadline);
+}
+
+MULTIPROCESSING_INLINE void Crew::finish() noexcept {
+    if (!origin_.is_here()) return;
+    close();
+    join(Deadline{});
+}
+
+MULTIPROCESSING_INLINE const Crew*& Crew::mine() noexcept {
+    static constinit thread_local const Crew* crew = nullptr;
+    return crew;
+}
+
+MULTIPROCESSING_INLINE void Crew::require_open_now() const {
+    if (broken_) std::rethrow_exception(broken_);
+    if (closed_) std::rethrow_exception(request_.refusal());
+}
+
+MULTIPROCESSING_INLINE void Crew::start_thread(bool is_needed) {
+    try {
+        threads_.reserve(threads_.size() + 1);
+        threads_.emplace_back([self = shared_from_this(), number = threads_.size()] { self->run(number); });
+        ++alive_;
+    } catch (...) {
+        if (is_needed) throw; // else one of the others will do it
+    }
+}
+
+MULTIPROCESSING_INLINE void Crew::run(std::size_t number) {
+    mine() = this;
+    if (!request_.names.empty()) platform::name_this_thread(request_.names + std::to_string(number));
+    try {
+        if (const auto initializer = request_.initializer) initializer(); // a copy for each thread
+    } catch (...) {
+        locked([&] {
+            if (!broken_) broken_ = std::current_exception();
+        });
+        close();
+        cancel_waiting(locked([&] { return broken_; }));
+    }
+    std::unique_lock lock{mutex_};
+    for (;;) {
+        ++idle_;
+        changed_.wait(lock, [&] { return closed_ || !waiting_.empty(); });
+        --idle_;
+        if (waiting_.empty()) break;
+        std::shared_ptr<CrewWork> work = std::move(waiting_.front());
+        waiting_.pop_front();
+        lock.unlock();
+        work->run(*this);
+        work.reset();
+        lock.lock();
+    }
+    --alive_;
+    ended_.notify_all();
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

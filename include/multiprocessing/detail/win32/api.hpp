@@ -137,9 +137,19 @@ Function* system_function(const wchar_t* library, const char* name) noexcept {
 
 /// One of our standard streams, or null: not INVALID_HANDLE_VALUE, which to other calls means this
 /// very process.
-inline winapi::HANDLE_ standard_handle(winapi::DWORD_ which) noexcept {
+MULTIPROCESSING_INLINE winapi::HANDLE_ standard_handle(winapi::DWORD_ which) noexcept;
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE winapi::HANDLE_ standard_handle(winapi::DWORD_ which) noexcept {
     const winapi::HANDLE_ handle = GetStdHandle(which);
     return handle == winapi::INVALID_HANDLE_VALUE_ ? nullptr : handle;
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

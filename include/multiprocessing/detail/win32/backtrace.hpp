@@ -4,15 +4,9 @@
 /// information only.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/win32/api.hpp>
 
-#include <cstddef>
-#include <cstdint>
-#include <cstdio>
-#include <exception>
 #include <string>
-#include <typeinfo>
 
 #include <boost/core/demangle.hpp>
 #include <boost/winapi/stack_backtrace.hpp>
@@ -25,7 +19,36 @@ namespace multiprocessing::inline v1::detail::platform {
 
 inline std::string readable(const char* name) { return boost::core::demangle(name); }
 
-inline std::string current_exception_name() {
+MULTIPROCESSING_INLINE std::string current_exception_name();
+
+MULTIPROCESSING_INLINE std::string backtrace(int skip);
+
+/// An exception is not looked at before its stack is gone, and traces end with main().
+class UserCode {
+public:
+    static constexpr bool ends_traces = false; ///< Whether the system can.
+
+    UserCode() noexcept {} // not trivial: an object of it is not unused
+    UserCode(const UserCode&) = delete;
+    UserCode& operator=(const UserCode&) = delete;
+};
+class ThrowProbe {};
+MULTIPROCESSING_INLINE std::string thrown_trace();
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/executable.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <typeinfo>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE std::string current_exception_name() {
 #if __has_include(<cxxabi.h>)
     const std::type_info* const type = abi::__cxa_current_exception_type();
     return type ? readable(type->name()) : "(an exception of another language)";
@@ -38,7 +61,7 @@ inline std::string current_exception_name() {
 #endif
 }
 
-inline std::string backtrace(int skip) {
+MULTIPROCESSING_INLINE std::string backtrace(int skip) {
     void* frames[62]; // as many as the oldest systems take
     const std::size_t count =
         winapi::RtlCaptureStackBackTrace(static_cast<winapi::DWORD_>(skip + 1), 62, frames, nullptr);
@@ -57,16 +80,8 @@ inline std::string backtrace(int skip) {
     return lines;
 }
 
-/// An exception is not looked at before its stack is gone, and traces end with main().
-class UserCode {
-public:
-    static constexpr bool ends_traces = false; ///< Whether the system can.
-
-    UserCode() noexcept {} // not trivial: an object of it is not unused
-    UserCode(const UserCode&) = delete;
-    UserCode& operator=(const UserCode&) = delete;
-};
-class ThrowProbe {};
-inline std::string thrown_trace() { return {}; }
+MULTIPROCESSING_INLINE std::string thrown_trace() { return {}; }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

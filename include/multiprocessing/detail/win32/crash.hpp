@@ -6,10 +6,6 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/win32/api.hpp>
 
-#include <csignal>
-#include <cstddef>
-#include <cstdint>
-#include <cstdio>
 #include <span>
 #include <string>
 
@@ -19,7 +15,25 @@ namespace multiprocessing::inline v1::detail::platform {
 
 inline constinit std::span<char> crash_text{};
 
-inline void write_crash() noexcept {
+MULTIPROCESSING_INLINE void write_crash() noexcept;
+
+MULTIPROCESSING_INLINE long BOOST_WINAPI_WINAPI_CC on_exception(::_EXCEPTION_POINTERS*) noexcept;
+
+MULTIPROCESSING_INLINE void record_crashes(std::span<char> text);
+
+inline std::string with_names(const std::string& text) { return text; } // they are in debug information only
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE void write_crash() noexcept {
     const std::span<char> text = crash_text;
     crash_text = {}; // threads may crash together, and writing about it may crash
     void* frames[48];
@@ -42,12 +56,12 @@ inline void write_crash() noexcept {
     }
 }
 
-inline long BOOST_WINAPI_WINAPI_CC on_exception(::_EXCEPTION_POINTERS*) noexcept {
+MULTIPROCESSING_INLINE long BOOST_WINAPI_WINAPI_CC on_exception(::_EXCEPTION_POINTERS*) noexcept {
     if (!crash_text.empty()) write_crash();
     return 0; // what is done with it next is as it was
 }
 
-inline void record_crashes(std::span<char> text) {
+MULTIPROCESSING_INLINE void record_crashes(std::span<char> text) {
     crash_text = text;
     // A stack that has overflowed has else not the room for the filter.
     winapi::ULONG_ left_over = 64 * 1024;
@@ -59,6 +73,6 @@ inline void record_crashes(std::span<char> text) {
     if (before != SIG_DFL && before != SIG_ERR) std::signal(SIGABRT, before);
 }
 
-inline std::string with_names(const std::string& text) { return text; } // they are in debug information only
-
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -13,13 +13,11 @@ namespace multiprocessing::inline v1::detail::platform {
 
 class Doorbell {
 public:
-    Doorbell() : handle_(winapi::CreateEventW(nullptr, true, false, nullptr)) {
-        if (!handle_.valid()) throw_last_error("making an event");
-    }
+    Doorbell();
     explicit Doorbell(Handle handle) noexcept : handle_(std::move(handle)) {}
 
-    void ring() noexcept { winapi::SetEvent(handle_.native()); }
-    void silence() noexcept { winapi::ResetEvent(handle_.native()); }
+    void ring() noexcept;
+    void silence() noexcept;
     const Handle& handle() const noexcept { return handle_; }
 
 private:
@@ -27,3 +25,19 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE Doorbell::Doorbell() : handle_(winapi::CreateEventW(nullptr, true, false, nullptr)) {
+    if (!handle_.valid()) throw_last_error("making an event");
+}
+
+MULTIPROCESSING_INLINE void Doorbell::ring() noexcept { winapi::SetEvent(handle_.native()); }
+
+MULTIPROCESSING_INLINE void Doorbell::silence() noexcept { winapi::ResetEvent(handle_.native()); }
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

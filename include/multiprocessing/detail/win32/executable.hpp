@@ -6,11 +6,9 @@
 #include <multiprocessing/detail/win32/text.hpp>
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,7 +49,73 @@ T value_at(std::uintptr_t address) {
     return value;
 }
 
-inline std::string file_of(winapi::HMODULE_ module) {
+MULTIPROCESSING_INLINE std::string file_of(winapi::HMODULE_ module);
+
+MULTIPROCESSING_INLINE std::filesystem::path program_path();
+
+/// The file of a program that runs can be neither written nor deleted. It can be renamed, and
+/// another put in its place: that one is found out by its build.
+inline std::filesystem::path program_to_spawn() { return program_path(); }
+inline void remember_program() {}
+
+MULTIPROCESSING_INLINE std::vector<std::string> command_line();
+
+/// The linker's build-id, which is where Microsoft's linker puts the id of the .pdb: 16 bytes and a
+/// count. False if there is none.
+MULTIPROCESSING_INLINE bool find_build_id(std::uintptr_t base, std::uint64_t size, PeDirectory directory,
+                                          ImageId& id);
+
+MULTIPROCESSING_INLINE std::optional<Image> describe(std::uintptr_t base);
+
+/// Keeps an image from being unloaded by another thread while it is looked at.
+class LoadedImage {
+public:
+    explicit LoadedImage(const void* address) noexcept;
+    LoadedImage(const LoadedImage&) = delete;
+    LoadedImage& operator=(const LoadedImage&) = delete;
+    ~LoadedImage();
+
+    std::optional<Image> description() const;
+
+private:
+    winapi::HMODULE_ module_ = nullptr;
+};
+
+MULTIPROCESSING_INLINE std::optional<Image> image_at(const void* address);
+
+MULTIPROCESSING_INLINE std::optional<Image> image_with(const ImageId& id);
+
+/// Has the loader count its work. Each DLL that contains this library has a count of its own.
+class ImageWatch {
+public:
+    ImageWatch() noexcept;
+    ImageWatch(const ImageWatch&) = delete;
+    ImageWatch& operator=(const ImageWatch&) = delete;
+    ~ImageWatch();
+
+    /// Never the same as what another DLL's watch says.
+    static std::uint64_t changes() noexcept;
+
+private:
+    using Notification = void BOOST_WINAPI_NTAPI_CC(unsigned long reason, const void* image, void* context);
+
+    static void BOOST_WINAPI_NTAPI_CC count(unsigned long, const void*, void*) noexcept { ++events; }
+
+    static inline std::atomic<std::uint64_t> events = 0; // outlives the watch: asked up to the very end
+    void* cookie_ = nullptr;
+};
+
+MULTIPROCESSING_INLINE std::uint64_t image_changes();
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <cstddef>
+#include <functional>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE std::string file_of(winapi::HMODULE_ module) {
     std::wstring path(260, L'\0');
     for (;;) {
         const std::size_t size =
@@ -61,23 +125,17 @@ inline std::string file_of(winapi::HMODULE_ module) {
     }
 }
 
-inline std::filesystem::path program_path() { return wide(file_of(nullptr)); }
+MULTIPROCESSING_INLINE std::filesystem::path program_path() { return wide(file_of(nullptr)); }
 
-/// The file of a program that runs can be neither written nor deleted. It can be renamed, and
-/// another put in its place: that one is found out by its build.
-inline std::filesystem::path program_to_spawn() { return program_path(); }
-inline void remember_program() {}
-
-inline std::vector<std::string> command_line() {
+MULTIPROCESSING_INLINE std::vector<std::string> command_line() {
     std::vector<std::string> arguments;
     for (const std::wstring& argument : split_command_line(GetCommandLineW()))
         arguments.push_back(narrow(argument));
     return arguments;
 }
 
-/// The linker's build-id, which is where Microsoft's linker puts the id of the .pdb: 16 bytes and a
-/// count. False if there is none.
-inline bool find_build_id(std::uintptr_t base, std::uint64_t size, PeDirectory directory, ImageId& id) {
+MULTIPROCESSING_INLINE bool find_build_id(std::uintptr_t base, std::uint64_t size, PeDirectory directory,
+                                          ImageId& id) {
     constexpr std::uint32_t code_view = 2;
     constexpr std::size_t id_size = 20;
     if (directory.address > size || directory.size > size - directory.address) return false;
@@ -93,7 +151,7 @@ inline bool find_build_id(std::uintptr_t base, std::uint64_t size, PeDirectory d
     return false;
 }
 
-inline std::optional<Image> describe(std::uintptr_t base) {
+MULTIPROCESSING_INLINE std::optional<Image> describe(std::uintptr_t base) {
     constexpr std::uint16_t dos_magic = 0x5A4D;
     constexpr std::uint32_t pe_signature = 0x4550;
     if (value_at<std::uint16_t>(base) != dos_magic) return std::nullopt;
@@ -138,33 +196,26 @@ inline std::optional<Image> describe(std::uintptr_t base) {
     return image;
 }
 
-/// Keeps an image from being unloaded by another thread while it is looked at.
-class LoadedImage {
-public:
-    explicit LoadedImage(const void* address) noexcept {
-        constexpr winapi::DWORD_ from_address = 4;
-        if (!address) return; // it would stand for the program
-        if (!GetModuleHandleExW(from_address, static_cast<const wchar_t*>(address), &module_))
-            module_ = nullptr;
-    }
-    LoadedImage(const LoadedImage&) = delete;
-    LoadedImage& operator=(const LoadedImage&) = delete;
-    ~LoadedImage() {
-        if (module_) winapi::FreeLibrary(module_);
-    }
+MULTIPROCESSING_INLINE LoadedImage::LoadedImage(const void* address) noexcept {
+    constexpr winapi::DWORD_ from_address = 4;
+    if (!address) return; // it would stand for the program
+    if (!GetModuleHandleExW(from_address, static_cast<const wchar_t*>(address), &module_)) module_ = nullptr;
+}
 
-    std::optional<Image> description() const {
-        if (!module_) return std::nullopt;
-        return describe(reinterpret_cast<std::uintptr_t>(module_));
-    }
+MULTIPROCESSING_INLINE LoadedImage::~LoadedImage() {
+    if (module_) winapi::FreeLibrary(module_);
+}
 
-private:
-    winapi::HMODULE_ module_ = nullptr;
-};
+MULTIPROCESSING_INLINE std::optional<Image> LoadedImage::description() const {
+    if (!module_) return std::nullopt;
+    return describe(reinterpret_cast<std::uintptr_t>(module_));
+}
 
-inline std::optional<Image> image_at(const void* address) { return LoadedImage{address}.description(); }
+MULTIPROCESSING_INLINE std::optional<Image> image_at(const void* address) {
+    return LoadedImage{address}.description();
+}
 
-inline std::optional<Image> image_with(const ImageId& id) {
+MULTIPROCESSING_INLINE std::optional<Image> image_with(const ImageId& id) {
     const winapi::HANDLE_ self = winapi::GetCurrentProcess();
     std::vector<winapi::HMODULE_> modules(64);
     winapi::DWORD_ bytes = 0;
@@ -181,41 +232,29 @@ inline std::optional<Image> image_with(const ImageId& id) {
     return std::nullopt;
 }
 
-/// Has the loader count its work. Each DLL that contains this library has a count of its own.
-class ImageWatch {
-public:
-    ImageWatch() noexcept {
-        // Documented, but in no header. Should it be missing one day, unloaded images are not
-        // noticed.
-        using Register = long BOOST_WINAPI_NTAPI_CC(unsigned long, Notification*, void*, void**);
-        if (auto* const watch = system_function<Register>(L"ntdll.dll", "LdrRegisterDllNotification"))
-            watch(0, &count, nullptr, &cookie_);
-    }
-    ImageWatch(const ImageWatch&) = delete;
-    ImageWatch& operator=(const ImageWatch&) = delete;
-    ~ImageWatch() { // before the DLL that contains `count` is unloaded
-        using Unregister = long BOOST_WINAPI_NTAPI_CC(void*);
-        auto* const unwatch = system_function<Unregister>(L"ntdll.dll", "LdrUnregisterDllNotification");
-        if (cookie_ && unwatch) unwatch(cookie_);
-    }
+MULTIPROCESSING_INLINE ImageWatch::ImageWatch() noexcept {
+    // Documented, but in no header. Should it be missing one day, unloaded images are not
+    // noticed.
+    using Register = long BOOST_WINAPI_NTAPI_CC(unsigned long, Notification*, void*, void**);
+    if (auto* const watch = system_function<Register>(L"ntdll.dll", "LdrRegisterDllNotification"))
+        watch(0, &count, nullptr, &cookie_);
+}
 
-    /// Never the same as what another DLL's watch says.
-    static std::uint64_t changes() noexcept {
-        return (reinterpret_cast<std::uintptr_t>(&events) << 16) + events;
-    }
+MULTIPROCESSING_INLINE ImageWatch::~ImageWatch() { // before the DLL that contains `count` is unloaded
+    using Unregister = long BOOST_WINAPI_NTAPI_CC(void*);
+    auto* const unwatch = system_function<Unregister>(L"ntdll.dll", "LdrUnregisterDllNotification");
+    if (cookie_ && unwatch) unwatch(cookie_);
+}
 
-private:
-    using Notification = void BOOST_WINAPI_NTAPI_CC(unsigned long reason, const void* image, void* context);
+MULTIPROCESSING_INLINE std::uint64_t ImageWatch::changes() noexcept {
+    return (reinterpret_cast<std::uintptr_t>(&events) << 16) + events;
+}
 
-    static void BOOST_WINAPI_NTAPI_CC count(unsigned long, const void*, void*) noexcept { ++events; }
-
-    static inline std::atomic<std::uint64_t> events = 0; // outlives the watch: asked up to the very end
-    void* cookie_ = nullptr;
-};
-
-inline std::uint64_t image_changes() {
+MULTIPROCESSING_INLINE std::uint64_t image_changes() {
     static const ImageWatch watch;
     return ImageWatch::changes();
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

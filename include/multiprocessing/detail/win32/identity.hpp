@@ -8,8 +8,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <random>
 #include <span>
 #include <string>
 
@@ -20,18 +18,41 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-inline int current_pid() noexcept { return static_cast<int>(winapi::GetCurrentProcessId()); }
+MULTIPROCESSING_INLINE int current_pid() noexcept;
 
 /// When the process was made, in units of 100 ns: no two processes of one id have the same.
-inline std::uint64_t program_token() noexcept {
+MULTIPROCESSING_INLINE std::uint64_t program_token() noexcept;
+
+// The environment of the system: getenv() has a copy of its own in every C runtime, so maybe in
+// every DLL.
+MULTIPROCESSING_INLINE std::string word(const char* name);
+
+/// `text` is "NAME=value".
+MULTIPROCESSING_INLINE void leave_word(const char* name, char* text);
+
+MULTIPROCESSING_INLINE void fill_random(std::span<std::byte> bytes);
+
+inline std::atomic<std::uint32_t>* fork_witness() noexcept { return nullptr; }
+
+inline void call_at_fork(void (*)(), void (*)(), void (*)()) {}
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <cstring>
+#include <random>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE int current_pid() noexcept { return static_cast<int>(winapi::GetCurrentProcessId()); }
+
+MULTIPROCESSING_INLINE std::uint64_t program_token() noexcept {
     winapi::FILETIME_ made{}, ended, kernel, user;
     winapi::GetProcessTimes(winapi::GetCurrentProcess(), &made, &ended, &kernel, &user);
     return std::uint64_t{made.dwHighDateTime} << 32 | made.dwLowDateTime;
 }
 
-// The environment of the system: getenv() has a copy of its own in every C runtime, so maybe in
-// every DLL.
-inline std::string word(const char* name) {
+MULTIPROCESSING_INLINE std::string word(const char* name) {
     const std::wstring wide_name = wide(name);
     std::wstring text(128, L'\0');
     for (;;) {
@@ -43,18 +64,15 @@ inline std::string word(const char* name) {
     }
 }
 
-/// `text` is "NAME=value".
-inline void leave_word(const char* name, char* text) {
+MULTIPROCESSING_INLINE void leave_word(const char* name, char* text) {
     winapi::SetEnvironmentVariableW(wide(name).c_str(), wide(text + std::strlen(name) + 1).c_str());
 }
 
-inline void fill_random(std::span<std::byte> bytes) {
+MULTIPROCESSING_INLINE void fill_random(std::span<std::byte> bytes) {
     std::random_device random;
     for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
 }
 
-inline std::atomic<std::uint32_t>* fork_witness() noexcept { return nullptr; }
-
-inline void call_at_fork(void (*)(), void (*)(), void (*)()) {}
-
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

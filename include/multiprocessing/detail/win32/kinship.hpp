@@ -8,6 +8,16 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-inline std::string stranger(const Handle&, bool) { return {}; }
+MULTIPROCESSING_INLINE std::string stranger(const Handle&, bool);
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE std::string stranger(const Handle&, bool) { return {}; }
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

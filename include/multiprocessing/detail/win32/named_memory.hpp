@@ -46,7 +46,17 @@ MemoryObject make_named_memory(const std::string& name, std::uint64_t bytes, Mad
     return object;
 }
 
-inline MemoryObject open_named_memory(const std::string& name) {
+MULTIPROCESSING_INLINE MemoryObject open_named_memory(const std::string& name);
+
+inline void unlink_named_memory(const std::string&) {}
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE MemoryObject open_named_memory(const std::string& name) {
     constexpr winapi::DWORD_ section_query = 1; // mapped_region asks for the size
     Handle handle{winapi::OpenFileMappingW(winapi::FILE_MAP_READ_ | winapi::FILE_MAP_WRITE_ | section_query,
                                            false, wide(name).c_str())};
@@ -57,6 +67,6 @@ inline MemoryObject open_named_memory(const std::string& name) {
     return MemoryObject{std::move(handle)};
 }
 
-inline void unlink_named_memory(const std::string&) {}
-
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

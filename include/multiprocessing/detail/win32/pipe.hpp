@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <span>
-#include <system_error>
 
 #include <boost/winapi/error_codes.hpp>
 #include <boost/winapi/file_management.hpp>
@@ -16,20 +15,37 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-inline Pipe make_pipe() {
+MULTIPROCESSING_INLINE Pipe make_pipe();
+
+/// At most 1 GiB of it: sizes have 32 bits here.
+MULTIPROCESSING_INLINE winapi::DWORD_ piece_of(std::size_t bytes) noexcept;
+
+MULTIPROCESSING_INLINE std::size_t read_some(const Handle& end, std::span<std::byte> bytes);
+
+MULTIPROCESSING_INLINE std::size_t write_some(const Handle& end, std::span<const std::byte> bytes);
+
+MULTIPROCESSING_INLINE bool at_end(const Handle& end);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <system_error>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE Pipe make_pipe() {
     winapi::HANDLE_ reader = nullptr;
     winapi::HANDLE_ writer = nullptr;
     if (!winapi::CreatePipe(&reader, &writer, nullptr, 65'536)) throw_last_error("making a pipe");
     return Pipe{Handle{reader}, Handle{writer}};
 }
 
-/// At most 1 GiB of it: sizes have 32 bits here.
-inline winapi::DWORD_ piece_of(std::size_t bytes) noexcept {
+MULTIPROCESSING_INLINE winapi::DWORD_ piece_of(std::size_t bytes) noexcept {
     constexpr std::size_t most = std::size_t{1} << 30;
     return static_cast<winapi::DWORD_>(bytes < most ? bytes : most);
 }
 
-inline std::size_t read_some(const Handle& end, std::span<std::byte> bytes) {
+MULTIPROCESSING_INLINE std::size_t read_some(const Handle& end, std::span<std::byte> bytes) {
     for (;;) {
         winapi::DWORD_ got = 0;
         if (!winapi::ReadFile(end.native(), bytes.data(), piece_of(bytes.size()), &got, nullptr)) {
@@ -41,7 +57,7 @@ inline std::size_t read_some(const Handle& end, std::span<std::byte> bytes) {
     }
 }
 
-inline std::size_t write_some(const Handle& end, std::span<const std::byte> bytes) {
+MULTIPROCESSING_INLINE std::size_t write_some(const Handle& end, std::span<const std::byte> bytes) {
     winapi::DWORD_ put = 0;
     if (winapi::WriteFile(end.native(), bytes.data(), piece_of(bytes.size()), &put, nullptr)) return put;
     const winapi::DWORD_ error = winapi::GetLastError();
@@ -50,7 +66,7 @@ inline std::size_t write_some(const Handle& end, std::span<const std::byte> byte
     throw_last_error("writing to a pipe");
 }
 
-inline bool at_end(const Handle& end) {
+MULTIPROCESSING_INLINE bool at_end(const Handle& end) {
     // Waits for a reader in another thread, if there is one: calls on one end of a pipe take turns.
     if (winapi::PeekNamedPipe(end.native(), nullptr, 0, nullptr, nullptr, nullptr)) return false;
     if (winapi::GetLastError() != winapi::ERROR_BROKEN_PIPE_) throw_last_error("looking at a pipe");
@@ -58,3 +74,5 @@ inline bool at_end(const Handle& end) {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -5,21 +5,32 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/win32/api.hpp>
 
-#include <algorithm>
-#include <bit>
-
 #include <boost/winapi/get_current_process.hpp>
 
 namespace multiprocessing::inline v1::detail::platform {
 
-inline int machine_processors() {
+MULTIPROCESSING_INLINE int machine_processors();
+
+inline int quota_processors() { return machine_processors(); }
+
+MULTIPROCESSING_INLINE int allowed_processors();
+
+MULTIPROCESSING_INLINE MemoryRoom memory_room();
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <algorithm>
+#include <bit>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE int machine_processors() {
     constexpr winapi::WORD_ all_groups = 0xFFFF;
     return (std::max)(1, static_cast<int>(GetActiveProcessorCount(all_groups)));
 }
 
-inline int quota_processors() { return machine_processors(); }
-
-inline int allowed_processors() {
+MULTIPROCESSING_INLINE int allowed_processors() {
     // Masks are of one group of at most 64 processors. Who is bound to nothing may use every group.
     winapi::ULONG_PTR_ own = 0;
     winapi::ULONG_PTR_ group = 0;
@@ -28,7 +39,7 @@ inline int allowed_processors() {
     return (std::max)(1, std::popcount(own));
 }
 
-inline MemoryRoom memory_room() {
+MULTIPROCESSING_INLINE MemoryRoom memory_room() {
     // Memory is refused here when it cannot be committed, be it to the page file, and never taken
     // back by a killer.
     MemoryStatus status{};
@@ -38,3 +49,5 @@ inline MemoryRoom memory_room() {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -5,15 +5,13 @@
 #include <multiprocessing/detail/config.hpp>
 
 #include <csignal>
-#include <cstdint>
-#include <cstdio>
 #include <string>
 
 namespace multiprocessing::inline v1::detail::platform {
 
 class SignalMask {
 public:
-    static SignalMask of_caller() { return {}; }
+    static SignalMask of_caller();
     void apply() const {}
 
 private:
@@ -37,12 +35,28 @@ public:
 };
 
 // Not by SetConsoleCtrlHandler(nullptr, true): programs that this one starts would inherit that.
-inline bool ignore_interrupt(bool ignore) { return std::signal(SIGINT, ignore ? SIG_IGN : SIG_DFL) == SIG_IGN; }
+MULTIPROCESSING_INLINE bool ignore_interrupt(bool ignore);
 
 /// The numbers are those of POSIX, which terminate() and kill() put into exit codes. What a crash
 /// leaves as exit code is the code of an exception, 0xC0000005 say: negative as an int, so it comes
 /// here as a huge "signal".
-inline std::string signal_name(int number) {
+MULTIPROCESSING_INLINE std::string signal_name(int number);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <cstdint>
+#include <cstdio>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE SignalMask SignalMask::of_caller() { return {}; }
+
+MULTIPROCESSING_INLINE bool ignore_interrupt(bool ignore) {
+    return std::signal(SIGINT, ignore ? SIG_IGN : SIG_DFL) == SIG_IGN;
+}
+
+MULTIPROCESSING_INLINE std::string signal_name(int number) {
     switch (number) {
     case 2: return "SIGINT";
     case 4: return "SIGILL";
@@ -70,3 +84,5 @@ inline std::string signal_name(int number) {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

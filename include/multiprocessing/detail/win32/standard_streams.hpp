@@ -3,21 +3,47 @@
 /// @file standard_streams.hpp  Win32 twin: fflush, NUL, the console.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/win32/api.hpp>
 
 #include <array>
-#include <cerrno>
-#include <cstdio>
-#include <iostream>
 #include <string_view>
-#include <system_error>
 
 #include <boost/winapi/file_management.hpp>
 
 namespace multiprocessing::inline v1::detail::platform {
 
-inline void flush_standard_streams() noexcept {
+MULTIPROCESSING_INLINE void flush_standard_streams() noexcept;
+
+inline void flush_what_was_printed() noexcept { flush_standard_streams(); }
+
+inline void drop_what_was_printed() noexcept {}
+
+MULTIPROCESSING_INLINE void take_null_input();
+
+MULTIPROCESSING_INLINE std::array<NativeHandle, 2> standard_outputs();
+
+// A child gets them at its start.
+inline void take_standard_outputs(const std::array<NativeHandle, 2>&) {}
+
+MULTIPROCESSING_INLINE bool is_terminal_error() noexcept;
+
+MULTIPROCESSING_INLINE int terminal_width() noexcept;
+
+MULTIPROCESSING_INLINE void write_error(std::string_view text) noexcept;
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/error.hpp>
+
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <system_error>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE void flush_standard_streams() noexcept {
     // The C runtime can lock a FILE, but not try to. So this waits for a thread that is writing to
     // one of the two; not for one that reads standard input, as nothing but these two is flushed.
     const auto flush = [](std::FILE* file, std::ostream& first, std::ostream* second) {
@@ -32,38 +58,33 @@ inline void flush_standard_streams() noexcept {
     flush(stderr, std::cerr, &std::clog);
 }
 
-inline void flush_what_was_printed() noexcept { flush_standard_streams(); }
-
-inline void drop_what_was_printed() noexcept {}
-
-inline void take_null_input() {
+MULTIPROCESSING_INLINE void take_null_input() {
     if (!std::freopen("NUL", "r", stdin))
         throw_error({errno, std::generic_category()}, "opening the null device");
 }
 
-inline std::array<NativeHandle, 2> standard_outputs() {
+MULTIPROCESSING_INLINE std::array<NativeHandle, 2> standard_outputs() {
     return {standard_handle(standard_output), standard_handle(standard_error)};
 }
 
-// A child gets them at its start.
-inline void take_standard_outputs(const std::array<NativeHandle, 2>&) {}
-
-inline bool is_terminal_error() noexcept {
+MULTIPROCESSING_INLINE bool is_terminal_error() noexcept {
     winapi::DWORD_ mode;
     return GetConsoleMode(standard_handle(standard_error), &mode) != 0;
 }
 
-inline int terminal_width() noexcept {
+MULTIPROCESSING_INLINE int terminal_width() noexcept {
     ConsoleScreen screen{};
     const bool known = GetConsoleScreenBufferInfo(standard_handle(standard_error),
                                                   reinterpret_cast<::_CONSOLE_SCREEN_BUFFER_INFO*>(&screen));
     return known && screen.right > screen.left ? screen.right - screen.left + 1 : 80;
 }
 
-inline void write_error(std::string_view text) noexcept {
+MULTIPROCESSING_INLINE void write_error(std::string_view text) noexcept {
     winapi::DWORD_ put;
     winapi::WriteFile(standard_handle(standard_error), text.data(), static_cast<winapi::DWORD_>(text.size()),
                       &put, nullptr);
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

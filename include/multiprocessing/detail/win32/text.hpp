@@ -5,10 +5,8 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/win32/api.hpp>
 
-#include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <boost/winapi/character_code_conversion.hpp>
@@ -16,7 +14,28 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 /// UTF-16 of UTF-8; what is not UTF-8 becomes replacement characters.
-inline std::wstring wide(std::string_view text) {
+MULTIPROCESSING_INLINE std::wstring wide(std::string_view text);
+
+/// UTF-8 of UTF-16; what is not UTF-16 becomes replacement characters.
+MULTIPROCESSING_INLINE std::string narrow(std::wstring_view text);
+
+/// Appends an argument to a command line, such that split_command_line(), and every C runtime, gets
+/// it back.
+MULTIPROCESSING_INLINE void append_argument(std::wstring& line, std::wstring_view argument);
+
+/// The arguments of a command line, by the rules of the C runtime. (CommandLineToArgvW would need
+/// shell32.)
+MULTIPROCESSING_INLINE std::vector<std::wstring> split_command_line(std::wstring_view line);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <cstddef>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE std::wstring wide(std::string_view text) {
     const int size = static_cast<int>(text.size());
     std::wstring result(static_cast<std::size_t>(
                             winapi::MultiByteToWideChar(winapi::CP_UTF8_, 0, text.data(), size, nullptr, 0)),
@@ -26,8 +45,7 @@ inline std::wstring wide(std::string_view text) {
     return result;
 }
 
-/// UTF-8 of UTF-16; what is not UTF-16 becomes replacement characters.
-inline std::string narrow(std::wstring_view text) {
+MULTIPROCESSING_INLINE std::string narrow(std::wstring_view text) {
     const int size = static_cast<int>(text.size());
     std::string result(static_cast<std::size_t>(winapi::WideCharToMultiByte(
                            winapi::CP_UTF8_, 0, text.data(), size, nullptr, 0, nullptr, nullptr)),
@@ -37,9 +55,7 @@ inline std::string narrow(std::wstring_view text) {
     return result;
 }
 
-/// Appends an argument to a command line, such that split_command_line(), and every C runtime, gets
-/// it back.
-inline void append_argument(std::wstring& line, std::wstring_view argument) {
+MULTIPROCESSING_INLINE void append_argument(std::wstring& line, std::wstring_view argument) {
     if (!line.empty()) line += L' ';
     line += L'"';
     std::size_t backslashes = 0;
@@ -53,9 +69,7 @@ inline void append_argument(std::wstring& line, std::wstring_view argument) {
     line += L'"';
 }
 
-/// The arguments of a command line, by the rules of the C runtime. (CommandLineToArgvW would need
-/// shell32.)
-inline std::vector<std::wstring> split_command_line(std::wstring_view line) {
+MULTIPROCESSING_INLINE std::vector<std::wstring> split_command_line(std::wstring_view line) {
     std::vector<std::wstring> arguments;
     std::size_t at = 0;
     const auto blank = [&] { return line[at] == L' ' || line[at] == L'\t'; };
@@ -93,3 +107,5 @@ inline std::vector<std::wstring> split_command_line(std::wstring_view line) {
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

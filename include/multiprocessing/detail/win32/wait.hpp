@@ -20,50 +20,70 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 /// Rounded up, so that a wait does not end before its time and spin.
-inline winapi::DWORD_ to_milliseconds(std::chrono::nanoseconds span) noexcept {
+MULTIPROCESSING_INLINE winapi::DWORD_ to_milliseconds(std::chrono::nanoseconds span) noexcept;
+
+/// Rings a bell of its own when any of the handles is ready. Has left no trace of itself when it is
+/// gone.
+class WaitForMany {
+public:
+    explicit WaitForMany(std::span<const NativeHandle> handles);
+    WaitForMany(const WaitForMany&) = delete;
+    WaitForMany& operator=(const WaitForMany&) = delete;
+    ~WaitForMany();
+
+    NativeHandle bell() const noexcept;
+
+private:
+    WaitForMany() = default;
+
+    static void BOOST_WINAPI_NTAPI_CC ring(void* bell, winapi::BOOLEAN_);
+
+    Doorbell bell_;
+    std::vector<winapi::HANDLE_> waits_;
+};
+
+MULTIPROCESSING_INLINE std::vector<std::size_t> ready_among(std::span<const NativeHandle> handles);
+
+MULTIPROCESSING_INLINE std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles,
+                                                         Deadline deadline);
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE winapi::DWORD_ to_milliseconds(std::chrono::nanoseconds span) noexcept {
     constexpr std::chrono::nanoseconds most = std::chrono::hours{24};
     if (span < std::chrono::nanoseconds{0}) return 0;
     if (span > most) span = most;
     return static_cast<winapi::DWORD_>(std::chrono::ceil<std::chrono::milliseconds>(span).count());
 }
 
-/// Rings a bell of its own when any of the handles is ready. Has left no trace of itself when it is
-/// gone.
-class WaitForMany {
-public:
-    explicit WaitForMany(std::span<const NativeHandle> handles)
-        : WaitForMany() { // from here on the destructor runs
-        waits_.reserve(handles.size());
-        for (const NativeHandle handle : handles) {
-            winapi::HANDLE_ wait = nullptr;
-            if (!winapi::RegisterWaitForSingleObject(&wait, handle, &ring, &bell_, winapi::INFINITE_,
-                                                     winapi::WT_EXECUTEINWAITTHREAD_ |
-                                                         winapi::WT_EXECUTEONLYONCE_))
-                throw_last_error("waiting for any of many handles");
-            waits_.push_back(wait);
-        }
+MULTIPROCESSING_INLINE WaitForMany::WaitForMany(std::span<const NativeHandle> handles)
+    : WaitForMany() { // from here on the destructor runs
+    waits_.reserve(handles.size());
+    for (const NativeHandle handle : handles) {
+        winapi::HANDLE_ wait = nullptr;
+        if (!winapi::RegisterWaitForSingleObject(&wait, handle, &ring, &bell_, winapi::INFINITE_,
+                                                 winapi::WT_EXECUTEINWAITTHREAD_ | winapi::WT_EXECUTEONLYONCE_))
+            throw_last_error("waiting for any of many handles");
+        waits_.push_back(wait);
     }
-    WaitForMany(const WaitForMany&) = delete;
-    WaitForMany& operator=(const WaitForMany&) = delete;
-    ~WaitForMany() {
-        // With this value as its event, the call waits for a callback that runs just now.
-        for (const winapi::HANDLE_ wait : waits_) winapi::UnregisterWaitEx(wait, winapi::INVALID_HANDLE_VALUE_);
-    }
+}
 
-    NativeHandle bell() const noexcept { return bell_.handle().native(); }
+MULTIPROCESSING_INLINE WaitForMany::~WaitForMany() {
+    // With this value as its event, the call waits for a callback that runs just now.
+    for (const winapi::HANDLE_ wait : waits_) winapi::UnregisterWaitEx(wait, winapi::INVALID_HANDLE_VALUE_);
+}
 
-private:
-    WaitForMany() = default;
+MULTIPROCESSING_INLINE NativeHandle WaitForMany::bell() const noexcept { return bell_.handle().native(); }
 
-    static void BOOST_WINAPI_NTAPI_CC ring(void* bell, winapi::BOOLEAN_) {
-        static_cast<Doorbell*>(bell)->ring();
-    }
+MULTIPROCESSING_INLINE void BOOST_WINAPI_NTAPI_CC WaitForMany::ring(void* bell, winapi::BOOLEAN_) {
+    static_cast<Doorbell*>(bell)->ring();
+}
 
-    Doorbell bell_;
-    std::vector<winapi::HANDLE_> waits_;
-};
-
-inline std::vector<std::size_t> ready_among(std::span<const NativeHandle> handles) {
+MULTIPROCESSING_INLINE std::vector<std::size_t> ready_among(std::span<const NativeHandle> handles) {
     std::vector<std::size_t> ready;
     for (std::size_t i = 0; i < handles.size(); ++i) {
         const winapi::DWORD_ state = winapi::WaitForSingleObject(handles[i], 0);
@@ -73,7 +93,8 @@ inline std::vector<std::size_t> ready_among(std::span<const NativeHandle> handle
     return ready;
 }
 
-inline std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles, Deadline deadline) {
+MULTIPROCESSING_INLINE std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles,
+                                                         Deadline deadline) {
     constexpr std::size_t most = 64; // MAXIMUM_WAIT_OBJECTS
     for (;;) {
         const winapi::DWORD_ left =
@@ -99,3 +120,5 @@ inline std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles, 
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES
