@@ -22,7 +22,7 @@ NAMES = {
     "array": "array get to_array tuple_element_t tuple_size_v",
     "atomic": r"atomic\w* memory_order\w*",
     "bit": "bit_cast bit_ceil bit_floor bit_width countl_zero countr_zero endian popcount",
-    "charconv": "from_chars to_chars", "chrono": r"chrono(_literals)?", "cmath": "fabs isinf isnan",
+    "charconv": "from_chars to_chars", "chrono": r"chrono(_literals)?", "cmath": "lround fabs isinf isnan",
     "compare": r"\w+_ordering compare_three_way",
     "concepts": "same_as convertible_to constructible_from default_initializable derived_from integral floating_point "
                 "invocable regular copyable movable",

@@ -10,7 +10,7 @@ for group in "$@"; do
         build) packages="$packages g++ cmake ninja-build libboost-dev libssl-dev" ;;
         test) packages="$packages catch2 ccache gdb libpng-dev python3 valgrind" ;;
         clang) packages="$packages clang-16 libclang-rt-16-dev llvm-16 lld-16" ;;
-        format) packages="$packages clang-format-16 python3 shellcheck" ;;
+        format) packages="$packages clang-format-16 clang-tidy-16 libboost-dev libssl-dev python3 shellcheck" ;;
         mingw) packages="$packages g++-mingw-w64-x86-64-posix wine64 wine" ;;
         bench) packages="$packages libtbb-dev python3" ;;
         *) echo "install_packages: no group of the name '$group'" >&2; exit 2 ;;

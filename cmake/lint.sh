@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSL-1.0
-# Installs what is missing and looks at the text of the project: its format, its layers, its includes, its scripts.
+# Installs what is missing and looks at the text of the project: its format, its layers, its includes, its scripts; and at the
+# umbrella through the eyes of clang-tidy.
 #   cmake/lint.sh [--fix]        --fix formats the sources in place
 set -eu
 cd "$(dirname -- "$0")/.."
@@ -30,4 +31,5 @@ fi
 python3 -B tests/layering/check.py . || status=1
 python3 -B cmake/includes.py . || status=1
 find .ci/run cmake tests examples \( -name run -o -name '*.sh' \) -print0 | xargs -0 shellcheck -S warning || status=1
+clang-tidy-16 --quiet cmake/compiled.cpp -- -std=c++20 -I include 2>build/lint.tidy >&2 || { cat build/lint.tidy >&2; status=1; }
 exit $status

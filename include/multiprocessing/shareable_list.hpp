@@ -78,6 +78,7 @@ public:
         requires Shareable<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>
     ShareableList(const ShareableListOptions& options, Range&& values) {
         std::vector<ShareableValue> kept;
+        if constexpr (std::ranges::sized_range<Range>) kept.reserve(std::ranges::size(values));
         for (auto&& value : values) kept.emplace_back(value);
         shm_ = SharedMemory(
             {.name = options.name, .create = true, .size = detail::ShareableLayout::bytes_for(kept)});

@@ -79,6 +79,7 @@ private:
 #include <multiprocessing/detail/base/scope_exit.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace multiprocessing::inline v1::detail {
@@ -130,7 +131,7 @@ MULTIPROCESSING_INLINE void ProgressDisplay::print(std::size_t done, std::size_t
 }
 
 MULTIPROCESSING_INLINE std::string ProgressDisplay::time_text(double seconds) {
-    const auto whole = static_cast<long>((std::min)(seconds, 359'999.0) + 0.5);
+    const auto whole = std::lround((std::min)(seconds, 359'999.0));
     char text[32];
     if (whole >= 3600) {
         std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);

@@ -187,7 +187,7 @@ MULTIPROCESSING_INLINE Supervisor::Supervisor(std::shared_ptr<PoolTable> core, L
     : core_(std::move(core)),
       plan_(std::move(plan)),
       most_tasks_(most_tasks),
-      policy_(std::move(policy)),
+      policy_(policy),
       workers_(core_->workers()) {
     ScopeExit end_started{[this] {
         note_busy(TaskState::run, TaskState::doom);

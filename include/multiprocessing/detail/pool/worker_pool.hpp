@@ -152,7 +152,7 @@ MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedC
     if (request.policy.on_demand) table_->demand().start_with_none();
     if (request.refusal) table_->set_refusal(request.refusal);
     supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), request.worker_env,
-                                               request.most_tasks, std::move(request.policy));
+                                               request.most_tasks, request.policy);
     submitter_ = Submitter{table_, request.most_tasks};
 }
 

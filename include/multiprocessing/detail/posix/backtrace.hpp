@@ -305,6 +305,8 @@ MULTIPROCESSING_INLINE std::string thrown_trace() {
     if (type->name()[0] != 'P') {
         const std::exception_ptr current = std::current_exception();
         const void* thrown = nullptr;
+        // It is a pointer to the object, by the ABI.
+        // NOLINTNEXTLINE(bugprone-undefined-memory-manipulation)
         std::memcpy(&thrown, &current, sizeof thrown);
         if (thrown != object) return {};
     }

@@ -161,7 +161,7 @@ MULTIPROCESSING_INLINE std::uint64_t ResultBase::when_ready(Hook hook) {
             hooks_.push_back({number, std::move(hook)});
         }
     }
-    if (number == 0) call(hook);
+    if (number == 0) call(hook); // NOLINT(bugprone-use-after-move): it was not moved then
     if (!first) return number;
     try {
         watch();
