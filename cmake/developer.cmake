@@ -45,8 +45,9 @@ if(MULTIPROCESSING_CHECKED)
     target_compile_definitions(multiprocessing_developer INTERFACE MULTIPROCESSING_CHECKED)
 endif()
 
-# What is ours and builds much (suites, benches) links this one. Examples and what users do stay header-only.
-option(MULTIPROCESSING_TEST_COMPILED "Build the suites with multiprocessing::compiled" OFF)
+# What is many (suites, examples) links this one. README's programs, consumers, plugins, and ThreadSanitizer's suites are
+# header-only.
+option(MULTIPROCESSING_TEST_COMPILED "Build suites and examples with multiprocessing::compiled" OFF)
 add_library(multiprocessing_suites INTERFACE)
 target_link_libraries(multiprocessing_suites INTERFACE multiprocessing_developer)
 if(MULTIPROCESSING_TEST_COMPILED)
