@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <managers/support.hpp>
+
+#include <support/killer.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace process;
+
+namespace {
+
+/// Has more than one step, between which nobody else may come.
+class Ledger {
+public:
+    void pay(int from, int to, int amount) {
+        balances_.at(static_cast<std::size_t>(from)) -= amount;
+        if (amount % 7 == 0) std::this_thread::sleep_for(std::chrono::microseconds{100});
+        balances_.at(static_cast<std::size_t>(to)) += amount;
+    }
+    long sum() const {
+        long sum = 0;
+        for (const long balance : balances_) sum += balance;
+        return sum;
+    }
+
+private:
+    std::vector<long> balances_ = std::vector<long>(16);
+};
+using LedgerProxy = mp::managers::Proxy<Ledger>;
+using Numbers = mp::managers::DictProxy<int, int>;
+using Nested = mp::managers::DictProxy<int, Numbers>;
+
+/// Uses everything, for ever. What only this client writes has to be as it wrote it: nothing of a
+/// killed predecessor may come later.
+void use_all(int me, Numbers own, Numbers wrong, LedgerProxy ledger, Nested nested, unsigned seed) {
+    support::Random random(seed);
+    int last = own.get(me, 0);
+    for (int turn = 0;; ++turn) {
+        if (own.get(me, 0) != last) wrong[0] += 1;
+        own[me] = ++last;
+        if ((own[me] += 1) != ++last) wrong[0] += 1;
+        ledger.call<&Ledger::pay>(me, static_cast<int>(random.below(16)), static_cast<int>(random.below(1000)));
+        if (ledger.call<&Ledger::sum>() != 0) wrong[0] += 1;
+        switch (random.below(8)) {
+        case 0: // a message in pieces
+            nested.at(0).update(std::vector<std::pair<int, int>>(2000, {me, turn}));
+            break;
+        case 1: nested.erase(1 + static_cast<int>(random.below(3))); break;
+        case 2: nested.set(1 + static_cast<int>(random.below(3)), own); break;
+        case 3: nested.items(); break;
+        default: break;
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("clients killed at random disturb nobody and leave nothing", "[managers]") {
+    auto manager = mp::Manager();
+    const std::size_t nothing = manager.number_of_objects();
+    const int kills = support::rounds(150);
+    {
+        auto own = manager.dict<int, int>();
+        auto wrong = manager.dict<int, int>({{0, 0}});
+        auto ledger = manager.create<Ledger>();
+        auto nested = manager.dict<int, Numbers>();
+        nested.set(0, manager.dict<int, int>());
+        const std::size_t all = manager.number_of_objects();
+        support::Random random(4711);
+        std::vector<mp::Process> clients;
+        const auto begin = [&](int me) {
+            mp::Process client(mp::ProcessOptions{.daemon = true}, use_all, me, own, wrong, ledger, nested, random());
+            client.start();
+            return client;
+        };
+        constexpr int count = 4;
+        for (int i = 0; i < count; ++i) clients.push_back(begin(i));
+        for (int i = 0; i < kills; ++i) {
+            std::this_thread::sleep_for(std::chrono::microseconds{random.below(8000)});
+            const auto victim = random.below(count);
+            clients[victim].kill();
+            clients[victim].join();
+            clients[victim] = begin(static_cast<int>(victim));
+            if (i % 16 == 0) own[100] = i; // this client is served meanwhile
+        }
+        for (auto& client : clients) {
+            CHECK(client.is_alive());
+            client.kill();
+            client.join();
+        }
+        CHECK(wrong[0] == 0);
+        CHECK(ledger.call<&Ledger::sum>() == 0);
+        nested.clear();
+        CHECK(soon([&] { return manager.number_of_objects() <= all; }));
+    }
+    CHECK(soon([&] { return manager.number_of_objects() == nothing; }));
+}
+
+TEST_CASE("a server killed at random ends every call with an error", "[managers]") {
+    for (int i = 0; i < support::rounds(10); ++i) {
+        auto manager = mp::Manager();
+        auto own = manager.dict<int, int>();
+        auto wrong = manager.dict<int, int>({{0, 0}});
+        auto ledger = manager.create<Ledger>();
+        auto nested = manager.dict<int, Numbers>();
+        nested.set(0, manager.dict<int, int>());
+        auto clients = started_clients(
+            3,
+            [](Numbers a, Numbers b, LedgerProxy c, Nested d, unsigned seed) {
+                try {
+                    use_all(static_cast<int>(seed % 3), a, b, c, d, seed);
+                } catch (const mp::EOFError&) { std::exit(3); }
+            },
+            own, wrong, ledger, nested, static_cast<unsigned>(i));
+        for (const auto& view : mp::active_children()) {
+            if (view.pid() == manager.pid()) view.kill();
+        }
+        for (auto& client : clients) {
+            CHECK(client.join(60s));
+            const int code = client.exitcode().value_or(0);
+            CHECK((code == 3 || code == 1)); // 1: while it took its arguments
+        }
+        CHECK_THROWS_AS(own.size(), mp::EOFError);
+    }
+}
