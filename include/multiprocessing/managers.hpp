@@ -3,13 +3,22 @@
 /// @file managers.hpp  Managers: objects in a server process that other processes use by proxies.
 /// Python: `multiprocessing.managers`.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/managers/base_manager.hpp>
 #include <multiprocessing/managers/dict.hpp>
+#include <multiprocessing/managers/list.hpp>
+#include <multiprocessing/managers/locks.hpp>
+#include <multiprocessing/managers/namespace.hpp>
 #include <multiprocessing/managers/options.hpp>
 #include <multiprocessing/managers/proxy.hpp>
+#include <multiprocessing/managers/queue.hpp>
+#include <multiprocessing/managers/set.hpp>
+#include <multiprocessing/managers/signals.hpp>
+#include <multiprocessing/managers/value.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <initializer_list>
 #include <ranges>
 #include <type_traits>
@@ -36,6 +45,71 @@ public:
         std::vector<std::pair<K, V>> list;
         for (const auto& [key, value] : items) list.emplace_back(key, value);
         return make<DictProxy<K, V>, detail::DictBody<K, V>>(std::move(list));
+    }
+    /// Makes a list: empty, of elements in braces, or of a range. Python: `manager.list()`.
+    template <class T>
+    ListProxy<T> list(std::initializer_list<T> items = {}) const {
+        return make<ListProxy<T>, detail::ListBody<T>>(std::vector<T>(items));
+    }
+    template <class T, std::ranges::input_range Items>
+    ListProxy<T> list(const Items& items) const {
+        return make<ListProxy<T>, detail::ListBody<T>>(
+            std::vector<T>(std::ranges::begin(items), std::ranges::end(items)));
+    }
+    /// Makes a set. Python 3.14: `manager.set()`.
+    template <class T>
+    SetProxy<T> set(std::initializer_list<T> items = {}) const {
+        return make<SetProxy<T>, detail::SetBody<T>>(std::vector<T>(items));
+    }
+    template <class T, std::ranges::input_range Items>
+    SetProxy<T> set(const Items& items) const {
+        return make<SetProxy<T>, detail::SetBody<T>>(
+            std::vector<T>(std::ranges::begin(items), std::ranges::end(items)));
+    }
+    NamespaceProxy Namespace() const { return make<NamespaceProxy, detail::NamespaceBody>(); }
+
+    /// Make a queue; `maxsize` 0 is without bound.
+    template <class T>
+    QueueProxy<T> Queue(Count maxsize = {}) const {
+        return make<QueueProxy<T>, detail::QueueBody<T>>(maxsize.value());
+    }
+    template <class T>
+    JoinableQueueProxy<T> JoinableQueue(Count maxsize = {}) const {
+        return make<JoinableQueueProxy<T>, detail::QueueBody<T>>(maxsize.value());
+    }
+    LockProxy Lock() const { return make<LockProxy, detail::MonitorBody>(false); }
+    RLockProxy RLock() const { return make<RLockProxy, detail::MonitorBody>(true); }
+    ConditionProxy Condition() const { return make<ConditionProxy, detail::MonitorBody>(true); }
+    SemaphoreProxy Semaphore(std::size_t value = 1) const {
+        return make<SemaphoreProxy, detail::ManagedSemaphoreBody>(value, false);
+    }
+    BoundedSemaphoreProxy BoundedSemaphore(std::size_t value = 1) const {
+        return make<BoundedSemaphoreProxy, detail::ManagedSemaphoreBody>(value, true);
+    }
+    EventProxy Event() const { return make<EventProxy, detail::ManagedEventBody>(); }
+    BarrierProxy Barrier(Count parties) const {
+        return make<BarrierProxy, detail::ManagedBarrierBody>(parties.value());
+    }
+    /// The same; the last to come calls `action()`, in the server, before all go on.
+    template <class Action>
+    BarrierProxy Barrier(Count parties, Action&& action) const {
+        const BarrierProxy barrier = Barrier(parties);
+        barrier.set_action(std::forward<Action>(action));
+        return barrier;
+    }
+    /// Makes a value. Python: `manager.Value(typecode, value)`.
+    template <class T>
+    ValueProxy<T> Value(T value = {}) const {
+        return make<ValueProxy<T>, detail::ValueBody<T>>(std::move(value));
+    }
+    /// Makes an array: of elements in braces, or of `size` zeros.
+    template <class T>
+    ArrayProxy<T> Array(std::initializer_list<T> items) const {
+        return make<ArrayProxy<T>, detail::ListBody<T>>(std::vector<T>(items));
+    }
+    template <class T>
+    ArrayProxy<T> Array(std::size_t size) const {
+        return make<ArrayProxy<T>, detail::ListBody<T>>(std::vector<T>(size));
     }
 };
 

@@ -117,6 +117,7 @@ TEST_CASE("a server killed at random ends every call with an error", "[managers]
                 } catch (const mp::EOFError&) { std::exit(3); }
             },
             own, wrong, ledger, nested, static_cast<unsigned>(i));
+        std::this_thread::sleep_for(std::chrono::milliseconds{10 + 7 * (i % 10)});
         for (const auto& view : mp::active_children()) {
             if (view.pid() == manager.pid()) view.kill();
         }

@@ -134,11 +134,12 @@ public:
     Incarnation process() const noexcept { return origin_.process; }
     platform::ThreadName thread() const noexcept { return origin_.thread; }
 
-    void answer(const R& result) const {
+    /// Returns whether the client is still there to have it.
+    bool answer(const R& result) const {
         ManagedWriteContext context;
         Writer writer{&context};
         detail::encode(writer, result);
-        send(writer.view(), context.references, false);
+        return send(writer.view(), context.references, false);
     }
     template <class E>
     void fail(const E& exception) const {
@@ -148,7 +149,7 @@ public:
     }
 
 private:
-    void send(std::span<const std::byte> payload, const ProxyTargets& references, bool failed) const;
+    bool send(std::span<const std::byte> payload, const ProxyTargets& references, bool failed) const;
 
     ManagerServer* server_;
     CallOrigin origin_;

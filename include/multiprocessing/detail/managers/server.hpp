@@ -90,8 +90,8 @@ public:
     std::shared_ptr<ServedObject> add(std::shared_ptr<void> value, const ManagedType& type);
     /// Of ~ServedObject().
     void forget(const ServedObject& object) noexcept;
-    /// The answer of a deferred call.
-    void answer(const CallOrigin& origin, std::span<const std::byte> payload, const ProxyTargets& references,
+    /// The answer of a deferred call. Returns whether its client is still there to have it.
+    bool answer(const CallOrigin& origin, std::span<const std::byte> payload, const ProxyTargets& references,
                 bool failed);
     /// A call that code in the server makes, of an object of the same server.
     ManagerAnswer call_in_place(const std::shared_ptr<ServedObject>& object, const ThunkAddress& entry,
@@ -226,8 +226,8 @@ public:
 };
 
 template <class R>
-void Deferred<R>::send(std::span<const std::byte> payload, const ProxyTargets& references, bool failed) const {
-    server_->answer(origin_, payload, references, failed);
+bool Deferred<R>::send(std::span<const std::byte> payload, const ProxyTargets& references, bool failed) const {
+    return server_->answer(origin_, payload, references, failed);
 }
 
 inline ServedObject::~ServedObject() { server_.forget(*this); }
@@ -712,16 +712,17 @@ inline void ManagerServer::place_next_piece(std::uint32_t index) noexcept {
     channel.call.store(std::exchange(state.in_hand, 0) + 1, std::memory_order_seq_cst);
 }
 
-inline void ManagerServer::answer(const CallOrigin& origin, std::span<const std::byte> payload,
+inline bool ManagerServer::answer(const CallOrigin& origin, std::span<const std::byte> payload,
                                   const ProxyTargets& references, bool failed) {
     {
         std::lock_guard lock{mutex_};
         ChannelState& state = channels_[origin.channel];
         // The client has died, or was told that the manager is shut down.
-        if (origin.number == 0 || state.in_hand != origin.number) return;
+        if (origin.number == 0 || state.in_hand != origin.number) return false;
         place_answer(origin.channel, payload, references, failed);
     }
     post(link_.parking(), body_.channels[origin.channel].place);
+    return true;
 }
 
 // ---- Objects ----
