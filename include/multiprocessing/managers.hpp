@@ -14,6 +14,7 @@
 #include <multiprocessing/managers/proxy.hpp>
 #include <multiprocessing/managers/queue.hpp>
 #include <multiprocessing/managers/set.hpp>
+#include <multiprocessing/managers/shared_memory_manager.hpp> // for SharedMemoryManager
 #include <multiprocessing/managers/signals.hpp>
 #include <multiprocessing/managers/value.hpp>
 
@@ -124,7 +125,8 @@ inline managers::SyncManager Manager(managers::ManagerOptions options = {}) {
     return manager;
 }
 template <class Initializer, class... Arguments>
-managers::SyncManager Manager(managers::ManagerOptions options, Initializer&& initializer, Arguments&&... arguments) {
+managers::SyncManager Manager(managers::ManagerOptions options, Initializer&& initializer,
+                              Arguments&&... arguments) {
     managers::SyncManager manager(std::move(options));
     manager.start(std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...);
     return manager;

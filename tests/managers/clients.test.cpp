@@ -162,7 +162,8 @@ TEST_CASE("a proxy given to a process keeps its object until that has it", "[man
     auto manager = mp::Manager();
     const std::size_t before = manager.number_of_objects();
     {
-        mp::Process child([](CounterProxy c) { std::exit(c.call<&Counter::value>()); }, manager.create<Counter>(7));
+        mp::Process child([](CounterProxy c) { std::exit(c.call<&Counter::value>()); },
+                          manager.create<Counter>(7));
         child.start();
         child.join();
         CHECK(child.exitcode() == 7);

@@ -40,7 +40,8 @@ TEST_CASE("a managed dict has the methods of Python's", "[managers]") {
     CHECK(d.popitem() == std::pair<std::string, int>("y", 9));
     CHECK(d.erase("x"));
     CHECK_FALSE(d.erase("x"));
-    CHECK(d.update_with("n", 10, [](int& v, int by) { return v += by; }, 5) == 15);
+    CHECK(d.update_with(
+              "n", 10, [](int& v, int by) { return v += by; }, 5) == 15);
     std::vector<std::string> seen;
     for (auto [key, value] : d) seen.push_back(key + std::to_string(value));
     CHECK(seen == std::vector<std::string>{"b2", "a1", "n15"});

@@ -74,7 +74,8 @@ TEST_CASE("clients killed at random disturb nobody and leave nothing", "[manager
         support::Random random(4711);
         std::vector<mp::Process> clients;
         const auto begin = [&](int me) {
-            mp::Process client(mp::ProcessOptions{.daemon = true}, use_all, me, own, wrong, ledger, nested, random());
+            mp::Process client(mp::ProcessOptions{.daemon = true}, use_all, me, own, wrong, ledger, nested,
+                               random());
             client.start();
             return client;
         };

@@ -121,7 +121,8 @@ TEST_CASE("a managed event lets all go on", "[managers]") {
     auto manager = mp::Manager();
     auto event = manager.Event();
     CHECK_FALSE(event.wait(10ms));
-    auto waiters = started_clients(3, [](managers::EventProxy e) { std::exit(e.wait(60s) ? 0 : 1); }, event);
+    auto waiters = started_clients(
+        3, [](managers::EventProxy e) { std::exit(e.wait(60s) ? 0 : 1); }, event);
     event.set();
     for (auto& waiter : waiters) {
         waiter.join();
@@ -135,7 +136,8 @@ TEST_CASE("a managed event lets all go on", "[managers]") {
 TEST_CASE("a managed barrier lets all parties pass and breaks with a dead one", "[managers]") {
     auto manager = mp::Manager();
     auto barrier = manager.Barrier(3, [] {});
-    auto others = started_clients(2, [](managers::BarrierProxy b) { std::exit(b.wait() < 3 ? 0 : 1); }, barrier);
+    auto others = started_clients(
+        2, [](managers::BarrierProxy b) { std::exit(b.wait() < 3 ? 0 : 1); }, barrier);
     CHECK(barrier.wait() < 3);
     for (auto& other : others) {
         other.join();

@@ -15,9 +15,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -45,7 +45,8 @@ public:
         detail::ServerLimits limits;
         limits.max_calls = static_cast<std::uint32_t>(
             (std::min<std::size_t>)(options_.max_calls.value_or(256), detail::ManagerBody::channel_count));
-        limits.shutdown_nanoseconds = options_.shutdown_timeout.span().value_or(std::chrono::hours{24 * 365}).count();
+        limits.shutdown_nanoseconds =
+            options_.shutdown_timeout.span().value_or(std::chrono::hours{24 * 365}).count();
         ProcessOptions process;
         process.name = name_ + "-" + std::to_string(count_managers());
         process.daemon = true;
@@ -56,8 +57,9 @@ public:
     }
 
     /// Ends the server: calls that wait for another client, or come later, throw ProcessError;
-    /// calls that run have `shutdown_timeout`; then it is terminated, and killed if need be. A second
-    /// call does nothing. Throws `std::logic_error` in a copy of the process that started it.
+    /// calls that run have `shutdown_timeout`; then it is terminated, and killed if need be. A
+    /// second call does nothing. Throws `std::logic_error` in a copy of the process that started
+    /// it.
     void shutdown() {
         if (!server_) return;
         server_->require_owner();
@@ -82,7 +84,8 @@ public:
     }
 
 protected:
-    BaseManager(ManagerOptions options, std::string name) : name_(std::move(name)), options_(std::move(options)) {}
+    BaseManager(ManagerOptions options, std::string name)
+        : name_(std::move(name)), options_(std::move(options)) {}
 
     template <class ProxyType, class T, class... Arguments>
     ProxyType make(Arguments&&... arguments) const {
@@ -92,7 +95,8 @@ protected:
                 server().client()->call(detail::CallVerb::create, 0, entry, payload, references);
             detail::throw_if_failed(answer);
             if (answer.references.size() != 1)
-                throw SerializationError("multiprocessing: a manager's server has not named the object that it made");
+                throw SerializationError(
+                    "multiprocessing: a manager's server has not named the object that it made");
             return ProxyType(detail::ReceivedProxy{std::move(answer.references.front())});
         };
         return detail::create_object<T>(ask, std::forward<Arguments>(arguments)...);

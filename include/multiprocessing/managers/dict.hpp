@@ -9,6 +9,7 @@
 #include <multiprocessing/detail/managers/snapshot.hpp>
 
 #include <cstddef>
+#include <iterator>
 #include <optional>
 #include <ranges>
 #include <stdexcept>
@@ -43,8 +44,11 @@ public:
     void set(const K& key, const V& value) const { this->template invoke<&Body::set>(key, value); }
     /// Inserts the value if the key is missing; returns whether it was.
     bool insert(const K& key, const V& value) const { return this->template invoke<&Body::insert>(key, value); }
-    /// Returns the value of the key, inserted if it was missing. Python: `setdefault(key, default)`.
-    V setdefault(const K& key, const V& value) const { return this->template invoke<&Body::setdefault>(key, value); }
+    /// Returns the value of the key, inserted if it was missing. Python: `setdefault(key,
+    /// default)`.
+    V setdefault(const K& key, const V& value) const {
+        return this->template invoke<&Body::setdefault>(key, value);
+    }
     bool contains(const K& key) const { return this->template invoke<&Body::contains>(key); }
     /// Erases the key; returns whether it was there. Python: `del d[key]`.
     bool erase(const K& key) const { return this->template invoke<&Body::erase>(key); }
@@ -68,7 +72,9 @@ public:
         for (const auto& [key, value] : items) list.emplace_back(key, value);
         this->template invoke<&Body::update>(std::move(list));
     }
-    void update(std::vector<std::pair<K, V>> items) const { this->template invoke<&Body::update>(std::move(items)); }
+    void update(std::vector<std::pair<K, V>> items) const {
+        this->template invoke<&Body::update>(std::move(items));
+    }
     template <std::ranges::input_range Items>
     const DictProxy& operator|=(const Items& items) const {
         update(items);
@@ -124,12 +130,14 @@ private:
     friend class detail::ElementProxy;
     friend detail::ProxyBase<DictProxy, Body>;
     friend class BaseManager; // makes it
-    explicit DictProxy(detail::ReceivedProxy received) : detail::ProxyBase<DictProxy, Body>(std::move(received)) {}
+    explicit DictProxy(detail::ReceivedProxy received)
+        : detail::ProxyBase<DictProxy, Body>(std::move(received)) {}
 
     template <detail::Compound Operation, class Operand>
     V compound(const K& key, const Operand& operand) const {
-        return this->template invoke<&Body::template compound<Operation, detail::OwnCarriedType<const Operand&>>>(
-            key, operand);
+        return this
+            ->template invoke<&Body::template compound<Operation, detail::OwnCarriedType<const Operand&>>>(
+                key, operand);
     }
 };
 

@@ -116,12 +116,14 @@ private:
     friend class detail::ElementProxy;
     friend detail::ProxyBase<ListProxy, Body>;
     friend class BaseManager; // makes it
-    explicit ListProxy(detail::ReceivedProxy received) : detail::ProxyBase<ListProxy, Body>(std::move(received)) {}
+    explicit ListProxy(detail::ReceivedProxy received)
+        : detail::ProxyBase<ListProxy, Body>(std::move(received)) {}
 
     template <detail::Compound Operation, class Operand>
     T compound(Index index, const Operand& operand) const {
-        return this->template invoke<&Body::template compound<Operation, detail::OwnCarriedType<const Operand&>>>(
-            index, operand);
+        return this
+            ->template invoke<&Body::template compound<Operation, detail::OwnCarriedType<const Operand&>>>(
+                index, operand);
     }
 };
 

@@ -9,7 +9,6 @@
 #include <multiprocessing/detail/synchronize/lockable.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <limits>
 #include <utility>
@@ -18,8 +17,8 @@ namespace multiprocessing::inline v1 {
 
 namespace detail {
 
-/// What the proxies of locks have in common. A holder that dies gives the lock to the next, who sees
-/// `recovered()`; so does a waiter that dies.
+/// What the proxies of locks have in common. A holder that dies gives the lock to the next, who
+/// sees `recovered()`; so does a waiter that dies.
 template <class Derived>
 class LockProxyBase : public ProxyBase<Derived, MonitorBody>, public Lockable<Derived> {
 public:
@@ -63,8 +62,8 @@ class ConditionProxy : public detail::LockProxyBase<ConditionProxy> {
     using Body = detail::MonitorBody;
 
 public:
-    /// Releases the lock, waits for a notification, and acquires the lock again; returns false after
-    /// the timeout. Throws `std::logic_error` if this thread has not acquired the lock.
+    /// Releases the lock, waits for a notification, and acquires the lock again; returns false
+    /// after the timeout. Throws `std::logic_error` if this thread has not acquired the lock.
     bool wait(Timeout timeout = no_timeout) const { return invoke<&Body::wait>(detail::WaitSpan::of(timeout)); }
     /// Waits until `condition()` holds; returns what it returned last.
     template <class Predicate>

@@ -17,8 +17,8 @@ struct ManagerOptions {
     std::optional<StartMethod> start_method = {}; ///< Of the server. Default: get_start_method().
     /// How long shutdown() lets calls run on that run already, before it ends the server.
     Timeout shutdown_timeout = std::chrono::seconds{1};
-    /// How many calls may run at once, each with a thread of the server; where all are in calls that
-    /// take long, further calls throw `std::system_error`. Default: 256.
+    /// How many calls may run at once, each with a thread of the server; where all are in calls
+    /// that take long, further calls throw `std::system_error`. Default: 256.
     Count max_calls = {};
 };
 

@@ -9,12 +9,13 @@
 
 namespace multiprocessing::inline v1::managers {
 
-/// A handle of an object of the program's class `T` in a manager's server: `manager.create<T>(...)`.
+/// A handle of an object of the program's class `T` in a manager's server:
+/// `manager.create<T>(...)`.
 ///
 /// Calls of one object run one at a time, in the order in which they came, so T need not know of
 /// threads; one that waits holds up the callers of its object only. What goes there and back
-/// **must** be Serializable, or a proxy of the same manager, or hold those. The object lives as long
-/// as any proxy of it. Python: what a method of a `BaseManager` returns for a registered type.
+/// **must** be Serializable, or a proxy of the same manager, or hold those. The object lives as
+/// long as any proxy of it. Python: what a method of a `BaseManager` returns for a registered type.
 template <class T>
 class Proxy : public detail::ProxyBase<Proxy<T>, T> {
 public:

@@ -25,18 +25,16 @@ class QueueProxyBase : public ProxyBase<Derived, QueueBody<T>> {
 public:
     using value_type = T;
 
-    /// Appends the item; waits while the queue is full. Throws Full after the timeout, ShutDown after
-    /// shutdown().
+    /// Appends the item; waits while the queue is full. Throws Full after the timeout, ShutDown
+    /// after shutdown().
     void put(const T& item, Timeout timeout = no_timeout) const {
         if (!this->template invoke<&Body::put>(item, WaitSpan::of(timeout)))
             throw Full("multiprocessing: the queue is full");
     }
     void put_nowait(const T& item) const { put(item, std::chrono::nanoseconds{0}); }
-    bool try_put(const T& item) const {
-        return this->template invoke<&Body::put>(item, WaitSpan{0});
-    }
-    /// Takes the first item; waits while there is none. Throws Empty after the timeout, ShutDown when
-    /// the queue was shut down and is empty.
+    bool try_put(const T& item) const { return this->template invoke<&Body::put>(item, WaitSpan{0}); }
+    /// Takes the first item; waits while there is none. Throws Empty after the timeout, ShutDown
+    /// when the queue was shut down and is empty.
     T get(Timeout timeout = no_timeout) const {
         auto item = this->template invoke<&Body::get>(WaitSpan::of(timeout));
         if (!item) throw Empty("multiprocessing: the queue is empty");
@@ -59,8 +57,8 @@ protected:
 
 namespace managers {
 
-/// A handle of a queue in a manager's server. Unlike a Queue it may hold proxies, and be in a managed
-/// dict or list. Python: what `manager.Queue()` returns.
+/// A handle of a queue in a manager's server. Unlike a Queue it may hold proxies, and be in a
+/// managed dict or list. Python: what `manager.Queue()` returns.
 template <class T>
 class QueueProxy : public detail::QueueProxyBase<QueueProxy<T>, T> {
     friend detail::ProxyBase<QueueProxy, detail::QueueBody<T>>;

@@ -66,7 +66,8 @@ public:
 private:
     friend detail::ProxyBase<SetProxy, Body>;
     friend class BaseManager; // makes it
-    explicit SetProxy(detail::ReceivedProxy received) : detail::ProxyBase<SetProxy, Body>(std::move(received)) {}
+    explicit SetProxy(detail::ReceivedProxy received)
+        : detail::ProxyBase<SetProxy, Body>(std::move(received)) {}
 
     const SetProxy& change(Operation operation, const Local& other) const {
         this->template invoke<&Body::update>(operation, other);

@@ -22,7 +22,9 @@ namespace detail {
 template <class Derived>
 class SemaphoreProxyBase : public ProxyBase<Derived, ManagedSemaphoreBody>, public Lockable<Derived> {
 public:
-    void release(std::size_t number = 1) const { this->template invoke<&ManagedSemaphoreBody::release>(number); }
+    void release(std::size_t number = 1) const {
+        this->template invoke<&ManagedSemaphoreBody::release>(number);
+    }
     std::size_t get_value() const { return this->template invoke<&ManagedSemaphoreBody::value>(); }
     bool locked() const { return get_value() == 0; }
 
@@ -69,7 +71,8 @@ private:
     explicit EventProxy(detail::ReceivedProxy received) : ProxyBase(std::move(received)) {}
 };
 
-/// A handle of a barrier in a manager's server. A waiter that dies breaks it. Python: `BarrierProxy`.
+/// A handle of a barrier in a manager's server. A waiter that dies breaks it. Python:
+/// `BarrierProxy`.
 class BarrierProxy : public detail::ProxyBase<BarrierProxy, detail::ManagedBarrierBody> {
     using Body = detail::ManagedBarrierBody;
 

@@ -61,12 +61,14 @@ public:
 private:
     friend detail::ProxyBase<ValueProxy, Body>;
     friend class BaseManager; // makes it
-    explicit ValueProxy(detail::ReceivedProxy received) : detail::ProxyBase<ValueProxy, Body>(std::move(received)) {}
+    explicit ValueProxy(detail::ReceivedProxy received)
+        : detail::ProxyBase<ValueProxy, Body>(std::move(received)) {}
 
     template <Compound Operation, class Operand>
     T compound(const Operand& operand) const {
-        return this->template invoke<&Body::template compound<Operation, detail::OwnCarriedType<const Operand&>>>(
-            operand);
+        return this
+            ->template invoke<&Body::template compound<Operation, detail::OwnCarriedType<const Operand&>>>(
+                operand);
     }
 };
 
@@ -104,12 +106,14 @@ private:
     friend class detail::ElementProxy;
     friend detail::ProxyBase<ArrayProxy, Body>;
     friend class BaseManager; // makes it
-    explicit ArrayProxy(detail::ReceivedProxy received) : detail::ProxyBase<ArrayProxy, Body>(std::move(received)) {}
+    explicit ArrayProxy(detail::ReceivedProxy received)
+        : detail::ProxyBase<ArrayProxy, Body>(std::move(received)) {}
 
     template <detail::Compound Operation, class Operand>
     T compound(Index index, const Operand& operand) const {
-        return this->template invoke<&Body::template compound<Operation, detail::OwnCarriedType<const Operand&>>>(
-            index, operand);
+        return this
+            ->template invoke<&Body::template compound<Operation, detail::OwnCarriedType<const Operand&>>>(
+                index, operand);
     }
 };
 

@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -19,10 +19,10 @@ inline void push_call(ManagerBody& body, std::uint32_t index) noexcept {
     std::uint32_t first = body.head.load(std::memory_order_relaxed);
     do {
         channel.next.store(first, std::memory_order_relaxed);
-        // Killed here: the call is never carried out; the server frees the channel with the client's
-        // others. Release: what the client wrote is seen by who takes the list.
-    } while (
-        !body.head.compare_exchange_weak(first, index + 1, std::memory_order_seq_cst, std::memory_order_relaxed));
+        // Killed here: the call is never carried out; the server frees the channel with the
+        // client's others. Release: what the client wrote is seen by who takes the list.
+    } while (!body.head.compare_exchange_weak(first, index + 1, std::memory_order_seq_cst,
+                                              std::memory_order_relaxed));
 }
 
 /// Takes all of the list and appends it to `calls`, the first to come first. Of the server, which

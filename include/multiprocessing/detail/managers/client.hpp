@@ -27,6 +27,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <initializer_list>
 #include <memory>
 #include <mutex>
@@ -333,7 +334,8 @@ inline std::vector<std::byte> ManagerClient::receive(std::uint32_t index) const 
         const std::size_t used = (std::min<std::size_t>)(channel.used, CallChannel::page_size);
         bytes.insert(bytes.end(), channel.page, channel.page + used);
         if (bytes.size() >= size) return bytes;
-        if (used == 0) throw SerializationError("multiprocessing: an answer of a manager's server ends too early");
+        if (used == 0)
+            throw SerializationError("multiprocessing: an answer of a manager's server ends too early");
         ask(index, Piece::fetch);
     }
 }
@@ -352,9 +354,9 @@ inline ManagerAnswer ManagerClient::call(CallVerb verb, ManagedId object, const 
         ids.push_back(reference->id());
     }
     const bool releases = verb == CallVerb::release;
-    const RequestHeader header{
-        verb, static_cast<std::uint32_t>(ids.size()), object, releases ? number : payload.size(), entry,
-        this_thread()};
+    const RequestHeader header{verb,   static_cast<std::uint32_t>(ids.size()),
+                               object, releases ? number : payload.size(),
+                               entry,  this_thread()};
     const std::uint32_t index = take_channel();
     const CallChannel& channel = link_.body().channels[index];
     const ScopeExit back{[&] {

@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/managers/bodies/compound.hpp>
 
 #include <concepts>
-#include <ostream>
+#include <iosfwd>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -14,8 +14,8 @@ namespace multiprocessing::inline v1::detail {
 /// One element of a managed container: reading and assigning are calls, and so is a compound
 /// assignment, which is one step in the server. Holds the proxy, so it may outlive it.
 ///
-/// It has no members of V: what they changed would be a copy. `update_with` of the container changes
-/// an element in place.
+/// It has no members of V: what they changed would be a copy. `update_with` of the container
+/// changes an element in place.
 template <class Proxy, class Key, class V>
 class ElementProxy {
 public:

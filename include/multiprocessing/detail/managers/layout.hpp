@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file layout.hpp  What a manager's server and its clients share: the state of the server, and the
-/// channels through which calls go.
+/// @file layout.hpp  What a manager's server and its clients share: the state of the server, and
+/// the channels through which calls go.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
@@ -66,13 +66,13 @@ struct CallChannel {
 };
 static_assert(sizeof(CallChannel) == 4096);
 
-/// In a block of the heap of the process that made the manager, which keeps it as any shared object:
-/// neither the server's death nor a client's frees what others use.
+/// In a block of the heap of the process that made the manager, which keeps it as any shared
+/// object: neither the server's death nor a client's frees what others use.
 struct ManagerBody {
     static constexpr std::uint32_t channel_count = 1024;
 
     std::atomic<ManagerStage> stage;
-    ParkingPlace stage_place; ///< Where the maker waits for the server.
+    ParkingPlace stage_place;                 ///< Where the maker waits for the server.
     std::atomic<platform::ThreadName> server; ///< Its main thread; 0: not there yet.
     std::atomic<int> pid;
     /// Of the list of channels that ask: index + 1 of the last to come, 0: none.

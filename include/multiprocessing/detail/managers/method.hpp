@@ -78,8 +78,9 @@ private:
         using Parameters = typename Callable::Parameters;
         if constexpr (Callable::defers) {
             if (call.origin.number == 0) {
-                throw std::logic_error("multiprocessing: code in a manager's server waits for an object of that "
-                                       "server, which would hold up its clients: wait in a client");
+                throw std::logic_error(
+                    "multiprocessing: code in a manager's server waits for an object of that "
+                    "server, which would hold up its clients: wait in a client");
             }
             call.deferred = true;
             try {
@@ -93,9 +94,9 @@ private:
         } else if constexpr (std::is_void_v<typename Callable::Result>) {
             (object.*Method)(pass_on<typename Parameters::template At<Index>>(std::get<Index>(arguments))...);
         } else {
-            encode<typename Callable::Result>(
-                call.writer,
-                (object.*Method)(pass_on<typename Parameters::template At<Index>>(std::get<Index>(arguments))...));
+            encode<typename Callable::Result>(call.writer,
+                                              (object.*Method)(pass_on<typename Parameters::template At<Index>>(
+                                                  std::get<Index>(arguments))...));
         }
     }
 };
@@ -165,9 +166,10 @@ auto call_method(ProxyTarget& target, Argument&&... argument) {
     using Callable = CallableAs<SignatureOf<Method>>;
     static_assert(std::is_base_of_v<std::remove_const_t<typename SignatureOf<Method>::Class>, T>,
                   "multiprocessing: call<&C::method> of a proxy whose object is no C");
-    static_assert(Callable::Parameters::count == sizeof...(Argument),
-                  "multiprocessing: the method takes another number of arguments: give all of them, as defaults "
-                  "are unknown here");
+    static_assert(
+        Callable::Parameters::count == sizeof...(Argument),
+        "multiprocessing: the method takes another number of arguments: give all of them, as defaults "
+        "are unknown here");
     return MethodCall<T, Method, typename Callable::Parameters, Argument...>::make(
         target, std::forward<Argument>(argument)...);
 }
@@ -175,9 +177,10 @@ auto call_method(ProxyTarget& target, Argument&&... argument) {
 /// Makes a T in the server; `ask(entry, payload, references)` has it do that.
 template <class T, class Ask, class... Argument>
 auto create_object(const Ask& ask, Argument&&... argument) {
-    static_assert(std::is_constructible_v<T, OwnCarriedType<Argument>...> ||
-                      requires { T{std::declval<OwnCarriedType<Argument>>()...}; },
-                  "multiprocessing: create<T>(arguments...): there is no such constructor of T");
+    static_assert(
+        std::is_constructible_v<T, OwnCarriedType<Argument>...> || requires {
+            T{std::declval<OwnCarriedType<Argument>>()...};
+        }, "multiprocessing: create<T>(arguments...): there is no such constructor of T");
     (require_crossing<OwnCarriedType<Argument>, Crossing::managed>(), ...);
     ManagedWriteContext context;
     Writer writer{&context};

@@ -10,7 +10,6 @@
 
 #include <memory>
 #include <stdexcept>
-#include <string>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -60,8 +59,9 @@ protected:
 private:
     const std::shared_ptr<ProxyTarget>& present() const {
         if (!target_) [[unlikely]]
-            throw std::logic_error("multiprocessing: this proxy was moved away: use the one that it was moved to, or "
-                                   "pass a copy");
+            throw std::logic_error(
+                "multiprocessing: this proxy was moved away: use the one that it was moved to, or "
+                "pass a copy");
         return target_;
     }
 

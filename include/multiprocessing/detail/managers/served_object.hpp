@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file served_object.hpp  An object in a manager's server, and a call of it as its method sees it.
+/// @file served_object.hpp  An object in a manager's server, and a call of it as its method sees
+/// it.
 
 #include <multiprocessing/detail/archive/codec.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
@@ -15,14 +16,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
 #include <thread>
-#include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -31,8 +29,8 @@ class ManagerServer;
 /// Which call an answer is for.
 struct CallOrigin {
     std::uint32_t channel = 0;
-    std::uint32_t number = 0;    ///< Odd. 0: a call that code in the server makes.
-    Incarnation process = 0;     ///< That asks,
+    std::uint32_t number = 0;        ///< Odd. 0: a call that code in the server makes.
+    Incarnation process = 0;         ///< That asks,
     platform::ThreadName thread = 0; ///< and its thread.
 };
 
@@ -45,8 +43,8 @@ struct ServedCall {
     Reader& reader;
     Writer& writer;
     CallOrigin origin;
-    ManagedWriteContext& references;           ///< What `writer` writes in.
-    bool deferred = false;                     ///< The answer comes later, or has come already.
+    ManagedWriteContext& references;               ///< What `writer` writes in.
+    bool deferred = false;                         ///< The answer comes later, or has come already.
     std::optional<Clock::time_point> look_at = {}; ///< See ManagedType::tick.
 };
 
@@ -63,12 +61,15 @@ struct ManagedType {
 };
 
 template <class T>
-inline constexpr ManagedType managed_type{
-    requires { typename T::multiprocessing_brief; },
+inline constexpr ManagedType managed_type{requires {typename T::multiprocessing_brief;
+} // namespace multiprocessing::inline v1::detail
+,
     [] {
         std::optional<ServedCall::Clock::time_point> (*tick)(void*, ServedCall::Clock::time_point) = nullptr;
         if constexpr (requires(T& object, ServedCall::Clock::time_point now) { object.tick(now); })
-            tick = [](void* object, ServedCall::Clock::time_point now) { return static_cast<T*>(object)->tick(now); };
+            tick = [](void* object, ServedCall::Clock::time_point now) {
+                return static_cast<T*>(object)->tick(now);
+            };
         return tick;
     }(),
     [] {
@@ -76,7 +77,9 @@ inline constexpr ManagedType managed_type{
         if constexpr (requires(T& object, Incarnation process) { object.client_gone(process); })
             gone = [](void* object, Incarnation process) { static_cast<T*>(object)->client_gone(process); };
         return gone;
-    }()};
+    }()
+}
+;
 
 class ServedObject;
 
@@ -115,7 +118,7 @@ public:
     const ManagedType& type;
     const ManagedId id;
     const std::shared_ptr<void> value;
-    TurnQueue turns;                                         // guarded by the server's mutex
+    TurnQueue turns;                                           // guarded by the server's mutex
     std::optional<ServedCall::Clock::time_point> tick_at = {}; // the same
 
 private:

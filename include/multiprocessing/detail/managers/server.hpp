@@ -1,10 +1,9 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file server.hpp  The server of a manager: which thread serves, whose call comes next, and what a
-/// client's death does.
+/// @file server.hpp  The server of a manager: which thread serves, whose call comes next, and what
+/// a client's death does.
 
 #include <multiprocessing/detail/base/mutex.hpp>
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
@@ -43,7 +42,6 @@
 #include <set>
 #include <span>
 #include <stdexcept>
-#include <string>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
@@ -57,9 +55,9 @@ namespace multiprocessing::inline v1::detail {
 ///
 /// One thread leads: it takes the calls in the order in which they were posted, over all clients,
 /// and carries them out itself, so a call costs no wake in the server. While it is in code that may
-/// take long it says so; a client that has waited for a millisecond then calls a spare thread, which
-/// takes the lead over. So a call that blocks holds up nobody but callers of the same object, and
-/// there is a thread for each call that blocks, none for clients.
+/// take long it says so; a client that has waited for a millisecond then calls a spare thread,
+/// which takes the lead over. So a call that blocks holds up nobody but callers of the same object,
+/// and there is a thread for each call that blocks, none for clients.
 ///
 /// All state is private to this process and guarded by one mutex, which is never held while code of
 /// the program's runs: calls, destructors. A channel is freed by its owner, or here when the owner
@@ -75,7 +73,10 @@ public:
     };
 
     ManagerServer(ManagerLink link, Options options)
-        : link_(std::move(link)), body_(link_.body()), options_(options), channels_(ManagerBody::channel_count) {}
+        : link_(std::move(link)),
+          body_(link_.body()),
+          options_(options),
+          channels_(ManagerBody::channel_count) {}
 
     /// The server of this process; null in others.
     static ManagerServer*& current() noexcept {
@@ -188,17 +189,17 @@ private:
     std::deque<ServerJob> backlog_;
     std::vector<std::uint32_t> drained_;
     std::set<std::pair<Clock::time_point, ManagedId>> timers_;
-    std::vector<std::shared_ptr<void>> graveyard_; // to be let go of without the mutex
+    std::vector<std::shared_ptr<void>> graveyard_;    // to be let go of without the mutex
     std::vector<std::shared_ptr<ServedObject>> kept_; // at the end, as a call may be in them
     std::unordered_map<ManagedId, std::weak_ptr<ServedObject>> watchers_; // that hear of dead clients
     std::vector<platform::Handle> ends_; // of sessions that are over, to be closed by the supervisor
-    std::uint64_t lead_ = 0;         // counts who leads: a thread that led by another number leads no longer
+    std::uint64_t lead_ = 0; // counts who leads: a thread that led by another number leads no longer
     bool has_leader_ = false;
-    bool is_in_program_ = false;     // the leader
-    std::uint32_t help_before_ = 0;  // body_.help when it went there
+    bool is_in_program_ = false;    // the leader
+    std::uint32_t help_before_ = 0; // body_.help when it went there
     std::uint32_t threads_ = 0;
-    std::uint32_t idle_ = 0;         // spares that wait for the lead
-    std::uint32_t busy_ = 0;         // threads in calls
+    std::uint32_t idle_ = 0; // spares that wait for the lead
+    std::uint32_t busy_ = 0; // threads in calls
     std::uint32_t local_waiters_ = 0;
     std::atomic<bool> stirred_{false}; // there is something in the backlog, or the graveyard
 };
@@ -218,8 +219,9 @@ public:
         return ManagerServer::current()->call_in_place(object, entry, payload, references);
     }
     void export_to(HandleSink&) override {
-        throw std::logic_error("multiprocessing: a proxy inside a manager's server cannot be passed to a process "
-                               "that is started there: let a client start the process");
+        throw std::logic_error(
+            "multiprocessing: a proxy inside a manager's server cannot be passed to a process "
+            "that is started there: let a client start the process");
     }
 
     const std::shared_ptr<ServedObject> object;
@@ -277,9 +279,8 @@ inline bool ManagerServer::wait_for_lead(Lock& lock) {
             return true;
         }
         lock.unlock();
-        const bool called = wait(link_.parking(), body_.help_place, Deadline::after(patience), [&] {
-            return body_.help.load(std::memory_order_seq_cst) != help;
-        });
+        const bool called = wait(link_.parking(), body_.help_place, Deadline::after(patience),
+                                 [&] { return body_.help.load(std::memory_order_seq_cst) != help; });
         lock.lock();
         if (!called && idle_ > 2) {
             --idle_;
@@ -339,10 +340,12 @@ inline void ManagerServer::bury(Lock& lock) {
     if (idle_ == 0) make_spare(); // where there is none to be had, what is buried holds up the others
     auto dead = std::exchange(graveyard_, {});
     enter_program();
+    ++busy_;
     lock.unlock();
     require_no_mutex();
     dead.clear();
     lock.lock();
+    --busy_;
     leave_program(mine);
 }
 
@@ -412,7 +415,8 @@ inline bool ManagerServer::look_into(ServerJob& job, Lock& lock) {
             message = state.request;
         }
         RequestHeader& request = job.request;
-        if (message.size() < sizeof request) throw SerializationError("multiprocessing: a request is too short");
+        if (message.size() < sizeof request)
+            throw SerializationError("multiprocessing: a request is too short");
         std::memcpy(&request, message.data(), sizeof request);
         message = message.subspan(sizeof request);
         job.origin.thread = request.thread;
@@ -510,8 +514,7 @@ inline void ManagerServer::run(ServerJob job, Lock& lock) {
         const bool leads = lead_ == mine;
         const bool is_call = job.kind == ServerJob::Kind::call;
         // The last thread that is free never enters what may block: who leads then would be gone.
-        const bool refused =
-            leads && idle_ == 0 && !make_spare() && !(job.object && job.object->type.brief);
+        const bool refused = leads && idle_ == 0 && !make_spare() && !(job.object && job.object->type.brief);
         if (leads) enter_program();
         if (job.object) job.object->turns.holder = std::this_thread::get_id();
         if (is_call) channels_[job.origin.channel].running = job.origin.number;
@@ -528,7 +531,7 @@ inline void ManagerServer::run(ServerJob job, Lock& lock) {
         lock.unlock();
         if (is_call && !outcome.deferred) post(link_.parking(), body_.channels[job.origin.channel].place);
         if (outcome.look_at) post(link_.parking(), body_.bell); // where another thread leads by now
-        job = {}; // may destroy objects: as code of the program's
+        job = {};                                               // may destroy objects: as code of the program's
         outcome = {};
         lock.lock();
         leave_program(mine);
@@ -640,7 +643,7 @@ inline void ManagerServer::run_timers() {
 
 /// What it refers to may be destroyed with it.
 inline void ManagerServer::drop(ServerJob job) {
-    graveyard_.push_back(std::move(job.object));
+    if (job.object) graveyard_.push_back(std::move(job.object));
     for (auto& reference : job.references) graveyard_.push_back(std::move(reference));
 }
 
@@ -662,7 +665,10 @@ inline void ManagerServer::place_answer(std::uint32_t index, std::span<const std
                                         const ProxyTargets& references, bool failed) noexcept {
     ChannelState& state = channels_[index];
     CallChannel& channel = body_.channels[index];
+    // What a big message took is not kept.
+    constexpr std::size_t kept = 64 * 1024;
     state.request.clear();
+    if (state.request.capacity() > kept) state.request.shrink_to_fit();
     state.answer.clear();
     channel.failed = failed;
     try {
@@ -819,7 +825,8 @@ inline void ManagerServer::bind(std::uint32_t index) {
 /// Its process has ended, so nobody posts by its channels any more. What it posted before is on
 /// the list or in the backlog, and is carried out or not as it comes; what waits is not.
 inline void ManagerServer::end_session(Session& session) {
-    const std::uint32_t used = (std::min)(body_.used.load(std::memory_order_acquire), ManagerBody::channel_count);
+    const std::uint32_t used =
+        (std::min)(body_.used.load(std::memory_order_acquire), ManagerBody::channel_count);
     for (std::uint32_t i = 0; i < used; ++i) {
         ChannelState& state = channels_[i];
         if (state.session != &session) continue;
@@ -859,7 +866,8 @@ inline void ManagerServer::free_channel(std::uint32_t index) noexcept {
 
 /// Channels that were claimed, and never used: the claimer may have been killed between.
 inline void ManagerServer::look_after_strangers() {
-    const std::uint32_t used = (std::min)(body_.used.load(std::memory_order_acquire), ManagerBody::channel_count);
+    const std::uint32_t used =
+        (std::min)(body_.used.load(std::memory_order_acquire), ManagerBody::channel_count);
     for (std::uint32_t i = 0; i < used; ++i) {
         const platform::ThreadName owner = body_.channels[i].owner.load(std::memory_order_acquire);
         const auto is_known = [&] { return channels_[i].session && channels_[i].owner == owner; };
@@ -887,7 +895,8 @@ inline void ManagerServer::wait_for_ends() {
     std::lock_guard lock{mutex_};
     for (const std::size_t at : ready) {
         for (const auto& [process, session] : sessions_) {
-            if (at != 0 && session->end.valid() && session->end.native() == handles[at]) session->has_ended = true;
+            if (at != 0 && session->end.valid() && session->end.native() == handles[at])
+                session->has_ended = true;
         }
     }
 }
@@ -957,7 +966,7 @@ inline void ManagerServer::close() {
         }
     };
     refuse_waiting();
-    while (busy_ != 0 && Clock::now() < deadline) {
+    while ((busy_ != 0 || !graveyard_.empty()) && Clock::now() < deadline) {
         lock.unlock();
         std::this_thread::sleep_for(std::chrono::milliseconds{1});
         lock.lock();
@@ -978,7 +987,8 @@ inline void ManagerServer::close() {
         kept_ = std::move(objects);
     }
     body_.stage.store(ManagerStage::closed, std::memory_order_seq_cst);
-    const std::uint32_t used = (std::min)(body_.used.load(std::memory_order_acquire), ManagerBody::channel_count);
+    const std::uint32_t used =
+        (std::min)(body_.used.load(std::memory_order_acquire), ManagerBody::channel_count);
     for (std::uint32_t i = 0; i < used; ++i) post(link_.parking(), body_.channels[i].place);
 }
 

@@ -17,13 +17,12 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <exception>
 #include <memory>
 #include <optional>
-#include <span>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -76,8 +75,8 @@ public:
         if constexpr (sizeof...(Initializer) == 0) {
             process_.emplace(std::move(options), &serve_manager, link_, limits);
         } else {
-            process_.emplace(std::move(options), &serve_manager_after<std::decay_t<Initializer>...>, link_, limits,
-                             std::forward<Initializer>(initializer)...);
+            process_.emplace(std::move(options), &serve_manager_after<std::decay_t<Initializer>...>, link_,
+                             limits, std::forward<Initializer>(initializer)...);
         }
         process_->start();
         await_start();
@@ -118,19 +117,23 @@ public:
 private:
     void await_start() {
         ManagerBody& body = link_.body();
-        const auto started = [&] { return body.stage.load(std::memory_order_acquire) != ManagerStage::starting; };
+        const auto started = [&] {
+            return body.stage.load(std::memory_order_acquire) != ManagerStage::starting;
+        };
         while (!wait(link_.parking(), body.stage_place, Deadline::after(Timeout{slice}), started)) {
             if (!process_->is_alive() && !started()) {
-                throw ProcessError("multiprocessing: the server of a manager ended before it served (exit code " +
-                                   std::to_string(process_->exitcode().value_or(0)) +
-                                   "): what it printed on standard error says why");
+                throw ProcessError(
+                    "multiprocessing: the server of a manager ended before it served (exit code " +
+                    std::to_string(process_->exitcode().value_or(0)) +
+                    "): what it printed on standard error says why");
             }
         }
         if (body.stage.load(std::memory_order_acquire) != ManagerStage::failed) return;
         process_->join();
         const CallChannel& channel = body.channels[0];
         if (channel.used == 0)
-            throw ProcessError("multiprocessing: the initializer of a manager threw an exception with a long text");
+            throw ProcessError(
+                "multiprocessing: the initializer of a manager threw an exception with a long text");
         throw_remote(failure_of({channel.page, channel.used}));
     }
 

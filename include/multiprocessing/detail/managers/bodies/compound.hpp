@@ -6,7 +6,18 @@
 
 namespace multiprocessing::inline v1::detail {
 
-enum class Compound { add, subtract, multiply, divide, remainder, bit_or, bit_and, bit_xor, shift_left, shift_right };
+enum class Compound {
+    add,
+    subtract,
+    multiply,
+    divide,
+    remainder,
+    bit_or,
+    bit_and,
+    bit_xor,
+    shift_left,
+    shift_right
+};
 
 /// `value op= operand`. A narrow type is widened and narrowed as the operator itself does it.
 template <Compound Operation, class T, class Operand>

@@ -8,7 +8,6 @@
 #include <concepts>
 #include <cstddef>
 #include <functional>
-#include <iterator>
 #include <list>
 #include <map>
 #include <optional>

@@ -40,7 +40,8 @@ public:
     void set(Index index, T value) { items_[place(index)] = std::move(value); }
     void append(T value) { items_.push_back(std::move(value)); }
     void extend(std::vector<T> values) {
-        items_.insert(items_.end(), std::make_move_iterator(values.begin()), std::make_move_iterator(values.end()));
+        items_.insert(items_.end(), std::make_move_iterator(values.begin()),
+                      std::make_move_iterator(values.end()));
     }
     void repeat(Index times) {
         std::vector<T> result;
@@ -65,18 +66,22 @@ public:
     // Of a T that compares.
     void remove(const T& value) {
         const auto found = std::find(items_.begin(), items_.end(), value);
-        if (found == items_.end()) throw std::invalid_argument("multiprocessing: remove(x): x is not in the list");
+        if (found == items_.end())
+            throw std::invalid_argument("multiprocessing: remove(x): x is not in the list");
         items_.erase(found);
     }
     std::size_t index(const T& value) const {
         const auto found = std::find(items_.begin(), items_.end(), value);
-        if (found == items_.end()) throw std::invalid_argument("multiprocessing: index(x): x is not in the list");
+        if (found == items_.end())
+            throw std::invalid_argument("multiprocessing: index(x): x is not in the list");
         return static_cast<std::size_t>(found - items_.begin());
     }
     std::size_t count(const T& value) const {
         return static_cast<std::size_t>(std::count(items_.begin(), items_.end(), value));
     }
-    bool contains(const T& value) const { return std::find(items_.begin(), items_.end(), value) != items_.end(); }
+    bool contains(const T& value) const {
+        return std::find(items_.begin(), items_.end(), value) != items_.end();
+    }
 
     void sort() { std::stable_sort(items_.begin(), items_.end()); }
     template <class Less>
@@ -97,8 +102,9 @@ public:
     void set_slice(ListSlice range, std::vector<T> values) {
         if (range.step == 1) {
             const std::ptrdiff_t begin = bound(range.begin.value_or(0));
-            const std::ptrdiff_t end = std::max(begin, range.end ? bound(*range.end) : length());
-            std::vector<T> rest(std::make_move_iterator(items_.begin() + end), std::make_move_iterator(items_.end()));
+            const std::ptrdiff_t end = (std::max)(begin, range.end ? bound(*range.end) : length());
+            std::vector<T> rest(std::make_move_iterator(items_.begin() + end),
+                                std::make_move_iterator(items_.end()));
             items_.erase(items_.begin() + begin, items_.end());
             extend(std::move(values));
             extend(std::move(rest));
@@ -106,7 +112,8 @@ public:
         }
         const auto at = places(range);
         if (at.size() != values.size())
-            throw std::invalid_argument("multiprocessing: set_slice(): the slice has another length than the values");
+            throw std::invalid_argument(
+                "multiprocessing: set_slice(): the slice has another length than the values");
         for (std::size_t i = 0; i < at.size(); ++i) items_[at[i]] = std::move(values[i]);
     }
     void erase_slice(ListSlice range) {

@@ -10,12 +10,13 @@
 
 #include <cstddef>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
-/// A lock, and the calls that wait for a notification of who has it. A waiting call holds no thread,
-/// and what a dead client held goes to the next.
+/// A lock, and the calls that wait for a notification of who has it. A waiting call holds no
+/// thread, and what a dead client held goes to the next.
 class MonitorBody {
 public:
     using multiprocessing_brief = void;

@@ -24,7 +24,8 @@ public:
 
     template <class T>
     void set(const std::string& name, T value) {
-        attributes_[name] = {std::make_shared<T>(std::move(value)), fingerprint<T>(), readable(spelled_name<T>())};
+        attributes_[name] = {std::make_shared<T>(std::move(value)), fingerprint<T>(),
+                             readable(spelled_name<T>())};
     }
     template <class T>
     T get(const std::string& name) const {

@@ -70,7 +70,8 @@ public:
 
     void task_done() {
         if (unfinished_ == 0)
-            throw std::invalid_argument("multiprocessing: task_done() was called more often than there were items");
+            throw std::invalid_argument(
+                "multiprocessing: task_done() was called more often than there were items");
         if (--unfinished_ == 0) joining_.take_all([](auto one) { one.later.answer(true); });
     }
     LookAt join(Deferred<bool> later, WaitSpan span) {

@@ -37,7 +37,8 @@ public:
     }
     void release(std::size_t number) {
         if (bounded_ && (number > start_ || value_ > start_ - number))
-            throw std::invalid_argument("multiprocessing: a BoundedSemaphore was released more often than acquired");
+            throw std::invalid_argument(
+                "multiprocessing: a BoundedSemaphore was released more often than acquired");
         for (; number != 0; --number) {
             bool given = false;
             while (!given && !waiting_.empty()) given = waiting_.take_first().later.answer(true);

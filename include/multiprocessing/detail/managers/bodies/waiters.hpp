@@ -7,7 +7,6 @@
 #include <multiprocessing/detail/space/layout.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

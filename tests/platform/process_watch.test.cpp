@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <platform/support.hpp>
+#include <support/catch.hpp>
+
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
+#include <multiprocessing/detail/platform/process_watch.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+
+#include <optional>
+
+using namespace contracts;
+
+TEST_CASE("a process is watched until it ends", "[process_watch]") {
+    auto self = platform::watch_process(platform::current_pid());
+    REQUIRE(self.has_value());
+    if (self->valid()) CHECK_FALSE(platform::wait_one(self->native(), Deadline::after(0s)));
+}
