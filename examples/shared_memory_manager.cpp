@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <iostream>
+#include <string>
 #include <system_error>
 
 namespace mp = multiprocessing;

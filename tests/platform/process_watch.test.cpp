@@ -16,3 +16,12 @@ TEST_CASE("a process is watched until it ends", "[process_watch]") {
     REQUIRE(self.has_value());
     if (self->valid()) CHECK_FALSE(platform::wait_one(self->native(), Deadline::after(0s)));
 }
+
+TEST_CASE("the end of a watched process is heard, and then there is none", "[process_watch]") {
+    auto child = platform::spawn(child_program({"exit", "7"}));
+    const int pid = child.pid();
+    const auto end = platform::watch_process(pid); // not reaped yet, so there is one
+    REQUIRE(end.has_value());
+    if (end->valid()) CHECK(platform::wait_one(end->native(), patience()));
+    CHECK(end_of(child).exitcode == 7);
+}
