@@ -26,6 +26,8 @@ class DictProxy : public detail::ProxyBase<DictProxy<K, V>, detail::DictBody<K, 
     using Body = detail::DictBody<K, V>;
 
 public:
+    DictProxy() = default; // refers to nothing: to be assigned to
+
     using key_type = K;
     using mapped_type = V;
     using value_type = std::pair<K, V>;

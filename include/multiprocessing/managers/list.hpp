@@ -29,6 +29,8 @@ class ListProxy : public detail::ProxyBase<ListProxy<T>, detail::ListBody<T>> {
     using Body = detail::ListBody<T>;
 
 public:
+    ListProxy() = default; // refers to nothing: to be assigned to
+
     using value_type = T;
     using Index = std::int64_t;
     using Element = detail::ElementProxy<ListProxy, Index, T>;

@@ -43,6 +43,10 @@ namespace managers {
 /// A handle of a lock in a manager's server. It belongs to the process that acquired it, and may be
 /// released by anybody. Python: `AcquirerProxy` of `manager.Lock()`.
 class LockProxy : public detail::LockProxyBase<LockProxy> {
+public:
+    LockProxy() = default; // refers to nothing: to be assigned to
+
+private:
     friend detail::ProxyBase<LockProxy, detail::MonitorBody>;
     friend class BaseManager; // makes it
     explicit LockProxy(detail::ReceivedProxy received) : LockProxyBase(std::move(received)) {}
@@ -51,6 +55,10 @@ class LockProxy : public detail::LockProxyBase<LockProxy> {
 /// A handle of a lock that its holder, a thread, may acquire again, and has to release as often.
 /// Python: `AcquirerProxy` of `manager.RLock()`.
 class RLockProxy : public detail::LockProxyBase<RLockProxy> {
+public:
+    RLockProxy() = default; // refers to nothing: to be assigned to
+
+private:
     friend detail::ProxyBase<RLockProxy, detail::MonitorBody>;
     friend class BaseManager; // makes it
     explicit RLockProxy(detail::ReceivedProxy received) : LockProxyBase(std::move(received)) {}
@@ -62,6 +70,8 @@ class ConditionProxy : public detail::LockProxyBase<ConditionProxy> {
     using Body = detail::MonitorBody;
 
 public:
+    ConditionProxy() = default; // refers to nothing: to be assigned to
+
     /// Releases the lock, waits for a notification, and acquires the lock again; returns false
     /// after the timeout. Throws `std::logic_error` if this thread has not acquired the lock.
     bool wait(Timeout timeout = no_timeout) const { return invoke<&Body::wait>(detail::WaitSpan::of(timeout)); }

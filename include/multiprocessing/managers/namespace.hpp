@@ -22,6 +22,8 @@ class NamespaceProxy : public detail::ProxyBase<NamespaceProxy, detail::Namespac
     using Body = detail::NamespaceBody;
 
 public:
+    NamespaceProxy() = default; // refers to nothing: to be assigned to
+
     /// Sets an attribute; text in the manner of C becomes a `std::string`.
     template <class T>
     void set(const std::string& name, T&& value) const {

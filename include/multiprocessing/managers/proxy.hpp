@@ -19,6 +19,8 @@ namespace multiprocessing::inline v1::managers {
 template <class T>
 class Proxy : public detail::ProxyBase<Proxy<T>, T> {
 public:
+    Proxy() = default; // refers to nothing: to be assigned to
+
     /// Calls `(object.*Method)(arguments...)` in the server, and returns what it returns: a copy,
     /// where that is a reference. An exception of the method is thrown here, see remote_cause().
     /// Throws EOFError if the server is lost, ProcessError after shutdown().

@@ -61,6 +61,10 @@ namespace managers {
 /// managed dict or list. Python: what `manager.Queue()` returns.
 template <class T>
 class QueueProxy : public detail::QueueProxyBase<QueueProxy<T>, T> {
+public:
+    QueueProxy() = default; // refers to nothing: to be assigned to
+
+private:
     friend detail::ProxyBase<QueueProxy, detail::QueueBody<T>>;
     friend class BaseManager; // makes it
     explicit QueueProxy(detail::ReceivedProxy received)
@@ -73,6 +77,8 @@ class JoinableQueueProxy : public detail::QueueProxyBase<JoinableQueueProxy<T>, 
     using Body = detail::QueueBody<T>;
 
 public:
+    JoinableQueueProxy() = default; // refers to nothing: to be assigned to
+
     /// One item that was taken is done. Throws `std::invalid_argument` if there was none.
     void task_done() const { this->template invoke<&Body::task_done>(); }
     /// Waits until all items are done; returns false after the timeout.

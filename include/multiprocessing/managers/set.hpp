@@ -24,6 +24,8 @@ class SetProxy : public detail::ProxyBase<SetProxy<T>, detail::SetBody<T>> {
     using Operation = detail::SetOperation;
 
 public:
+    SetProxy() = default; // refers to nothing: to be assigned to
+
     using value_type = T;
     using Local = std::set<T>;
 

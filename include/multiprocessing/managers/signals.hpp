@@ -42,6 +42,10 @@ namespace managers {
 
 /// A handle of a semaphore in a manager's server. Python: `AcquirerProxy` of `manager.Semaphore()`.
 class SemaphoreProxy : public detail::SemaphoreProxyBase<SemaphoreProxy> {
+public:
+    SemaphoreProxy() = default; // refers to nothing: to be assigned to
+
+private:
     friend detail::ProxyBase<SemaphoreProxy, detail::ManagedSemaphoreBody>;
     friend class BaseManager; // makes it
     explicit SemaphoreProxy(detail::ReceivedProxy received) : SemaphoreProxyBase(std::move(received)) {}
@@ -49,6 +53,10 @@ class SemaphoreProxy : public detail::SemaphoreProxyBase<SemaphoreProxy> {
 
 /// The same; release() beyond the value at the beginning throws `std::invalid_argument`.
 class BoundedSemaphoreProxy : public detail::SemaphoreProxyBase<BoundedSemaphoreProxy> {
+public:
+    BoundedSemaphoreProxy() = default; // refers to nothing: to be assigned to
+
+private:
     friend detail::ProxyBase<BoundedSemaphoreProxy, detail::ManagedSemaphoreBody>;
     friend class BaseManager; // makes it
     explicit BoundedSemaphoreProxy(detail::ReceivedProxy received) : SemaphoreProxyBase(std::move(received)) {}
@@ -59,6 +67,8 @@ class EventProxy : public detail::ProxyBase<EventProxy, detail::ManagedEventBody
     using Body = detail::ManagedEventBody;
 
 public:
+    EventProxy() = default; // refers to nothing: to be assigned to
+
     bool is_set() const { return invoke<&Body::is_set>(); }
     void set() const { invoke<&Body::set>(); }
     void clear() const { invoke<&Body::clear>(); }
@@ -77,6 +87,8 @@ class BarrierProxy : public detail::ProxyBase<BarrierProxy, detail::ManagedBarri
     using Body = detail::ManagedBarrierBody;
 
 public:
+    BarrierProxy() = default; // refers to nothing: to be assigned to
+
     /// Waits for the others; returns this waiter's number. Throws BrokenBarrierError if the barrier
     /// is broken, or breaks: by abort(), reset(), a timeout, or a waiter's death.
     int wait(Timeout timeout = no_timeout) const {

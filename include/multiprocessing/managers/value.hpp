@@ -28,6 +28,8 @@ class ValueProxy : public detail::ProxyBase<ValueProxy<T>, detail::ValueBody<T>>
     using Compound = detail::Compound;
 
 public:
+    ValueProxy() = default; // refers to nothing: to be assigned to
+
     T get() const { return this->template invoke<&Body::get>(); }
     T value() const { return get(); }
     void set(const T& value) const { this->template invoke<&Body::set>(value); }
@@ -79,6 +81,8 @@ class ArrayProxy : public detail::ProxyBase<ArrayProxy<T>, detail::ListBody<T>> 
     using Body = detail::ListBody<T>;
 
 public:
+    ArrayProxy() = default; // refers to nothing: to be assigned to
+
     using value_type = T;
     using Index = std::int64_t;
     using Element = detail::ElementProxy<ArrayProxy, Index, T>;

@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/call/argument.hpp>
+#include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
@@ -146,6 +147,17 @@ struct MethodCall<T, Method, ParameterList<Declared...>, Argument...> {
     static Result make(ProxyTarget& target, Argument&&... argument) {
         (require_crossing<CarriedType<Declared, Argument>, Crossing::managed>(), ...);
         if constexpr (!std::is_void_v<Result>) require_crossing<Result, Crossing::managed>();
+        if constexpr (all_cross()) return make_checked(target, std::forward<Argument>(argument)...);
+        throw std::logic_error("multiprocessing: refused by the compiler");
+    }
+
+private:
+    static constexpr bool all_cross() {
+        bool result = (can_cross<CarriedType<Declared, Argument>, Crossing::managed>() && ...);
+        if constexpr (!std::is_void_v<Result>) result = result && can_cross<Result, Crossing::managed>();
+        return result;
+    }
+    static Result make_checked(ProxyTarget& target, Argument&&... argument) {
         ManagedWriteContext context;
         Writer writer{&context};
         (encode_carried<CarriedType<Declared, Argument>>(writer, std::forward<Argument>(argument)), ...);
@@ -170,8 +182,12 @@ auto call_method(ProxyTarget& target, Argument&&... argument) {
         Callable::Parameters::count == sizeof...(Argument),
         "multiprocessing: the method takes another number of arguments: give all of them, as defaults "
         "are unknown here");
-    return MethodCall<T, Method, typename Callable::Parameters, Argument...>::make(
-        target, std::forward<Argument>(argument)...);
+    if constexpr (Callable::Parameters::count == sizeof...(Argument)) {
+        return MethodCall<T, Method, typename Callable::Parameters, Argument...>::make(
+            target, std::forward<Argument>(argument)...);
+    } else {
+        return Refused{};
+    }
 }
 
 /// Makes a T in the server; `ask(entry, payload, references)` has it do that.

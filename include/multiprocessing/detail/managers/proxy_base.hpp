@@ -49,6 +49,7 @@ public:
     }
 
 protected:
+    ProxyBase() = default;
     explicit ProxyBase(ReceivedProxy received) : target_(std::move(received.target)) {}
 
     template <auto Method, class... Argument>
@@ -60,8 +61,7 @@ private:
     const std::shared_ptr<ProxyTarget>& present() const {
         if (!target_) [[unlikely]]
             throw std::logic_error(
-                "multiprocessing: this proxy was moved away: use the one that it was moved to, or "
-                "pass a copy");
+                "multiprocessing: this proxy refers to nothing: assign one to it that a manager made");
         return target_;
     }
 
