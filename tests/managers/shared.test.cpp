@@ -197,23 +197,26 @@ TEST_CASE("an item goes past consumers that died waiting", "[managers]") {
     auto manager = mp::Manager();
     auto q = manager.Queue<int>();
     auto ready = manager.Semaphore(0);
-    auto consumers = started_clients(
-        2,
-        [](managers::QueueProxy<int> in, managers::SemaphoreProxy s) {
-            s.release();
-            in.get();
-        },
-        q, ready);
-    ready.acquire();
-    ready.acquire();
-    std::this_thread::sleep_for(20ms);
-    for (auto& consumer : consumers) {
-        consumer.kill();
-        consumer.join();
+    {
+        std::vector<mp::Process> consumers;
+        for (int i = 0; i < 2; ++i) {
+            consumers.emplace_back(
+                [](managers::QueueProxy<int> in, managers::SemaphoreProxy s, managers::ListProxy<int>) {
+                    s.release();
+                    in.get();
+                },
+                q, ready, manager.list<int>());
+            consumers.back().start();
+        }
+        ready.acquire();
+        ready.acquire();
+        std::this_thread::sleep_for(20ms); // they wait by now, very likely
+        for (auto& consumer : consumers) {
+            consumer.kill();
+            consumer.join();
+        }
     }
-    const std::size_t objects = manager.number_of_objects();
-    CHECK(objects == 2);
-    std::this_thread::sleep_for(50ms); // the server hears of it
+    REQUIRE(soon([&] { return manager.number_of_objects() == 2; })); // the server has heard of it
     q.put(7);
     CHECK(q.get(30s) == 7);
 }
@@ -270,4 +273,15 @@ TEST_CASE("shutdown answers calls that wait for other clients", "[managers]") {
     manager.shutdown();
     for (auto& thread : waiting) thread.join();
     CHECK(refused == 2);
+}
+
+TEST_CASE("a guard of a managed lock outlives the server", "[managers]") {
+    auto manager = mp::Manager();
+    auto lock = manager.Lock();
+    auto semaphore = manager.Semaphore();
+    {
+        const std::scoped_lock guard{lock, semaphore};
+        manager.shutdown();
+    }
+    CHECK_THROWS_AS(lock.release(), mp::ProcessError);
 }

@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/managers/bodies/waiters.hpp>
 #include <multiprocessing/detail/managers/proxy_base.hpp>
 #include <multiprocessing/detail/synchronize/lockable.hpp>
+#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>
@@ -24,6 +25,13 @@ class LockProxyBase : public ProxyBase<Derived, MonitorBody>, public Lockable<De
 public:
     /// Releases the lock. Throws `std::invalid_argument` if nobody holds it.
     void release() const { this->template invoke<&MonitorBody::release>(); }
+    /// As release(), for guards, whose destructors may not throw: where the server is lost or shut
+    /// down, the lock is gone with it, and nothing is to be done.
+    void unlock() const {
+        try {
+            release();
+        } catch (const ProcessError&) {}
+    }
     bool locked() const { return this->template invoke<&MonitorBody::locked>(); }
     /// Returns whether the holder acquired the lock from a process that died without releasing it.
     bool recovered() const { return this->template invoke<&MonitorBody::recovered>(); }
