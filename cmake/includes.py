@@ -18,7 +18,7 @@ from pathlib import Path
 # What is looked for behind `std::`. A name in several lines may come from any of them.
 NAMES = {
     "algorithm": "all_of any_of none_of binary_search clamp copy copy_n count fill find find_if lower_bound max max_element "
-                 "min partition sort transform unique ranges::(all_of|find|sort|min|max)",
+                 "min partition sort stable_sort reverse includes count set_(union|intersection|difference|symmetric_difference) transform unique ranges::(all_of|find|sort|min|max)",
     "array": "array get to_array tuple_element_t tuple_size_v",
     "atomic": r"atomic\w* memory_order\w*",
     "bit": "bit_cast bit_ceil bit_floor bit_width countl_zero countr_zero endian popcount",
@@ -36,13 +36,13 @@ NAMES = {
     "exception": r"exception exception_ptr current_exception rethrow_\w+ make_exception_ptr terminate uncaught_exceptions "
                  "nested_exception throw_with_nested bad_exception",
     "filesystem": "filesystem", "fstream": r"[io]?fstream filebuf",
-    "functional": "function hash invoke less equal_to reference_wrapper ref cref bind_front plus",
+    "functional": "function greater hash invoke less equal_to reference_wrapper ref cref bind_front plus",
     "initializer_list": "initializer_list", "ios": "ios_base streamsize iostream_category",
     "iosfwd": r"[io]stream streambuf basic_\w*stream\w*",
     "iostream": "cout cerr clog cin ostream istream",
     "iterator": r"back_inserter begin end size data distance advance next prev default_sentinel_t iter_\w+ \w*_iterator "
                 r"\w+_iterator_tag sentinel_for input_or_output_iterator make_move_iterator move_iterator",
-    "limits": "numeric_limits", "map": "map multimap get",
+    "limits": "numeric_limits", "list": "list", "set": "(multi)?set", "unordered_map": "unordered_(multi)?map", "map": "map multimap get",
     "memory": "unique_ptr shared_ptr weak_ptr make_unique make_shared make_unique_for_overwrite addressof construct_at "
               r"destroy\w* uninitialized_\w+ enable_shared_from_this allocator default_delete static_pointer_cast bad_weak_ptr",
     "mutex": r"(recursive_)?(timed_)?mutex lock_guard unique_lock scoped_lock once_flag call_once try_to_lock adopt_lock "

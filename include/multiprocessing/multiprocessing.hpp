@@ -10,6 +10,7 @@
 #include <multiprocessing/environment.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/futures.hpp>
+#include <multiprocessing/managers.hpp>
 #include <multiprocessing/partial.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>

@@ -23,6 +23,7 @@ enum class StateSlot : unsigned {
     launching,    // lifeline, fork server; held while a child is started
     children,     // processes that were started and not yet reaped
     self,         // this process: its name, its parent
+    managers,     // the servers of managers that this process talks to
     objects,      // leases of shared objects
     copies,       // the copies of this process that the program's own fork() made
     space,        // the shared memory of the tree and this process's heap in it

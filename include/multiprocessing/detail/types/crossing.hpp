@@ -18,7 +18,12 @@ enum class Crossing {
     spawning,   ///< To a process or task as an argument, where shared handles may come along, too.
     copying,    ///< The same, if the giver keeps it.
     returning,  ///< Back as a task's result, where those handles may that hand over what they refer to.
+    managed,    ///< To a manager's server and back, where its proxies may come along.
 };
+
+/// A proxy of an object in a manager's server.
+template <class T>
+concept ManagedHandle = requires { typename T::multiprocessing_managed; };
 
 /// A shared handle that hands over, as a result, what it refers to.
 template <class T>
@@ -179,8 +184,9 @@ constexpr Refusal find_refusal() {
     } else if constexpr (!Complete<T>) {
         return Refusal::incomplete;
     } else if constexpr (kind_of<T> == Kind::handle) {
-        constexpr bool crosses =
-            C == Crossing::spawning || C == Crossing::copying || (C == Crossing::returning && HandedOver<T>);
+        constexpr bool crosses = C == Crossing::spawning || C == Crossing::copying ||
+                                 (C == Crossing::returning && HandedOver<T>) ||
+                                 (C == Crossing::managed && ManagedHandle<T>);
         return crosses ? Refusal::none : Refusal::handle;
     } else if constexpr (kind_of<T> == Kind::owned_handle) {
         return C == Crossing::spawning || C == Crossing::connection ? Refusal::none : Refusal::owned_handle;

@@ -1,0 +1,71 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file proxy_base.hpp  What every proxy of an object in a manager's server has in common.
+
+#include <multiprocessing/detail/archive/message_context.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/managers/client.hpp>
+#include <multiprocessing/detail/managers/message.hpp>
+#include <multiprocessing/detail/managers/method.hpp>
+
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+/// A reference of an object in a server, on its way into a proxy.
+struct ReceivedProxy {
+    std::shared_ptr<ProxyTarget> target;
+};
+
+/// A handle of a `T` in a manager's server, as the base of the public proxies. Copies refer to the
+/// same object, which lives as long as any proxy of it, in whichever process or managed object.
+template <class Derived, class T>
+class ProxyBase {
+public:
+    using multiprocessing_handle = void;  // Spawnable, but not Serializable
+    using multiprocessing_managed = void; // but for what goes to the manager that it is of
+
+    void export_to(HandleSink& sink) const {
+        if (auto* const managed = dynamic_cast<ManagedWriteContext*>(&sink)) {
+            managed->references.push_back(present());
+        } else {
+            present()->export_to(sink);
+        }
+    }
+    static Derived import_from(HandleSource& source) {
+        auto* const managed = dynamic_cast<ManagedReadContext*>(&source);
+        return Derived(ReceivedProxy{managed ? managed->next_proxy() : ProxyOnTheWay::import_from(source)});
+    }
+
+    /// Whether both are proxies of one object. Python: `is` of the referents.
+    friend bool operator==(const Derived& a, const Derived& b) {
+        const ProxyBase& one = a;
+        const ProxyBase& other = b;
+        return one.target_ == other.target_ ||
+               (one.target_ && other.target_ && one.target_->id() == other.target_->id() &&
+                one.target_->is_beside(*other.target_));
+    }
+
+protected:
+    ProxyBase() = default;
+    explicit ProxyBase(ReceivedProxy received) : target_(std::move(received.target)) {}
+
+    template <auto Method, class... Argument>
+    auto invoke(Argument&&... argument) const {
+        return call_method<T, Method>(*present(), std::forward<Argument>(argument)...);
+    }
+
+private:
+    const std::shared_ptr<ProxyTarget>& present() const {
+        if (!target_) [[unlikely]]
+            throw std::logic_error(
+                "multiprocessing: this proxy refers to nothing: assign one to it that a manager made");
+        return target_;
+    }
+
+    std::shared_ptr<ProxyTarget> target_;
+};
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,161 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file served_object.hpp  An object in a manager's server, and a call of it as its method sees
+/// it.
+
+#include <multiprocessing/detail/archive/codec.hpp>
+#include <multiprocessing/detail/archive/reader.hpp>
+#include <multiprocessing/detail/archive/writer.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exceptions/remote_exception.hpp>
+#include <multiprocessing/detail/managers/message.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
+#include <multiprocessing/detail/space/layout.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <thread>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+class ManagerServer;
+
+/// Which call an answer is for.
+struct CallOrigin {
+    std::uint32_t channel = 0;
+    std::uint32_t number = 0;        ///< Odd. 0: a call that code in the server makes.
+    Incarnation process = 0;         ///< That asks,
+    platform::ThreadName thread = 0; ///< and its thread.
+};
+
+/// A method in the server is entered with this. What it returns goes into `writer`.
+struct ServedCall {
+    using Clock = std::chrono::steady_clock;
+
+    ManagerServer& server;
+    void* object; ///< Null: an object is to be made.
+    Reader& reader;
+    Writer& writer;
+    CallOrigin origin;
+    ManagedWriteContext& references;               ///< What `writer` writes in.
+    bool deferred = false;                         ///< The answer comes later, or has come already.
+    std::optional<Clock::time_point> look_at = {}; ///< See ManagedType::tick.
+};
+
+/// What the server does with objects of a type besides calling them.
+struct ManagedType {
+    using Clock = ServedCall::Clock;
+
+    /// A call never waits: it is carried out also where no further thread is to be had.
+    bool brief;
+    /// The time has come that a call named by `look_at`; returns when it comes next. May be null.
+    std::optional<Clock::time_point> (*tick)(void* object, Clock::time_point now);
+    /// A client has died. May be null.
+    void (*gone)(void* object, Incarnation process);
+};
+
+template <class T>
+inline constexpr ManagedType managed_type{requires {typename T::multiprocessing_brief;
+} // namespace multiprocessing::inline v1::detail
+,
+    [] {
+        std::optional<ServedCall::Clock::time_point> (*tick)(void*, ServedCall::Clock::time_point) = nullptr;
+        if constexpr (requires(T& object, ServedCall::Clock::time_point now) { object.tick(now); })
+            tick = [](void* object, ServedCall::Clock::time_point now) {
+                return static_cast<T*>(object)->tick(now);
+            };
+        return tick;
+    }(),
+    [] {
+        void (*gone)(void*, Incarnation) = nullptr;
+        if constexpr (requires(T& object, Incarnation process) { object.client_gone(process); })
+            gone = [](void* object, Incarnation process) { static_cast<T*>(object)->client_gone(process); };
+        return gone;
+    }()
+}
+;
+
+class ServedObject;
+
+/// Something to be done in the server: a call, or what an object has to hear of.
+struct ServerJob {
+    enum class Kind { call, tick, gone };
+
+    Kind kind = Kind::call;
+    CallOrigin origin = {};
+    RequestHeader request = {};
+    std::span<const std::byte> payload = {}; ///< In the channel, which is not freed meanwhile.
+    ProxyTargets references = {};
+    std::shared_ptr<ServedObject> object = {}; ///< None: a call that makes one, or is not looked into yet.
+    bool has_turn = false;                     ///< The object's.
+};
+
+/// Whose turn it is at an object: calls of one object run one at a time, in the order in which they
+/// came. Who finishes one goes on with the next, so that a thousand calls wait without a thread.
+/// Guarded by the server's mutex.
+struct TurnQueue {
+    bool busy = false;
+    std::thread::id holder = {}; ///< The thread that is in a call, if busy.
+    std::deque<ServerJob> waiting = {};
+};
+
+/// An object that clients refer to. Kept by the references of clients, of running calls, and of
+/// other objects here. It is destroyed as code of the program's: under no mutex.
+class ServedObject {
+public:
+    ServedObject(ManagerServer& server, ManagedId number, std::shared_ptr<void> held, const ManagedType& kind)
+        : type(kind), id(number), value(std::move(held)), server_(server) {}
+    ServedObject(const ServedObject&) = delete;
+    ServedObject& operator=(const ServedObject&) = delete;
+    ~ServedObject();
+
+    const ManagedType& type;
+    const ManagedId id;
+    const std::shared_ptr<void> value;
+    TurnQueue turns;                                           // guarded by the server's mutex
+    std::optional<ServedCall::Clock::time_point> tick_at = {}; // the same
+
+private:
+    ManagerServer& server_;
+};
+
+/// The answer to a call that is given later, by another call of the same object or when its time
+/// has come. `R` is what the client gets. If it dies first, the answer goes nowhere.
+template <class R>
+class Deferred {
+public:
+    using Clock = ServedCall::Clock;
+
+    explicit Deferred(ServedCall& call) : server_(&call.server), origin_(call.origin) {}
+
+    Incarnation process() const noexcept { return origin_.process; }
+    platform::ThreadName thread() const noexcept { return origin_.thread; }
+
+    /// Returns whether the client is still there to have it.
+    bool answer(const R& result) const {
+        ManagedWriteContext context;
+        Writer writer{&context};
+        detail::encode(writer, result);
+        return send(writer.view(), context.references, false);
+    }
+    template <class E>
+    void fail(const E& exception) const {
+        try {
+            throw exception;
+        } catch (const E&) { send(bytes_of_failure(capture_current_exception()), {}, true); }
+    }
+
+private:
+    bool send(std::span<const std::byte> payload, const ProxyTargets& references, bool failed) const;
+
+    ManagerServer* server_;
+    CallOrigin origin_;
+};
+
+} // namespace multiprocessing::inline v1::detail

@@ -1,0 +1,108 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file locks.hpp  LockProxy, RLockProxy, ConditionProxy: locks that a manager's server keeps.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/managers/bodies/monitor_body.hpp>
+#include <multiprocessing/detail/managers/bodies/waiters.hpp>
+#include <multiprocessing/detail/managers/proxy_base.hpp>
+#include <multiprocessing/detail/synchronize/lockable.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <cstddef>
+#include <limits>
+#include <utility>
+
+namespace multiprocessing::inline v1 {
+
+namespace detail {
+
+/// What the proxies of locks have in common. A holder that dies gives the lock to the next, who
+/// sees `recovered()`; so does a waiter that dies.
+template <class Derived>
+class LockProxyBase : public ProxyBase<Derived, MonitorBody>, public Lockable<Derived> {
+public:
+    /// Releases the lock. Throws `std::invalid_argument` if nobody holds it.
+    void release() const { this->template invoke<&MonitorBody::release>(); }
+    /// As release(), for guards, whose destructors may not throw: where the server is lost or shut
+    /// down, the lock is gone with it, and nothing is to be done.
+    void unlock() const {
+        try {
+            release();
+        } catch (const ProcessError&) {}
+    }
+    bool locked() const { return this->template invoke<&MonitorBody::locked>(); }
+    /// Returns whether the holder acquired the lock from a process that died without releasing it.
+    bool recovered() const { return this->template invoke<&MonitorBody::recovered>(); }
+
+    bool acquire_until(const Deadline& deadline) const {
+        return this->template invoke<&MonitorBody::acquire>(WaitSpan::until(deadline));
+    }
+
+protected:
+    using ProxyBase<Derived, MonitorBody>::ProxyBase;
+};
+
+} // namespace detail
+
+namespace managers {
+
+/// A handle of a lock in a manager's server. It belongs to the process that acquired it, and may be
+/// released by anybody. Python: `AcquirerProxy` of `manager.Lock()`.
+class LockProxy : public detail::LockProxyBase<LockProxy> {
+public:
+    LockProxy() = default; // refers to nothing: to be assigned to
+
+private:
+    friend detail::ProxyBase<LockProxy, detail::MonitorBody>;
+    friend class BaseManager; // makes it
+    explicit LockProxy(detail::ReceivedProxy received) : LockProxyBase(std::move(received)) {}
+};
+
+/// A handle of a lock that its holder, a thread, may acquire again, and has to release as often.
+/// Python: `AcquirerProxy` of `manager.RLock()`.
+class RLockProxy : public detail::LockProxyBase<RLockProxy> {
+public:
+    RLockProxy() = default; // refers to nothing: to be assigned to
+
+private:
+    friend detail::ProxyBase<RLockProxy, detail::MonitorBody>;
+    friend class BaseManager; // makes it
+    explicit RLockProxy(detail::ReceivedProxy received) : LockProxyBase(std::move(received)) {}
+};
+
+/// A handle of a condition, with an RLock of its own, in a manager's server. Python:
+/// `ConditionProxy`.
+class ConditionProxy : public detail::LockProxyBase<ConditionProxy> {
+    using Body = detail::MonitorBody;
+
+public:
+    ConditionProxy() = default; // refers to nothing: to be assigned to
+
+    /// Releases the lock, waits for a notification, and acquires the lock again; returns false
+    /// after the timeout. Throws `std::logic_error` if this thread has not acquired the lock.
+    bool wait(Timeout timeout = no_timeout) const { return invoke<&Body::wait>(detail::WaitSpan::of(timeout)); }
+    /// Waits until `condition()` holds; returns what it returned last.
+    template <class Predicate>
+    bool wait_for(Predicate condition, Timeout timeout = no_timeout) const {
+        const auto deadline = detail::Deadline::after(timeout);
+        for (;;) {
+            if (condition()) return true;
+            if (deadline.passed()) return false;
+            invoke<&Body::wait>(detail::WaitSpan::until(deadline));
+        }
+    }
+    /// Wakes so many of those who wait. Throws as wait().
+    void notify(std::size_t number = 1) const { invoke<&Body::notify>(number); }
+    void notify_all() const { notify((std::numeric_limits<std::size_t>::max)()); }
+
+private:
+    friend detail::ProxyBase<ConditionProxy, Body>;
+    friend class BaseManager; // makes it
+    explicit ConditionProxy(detail::ReceivedProxy received) : LockProxyBase(std::move(received)) {}
+};
+
+} // namespace managers
+
+} // namespace multiprocessing::inline v1
