@@ -88,13 +88,11 @@ public:
         return make<BoundedSemaphoreProxy, detail::ManagedSemaphoreBody>(value, true);
     }
     EventProxy Event() const { return make<EventProxy, detail::ManagedEventBody>(); }
-    BarrierProxy Barrier(Count parties) const {
-        return make<BarrierProxy, detail::ManagedBarrierBody>(parties.value());
-    }
+    BarrierProxy Barrier(Count parties) const;
     /// The same; the last to come calls `action()`, in the server, before all go on.
     template <class Action>
     BarrierProxy Barrier(Count parties, Action&& action) const {
-        const BarrierProxy barrier = Barrier(parties);
+        BarrierProxy barrier = Barrier(parties);
         barrier.set_action(std::forward<Action>(action));
         return barrier;
     }
@@ -119,11 +117,7 @@ public:
 /// Returns a started manager; `Manager(initializer, arguments...)` and
 /// `Manager({.max_calls = 8}, initializer, arguments...)` call the initializer in its server first.
 /// Python: `multiprocessing.Manager()`.
-inline managers::SyncManager Manager(managers::ManagerOptions options = {}) {
-    managers::SyncManager manager(std::move(options));
-    manager.start();
-    return manager;
-}
+MULTIPROCESSING_INLINE managers::SyncManager Manager(managers::ManagerOptions options = {});
 template <class Initializer, class... Arguments>
 managers::SyncManager Manager(managers::ManagerOptions options, Initializer&& initializer,
                               Arguments&&... arguments) {
@@ -139,3 +133,25 @@ managers::SyncManager Manager(Initializer&& initializer, Arguments&&... argument
 }
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::managers {
+
+MULTIPROCESSING_INLINE BarrierProxy SyncManager::Barrier(Count parties) const {
+    return make<BarrierProxy, detail::ManagedBarrierBody>(parties.value());
+}
+
+} // namespace multiprocessing::inline v1::managers
+
+namespace multiprocessing::inline v1 {
+
+MULTIPROCESSING_INLINE managers::SyncManager Manager(managers::ManagerOptions options) {
+    managers::SyncManager manager(std::move(options));
+    manager.start();
+    return manager;
+}
+
+} // namespace multiprocessing::inline v1
+
+#endif // MULTIPROCESSING_BODIES

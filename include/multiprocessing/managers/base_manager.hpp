@@ -13,11 +13,9 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -60,14 +58,10 @@ public:
     /// calls that run have `shutdown_timeout`; then it is terminated, and killed if need be. A
     /// second call does nothing. Throws `std::logic_error` in a copy of the process that started
     /// it.
-    void shutdown() {
-        if (!server_) return;
-        server_->require_owner();
-        server_->end();
-    }
+    void shutdown();
     /// Waits until the server has ended; returns false after the timeout.
-    bool join(Timeout timeout = no_timeout) { return server().join(timeout); }
-    std::optional<int> pid() const { return server_ ? server_->pid() : std::nullopt; }
+    bool join(Timeout timeout = no_timeout);
+    std::optional<int> pid() const;
 
     /// Makes a `T` of the arguments in the server.
     template <class T, class... Arguments>
@@ -76,12 +70,7 @@ public:
     }
 
     /// Returns how many objects the server holds. Python: `_number_of_objects()`.
-    std::size_t number_of_objects() const {
-        const detail::ManagerAnswer answer = server().client()->call(detail::CallVerb::count, 0, {}, {}, {});
-        std::uint64_t count = 0;
-        if (answer.payload.size() == sizeof count) std::memcpy(&count, answer.payload.data(), sizeof count);
-        return static_cast<std::size_t>(count);
-    }
+    std::size_t number_of_objects() const;
 
 protected:
     BaseManager(ManagerOptions options, std::string name)
@@ -103,14 +92,8 @@ protected:
     }
 
 private:
-    detail::ServerProcess& server() const {
-        if (!server_) throw ProcessError("multiprocessing: the manager was not started: call start() first");
-        return *server_;
-    }
-    static unsigned count_managers() {
-        static constinit std::atomic<unsigned> count{0};
-        return ++count;
-    }
+    detail::ServerProcess& server() const;
+    static unsigned count_managers();
 
     std::string name_ = "BaseManager";
     ManagerOptions options_;
@@ -119,3 +102,42 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::managers
+
+#if MULTIPROCESSING_BODIES
+#include <atomic>
+#include <cstring>
+
+namespace multiprocessing::inline v1::managers {
+
+MULTIPROCESSING_INLINE void BaseManager::shutdown() {
+    if (!server_) return;
+    server_->require_owner();
+    server_->end();
+}
+
+MULTIPROCESSING_INLINE bool BaseManager::join(Timeout timeout) { return server().join(timeout); }
+
+MULTIPROCESSING_INLINE std::optional<int> BaseManager::pid() const {
+    return server_ ? server_->pid() : std::nullopt;
+}
+
+MULTIPROCESSING_INLINE std::size_t BaseManager::number_of_objects() const {
+    const detail::ManagerAnswer answer = server().client()->call(detail::CallVerb::count, 0, {}, {}, {});
+    std::uint64_t count = 0;
+    if (answer.payload.size() == sizeof count) std::memcpy(&count, answer.payload.data(), sizeof count);
+    return static_cast<std::size_t>(count);
+}
+
+MULTIPROCESSING_INLINE detail::ServerProcess& BaseManager::server() const {
+    if (!server_) throw ProcessError("multiprocessing: the manager was not started: call start() first");
+    return *server_;
+}
+
+MULTIPROCESSING_INLINE unsigned BaseManager::count_managers() {
+    static constinit std::atomic<unsigned> count{0};
+    return ++count;
+}
+
+} // namespace multiprocessing::inline v1::managers
+
+#endif // MULTIPROCESSING_BODIES

@@ -11,7 +11,6 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>
-#include <limits>
 #include <utility>
 
 namespace multiprocessing::inline v1 {
@@ -82,7 +81,7 @@ public:
 
     /// Releases the lock, waits for a notification, and acquires the lock again; returns false
     /// after the timeout. Throws `std::logic_error` if this thread has not acquired the lock.
-    bool wait(Timeout timeout = no_timeout) const { return invoke<&Body::wait>(detail::WaitSpan::of(timeout)); }
+    bool wait(Timeout timeout = no_timeout) const;
     /// Waits until `condition()` holds; returns what it returned last.
     template <class Predicate>
     bool wait_for(Predicate condition, Timeout timeout = no_timeout) const {
@@ -95,7 +94,7 @@ public:
     }
     /// Wakes so many of those who wait. Throws as wait().
     void notify(std::size_t number = 1) const { invoke<&Body::notify>(number); }
-    void notify_all() const { notify((std::numeric_limits<std::size_t>::max)()); }
+    void notify_all() const;
 
 private:
     friend detail::ProxyBase<ConditionProxy, Body>;
@@ -106,3 +105,20 @@ private:
 } // namespace managers
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+#include <limits>
+
+namespace multiprocessing::inline v1::managers {
+
+MULTIPROCESSING_INLINE bool ConditionProxy::wait(Timeout timeout) const {
+    return invoke<&Body::wait>(detail::WaitSpan::of(timeout));
+}
+
+MULTIPROCESSING_INLINE void ConditionProxy::notify_all() const {
+    notify((std::numeric_limits<std::size_t>::max)());
+}
+
+} // namespace multiprocessing::inline v1::managers
+
+#endif // MULTIPROCESSING_BODIES

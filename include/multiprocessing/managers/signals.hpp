@@ -80,7 +80,7 @@ public:
     void set() const { invoke<&Body::set>(); }
     void clear() const { invoke<&Body::clear>(); }
     /// Waits until it is set, or was set meanwhile; returns false after the timeout.
-    bool wait(Timeout timeout = no_timeout) const { return invoke<&Body::wait>(detail::WaitSpan::of(timeout)); }
+    bool wait(Timeout timeout = no_timeout) const;
 
 private:
     friend detail::ProxyBase<EventProxy, Body>;
@@ -98,11 +98,7 @@ public:
 
     /// Waits for the others; returns this waiter's number. Throws BrokenBarrierError if the barrier
     /// is broken, or breaks: by abort(), reset(), a timeout, or a waiter's death.
-    int wait(Timeout timeout = no_timeout) const {
-        const int number = invoke<&Body::wait>(detail::WaitSpan::of(timeout));
-        if (number == Body::broken_answer) throw BrokenBarrierError("multiprocessing: the barrier is broken");
-        return number;
-    }
+    int wait(Timeout timeout = no_timeout) const;
     void reset() const { invoke<&Body::reset>(); }
     void abort() const { invoke<&Body::abort>(); }
     std::size_t parties() const { return invoke<&Body::parties>(); }
@@ -124,3 +120,21 @@ private:
 } // namespace managers
 
 } // namespace multiprocessing::inline v1
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::managers {
+
+MULTIPROCESSING_INLINE bool EventProxy::wait(Timeout timeout) const {
+    return invoke<&Body::wait>(detail::WaitSpan::of(timeout));
+}
+
+MULTIPROCESSING_INLINE int BarrierProxy::wait(Timeout timeout) const {
+    const int number = invoke<&Body::wait>(detail::WaitSpan::of(timeout));
+    if (number == Body::broken_answer) throw BrokenBarrierError("multiprocessing: the barrier is broken");
+    return number;
+}
+
+} // namespace multiprocessing::inline v1::managers
+
+#endif // MULTIPROCESSING_BODIES

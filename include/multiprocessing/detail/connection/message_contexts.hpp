@@ -21,9 +21,9 @@ public:
     explicit SentMessage(const Transport& transport) : transport_(transport) {}
 
     HandleSink* handle_sink() override { return this; }
-    void add(std::shared_ptr<SharedObject>) override;
+    MULTIPROCESSING_INLINE void add(std::shared_ptr<SharedObject>) override;
     bool reaches_shared_memory() const noexcept override { return false; }
-    std::uint64_t add_handle(platform::Handle handle) override;
+    MULTIPROCESSING_INLINE std::uint64_t add_handle(platform::Handle handle) override;
 
     std::vector<platform::Handle> beside;
 
@@ -37,8 +37,8 @@ public:
     explicit ReceivedMessage(Incoming& message) : message_(message) {}
 
     HandleSource* handle_source() override { return this; }
-    LeaseEntry next() override;
-    platform::Handle next_handle(std::uint64_t word) override;
+    MULTIPROCESSING_INLINE LeaseEntry next() override;
+    MULTIPROCESSING_INLINE platform::Handle next_handle(std::uint64_t word) override;
 
 private:
     Incoming& message_;

@@ -40,29 +40,30 @@ public:
     RingTransport(PipeRings rings, unsigned side, std::unique_ptr<StreamTransport> stream)
         : rings_(std::move(rings)), side_(side), stream_(std::move(stream)) {}
 
-    ~RingTransport() override;
+    MULTIPROCESSING_INLINE ~RingTransport() override;
 
-    void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
-              std::vector<platform::Handle> handles) override;
+    MULTIPROCESSING_INLINE void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
+                                     std::vector<platform::Handle> handles) override;
 
-    bool receive(Incoming& message, Deadline deadline) override;
+    MULTIPROCESSING_INLINE bool receive(Incoming& message, Deadline deadline) override;
 
-    std::vector<std::byte> body(Incoming& message, Deadline deadline) override;
+    MULTIPROCESSING_INLINE std::vector<std::byte> body(Incoming& message, Deadline deadline) override;
 
-    void body_into(Incoming& message, std::span<std::byte> bytes, Deadline deadline) override;
+    MULTIPROCESSING_INLINE void body_into(Incoming& message, std::span<std::byte> bytes,
+                                          Deadline deadline) override;
 
-    bool poll(Deadline deadline) override;
+    MULTIPROCESSING_INLINE bool poll(Deadline deadline) override;
 
-    std::optional<platform::NativeHandle> watch() override;
-    bool unwatch(bool was_ready) override;
+    MULTIPROCESSING_INLINE std::optional<platform::NativeHandle> watch() override;
+    MULTIPROCESSING_INLINE bool unwatch(bool was_ready) override;
     const void* identity() const noexcept override { return stream_->identity(); }
 
-    const platform::Handle& expose() override;
+    MULTIPROCESSING_INLINE const platform::Handle& expose() override;
 
     bool carries_handles() const noexcept override { return stream_->carries_handles(); }
-    std::unique_ptr<Transport> duplicate() const override;
+    MULTIPROCESSING_INLINE std::unique_ptr<Transport> duplicate() const override;
 
-    void export_to(HandleSink& sink, Writer& writer) override;
+    MULTIPROCESSING_INLINE void export_to(HandleSink& sink, Writer& writer) override;
     /// What give() of any Transport has written.
     static std::unique_ptr<Transport> import_from(HandleSource& source, Reader& reader);
 

@@ -38,24 +38,24 @@ public:
     /// Of a stream that is in use already: with what was read ahead of it.
     StreamTransport(platform::Stream stream, platform::Inbox inbox, Options options);
 
-    ~StreamTransport() override;
+    MULTIPROCESSING_INLINE ~StreamTransport() override;
 
-    void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
-              std::vector<platform::Handle> handles) override;
+    MULTIPROCESSING_INLINE void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
+                                     std::vector<platform::Handle> handles) override;
 
     /// Says "look" to who watches the other end. Throws as send().
     void ring();
 
-    bool receive(Incoming& message, Deadline deadline) override;
+    MULTIPROCESSING_INLINE bool receive(Incoming& message, Deadline deadline) override;
 
-    std::vector<std::byte> body(Incoming& message, Deadline deadline) override;
+    MULTIPROCESSING_INLINE std::vector<std::byte> body(Incoming& message, Deadline deadline) override;
 
-    void body_into(Incoming&, std::span<std::byte> bytes, Deadline deadline) override;
+    MULTIPROCESSING_INLINE void body_into(Incoming&, std::span<std::byte> bytes, Deadline deadline) override;
 
-    bool poll(Deadline deadline) override;
+    MULTIPROCESSING_INLINE bool poll(Deadline deadline) override;
 
-    std::optional<platform::NativeHandle> watch() override;
-    bool unwatch(bool was_ready) override;
+    MULTIPROCESSING_INLINE std::optional<platform::NativeHandle> watch() override;
+    MULTIPROCESSING_INLINE bool unwatch(bool was_ready) override;
     /// Whether nothing but the end is left to be read.
     bool has_ended() const;
     bool is_closed() const { return stream_.is_closed(); }
@@ -74,7 +74,7 @@ public:
     std::unique_ptr<Transport> duplicate() const override { return duplicate_stream(); }
     std::unique_ptr<StreamTransport> duplicate_stream() const;
 
-    void export_to(HandleSink& sink, Writer& writer) override;
+    MULTIPROCESSING_INLINE void export_to(HandleSink& sink, Writer& writer) override;
     /// What was read ahead goes along, with the handles that came with it: the receiver has to see
     /// it first.
     void export_stream(HandleSink& sink, Writer& writer);

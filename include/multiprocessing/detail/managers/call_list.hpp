@@ -14,16 +14,7 @@ namespace multiprocessing::inline v1::detail {
 
 /// Puts a channel on the list. Its `call` is odd already. One instruction publishes it, so a list
 /// has no state between: who dies around it has asked or has not.
-inline void push_call(ManagerBody& body, std::uint32_t index) noexcept {
-    CallChannel& channel = body.channels[index];
-    std::uint32_t first = body.head.load(std::memory_order_relaxed);
-    do {
-        channel.next.store(first, std::memory_order_relaxed);
-        // Killed here: the call is never carried out; the server frees the channel with the
-        // client's others. Release: what the client wrote is seen by who takes the list.
-    } while (!body.head.compare_exchange_weak(first, index + 1, std::memory_order_seq_cst,
-                                              std::memory_order_relaxed));
-}
+MULTIPROCESSING_INLINE void push_call(ManagerBody& body, std::uint32_t index) noexcept;
 
 /// Takes all of the list and appends it to `calls`, the first to come first. Of the server, which
 /// reads the links of channels that nobody else writes until they are answered. There is no ABA:
@@ -43,3 +34,22 @@ void take_calls(ManagerBody& body, Calls& calls) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void push_call(ManagerBody& body, std::uint32_t index) noexcept {
+    CallChannel& channel = body.channels[index];
+    std::uint32_t first = body.head.load(std::memory_order_relaxed);
+    do {
+        channel.next.store(first, std::memory_order_relaxed);
+        // Killed here: the call is never carried out; the server frees the channel with the
+        // client's others. Release: what the client wrote is seen by who takes the list.
+    } while (!body.head.compare_exchange_weak(first, index + 1, std::memory_order_seq_cst,
+                                              std::memory_order_relaxed));
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -4,39 +4,21 @@
 /// objects there.
 
 #include <multiprocessing/detail/base/mutex.hpp>
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
-#include <multiprocessing/detail/managers/call_list.hpp>
 #include <multiprocessing/detail/managers/layout.hpp>
 #include <multiprocessing/detail/managers/message.hpp>
 #include <multiprocessing/detail/of_this_copy.hpp>
-#include <multiprocessing/detail/parking/parking.hpp>
-#include <multiprocessing/detail/parking/recovering_lock.hpp>
-#include <multiprocessing/detail/platform/identity.hpp>
-#include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
-#include <multiprocessing/detail/space/process_tree.hpp>
-#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <exception>
 #include <initializer_list>
 #include <memory>
-#include <mutex>
-#include <new>
 #include <span>
-#include <stdexcept>
-#include <string>
-#include <system_error>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -52,12 +34,7 @@ public:
     explicit ManagerClient(ManagerLink link) : link_(std::move(link)) {}
     ManagerClient(const ManagerClient&) = delete;
     ManagerClient& operator=(const ManagerClient&) = delete;
-    ~ManagerClient() {
-        if (!origin_.is_here()) return; // the original's channels
-        // Nobody asks by them any more, so the server does not look at them.
-        for (const std::uint32_t index : idle_)
-            link_.body().channels[index].owner.store(0, std::memory_order_release);
-    }
+    ~ManagerClient();
 
     const ManagerLink& link() const noexcept { return link_; }
     bool is_here() const noexcept { return origin_.is_here(); }
@@ -105,17 +82,7 @@ class ManagerClients : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::managers;
 
-    std::shared_ptr<ManagerClient> of(const ManagerLink& link) {
-        const ManagerBody* const key = &link.body();
-        std::lock_guard lock{mutex};
-        auto& clients = clients_.get();
-        std::weak_ptr<ManagerClient>& known = clients[key];
-        if (auto client = known.lock()) return client;
-        std::erase_if(clients, [&](const auto& entry) { return entry.first != key && entry.second.expired(); });
-        auto client = std::make_shared<ManagerClient>(link);
-        clients[key] = client;
-        return client;
-    }
+    std::shared_ptr<ManagerClient> of(const ManagerLink& link);
 
 private:
     // A body that is used is not freed, so two managers never have one address.
@@ -130,29 +97,16 @@ public:
     /// `owed`: how many references the server counts for this.
     ManagerGrip(std::shared_ptr<ManagerClient> client, ManagedId id, std::uint64_t owed)
         : client_(std::move(client)), id_(id), owed_(owed) {}
-    ~ManagerGrip() override {
-        if (client_->is_here()) client_->release(id_, owed_.load(std::memory_order_relaxed));
-    }
+    MULTIPROCESSING_INLINE ~ManagerGrip() override;
 
     ManagedId id() const noexcept override { return id_; }
-    bool is_beside(const ProxyTarget& other) const noexcept override {
-        const auto* const grip = dynamic_cast<const ManagerGrip*>(&other);
-        return grip && &grip->client_->link().body() == &client_->link().body();
-    }
-    ManagerAnswer call(CallVerb verb, const ThunkAddress& entry, std::span<const std::byte> payload,
-                       const ProxyTargets& references) override {
-        if (!client_->is_here()) {
-            // The reference is the original's; this copy takes one of its own.
-            const auto client = process_wide<ManagerClients>().of(client_->link());
-            return client->retain_for_copy(id_).call(verb, entry, payload, references);
-        }
-        return client_->call(verb, id_, entry, payload, references);
-    }
-    void export_to(HandleSink& sink) override;
+    MULTIPROCESSING_INLINE bool is_beside(const ProxyTarget& other) const noexcept override;
+    MULTIPROCESSING_INLINE ManagerAnswer call(CallVerb verb, const ThunkAddress& entry,
+                                              std::span<const std::byte> payload,
+                                              const ProxyTargets& references) override;
+    MULTIPROCESSING_INLINE void export_to(HandleSink& sink) override;
 
-    bool is_of(const ManagerClient& client) const noexcept {
-        return &client.link().body() == &client_->link().body();
-    }
+    bool is_of(const ManagerClient& client) const noexcept;
     /// The server counts one reference more for this.
     void owe() noexcept { owed_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -171,33 +125,107 @@ public:
     explicit ProxyOnTheWay(std::shared_ptr<ManagerGrip> grip)
         : SharedObject(kind, sizeof(ManagedId)), grip_(std::move(grip)) {}
 
-    static std::shared_ptr<ProxyTarget> import_from(HandleSource& source) {
-        const ManagerLink link = ManagerLink::import_from(source);
-        auto object = source.next_known();
-        if (!object) object = SharedObject::make_given(kind, source.next());
-        const ManagedId id = *std::launder(static_cast<const ManagedId*>(object->address()));
-        return process_wide<ManagerClients>().of(link)->retain(id);
-    }
+    static std::shared_ptr<ProxyTarget> import_from(HandleSource& source);
 
 protected:
-    void construct(void* address) override { new (address) ManagedId{grip_->id()}; }
+    MULTIPROCESSING_INLINE void construct(void* address) override;
 
 private:
     const std::shared_ptr<ManagerGrip> grip_;
 };
 
-inline LeaseEntry ManagedReadContext::next() {
+// ---- One call ----
+
+// ---- References ----
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/managers/call_list.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
+#include <multiprocessing/detail/parking/recovering_lock.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE ManagerClient::~ManagerClient() {
+    if (!origin_.is_here()) return; // the original's channels
+    // Nobody asks by them any more, so the server does not look at them.
+    for (const std::uint32_t index : idle_)
+        link_.body().channels[index].owner.store(0, std::memory_order_release);
+}
+
+MULTIPROCESSING_INLINE std::shared_ptr<ManagerClient> ManagerClients::of(const ManagerLink& link) {
+    const ManagerBody* const key = &link.body();
+    std::lock_guard lock{mutex};
+    auto& clients = clients_.get();
+    std::weak_ptr<ManagerClient>& known = clients[key];
+    if (auto client = known.lock()) return client;
+    std::erase_if(clients, [&](const auto& entry) { return entry.first != key && entry.second.expired(); });
+    auto client = std::make_shared<ManagerClient>(link);
+    clients[key] = client;
+    return client;
+}
+
+MULTIPROCESSING_INLINE ManagerGrip::~ManagerGrip() {
+    if (client_->is_here()) client_->release(id_, owed_.load(std::memory_order_relaxed));
+}
+
+MULTIPROCESSING_INLINE bool ManagerGrip::is_beside(const ProxyTarget& other) const noexcept {
+    const auto* const grip = dynamic_cast<const ManagerGrip*>(&other);
+    return grip && &grip->client_->link().body() == &client_->link().body();
+}
+
+MULTIPROCESSING_INLINE ManagerAnswer ManagerGrip::call(CallVerb verb, const ThunkAddress& entry,
+                                                       std::span<const std::byte> payload,
+                                                       const ProxyTargets& references) {
+    if (!client_->is_here()) {
+        // The reference is the original's; this copy takes one of its own.
+        const auto client = process_wide<ManagerClients>().of(client_->link());
+        return client->retain_for_copy(id_).call(verb, entry, payload, references);
+    }
+    return client_->call(verb, id_, entry, payload, references);
+}
+
+MULTIPROCESSING_INLINE bool ManagerGrip::is_of(const ManagerClient& client) const noexcept {
+    return &client.link().body() == &client_->link().body();
+}
+
+MULTIPROCESSING_INLINE std::shared_ptr<ProxyTarget> ProxyOnTheWay::import_from(HandleSource& source) {
+    const ManagerLink link = ManagerLink::import_from(source);
+    auto object = source.next_known();
+    if (!object) object = SharedObject::make_given(kind, source.next());
+    const ManagedId id = *std::launder(static_cast<const ManagedId*>(object->address()));
+    return process_wide<ManagerClients>().of(link)->retain(id);
+}
+
+MULTIPROCESSING_INLINE void ProxyOnTheWay::construct(void* address) { new (address) ManagedId{grip_->id()}; }
+
+MULTIPROCESSING_INLINE LeaseEntry ManagedReadContext::next() {
     throw SerializationError("multiprocessing: a manager's message names a shared object that is no proxy");
 }
 
-inline void ManagerGrip::export_to(HandleSink& sink) {
+MULTIPROCESSING_INLINE void ManagerGrip::export_to(HandleSink& sink) {
     client_->link().export_to(sink);
     sink.add(SharedObject::make_unused(std::make_unique<ProxyOnTheWay>(shared_from_this())));
 }
 
-// ---- One call ----
-
-inline void ManagerClient::throw_gone() const {
+MULTIPROCESSING_INLINE void ManagerClient::throw_gone() const {
     const ManagerBody& body = link_.body();
     if (body.stage.load(std::memory_order_acquire) == ManagerStage::lost) {
         throw EOFError("multiprocessing: the server of a manager (pid " +
@@ -207,13 +235,13 @@ inline void ManagerClient::throw_gone() const {
     throw ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()");
 }
 
-inline void ManagerClient::require_open() const {
+MULTIPROCESSING_INLINE void ManagerClient::require_open() const {
     if (link_.body().stage.load(std::memory_order_acquire) >= ManagerStage::failed) [[unlikely]]
         throw_gone();
 }
 
 /// The first to see that the server has ended says so to all, who then need not wait out a slice.
-inline void ManagerClient::look_after_server() const {
+MULTIPROCESSING_INLINE void ManagerClient::look_after_server() const {
     ManagerBody& body = link_.body();
     const platform::ThreadName server = body.server.load(std::memory_order_acquire);
     if (server == 0 || platform::lives(server)) return;
@@ -226,7 +254,7 @@ inline void ManagerClient::look_after_server() const {
     for (std::uint32_t i = 0; i < used; ++i) post(link_.parking(), body.channels[i].place);
 }
 
-inline std::uint32_t ManagerClient::claim_channel() const {
+MULTIPROCESSING_INLINE std::uint32_t ManagerClient::claim_channel() const {
     ManagerBody& body = link_.body();
     const platform::ThreadName me = this_thread();
     for (int attempt = 0; attempt < 100; ++attempt) {
@@ -252,7 +280,7 @@ inline std::uint32_t ManagerClient::claim_channel() const {
                                 " channels of a manager are in use: let fewer threads call it at once");
 }
 
-inline std::uint32_t ManagerClient::take_channel() {
+MULTIPROCESSING_INLINE std::uint32_t ManagerClient::take_channel() {
     {
         std::lock_guard lock{mutex_};
         if (!idle_.empty()) {
@@ -267,7 +295,7 @@ inline std::uint32_t ManagerClient::take_channel() {
 }
 
 /// Posts what is in the page; returns the number that says that it is answered.
-inline std::uint32_t ManagerClient::begin_ask(std::uint32_t index, Piece piece) const {
+MULTIPROCESSING_INLINE std::uint32_t ManagerClient::begin_ask(std::uint32_t index, Piece piece) const {
     ManagerBody& body = link_.body();
     CallChannel& channel = body.channels[index];
     channel.piece = static_cast<std::uint32_t>(piece);
@@ -281,7 +309,7 @@ inline std::uint32_t ManagerClient::begin_ask(std::uint32_t index, Piece piece) 
 }
 
 /// Posts what is in the page, and waits until it is answered.
-inline void ManagerClient::ask(std::uint32_t index, Piece piece) const {
+MULTIPROCESSING_INLINE void ManagerClient::ask(std::uint32_t index, Piece piece) const {
     ManagerBody& body = link_.body();
     const platform::Parking& parking = link_.parking();
     CallChannel& channel = body.channels[index];
@@ -305,7 +333,7 @@ inline void ManagerClient::ask(std::uint32_t index, Piece piece) const {
     if (channel.call.load(std::memory_order_acquire) != answered) throw_gone();
 }
 
-inline void ManagerClient::send(std::uint32_t index, Spans message) const {
+MULTIPROCESSING_INLINE void ManagerClient::send(std::uint32_t index, Spans message) const {
     CallChannel& channel = link_.body().channels[index];
     std::size_t used = 0;
     for (std::span<const std::byte> rest : message) {
@@ -325,7 +353,7 @@ inline void ManagerClient::send(std::uint32_t index, Spans message) const {
     ask(index, Piece::last);
 }
 
-inline std::vector<std::byte> ManagerClient::receive(std::uint32_t index) const {
+MULTIPROCESSING_INLINE std::vector<std::byte> ManagerClient::receive(std::uint32_t index) const {
     const CallChannel& channel = link_.body().channels[index];
     const std::uint64_t size = channel.size;
     std::vector<std::byte> bytes;
@@ -340,9 +368,10 @@ inline std::vector<std::byte> ManagerClient::receive(std::uint32_t index) const 
     }
 }
 
-inline ManagerAnswer ManagerClient::call(CallVerb verb, ManagedId object, const ThunkAddress& entry,
-                                         std::span<const std::byte> payload, const ProxyTargets& references,
-                                         std::uint64_t number) {
+MULTIPROCESSING_INLINE ManagerAnswer ManagerClient::call(CallVerb verb, ManagedId object,
+                                                         const ThunkAddress& entry,
+                                                         std::span<const std::byte> payload,
+                                                         const ProxyTargets& references, std::uint64_t number) {
     require_open();
     std::vector<ManagedId> ids;
     for (const auto& reference : references) {
@@ -383,7 +412,7 @@ inline ManagerAnswer ManagerClient::call(CallVerb verb, ManagedId object, const 
     return answer;
 }
 
-inline void ManagerClient::ask_to_end() {
+MULTIPROCESSING_INLINE void ManagerClient::ask_to_end() {
     if (link_.body().stage.load(std::memory_order_acquire) != ManagerStage::open) return;
     const std::uint32_t index = take_channel(); // for good
     const RequestHeader header{CallVerb::shut_down, 0, 0, 0, {}, this_thread()};
@@ -395,9 +424,7 @@ inline void ManagerClient::ask_to_end() {
     post(link_.parking(), link_.body().help_place);
 }
 
-// ---- References ----
-
-inline std::shared_ptr<ManagerGrip> ManagerClient::grip_of_answer(ManagedId id) {
+MULTIPROCESSING_INLINE std::shared_ptr<ManagerGrip> ManagerClient::grip_of_answer(ManagedId id) {
     std::lock_guard lock{mutex_};
     std::weak_ptr<ManagerGrip>& known = grips_[id];
     if (auto grip = known.lock()) {
@@ -409,7 +436,7 @@ inline std::shared_ptr<ManagerGrip> ManagerClient::grip_of_answer(ManagedId id) 
     return grip;
 }
 
-inline std::shared_ptr<ManagerGrip> ManagerClient::retain(ManagedId id) {
+MULTIPROCESSING_INLINE std::shared_ptr<ManagerGrip> ManagerClient::retain(ManagedId id) {
     {
         std::lock_guard lock{mutex_};
         if (const auto found = grips_.find(id); found != grips_.end()) {
@@ -423,7 +450,7 @@ inline std::shared_ptr<ManagerGrip> ManagerClient::retain(ManagedId id) {
     return grip_of_answer(id);
 }
 
-inline ManagerGrip& ManagerClient::retain_for_copy(ManagedId id) {
+MULTIPROCESSING_INLINE ManagerGrip& ManagerClient::retain_for_copy(ManagedId id) {
     {
         std::lock_guard lock{mutex_};
         if (const auto found = kept_.find(id); found != kept_.end()) return *found->second;
@@ -434,7 +461,7 @@ inline ManagerGrip& ManagerClient::retain_for_copy(ManagedId id) {
 }
 
 /// If the server is not there any more, or out of channels, its count ends with this process.
-inline void ManagerClient::release(ManagedId id, std::uint64_t count) noexcept {
+MULTIPROCESSING_INLINE void ManagerClient::release(ManagedId id, std::uint64_t count) noexcept {
     {
         std::lock_guard lock{mutex_};
         // Another grip of the object may have come meanwhile.
@@ -448,3 +475,5 @@ inline void ManagerClient::release(ManagedId id, std::uint64_t count) noexcept {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -7,13 +7,11 @@
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
-#include <multiprocessing/exceptions.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -76,11 +74,7 @@ public:
 class ManagedWriteContext final : public WriteContext, public HandleSink {
 public:
     HandleSink* handle_sink() override { return this; }
-    void add(std::shared_ptr<SharedObject>) override {
-        throw std::invalid_argument(
-            "multiprocessing: what is given to a manager may hold proxies of that manager, but no other "
-            "shared handle: make the Lock, Queue or Value by the manager");
-    }
+    MULTIPROCESSING_INLINE void add(std::shared_ptr<SharedObject>) override;
     bool reaches_shared_memory() const noexcept override { return false; }
 
     ProxyTargets references;
@@ -92,12 +86,8 @@ public:
     explicit ManagedReadContext(ProxyTargets references) : references_(std::move(references)) {}
 
     HandleSource* handle_source() override { return this; }
-    LeaseEntry next() override;
-    std::shared_ptr<ProxyTarget> next_proxy() {
-        if (taken_ == references_.size())
-            throw SerializationError("multiprocessing: a message names a proxy that did not come with it");
-        return std::move(references_[taken_++]);
-    }
+    MULTIPROCESSING_INLINE LeaseEntry next() override;
+    std::shared_ptr<ProxyTarget> next_proxy();
 
 private:
     ProxyTargets references_;
@@ -105,3 +95,26 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/exceptions.hpp>
+
+#include <stdexcept>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void ManagedWriteContext::add(std::shared_ptr<SharedObject>) {
+    throw std::invalid_argument(
+        "multiprocessing: what is given to a manager may hold proxies of that manager, but no other "
+        "shared handle: make the Lock, Queue or Value by the manager");
+}
+
+MULTIPROCESSING_INLINE std::shared_ptr<ProxyTarget> ManagedReadContext::next_proxy() {
+    if (taken_ == references_.size())
+        throw SerializationError("multiprocessing: a message names a proxy that did not come with it");
+    return std::move(references_[taken_++]);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

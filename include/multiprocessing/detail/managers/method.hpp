@@ -123,10 +123,7 @@ struct CreateEntry {
 };
 
 /// What the server has answered, if it is no exception.
-inline void throw_if_failed(const ManagerAnswer& answer) {
-    if (answer.failed) [[unlikely]]
-        throw_remote(failure_of(answer.payload));
-}
+MULTIPROCESSING_INLINE void throw_if_failed(const ManagerAnswer& answer);
 
 template <class Carried, class Given>
 void encode_carried(Writer& writer, Given&& given) {
@@ -206,3 +203,16 @@ auto create_object(const Ask& ask, Argument&&... argument) {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void throw_if_failed(const ManagerAnswer& answer) {
+    if (answer.failed) [[unlikely]]
+        throw_remote(failure_of(answer.payload));
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -7,43 +7,28 @@
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
-#include <multiprocessing/detail/managers/call_list.hpp>
 #include <multiprocessing/detail/managers/layout.hpp>
 #include <multiprocessing/detail/managers/message.hpp>
 #include <multiprocessing/detail/managers/served_object.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
-#include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
-#include <multiprocessing/detail/platform/identity.hpp>
-#include <multiprocessing/detail/platform/process_watch.hpp>
-#include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
-#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/space/layout.hpp>
-#include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <multiprocessing/util.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <deque>
-#include <exception>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <set>
 #include <span>
-#include <stdexcept>
-#include <system_error>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -72,17 +57,10 @@ public:
         std::chrono::nanoseconds shutdown_timeout = std::chrono::seconds{1};
     };
 
-    ManagerServer(ManagerLink link, Options options)
-        : link_(std::move(link)),
-          body_(link_.body()),
-          options_(options),
-          channels_(ManagerBody::channel_count) {}
+    ManagerServer(ManagerLink link, Options options);
 
     /// The server of this process; null in others.
-    static ManagerServer*& current() noexcept {
-        static constinit ManagerServer* server = nullptr;
-        return server;
-    }
+    static ManagerServer*& current() noexcept;
 
     /// Serves until shutdown(). Called by the main thread, which watches the clients meanwhile.
     void run();
@@ -214,15 +192,10 @@ public:
     bool is_beside(const ProxyTarget& other) const noexcept override {
         return dynamic_cast<const LocalTarget*>(&other) != nullptr;
     }
-    ManagerAnswer call(CallVerb, const ThunkAddress& entry, std::span<const std::byte> payload,
-                       const ProxyTargets& references) override {
-        return ManagerServer::current()->call_in_place(object, entry, payload, references);
-    }
-    void export_to(HandleSink&) override {
-        throw std::logic_error(
-            "multiprocessing: a proxy inside a manager's server cannot be passed to a process "
-            "that is started there: let a client start the process");
-    }
+    MULTIPROCESSING_INLINE ManagerAnswer call(CallVerb, const ThunkAddress& entry,
+                                              std::span<const std::byte> payload,
+                                              const ProxyTargets& references) override;
+    MULTIPROCESSING_INLINE void export_to(HandleSink&) override;
 
     const std::shared_ptr<ServedObject> object;
 };
@@ -232,11 +205,70 @@ bool Deferred<R>::send(std::span<const std::byte> payload, const ProxyTargets& r
     return server_->answer(origin_, payload, references, failed);
 }
 
-inline ServedObject::~ServedObject() { server_.forget(*this); }
-
 // ---- Threads ----
 
-inline bool ManagerServer::make_spare() {
+// ---- Calls ----
+
+// ---- Answers ----
+
+template <class E>
+ManagerServer::Outcome ManagerServer::failure(const E& exception) {
+    Outcome outcome;
+    outcome.failed = true;
+    try {
+        throw exception;
+    } catch (...) { outcome.payload = bytes_of_failure(capture_current_exception()); }
+    return outcome;
+}
+
+// ---- Objects ----
+
+// ---- Clients ----
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/managers/call_list.hpp>
+#include <multiprocessing/detail/parking/recovering_lock.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/process_watch.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/this_process.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE ManagerServer::ManagerServer(ManagerLink link, Options options)
+    : link_(std::move(link)), body_(link_.body()), options_(options), channels_(ManagerBody::channel_count) {}
+
+MULTIPROCESSING_INLINE ManagerServer*& ManagerServer::current() noexcept {
+    static constinit ManagerServer* server = nullptr;
+    return server;
+}
+
+MULTIPROCESSING_INLINE ManagerAnswer LocalTarget::call(CallVerb, const ThunkAddress& entry,
+                                                       std::span<const std::byte> payload,
+                                                       const ProxyTargets& references) {
+    return ManagerServer::current()->call_in_place(object, entry, payload, references);
+}
+
+MULTIPROCESSING_INLINE void LocalTarget::export_to(HandleSink&) {
+    throw std::logic_error("multiprocessing: a proxy inside a manager's server cannot be passed to a process "
+                           "that is started there: let a client start the process");
+}
+
+MULTIPROCESSING_INLINE ServedObject::~ServedObject() { server_.forget(*this); }
+
+MULTIPROCESSING_INLINE bool ManagerServer::make_spare() {
     if (threads_ >= options_.max_calls + 1) return false;
     const platform::AllSignalsBlocked program_handles_signals;
     ++this_process().own_threads;
@@ -257,7 +289,7 @@ inline bool ManagerServer::make_spare() {
     }
 }
 
-inline void ManagerServer::serve() {
+MULTIPROCESSING_INLINE void ManagerServer::serve() {
     Lock lock{mutex_};
     while (wait_for_lead(lock)) {
         lead(lock);
@@ -266,7 +298,7 @@ inline void ManagerServer::serve() {
 }
 
 /// As one of the idle. Returns false if this thread is needed no longer.
-inline bool ManagerServer::wait_for_lead(Lock& lock) {
+MULTIPROCESSING_INLINE bool ManagerServer::wait_for_lead(Lock& lock) {
     constexpr std::chrono::seconds patience{10};
     for (;;) {
         const std::uint32_t help = body_.help.load(std::memory_order_seq_cst);
@@ -290,7 +322,7 @@ inline bool ManagerServer::wait_for_lead(Lock& lock) {
     }
 }
 
-inline void ManagerServer::lead(Lock& lock) {
+MULTIPROCESSING_INLINE void ManagerServer::lead(Lock& lock) {
     const std::uint64_t mine = lead_;
     while (lead_ == mine) {
         drain();
@@ -309,7 +341,7 @@ inline void ManagerServer::lead(Lock& lock) {
 
 /// Nothing can be lost in it: whoever posts a call rings the bell after it, and a waiter looks
 /// again after a slice.
-inline void ManagerServer::sleep(Lock& lock) {
+MULTIPROCESSING_INLINE void ManagerServer::sleep(Lock& lock) {
     Deadline deadline;
     if (!timers_.empty())
         deadline = Deadline::after((std::max<Clock::duration>)(timers_.begin()->first - Clock::now(), {}));
@@ -322,20 +354,20 @@ inline void ManagerServer::sleep(Lock& lock) {
 }
 
 /// The leader says that it may be long, so that others know whom to call.
-inline void ManagerServer::enter_program() {
+MULTIPROCESSING_INLINE void ManagerServer::enter_program() {
     is_in_program_ = true;
     help_before_ = body_.help.load(std::memory_order_seq_cst);
     body_.occupied.store(1, std::memory_order_seq_cst);
 }
 
 /// It is back, if it still leads.
-inline void ManagerServer::leave_program(std::uint64_t mine) {
+MULTIPROCESSING_INLINE void ManagerServer::leave_program(std::uint64_t mine) {
     if (lead_ != mine) return;
     is_in_program_ = false;
     body_.occupied.store(0, std::memory_order_relaxed);
 }
 
-inline void ManagerServer::bury(Lock& lock) {
+MULTIPROCESSING_INLINE void ManagerServer::bury(Lock& lock) {
     const std::uint64_t mine = lead_;
     if (idle_ == 0) make_spare(); // where there is none to be had, what is buried holds up the others
     auto dead = std::exchange(graveyard_, {});
@@ -349,11 +381,9 @@ inline void ManagerServer::bury(Lock& lock) {
     leave_program(mine);
 }
 
-// ---- Calls ----
-
 /// Appends to the backlog what was posted since. Whoever holds the mutex may do it: the order
 /// stays that of the list.
-inline void ManagerServer::drain() {
+MULTIPROCESSING_INLINE void ManagerServer::drain() {
     drained_.clear();
     take_calls(body_, drained_);
     for (const std::uint32_t channel : drained_) {
@@ -370,7 +400,7 @@ inline void ManagerServer::drain() {
     }
 }
 
-inline void ManagerServer::take_up(ServerJob job, Lock& lock) {
+MULTIPROCESSING_INLINE void ManagerServer::take_up(ServerJob job, Lock& lock) {
     if (job.kind == ServerJob::Kind::call && !job.has_turn) {
         // Its client may have died meanwhile.
         if (channels_[job.origin.channel].in_hand != job.origin.number) return;
@@ -380,7 +410,7 @@ inline void ManagerServer::take_up(ServerJob job, Lock& lock) {
 }
 
 /// Reads the request. Returns false if it is dealt with.
-inline bool ManagerServer::look_into(ServerJob& job, Lock& lock) {
+MULTIPROCESSING_INLINE bool ManagerServer::look_into(ServerJob& job, Lock& lock) {
     const std::uint32_t index = job.origin.channel;
     ChannelState& state = channels_[index];
     const CallChannel& channel = body_.channels[index];
@@ -496,7 +526,7 @@ inline bool ManagerServer::look_into(ServerJob& job, Lock& lock) {
 }
 
 /// Now, or when the calls of its object that came before are through.
-inline void ManagerServer::run_at_turn(ServerJob job, Lock& lock) {
+MULTIPROCESSING_INLINE void ManagerServer::run_at_turn(ServerJob job, Lock& lock) {
     if (job.object && !job.has_turn) {
         TurnQueue& turns = job.object->turns;
         if (turns.busy) {
@@ -509,7 +539,7 @@ inline void ManagerServer::run_at_turn(ServerJob job, Lock& lock) {
     run(std::move(job), lock);
 }
 
-inline void ManagerServer::run(ServerJob job, Lock& lock) {
+MULTIPROCESSING_INLINE void ManagerServer::run(ServerJob job, Lock& lock) {
     for (std::uint64_t mine = lead_;;) {
         const bool leads = lead_ == mine;
         const bool is_call = job.kind == ServerJob::Kind::call;
@@ -544,7 +574,7 @@ inline void ManagerServer::run(ServerJob job, Lock& lock) {
     }
 }
 
-inline ManagerServer::Outcome ManagerServer::carry_out(ServerJob& job) noexcept {
+MULTIPROCESSING_INLINE ManagerServer::Outcome ManagerServer::carry_out(ServerJob& job) noexcept {
     require_no_mutex();
     Outcome outcome;
     try {
@@ -580,7 +610,7 @@ inline ManagerServer::Outcome ManagerServer::carry_out(ServerJob& job) noexcept 
 }
 
 /// Answers, and passes the turn on: returns the job that has it next.
-inline std::optional<ServerJob> ManagerServer::finish(ServerJob& job, Outcome& outcome) {
+MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::finish(ServerJob& job, Outcome& outcome) {
     if (job.kind == ServerJob::Kind::call) {
         ChannelState& state = channels_[job.origin.channel];
         if (state.running == job.origin.number) {
@@ -595,7 +625,7 @@ inline std::optional<ServerJob> ManagerServer::finish(ServerJob& job, Outcome& o
     return pass_turn(*job.object);
 }
 
-inline std::optional<ServerJob> ManagerServer::pass_turn(ServedObject& object) {
+MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::pass_turn(ServedObject& object) {
     TurnQueue& turns = object.turns;
     turns.holder = {};
     while (!turns.waiting.empty()) {
@@ -614,7 +644,7 @@ inline std::optional<ServerJob> ManagerServer::pass_turn(ServedObject& object) {
     return std::nullopt;
 }
 
-inline void ManagerServer::schedule(ServedObject& object, Clock::time_point at) {
+MULTIPROCESSING_INLINE void ManagerServer::schedule(ServedObject& object, Clock::time_point at) {
     if (object.tick_at) {
         if (*object.tick_at <= at) return;
         timers_.erase({*object.tick_at, object.id});
@@ -624,7 +654,7 @@ inline void ManagerServer::schedule(ServedObject& object, Clock::time_point at) 
     stirred_.store(true, std::memory_order_seq_cst); // the leader may sleep for longer
 }
 
-inline void ManagerServer::run_timers() {
+MULTIPROCESSING_INLINE void ManagerServer::run_timers() {
     if (timers_.empty()) return;
     const auto now = Clock::now();
     while (!timers_.empty() && timers_.begin()->first <= now) {
@@ -642,27 +672,15 @@ inline void ManagerServer::run_timers() {
 }
 
 /// What it refers to may be destroyed with it.
-inline void ManagerServer::drop(ServerJob job) {
+MULTIPROCESSING_INLINE void ManagerServer::drop(ServerJob job) {
     if (job.object) graveyard_.push_back(std::move(job.object));
     for (auto& reference : job.references) graveyard_.push_back(std::move(reference));
 }
 
-// ---- Answers ----
-
-template <class E>
-ManagerServer::Outcome ManagerServer::failure(const E& exception) {
-    Outcome outcome;
-    outcome.failed = true;
-    try {
-        throw exception;
-    } catch (...) { outcome.payload = bytes_of_failure(capture_current_exception()); }
-    return outcome;
-}
-
 /// Writes the answer to the call in hand, and counts the client's references before it can know of
 /// them.
-inline void ManagerServer::place_answer(std::uint32_t index, std::span<const std::byte> payload,
-                                        const ProxyTargets& references, bool failed) noexcept {
+MULTIPROCESSING_INLINE void ManagerServer::place_answer(std::uint32_t index, std::span<const std::byte> payload,
+                                                        const ProxyTargets& references, bool failed) noexcept {
     ChannelState& state = channels_[index];
     CallChannel& channel = body_.channels[index];
     // What a big message took is not kept.
@@ -704,7 +722,7 @@ inline void ManagerServer::place_answer(std::uint32_t index, std::span<const std
     channel.call.store(std::exchange(state.in_hand, 0) + 1, std::memory_order_seq_cst);
 }
 
-inline void ManagerServer::place_next_piece(std::uint32_t index) noexcept {
+MULTIPROCESSING_INLINE void ManagerServer::place_next_piece(std::uint32_t index) noexcept {
     ChannelState& state = channels_[index];
     CallChannel& channel = body_.channels[index];
     const std::size_t next = (std::min)(state.answer.size() - state.answered, CallChannel::page_size);
@@ -718,8 +736,8 @@ inline void ManagerServer::place_next_piece(std::uint32_t index) noexcept {
     channel.call.store(std::exchange(state.in_hand, 0) + 1, std::memory_order_seq_cst);
 }
 
-inline bool ManagerServer::answer(const CallOrigin& origin, std::span<const std::byte> payload,
-                                  const ProxyTargets& references, bool failed) {
+MULTIPROCESSING_INLINE bool ManagerServer::answer(const CallOrigin& origin, std::span<const std::byte> payload,
+                                                  const ProxyTargets& references, bool failed) {
     {
         std::lock_guard lock{mutex_};
         ChannelState& state = channels_[origin.channel];
@@ -731,9 +749,8 @@ inline bool ManagerServer::answer(const CallOrigin& origin, std::span<const std:
     return true;
 }
 
-// ---- Objects ----
-
-inline std::shared_ptr<ServedObject> ManagerServer::add(std::shared_ptr<void> value, const ManagedType& type) {
+MULTIPROCESSING_INLINE std::shared_ptr<ServedObject> ManagerServer::add(std::shared_ptr<void> value,
+                                                                        const ManagedType& type) {
     ManagedId id;
     {
         std::lock_guard lock{mutex_};
@@ -746,7 +763,7 @@ inline std::shared_ptr<ServedObject> ManagerServer::add(std::shared_ptr<void> va
     return object;
 }
 
-inline void ManagerServer::forget(const ServedObject& object) noexcept {
+MULTIPROCESSING_INLINE void ManagerServer::forget(const ServedObject& object) noexcept {
     std::lock_guard lock{mutex_};
     objects_.erase(object.id);
     watchers_.erase(object.id);
@@ -755,9 +772,10 @@ inline void ManagerServer::forget(const ServedObject& object) noexcept {
 
 /// A thread that is in a call of the object already goes on with it; another waits for its turn, so
 /// two objects that call each other can deadlock as two mutexes do.
-inline ManagerAnswer ManagerServer::call_in_place(const std::shared_ptr<ServedObject>& object,
-                                                  const ThunkAddress& entry, std::span<const std::byte> payload,
-                                                  const ProxyTargets& references) {
+MULTIPROCESSING_INLINE ManagerAnswer ManagerServer::call_in_place(const std::shared_ptr<ServedObject>& object,
+                                                                  const ThunkAddress& entry,
+                                                                  std::span<const std::byte> payload,
+                                                                  const ProxyTargets& references) {
     ServerJob job;
     job.object = object;
     job.request.entry = entry;
@@ -791,10 +809,8 @@ inline ManagerAnswer ManagerServer::call_in_place(const std::shared_ptr<ServedOb
     return {std::move(outcome.payload), outcome.failed, std::move(outcome.references)};
 }
 
-// ---- Clients ----
-
 /// Finds, or begins, the session of the process that has called by this channel.
-inline void ManagerServer::bind(std::uint32_t index) {
+MULTIPROCESSING_INLINE void ManagerServer::bind(std::uint32_t index) {
     ChannelState& state = channels_[index];
     const CallChannel& channel = body_.channels[index];
     const platform::ThreadName owner = channel.owner.load(std::memory_order_relaxed);
@@ -824,7 +840,7 @@ inline void ManagerServer::bind(std::uint32_t index) {
 
 /// Its process has ended, so nobody posts by its channels any more. What it posted before is on
 /// the list or in the backlog, and is carried out or not as it comes; what waits is not.
-inline void ManagerServer::end_session(Session& session) {
+MULTIPROCESSING_INLINE void ManagerServer::end_session(Session& session) {
     const std::uint32_t used =
         (std::min)(body_.used.load(std::memory_order_acquire), ManagerBody::channel_count);
     for (std::uint32_t i = 0; i < used; ++i) {
@@ -856,7 +872,7 @@ inline void ManagerServer::end_session(Session& session) {
 }
 
 /// Nobody uses it: not its owner, which is dead, nor a thread here.
-inline void ManagerServer::free_channel(std::uint32_t index) noexcept {
+MULTIPROCESSING_INLINE void ManagerServer::free_channel(std::uint32_t index) noexcept {
     CallChannel& channel = body_.channels[index];
     channels_[index] = {};
     const std::uint32_t call = channel.call.load(std::memory_order_relaxed);
@@ -865,7 +881,7 @@ inline void ManagerServer::free_channel(std::uint32_t index) noexcept {
 }
 
 /// Channels that were claimed, and never used: the claimer may have been killed between.
-inline void ManagerServer::look_after_strangers() {
+MULTIPROCESSING_INLINE void ManagerServer::look_after_strangers() {
     const std::uint32_t used =
         (std::min)(body_.used.load(std::memory_order_acquire), ManagerBody::channel_count);
     for (std::uint32_t i = 0; i < used; ++i) {
@@ -880,7 +896,7 @@ inline void ManagerServer::look_after_strangers() {
     }
 }
 
-inline void ManagerServer::wait_for_ends() {
+MULTIPROCESSING_INLINE void ManagerServer::wait_for_ends() {
     std::vector<platform::NativeHandle> handles{supervisor_.handle().native()};
     {
         std::lock_guard lock{mutex_};
@@ -901,7 +917,7 @@ inline void ManagerServer::wait_for_ends() {
     }
 }
 
-inline void ManagerServer::look_after_clients() {
+MULTIPROCESSING_INLINE void ManagerServer::look_after_clients() {
     {
         std::lock_guard lock{mutex_};
         for (const auto& [process, session] : sessions_) {
@@ -929,7 +945,7 @@ inline void ManagerServer::look_after_clients() {
     post(link_.parking(), body_.help_place);
 }
 
-inline void ManagerServer::run() {
+MULTIPROCESSING_INLINE void ManagerServer::run() {
     current() = this;
     platform::ignore_interrupt(true);
     body_.pid.store(platform::current_pid(), std::memory_order_relaxed);
@@ -949,7 +965,7 @@ inline void ManagerServer::run() {
     close();
 }
 
-inline void ManagerServer::close() {
+MULTIPROCESSING_INLINE void ManagerServer::close() {
     const auto deadline = Clock::now() + options_.shutdown_timeout;
     Lock lock{mutex_};
     // Who waits for another client is told; who is in a call has some time.
@@ -993,3 +1009,5 @@ inline void ManagerServer::close() {
 }
 
 } // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -7,26 +7,16 @@
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/managers/client.hpp>
 #include <multiprocessing/detail/managers/layout.hpp>
-#include <multiprocessing/detail/managers/server.hpp>
-#include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
-#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <optional>
-#include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -37,25 +27,10 @@ struct ServerLimits {
 };
 
 /// The main function of a server.
-inline void serve_manager(ManagerLink link, ServerLimits limits) {
-    // Never destroyed: threads may be in calls to the end.
-    auto* const server = new ManagerServer(
-        std::move(link), {limits.max_calls, std::chrono::nanoseconds{limits.shutdown_nanoseconds}});
-    ManagerServer::current() = server; // where leak checkers find it
-    server->run();
-}
+MULTIPROCESSING_INLINE void serve_manager(ManagerLink link, ServerLimits limits);
 
 /// The initializer has thrown: its exception is what the maker of the manager gets.
-inline void report_failed_start(const ManagerLink& link) {
-    ManagerBody& body = link.body();
-    CallChannel& channel = body.channels[0];
-    const std::vector<std::byte> bytes = bytes_of_failure(capture_current_exception());
-    const bool fits = bytes.size() <= CallChannel::page_size;
-    if (fits) std::memcpy(channel.page, bytes.data(), bytes.size());
-    channel.used = fits ? static_cast<std::uint32_t>(bytes.size()) : 0;
-    body.stage.store(ManagerStage::failed, std::memory_order_seq_cst);
-    post(link.parking(), body.stage_place);
-}
+MULTIPROCESSING_INLINE void report_failed_start(const ManagerLink& link);
 
 template <class F, class... A>
 void serve_manager_after(ManagerLink link, ServerLimits limits, F initializer, A... arguments) {
@@ -83,70 +58,23 @@ public:
     }
     ServerProcess(const ServerProcess&) = delete;
     ServerProcess& operator=(const ServerProcess&) = delete;
-    ~ServerProcess() {
-        if (origin_.is_here()) end();
-    }
+    ~ServerProcess();
 
     const std::shared_ptr<ManagerClient>& client() const noexcept { return client_; }
     std::optional<int> pid() const { return process_->pid(); }
     std::optional<int> exitcode() const { return process_->exitcode(); }
     /// Throws `std::logic_error` in a copy of the process that started it.
-    void require_owner() const {
-        origin_.require_here("this manager", "shutdown() is for that one; its proxies go on here");
-    }
+    void require_owner() const;
     bool join(Timeout timeout) { return process_->join(timeout); }
 
     /// Ends it: first politely, then by force. A second call does nothing.
-    void end() {
-        if (process_->exitcode() || !process_->pid()) return mark_closed();
-        try {
-            client_->ask_to_end();
-        } catch (const std::exception&) {} // no channel is free: then by force
-        constexpr std::chrono::seconds patience{1};
-        const auto polite = std::chrono::nanoseconds{limits_.shutdown_nanoseconds} + patience;
-        if (!process_->join(polite)) {
-            process_->terminate();
-            if (!process_->join(patience)) {
-                process_->kill();
-                process_->join();
-            }
-        }
-        mark_closed();
-    }
+    void end();
 
 private:
-    void await_start() {
-        ManagerBody& body = link_.body();
-        const auto started = [&] {
-            return body.stage.load(std::memory_order_acquire) != ManagerStage::starting;
-        };
-        while (!wait(link_.parking(), body.stage_place, Deadline::after(Timeout{slice}), started)) {
-            if (!process_->is_alive() && !started()) {
-                throw ProcessError(
-                    "multiprocessing: the server of a manager ended before it served (exit code " +
-                    std::to_string(process_->exitcode().value_or(0)) +
-                    "): what it printed on standard error says why");
-            }
-        }
-        if (body.stage.load(std::memory_order_acquire) != ManagerStage::failed) return;
-        process_->join();
-        const CallChannel& channel = body.channels[0];
-        if (channel.used == 0)
-            throw ProcessError(
-                "multiprocessing: the initializer of a manager threw an exception with a long text");
-        throw_remote(failure_of({channel.page, channel.used}));
-    }
+    void await_start();
 
     /// For those who wait, or will call. Of a server that ended by itself they know, or find out.
-    void mark_closed() noexcept {
-        ManagerBody& body = link_.body();
-        ManagerStage stage = body.stage.load(std::memory_order_relaxed);
-        while (stage < ManagerStage::closed &&
-               !body.stage.compare_exchange_weak(stage, ManagerStage::closed, std::memory_order_seq_cst)) {}
-        const std::uint32_t used =
-            (std::min)(body.used.load(std::memory_order_acquire), ManagerBody::channel_count);
-        for (std::uint32_t i = 0; i < used; ++i) post(link_.parking(), body.channels[i].place);
-    }
+    void mark_closed() noexcept;
 
     const ForkOrigin origin_;
     const ManagerLink link_;
@@ -156,3 +84,94 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/managers/server.hpp>
+#include <multiprocessing/detail/parking/parking.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE void serve_manager(ManagerLink link, ServerLimits limits) {
+    // Never destroyed: threads may be in calls to the end.
+    auto* const server = new ManagerServer(
+        std::move(link), {limits.max_calls, std::chrono::nanoseconds{limits.shutdown_nanoseconds}});
+    ManagerServer::current() = server; // where leak checkers find it
+    server->run();
+}
+
+MULTIPROCESSING_INLINE void report_failed_start(const ManagerLink& link) {
+    ManagerBody& body = link.body();
+    CallChannel& channel = body.channels[0];
+    const std::vector<std::byte> bytes = bytes_of_failure(capture_current_exception());
+    const bool fits = bytes.size() <= CallChannel::page_size;
+    if (fits) std::memcpy(channel.page, bytes.data(), bytes.size());
+    channel.used = fits ? static_cast<std::uint32_t>(bytes.size()) : 0;
+    body.stage.store(ManagerStage::failed, std::memory_order_seq_cst);
+    post(link.parking(), body.stage_place);
+}
+
+MULTIPROCESSING_INLINE ServerProcess::~ServerProcess() {
+    if (origin_.is_here()) end();
+}
+
+MULTIPROCESSING_INLINE void ServerProcess::require_owner() const {
+    origin_.require_here("this manager", "shutdown() is for that one; its proxies go on here");
+}
+
+MULTIPROCESSING_INLINE void ServerProcess::end() {
+    if (process_->exitcode() || !process_->pid()) return mark_closed();
+    try {
+        client_->ask_to_end();
+    } catch (const std::exception&) {} // no channel is free: then by force
+    constexpr std::chrono::seconds patience{1};
+    const auto polite = std::chrono::nanoseconds{limits_.shutdown_nanoseconds} + patience;
+    if (!process_->join(polite)) {
+        process_->terminate();
+        if (!process_->join(patience)) {
+            process_->kill();
+            process_->join();
+        }
+    }
+    mark_closed();
+}
+
+MULTIPROCESSING_INLINE void ServerProcess::await_start() {
+    ManagerBody& body = link_.body();
+    const auto started = [&] { return body.stage.load(std::memory_order_acquire) != ManagerStage::starting; };
+    while (!wait(link_.parking(), body.stage_place, Deadline::after(Timeout{slice}), started)) {
+        if (!process_->is_alive() && !started()) {
+            throw ProcessError("multiprocessing: the server of a manager ended before it served (exit code " +
+                               std::to_string(process_->exitcode().value_or(0)) +
+                               "): what it printed on standard error says why");
+        }
+    }
+    if (body.stage.load(std::memory_order_acquire) != ManagerStage::failed) return;
+    process_->join();
+    const CallChannel& channel = body.channels[0];
+    if (channel.used == 0)
+        throw ProcessError("multiprocessing: the initializer of a manager threw an exception with a long text");
+    throw_remote(failure_of({channel.page, channel.used}));
+}
+
+MULTIPROCESSING_INLINE void ServerProcess::mark_closed() noexcept {
+    ManagerBody& body = link_.body();
+    ManagerStage stage = body.stage.load(std::memory_order_relaxed);
+    while (stage < ManagerStage::closed &&
+           !body.stage.compare_exchange_weak(stage, ManagerStage::closed, std::memory_order_seq_cst)) {}
+    const std::uint32_t used =
+        (std::min)(body.used.load(std::memory_order_acquire), ManagerBody::channel_count);
+    for (std::uint32_t i = 0; i < used; ++i) post(link_.parking(), body.channels[i].place);
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

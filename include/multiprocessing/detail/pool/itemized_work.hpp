@@ -49,7 +49,7 @@ public:
 
     ItemizedMapWork(PoolView view, std::uint64_t items, std::shared_ptr<AttentionBlock> attention)
         : MapWork(view, items), attention_(std::move(attention)) {}
-    ~ItemizedMapWork() override;
+    MULTIPROCESSING_INLINE ~ItemizedMapWork() override;
 
     ItemizedChunk& chunk(std::uint64_t index) const noexcept {
         return view_.chunk<ItemizedChunk>(*job_, index);
@@ -57,11 +57,11 @@ public:
     ItemizedAttention* attention() const noexcept override { return &attention_->attention(); }
     Position attention_position() const noexcept { return attention_->position(); }
 
-    std::uint64_t items_done() const override;
+    MULTIPROCESSING_INLINE std::uint64_t items_done() const override;
 
-    bool refers_to(Position block) const override;
+    MULTIPROCESSING_INLINE bool refers_to(Position block) const override;
 
-    void discard(const std::exception_ptr& expected) noexcept override;
+    MULTIPROCESSING_INLINE void discard(const std::exception_ptr& expected) noexcept override;
     /// Its errors are of no interest.
     void abandon() noexcept { is_abandoned_ = true; }
     void set_read() noexcept { read_ = true; }
@@ -117,7 +117,7 @@ public:
 
 protected:
     /// Whoever owned it is dead: what it had ended counts, the item that it was at is lost.
-    void take_back(std::uint64_t index, const WorkerDeath& death) override;
+    MULTIPROCESSING_INLINE void take_back(std::uint64_t index, const WorkerDeath& death) override;
 
 private:
     const std::shared_ptr<AttentionBlock> attention_;

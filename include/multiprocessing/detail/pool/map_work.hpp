@@ -38,19 +38,19 @@ public:
     /// How many items are done, as far as can be seen from here.
     virtual std::uint64_t items_done() const = 0;
 
-    bool ended() const override;
+    MULTIPROCESSING_INLINE bool ended() const override;
 
-    bool running() const override;
+    MULTIPROCESSING_INLINE bool running() const override;
 
-    void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override;
+    MULTIPROCESSING_INLINE void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override;
 
     void on_replacement(std::uint32_t line, Incarnation dead) override { callable_given.renew(line, dead); }
 
-    void give_up(const std::exception_ptr& error) noexcept override;
+    MULTIPROCESSING_INLINE void give_up(const std::exception_ptr& error) noexcept override;
 
-    bool cancel() noexcept override;
+    MULTIPROCESSING_INLINE bool cancel() noexcept override;
 
-    bool kill(std::vector<Incarnation>& owners) noexcept override;
+    MULTIPROCESSING_INLINE bool kill(std::vector<Incarnation>& owners) noexcept override;
 
     bool has_helpers() const noexcept override { return true; }
     bool leases_to_workers() const noexcept override { return callable_given.bytes_each() != 0; }
@@ -97,15 +97,15 @@ public:
     using Chunk = MapChunk;
 
     ChunkedMapWork(PoolView view, std::uint64_t items) : MapWork(view, items) {}
-    ~ChunkedMapWork() override;
+    MULTIPROCESSING_INLINE ~ChunkedMapWork() override;
 
     MapChunk& chunk(std::uint64_t index) const noexcept { return view_.chunk<MapChunk>(*job_, index); }
 
-    std::uint64_t items_done() const override;
+    MULTIPROCESSING_INLINE std::uint64_t items_done() const override;
 
-    bool refers_to(Position block) const override;
+    MULTIPROCESSING_INLINE bool refers_to(Position block) const override;
 
-    void discard(const std::exception_ptr& expected) noexcept override;
+    MULTIPROCESSING_INLINE void discard(const std::exception_ptr& expected) noexcept override;
 
     /// What is first in the order of the input, whether thrown or lost; null if all went well.
     /// After its end.
@@ -132,7 +132,7 @@ public:
 protected:
     /// If it died with an item, or with a block of quick ones, those are lost, and not run again,
     /// as nobody knows how far they had come. What comes after them is not concerned.
-    void take_back(std::uint64_t index, const WorkerDeath& death) override;
+    MULTIPROCESSING_INLINE void take_back(std::uint64_t index, const WorkerDeath& death) override;
 
 private:
     void free_outcomes();

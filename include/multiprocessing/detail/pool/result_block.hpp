@@ -45,7 +45,7 @@ public:
     explicit ReceivedResult(const Parcel& outcome);
 
     HandleSource* handle_source() override { return this; }
-    LeaseEntry next() override;
+    MULTIPROCESSING_INLINE LeaseEntry next() override;
 
 private:
     std::span<Position> objects_;

@@ -25,25 +25,25 @@ class TaskWork final : public Work {
 public:
     explicit TaskWork(TaskSlot& slot_in_space) : slot_(slot_in_space) {}
 
-    bool ended() const override;
+    MULTIPROCESSING_INLINE bool ended() const override;
 
-    void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override;
+    MULTIPROCESSING_INLINE void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override;
 
     void on_replacement(std::uint32_t, Incarnation) override {}
 
-    void give_up(const std::exception_ptr& error) noexcept override;
+    MULTIPROCESSING_INLINE void give_up(const std::exception_ptr& error) noexcept override;
 
-    bool running() const override;
+    MULTIPROCESSING_INLINE bool running() const override;
 
-    bool cancel() noexcept override;
+    MULTIPROCESSING_INLINE bool cancel() noexcept override;
 
-    bool kill(std::vector<Incarnation>& owners) noexcept override;
+    MULTIPROCESSING_INLINE bool kill(std::vector<Incarnation>& owners) noexcept override;
 
     bool refers_to(Position block) const override {
         return slot_.cell.load().state == TaskState::done && slot_.result.block == block;
     }
 
-    void discard(const std::exception_ptr& expected) noexcept override;
+    MULTIPROCESSING_INLINE void discard(const std::exception_ptr& expected) noexcept override;
 
     bool has_helpers() const noexcept override { return false; }
     bool leases_to_workers() const noexcept override { return false; }

@@ -73,7 +73,7 @@ public:
     /// The same, also for workers that take no notice of being asked.
     void kill();
     /// At the end of the process: all work is done first.
-    void finish() noexcept override;
+    MULTIPROCESSING_INLINE void finish() noexcept override;
     /// Waits until workers and callbacks have ended; false when the deadline passed.
     bool join(const Deadline& deadline);
 

@@ -20,7 +20,7 @@ namespace multiprocessing::inline v1::detail {
 /// Copies big blocks of a message that is being written into the heap of this process, once.
 class SpaceWriteContext : public WriteContext {
 public:
-    std::uint64_t place(std::span<const std::byte> bytes) override;
+    MULTIPROCESSING_INLINE std::uint64_t place(std::span<const std::byte> bytes) override;
 
     std::vector<Block> blocks;
 };
@@ -43,7 +43,7 @@ public:
 /// well.
 class ChildArgumentContext final : public ArgumentContext<> {
 public:
-    std::uint64_t add_handle(platform::Handle handle) override;
+    MULTIPROCESSING_INLINE std::uint64_t add_handle(platform::Handle handle) override;
 
     std::vector<platform::Handle> handles;
 };
@@ -53,7 +53,7 @@ public:
 class ResultContext final : public SpaceWriteContext, public HandleSink {
 public:
     HandleSink* handle_sink() override { return this; }
-    void add(std::shared_ptr<SharedObject> object) override;
+    MULTIPROCESSING_INLINE void add(std::shared_ptr<SharedObject> object) override;
 
     std::vector<Block> objects;
 };
@@ -61,7 +61,8 @@ public:
 /// Finds the blocks again.
 class SpaceReadContext : public ReadContext {
 public:
-    std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) override;
+    MULTIPROCESSING_INLINE std::span<const std::byte> bytes_at(std::uint64_t position,
+                                                               std::uint64_t size) override;
 };
 
 /// Yields the shared objects, in the order in which they were given.
@@ -71,9 +72,9 @@ public:
         : leases_(leases), handles_(handles) {}
 
     HandleSource* handle_source() override { return this; }
-    LeaseEntry next() override;
+    MULTIPROCESSING_INLINE LeaseEntry next() override;
 
-    platform::Handle next_handle(std::uint64_t word) override;
+    MULTIPROCESSING_INLINE platform::Handle next_handle(std::uint64_t word) override;
 
     /// All has been taken that will be: the promises of these leases are fulfilled.
     static void fulfil(std::span<const LeaseEntry> leases);

@@ -62,7 +62,7 @@ class Crew final : public FinishedAtEnd, public std::enable_shared_from_this<Cre
 
 public:
     explicit Crew(CrewRequest request) : request_(std::move(request)) {}
-    ~Crew() override;
+    MULTIPROCESSING_INLINE ~Crew() override;
 
     /// Makes a crew, and another one for callbacks. Its end gives up what waits, and waits for what
     /// runs. Throws `std::system_error` if a thread that is needed cannot be made.
@@ -90,7 +90,7 @@ public:
     /// Waits until all threads have ended, after close(); false when the deadline passed. One of
     /// these threads waits for the others, but for those that wait here as well.
     bool join(const Deadline& deadline);
-    void finish() noexcept override;
+    MULTIPROCESSING_INLINE void finish() noexcept override;
 
 private:
     static const Crew*& mine() noexcept;

@@ -9,9 +9,6 @@
 #include <multiprocessing/detail/space/layout.hpp>
 
 #include <cstddef>
-#include <stdexcept>
-#include <string>
-#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -25,67 +22,17 @@ public:
     /// threads, or any other, may release it.
     explicit MonitorBody(bool recursive) : recursive_(recursive) {}
 
-    LookAt acquire(Deferred<bool> later, WaitSpan span) {
-        if (count_ == 0) {
-            hold(later, 1);
-            later.answer(true);
-            return {};
-        }
-        if (recursive_ && is_held_by(later)) {
-            ++count_;
-            later.answer(true);
-            return {};
-        }
-        if (span.is_none()) {
-            later.answer(false);
-            return {};
-        }
-        return waiting_.add(std::move(later), span.end(), {1, true});
-    }
-    LookAt release(Deferred<bool> later) {
-        if (count_ == 0)
-            throw std::invalid_argument("multiprocessing: release() of a lock that nobody has acquired");
-        if (recursive_) require_holder(later, "release");
-        if (--count_ == 0) pass_on(false);
-        later.answer(true);
-        return {};
-    }
+    LookAt acquire(Deferred<bool> later, WaitSpan span);
+    LookAt release(Deferred<bool> later);
     bool locked() const { return count_ != 0; }
     bool recovered() const { return recovered_; }
 
     /// Gives the lock up, waits to be notified, and takes it again, as often as it was held.
-    LookAt wait(Deferred<bool> later, WaitSpan span) {
-        require_holder(later, "wait");
-        if (span.is_none()) {
-            later.answer(false);
-            return {};
-        }
-        const LookAt look_at = sleeping_.add(std::move(later), span.end(), {count_, true});
-        count_ = 0;
-        pass_on(false);
-        return look_at;
-    }
-    LookAt notify(Deferred<bool> later, std::size_t number) {
-        require_holder(later, "notify");
-        for (; number != 0 && !sleeping_.empty(); --number) take_again(sleeping_.take_first(), true);
-        later.answer(true);
-        return {};
-    }
+    LookAt wait(Deferred<bool> later, WaitSpan span);
+    LookAt notify(Deferred<bool> later, std::size_t number);
 
-    LookAt tick(WaitClock::time_point now) {
-        LookAt next;
-        waiting_.take_late(now, next, [](auto one) { one.later.answer(false); });
-        sleeping_.take_late(now, next, [&](auto one) { take_again(std::move(one), false); });
-        if (count_ == 0) pass_on(recovered_);
-        return next;
-    }
-    void client_gone(Incarnation process) {
-        waiting_.forget(process);
-        sleeping_.forget(process);
-        if (count_ == 0 || process_ != process) return;
-        count_ = 0;
-        pass_on(true);
-    }
+    LookAt tick(WaitClock::time_point now);
+    void client_gone(Incarnation process);
 
 private:
     /// What a waiter wants: the lock so many times, then this answer.
@@ -95,33 +42,13 @@ private:
     };
     using Queue = Waiters<bool, Want>;
 
-    bool is_held_by(const Deferred<bool>& call) const {
-        return count_ != 0 && process_ == call.process() && thread_ == call.thread();
-    }
-    void require_holder(const Deferred<bool>& call, const char* what) const {
-        if (!is_held_by(call))
-            throw std::logic_error(std::string("multiprocessing: ") + what +
-                                   "() by a thread that has not acquired the lock: acquire it first");
-    }
-    void hold(const Deferred<bool>& call, std::size_t count) {
-        process_ = call.process();
-        thread_ = call.thread();
-        count_ = count;
-    }
-    void take_again(Queue::One one, bool answer) {
-        waiting_.add(std::move(one.later), (WaitClock::time_point::max)(), {one.want.count, answer});
-    }
+    bool is_held_by(const Deferred<bool>& call) const;
+    void require_holder(const Deferred<bool>& call, const char* what) const;
+    void hold(const Deferred<bool>& call, std::size_t count);
+    void take_again(Queue::One one, bool answer);
     /// The lock is free: it goes to the first who is still there to have it. `recovered`: from a
     /// dead holder.
-    void pass_on(bool recovered) {
-        recovered_ = recovered;
-        while (!waiting_.empty()) {
-            const auto one = waiting_.take_first();
-            hold(one.later, one.want.count);
-            if (one.later.answer(one.want.answer)) return;
-            count_ = 0;
-        }
-    }
+    void pass_on(bool recovered);
 
     const bool recursive_;
     bool recovered_ = false;
@@ -133,3 +60,106 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE LookAt MonitorBody::acquire(Deferred<bool> later, WaitSpan span) {
+    if (count_ == 0) {
+        hold(later, 1);
+        later.answer(true);
+        return {};
+    }
+    if (recursive_ && is_held_by(later)) {
+        ++count_;
+        later.answer(true);
+        return {};
+    }
+    if (span.is_none()) {
+        later.answer(false);
+        return {};
+    }
+    return waiting_.add(std::move(later), span.end(), {1, true});
+}
+
+MULTIPROCESSING_INLINE LookAt MonitorBody::release(Deferred<bool> later) {
+    if (count_ == 0)
+        throw std::invalid_argument("multiprocessing: release() of a lock that nobody has acquired");
+    if (recursive_) require_holder(later, "release");
+    if (--count_ == 0) pass_on(false);
+    later.answer(true);
+    return {};
+}
+
+MULTIPROCESSING_INLINE LookAt MonitorBody::wait(Deferred<bool> later, WaitSpan span) {
+    require_holder(later, "wait");
+    if (span.is_none()) {
+        later.answer(false);
+        return {};
+    }
+    const LookAt look_at = sleeping_.add(std::move(later), span.end(), {count_, true});
+    count_ = 0;
+    pass_on(false);
+    return look_at;
+}
+
+MULTIPROCESSING_INLINE LookAt MonitorBody::notify(Deferred<bool> later, std::size_t number) {
+    require_holder(later, "notify");
+    for (; number != 0 && !sleeping_.empty(); --number) take_again(sleeping_.take_first(), true);
+    later.answer(true);
+    return {};
+}
+
+MULTIPROCESSING_INLINE LookAt MonitorBody::tick(WaitClock::time_point now) {
+    LookAt next;
+    waiting_.take_late(now, next, [](auto one) { one.later.answer(false); });
+    sleeping_.take_late(now, next, [&](auto one) { take_again(std::move(one), false); });
+    if (count_ == 0) pass_on(recovered_);
+    return next;
+}
+
+MULTIPROCESSING_INLINE void MonitorBody::client_gone(Incarnation process) {
+    waiting_.forget(process);
+    sleeping_.forget(process);
+    if (count_ == 0 || process_ != process) return;
+    count_ = 0;
+    pass_on(true);
+}
+
+MULTIPROCESSING_INLINE bool MonitorBody::is_held_by(const Deferred<bool>& call) const {
+    return count_ != 0 && process_ == call.process() && thread_ == call.thread();
+}
+
+MULTIPROCESSING_INLINE void MonitorBody::require_holder(const Deferred<bool>& call, const char* what) const {
+    if (!is_held_by(call))
+        throw std::logic_error(std::string("multiprocessing: ") + what +
+                               "() by a thread that has not acquired the lock: acquire it first");
+}
+
+MULTIPROCESSING_INLINE void MonitorBody::hold(const Deferred<bool>& call, std::size_t count) {
+    process_ = call.process();
+    thread_ = call.thread();
+    count_ = count;
+}
+
+MULTIPROCESSING_INLINE void MonitorBody::take_again(Queue::One one, bool answer) {
+    waiting_.add(std::move(one.later), (WaitClock::time_point::max)(), {one.want.count, answer});
+}
+
+MULTIPROCESSING_INLINE void MonitorBody::pass_on(bool recovered) {
+    recovered_ = recovered;
+    while (!waiting_.empty()) {
+        const auto one = waiting_.take_first();
+        hold(one.later, one.want.count);
+        if (one.later.answer(one.want.answer)) return;
+        count_ = 0;
+    }
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

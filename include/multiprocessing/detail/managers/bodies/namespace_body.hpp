@@ -37,11 +37,7 @@ public:
     }
     bool contains(const std::string& name) const { return attributes_.count(name) != 0; }
     bool erase(const std::string& name) { return attributes_.erase(name) != 0; }
-    std::vector<std::string> names() const {
-        std::vector<std::string> result;
-        for (const auto& [name, attribute] : attributes_) result.push_back(name);
-        return result;
-    }
+    std::vector<std::string> names() const;
 
 private:
     struct Attribute {
@@ -66,3 +62,17 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::vector<std::string> NamespaceBody::names() const {
+    std::vector<std::string> result;
+    for (const auto& [name, attribute] : attributes_) result.push_back(name);
+    return result;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

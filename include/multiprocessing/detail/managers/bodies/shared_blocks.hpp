@@ -6,7 +6,6 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/shared_memory.hpp>
 
-#include <exception>
 #include <string>
 #include <vector>
 
@@ -20,20 +19,33 @@ public:
     SharedBlocks() = default;
     SharedBlocks(const SharedBlocks&) = delete;
     SharedBlocks& operator=(const SharedBlocks&) = delete;
-    ~SharedBlocks() {
-        for (const auto& block : blocks_) {
-            try {
-                block.unlink();
-            } catch (const std::exception&) {} // a client has done it
-        }
-    }
+    ~SharedBlocks();
 
-    void adopt(const std::string& name) {
-        blocks_.push_back(shared_memory::SharedMemory(shared_memory::SharedMemoryOptions{.name = name}));
-    }
+    void adopt(const std::string& name);
 
 private:
     std::vector<shared_memory::SharedMemory> blocks_;
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <exception>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE SharedBlocks::~SharedBlocks() {
+    for (const auto& block : blocks_) {
+        try {
+            block.unlink();
+        } catch (const std::exception&) {} // a client has done it
+    }
+}
+
+MULTIPROCESSING_INLINE void SharedBlocks::adopt(const std::string& name) {
+    blocks_.push_back(shared_memory::SharedMemory(shared_memory::SharedMemoryOptions{.name = name}));
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

@@ -7,7 +7,6 @@
 #include <multiprocessing/detail/space/layout.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -25,19 +24,10 @@ struct WaitSpan {
     static constexpr std::int64_t forever = -1;
     std::int64_t nanoseconds = forever;
 
-    static WaitSpan until(const Deadline& deadline) {
-        constexpr std::chrono::hours century{24 * 36'500};
-        return {deadline.never() ? forever : deadline.left(century).count()};
-    }
-    static WaitSpan of(Timeout timeout) {
-        const auto span = timeout.span();
-        return {span ? span->count() : forever};
-    }
+    static WaitSpan until(const Deadline& deadline);
+    static WaitSpan of(Timeout timeout);
     bool is_none() const noexcept { return nanoseconds == 0; }
-    WaitClock::time_point end() const {
-        return nanoseconds < 0 ? (WaitClock::time_point::max)()
-                               : WaitClock::now() + std::chrono::nanoseconds{nanoseconds};
-    }
+    WaitClock::time_point end() const;
 };
 
 /// One call that waits, with what it wants.
@@ -101,3 +91,27 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <chrono>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE WaitSpan WaitSpan::until(const Deadline& deadline) {
+    constexpr std::chrono::hours century{24 * 36'500};
+    return {deadline.never() ? forever : deadline.left(century).count()};
+}
+
+MULTIPROCESSING_INLINE WaitSpan WaitSpan::of(Timeout timeout) {
+    const auto span = timeout.span();
+    return {span ? span->count() : forever};
+}
+
+MULTIPROCESSING_INLINE WaitClock::time_point WaitSpan::end() const {
+    return nanoseconds < 0 ? (WaitClock::time_point::max)()
+                           : WaitClock::now() + std::chrono::nanoseconds{nanoseconds};
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES
