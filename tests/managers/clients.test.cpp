@@ -2,6 +2,7 @@
 #include <managers/support.hpp>
 
 #include <multiprocessing/detail/platform/fork.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/remote_exceptions.hpp>
 #include <multiprocessing/synchronize.hpp>

@@ -4,8 +4,13 @@
 /// copies itself.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_record.hpp>
+#include <multiprocessing/detail/launch/packed_call.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/process_attributes.hpp>
+#include <multiprocessing/detail/space/layout.hpp>
+#include <multiprocessing/detail/space/process_tree.hpp>
+#include <multiprocessing/detail/space/space.hpp>
 
 #include <cstddef>
 #include <cstdint>

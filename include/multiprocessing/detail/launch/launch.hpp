@@ -4,6 +4,9 @@
 /// does.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_process.hpp>
+#include <multiprocessing/detail/launch/child_start.hpp>
+#include <multiprocessing/start_method.hpp>
 
 #include <memory>
 

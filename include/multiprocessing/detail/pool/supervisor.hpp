@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
+#include <multiprocessing/detail/launch/child_start.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/environment.hpp>

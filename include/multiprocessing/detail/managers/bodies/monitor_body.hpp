@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file monitor_body.hpp  A managed Lock, RLock or Condition, in the server.
 
+#include <multiprocessing/detail/archive/codec_scalar.hpp> // for the codecs of what is carried
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/managers/bodies/waiters.hpp>
 #include <multiprocessing/detail/managers/served_object.hpp>

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file signal_bodies.hpp  A managed Semaphore, Event and Barrier, in the server.
 
+#include <multiprocessing/detail/archive/codec_scalar.hpp> // for the codecs of what is carried
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/managers/bodies/waiters.hpp>
 #include <multiprocessing/detail/managers/served_object.hpp>
