@@ -45,7 +45,7 @@ HEADER = "#pragma once\n// SPDX-License-Identifier: BSL-1.0\n/// @file {}  A thi
 # What is done to the copy, and a part of what must be said about it.
 BREAKS = [
     (replaced(OURS + "timeout.hpp", CONFIG, CONFIG + "#include <multiprocessing/pool.hpp>\n"),
-     "timeout.hpp is on floor L0c and includes pool on floor L4b"),
+     "timeout.hpp is on floor L0c and includes pool on floor L4c"),
     (replaced(OURS + "detail/ring/ends.hpp", CONFIG, CONFIG + "#include <multiprocessing/detail/ring/ring.hpp>\n"),
      "ends.hpp includes detail/ring/ring of its own floor L2f"),
     (replaced(OURS + "detail/parking/parking.hpp", CONFIG, CONFIG + "#include <multiprocessing/detail/space/heap.hpp>\n"),
@@ -104,7 +104,7 @@ else:
 # The same, for cmake/includes.py.
 LIFELINE = "<multiprocessing/detail/platform/lifeline.hpp>"
 INCLUDE_BREAKS = [
-    (replaced(OURS + "pool.hpp", "#include <vector>\n", ""), "pool.hpp spells std::vector: #include <vector>"),
+    (replaced(OURS + "pool/basic_pool.hpp", "#include <vector>\n", ""), "basic_pool.hpp spells std::vector: #include <vector>"),
     (replaced(OURS + "detail/posix/process.hpp", "#include <cerrno>\n", ""), "process.hpp uses what <cerrno> has"),
     (replaced(OURS + "timeout.hpp", "#include <chrono>", "#include <array>\n#include <chrono>"),
      "timeout.hpp includes <array> and spells no name of it"),

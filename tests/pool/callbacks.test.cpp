@@ -3,6 +3,7 @@
 #include <support/inputs.hpp>
 
 #include <multiprocessing/pool.hpp>
+#include <multiprocessing/synchronize/event.hpp>
 
 #include <atomic>
 #include <condition_variable>
@@ -242,11 +243,13 @@ TEST_CASE("join waits for callbacks", "[pool]") {
     Gate begun;
     Gate may_end;
     std::atomic<bool> ended{false};
-    pool.apply_async(identity, 1).then([&](int) {
+    const mp::Event has_callback; // else it would run here, if the result were ready by then
+    pool.apply_async([](mp::Event event) { event.wait(); }, has_callback).then([&] {
         begun.open();
         may_end.wait();
         ended = true;
     });
+    has_callback.set();
     begun.wait();
     pool.close();
     CHECK_FALSE(pool.join(0s));
