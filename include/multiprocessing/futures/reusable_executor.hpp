@@ -51,14 +51,28 @@ MULTIPROCESSING_INLINE ProcessPoolExecutor& reusable_executor(ExecutorOptions op
 namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE futures::ProcessPoolExecutor& ReusableExecutor::get(futures::ExecutorOptions options) {
-    std::lock_guard lock{mutex};
-    if (!executors_.empty() && is_usable(*executors_.back(), options)) return *executors_.back();
-    auto next = std::make_unique<futures::ProcessPoolExecutor>(std::move(options));
+    const auto last = [&] {
+        const bool fits = !executors_.empty() && is_usable(*executors_.back(), options);
+        return fits ? executors_.back().get() : nullptr;
+    };
+    {
+        std::lock_guard lock{mutex};
+        if (auto* const executor = last()) return *executor;
+    }
+    // Not under the mutex, which every fork takes: who forks holds the mutex of the starts, and
+    // making an executor takes that one.
+    auto next = std::make_unique<futures::ProcessPoolExecutor>(options);
+    futures::ProcessPoolExecutor& made = *next;
+    futures::ProcessPoolExecutor* before = nullptr;
+    {
+        std::lock_guard lock{mutex};
+        if (auto* const executor = last()) return *executor; // another thread was faster
+        if (!executors_.empty()) before = executors_.back().get();
+        executors_.push_back(std::move(next));
+    }
     // What the one before has to do it finishes.
-    if (!executors_.empty() && executors_.back()->workers_->origin().is_here())
-        executors_.back()->workers_->close();
-    executors_.push_back(std::move(next));
-    return *executors_.back();
+    if (before && before->workers_->origin().is_here()) before->workers_->close();
+    return made;
 }
 
 MULTIPROCESSING_INLINE bool ReusableExecutor::is_usable(const futures::ProcessPoolExecutor& executor,
