@@ -4,7 +4,7 @@
 //         if b == 0: os.abort()
 //         return a // b
 //
-//     with Pool(2) as pool:                            # a Pool of Python's would wait for ever;
+//     with Pool(2) as pool:                            # a Pool of Python's would wait forever;
 //         ...                                          # concurrent.futures would give up all other tasks
 
 #include <multiprocessing/multiprocessing.hpp>

@@ -40,7 +40,8 @@ int main() {
     for (long result : results) sum += result;
     std::cout << sum << '\n';
 
-    // A producer that is killed shuts nothing down. Who must not wait for ever says how long, and looks who is still there.
+    // A producer that is killed shuts nothing down. A consumer that must not wait forever gives a timeout, and
+    // looks whether the producers are alive.
     mp::Queue<int> silent;
     mp::Process killed([](mp::Queue<int> q) { q.get(); }, silent);
     killed.start();

@@ -141,6 +141,25 @@ TEST_CASE("map yields in order for any chunksize and buffersize", "[executor]") 
     }
 }
 
+TEST_CASE("map that has begun is read to its end though its executor is shut down", "[executor]") {
+    ProcessPoolExecutor executor(2);
+    auto results = executor.map(identity, std::views::iota(0, 500), {.chunksize = 2, .buffersize = 10});
+    auto left = executor.map(identity, std::views::iota(0), {.chunksize = 2, .buffersize = 10});
+    executor.shutdown({.wait = false});
+    CHECK_THROWS_AS(executor.submit(identity, 1), std::runtime_error);
+    int next = 0;
+    for (const int result : results) next += result == next;
+    CHECK(next == 500);
+    executor.shutdown(); // waits for no reader
+    int read = 0;
+    CHECK_THROWS_AS(
+        [&] {
+            for ([[maybe_unused]] const int result : left) ++read;
+        }(),
+        std::runtime_error);
+    CHECK(read == 10);
+}
+
 TEST_CASE("map reads no further ahead than its buffersize", "[executor]") {
     ProcessPoolExecutor executor(2);
     for (const std::size_t chunksize : {0u, 1u, 5u}) {

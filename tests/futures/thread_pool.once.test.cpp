@@ -337,6 +337,26 @@ TEST_CASE("close lets the work end, and join waits for it", "[thread_pool]") {
     CHECK(ran == 50);
 }
 
+TEST_CASE("an imap over threads that has begun is read to its end though its pool is closed", "[thread_pool]") {
+    ThreadPool pool(2);
+    auto results = pool.imap(squared, std::views::iota(0, 500), {.buffersize = 4});
+    auto left = pool.imap_unordered(squared, std::views::iota(0), {.buffersize = 4});
+    pool.close();
+    CHECK_THROWS_AS(pool.imap(squared, {1}), std::invalid_argument);
+    int wrong = 0;
+    for (int i = 0; i < 500; ++i) wrong += results.next() != squared(i);
+    CHECK(wrong == 0);
+    CHECK_FALSE(results.next());
+    CHECK(pool.join(60s)); // waits for no reader
+    int read = 0;
+    CHECK_THROWS_AS(
+        [&] {
+            while (left.next()) ++read;
+        }(),
+        std::invalid_argument);
+    CHECK(read == 4);
+}
+
 TEST_CASE("callbacks run one at a time, may use a pool of one thread, and what they throw is logged",
           "[thread_pool]") {
     const ExpectedLog log{"a callback of a result threw"};

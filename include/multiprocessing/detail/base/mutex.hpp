@@ -67,14 +67,15 @@ void remake_in_child(AnyMutex& mutex) {
 
 /// Stands where code of the program's is called, or something is written: a sink of the log, a
 /// type's deserialization, a progress function. That may take long, use this library in its turn,
-/// or wait for another thread that does; under a mutex of ours it would stop them all. A checked
-/// build ends here if this thread holds one.
+/// or wait for another thread that does; under a mutex of ours it would stop them all. It stands
+/// where a process is started as well: a fork takes all mutexes, while its thread holds that of the
+/// starts. A checked build ends here if this thread holds one.
 inline void require_no_mutex() noexcept {
     if constexpr (checked_build) {
         if (held_mutexes() == 0) return;
         std::fputs(
-            "multiprocessing: code of the program is called, or the log is written, under a mutex of the "
-            "library\n",
+            "multiprocessing: code of the program is called, a process started or the log written, under a "
+            "mutex of the library\n",
             stderr);
         std::abort();
     }

@@ -21,6 +21,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/launch/by_fork.hpp>
 #include <multiprocessing/detail/launch/by_forkserver.hpp>
 #include <multiprocessing/detail/launch/by_spawn.hpp>
@@ -42,6 +43,7 @@ MULTIPROCESSING_INLINE void require_freeze_support(StartMethod method) {
 }
 
 MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest& request) {
+    require_no_mutex();
     require_available(request.method);
     require_freeze_support(request.method);
     children().reap(); // as Python does

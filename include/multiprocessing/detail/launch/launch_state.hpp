@@ -285,6 +285,7 @@ MULTIPROCESSING_INLINE ChildRecord& PendingChild::record() const {
 }
 
 MULTIPROCESSING_INLINE void finish_at_end(const std::shared_ptr<FinishedAtEnd>& object) {
+    require_no_mutex();
     LaunchState& launching = process_wide<LaunchState>();
     std::lock_guard lock{launching.mutex};
     if (!std::exchange(launching.ends_children, true)) std::atexit(end_children);

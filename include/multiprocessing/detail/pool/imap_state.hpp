@@ -97,7 +97,7 @@ protected:
     bool should_send(std::uint64_t read) const { return read > 0 && table_->demand().has_idle(); }
     const std::shared_ptr<AttentionBlock>& attention() const noexcept { return attention_; }
 
-    bool is_streaming_ = true;       // see PoolTable::enter_stream()
+    bool is_streaming_ = true;       // see Admission::enter_stream()
     std::exception_ptr input_error_; // of the input, or of the pool that takes no more
     bool exhausted_ = false;
 

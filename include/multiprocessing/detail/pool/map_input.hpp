@@ -118,7 +118,7 @@ public:
     std::uint64_t items = 0;
     Position attention = 0;        ///< Of an itemized map.
     std::uint64_t first_index = 0; ///< Of its first item, in a larger input.
-    bool of_stream = false;        ///< See PoolTable::enter_stream().
+    bool of_stream = false;        ///< See Admission::enter_stream().
 
     /// All elements of a range, by the cheapest way.
     template <class Element, class Range>

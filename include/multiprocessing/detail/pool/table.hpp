@@ -8,6 +8,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
+#include <multiprocessing/detail/pool/admission.hpp>
 #include <multiprocessing/detail/pool/callbacks.hpp>
 #include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/lists.hpp>
@@ -52,18 +53,16 @@ public:
     const std::shared_ptr<const KeptLeases>& kept_leases() const noexcept { return kept_leases_; }
 
     /// What is thrown at a thread that submits when the pool was closed. Before the first one does.
-    void set_refusal(std::exception_ptr (*refusal)()) noexcept { refusal_ = refusal; }
+    void set_refusal(std::exception_ptr (*refusal)()) noexcept { admission_.set_refusal(refusal); }
 
     // ---- For threads that submit ----
 
     /// Throws if the pool takes no more; see enter().
     void require_open();
 
-    /// A reader of results that submits bit by bit, as imap does, may go on after close(): until it
-    /// has called leave_stream(), or the pool is joined. Throws if the pool takes no more.
+    /// See Admission.
     void enter_stream();
     void leave_stream() noexcept;
-    /// A thread that waits for the pool may be the one that should read on.
     void end_streams();
 
     /// A slot for `make(slot)`, which returns a Work. Throws if the pool takes no more:
@@ -194,9 +193,9 @@ public:
     bool tick();
 
 private:
-    void require_open_now(bool of_stream = false) const;
-
     bool is_published(const Work& work) const;
+
+    void require_open_now(bool of_stream = false) const;
 
     /// By a slot plus 1; null if there is none.
     Work* work_of(std::uint64_t slot) const noexcept;
@@ -284,20 +283,14 @@ private:
     std::vector<platform::ImageId> images_;
     std::vector<Incarnation> doomed_; // see take_doomed()
     std::size_t watched_ = 0;         // works with a watcher
-    bool closed_ = false;
-    std::size_t streams_ = 0; // see enter_stream()
-    bool streams_ended_ = false;
+    Admission admission_;
     bool given_up_ = false; // and the workers are not gone yet
-    std::exception_ptr broken_;
-    std::exception_ptr termination_; // what work was given up with when the pool was terminated
-    std::exception_ptr (*refusal_)() = pool_refusal;
 };
 
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/pool/result_block.hpp>
-#include <multiprocessing/exceptions.hpp>
 
 #include <algorithm>
 #include <array>
@@ -330,7 +323,7 @@ MULTIPROCESSING_INLINE PoolTable::~PoolTable() {
     // No worker is left, and no result: nobody will read what is here.
     if (origin_.is_here()) {
         for (const auto& work : works_) {
-            if (work) work->discard(termination_);
+            if (work) work->discard(admission_.termination());
         }
     }
 }
@@ -343,20 +336,21 @@ MULTIPROCESSING_INLINE void PoolTable::require_open() {
 MULTIPROCESSING_INLINE void PoolTable::enter_stream() {
     std::lock_guard lock{mutex_};
     require_open_now();
-    ++streams_;
+    admission_.enter_stream();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::leave_stream() noexcept {
     {
         std::lock_guard lock{mutex_};
-        if (--streams_ != 0 || !closed_) return;
+        admission_.leave_stream();
+        if (!admission_.is_over()) return;
     }
     bell().ring();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::end_streams() {
     std::lock_guard lock{mutex_};
-    streams_ended_ = true;
+    admission_.end_streams();
 }
 
 MULTIPROCESSING_INLINE TaskTarget PoolTable::target(const ThunkAddress& address, const std::string& file) {
@@ -431,7 +425,7 @@ MULTIPROCESSING_INLINE void PoolTable::release(const std::shared_ptr<Work>& work
             return call_supervisor();
         }
         work->leaving = true;
-        expected = termination_;
+        expected = admission_.termination();
     }
     work->discard(expected);
     std::lock_guard lock{mutex_};
@@ -533,18 +527,18 @@ MULTIPROCESSING_INLINE bool PoolTable::has_waiting() {
 
 MULTIPROCESSING_INLINE void PoolTable::close() {
     std::lock_guard lock{mutex_};
-    closed_ = true;
+    admission_.close();
 }
 
 MULTIPROCESSING_INLINE bool PoolTable::is_closed() {
     std::lock_guard lock{mutex_};
-    return closed_;
+    return admission_.is_closed();
 }
 
 MULTIPROCESSING_INLINE bool PoolTable::close_shared() {
     {
         std::lock_guard lock{mutex_};
-        if (!closed_ || !backlog_.empty() || (streams_ != 0 && !streams_ended_ && !termination_)) return false;
+        if (!admission_.is_over() || !backlog_.empty()) return false;
     }
     if (!view_.shared().closing.load(std::memory_order_relaxed)) end_shared();
     return true;
@@ -559,10 +553,8 @@ MULTIPROCESSING_INLINE void PoolTable::give_up(const std::exception_ptr& error, 
     std::size_t slot_count = 0;
     {
         std::lock_guard lock{mutex_};
-        closed_ = true;
+        broken ? admission_.end_broken(error) : admission_.end_terminated(error);
         given_up_ = true;
-        if (broken && !broken_) broken_ = error;
-        if (!broken) termination_ = error;
         backlog_.clear();
         for (const auto& work : works_) {
             if (!work || !is_published(*work)) continue;
@@ -600,7 +592,7 @@ MULTIPROCESSING_INLINE void PoolTable::workers_are_gone() noexcept {
 
 MULTIPROCESSING_INLINE std::exception_ptr PoolTable::broken() {
     std::lock_guard lock{mutex_};
-    return broken_;
+    return admission_.broken();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const WorkerDeath& death) {
@@ -709,13 +701,7 @@ MULTIPROCESSING_INLINE void PoolTable::require_open_now(bool of_stream) const {
     if (this_process().ends_children.load())
         throw std::runtime_error("multiprocessing: the program is ending, and its pools have been terminated: "
                                  "submit before the end of main()");
-    if (broken_) std::rethrow_exception(broken_);
-    if (!closed_ || (of_stream && !streams_ended_ && !termination_)) return;
-    if (of_stream && !termination_) {
-        throw std::invalid_argument("multiprocessing: the pool was joined before this imap had been read to "
-                                    "its end: read it first, or use map");
-    }
-    std::rethrow_exception(refusal_());
+    admission_.require(of_stream);
 }
 
 MULTIPROCESSING_INLINE bool PoolTable::is_published(const Work& work) const {
@@ -858,7 +844,7 @@ MULTIPROCESSING_INLINE void PoolTable::discard(const DroppedWorks& dropped) noex
     std::exception_ptr expected;
     {
         std::lock_guard lock{mutex_};
-        expected = termination_;
+        expected = admission_.termination();
     }
     dropped.for_each([&](Work& work) { work.discard(expected); });
     EndingWorks ending;

@@ -94,12 +94,12 @@ struct TypesInThread {
 /// The result of calls that the crew works on from now on.
 template <Gives gives, class Types, class... Further>
 std::shared_ptr<ResultState<Given<gives, typename Types::R>>>
-submit_to(Crew& crew, std::shared_ptr<typename Types::F> function, std::vector<typename Types::Item> items,
-          Further&&... further) {
+submit_to(Crew& crew, bool of_stream, std::shared_ptr<typename Types::F> function,
+          std::vector<typename Types::Item> items, Further&&... further) {
     const std::size_t count = items.size();
     auto calls = std::make_shared<CallsInThreads<gives, typename Types::F, typename Types::Item>>(
         std::move(function), std::move(items), std::forward<Further>(further)...);
-    crew.add(calls, count);
+    crew.add(calls, count, of_stream);
     return calls;
 }
 MULTIPROCESSING_INLINE std::shared_ptr<std::atomic<bool>> stop_of(const MapOptions& options);
@@ -121,6 +121,7 @@ public:
           stop_(stop_of(options)),
           ahead_(ahead) {
         if (!ordered) ended_ = std::make_shared<AnyEnded>();
+        crew_->enter_stream();
         fill();
     }
     ~StreamFromThreads() override {
@@ -128,11 +129,14 @@ public:
     }
 
     void abandon() noexcept override {
-        is_exhausted_ = true;
+        leave_stream();
         for (const auto& [index, result] : results_) result->cancel();
         results_.clear();
     }
-    void leave_running() noexcept override { results_.clear(); }
+    void leave_running() noexcept override {
+        leave_stream();
+        results_.clear();
+    }
 
 private:
     bool has_more() override {
@@ -166,11 +170,18 @@ private:
                 is_exhausted_ = true;
             }
         }
+        if (is_exhausted_) leave_stream();
+    }
+    /// All of the input that will be read has been submitted.
+    void leave_stream() noexcept {
+        is_exhausted_ = true;
+        if (std::exchange(is_streaming_, false)) crew_->leave_stream();
     }
     void submit(typename Types::Item item) {
         std::vector<typename Types::Item> items;
         items.push_back(std::move(item));
-        const auto result = submit_to<Gives::one, Types>(*crew_, function_, std::move(items), priority_, stop_);
+        const auto result =
+            submit_to<Gives::one, Types>(*crew_, true, function_, std::move(items), priority_, stop_);
         results_.emplace_hint(results_.end(), submitted_, result);
         if (ended_) result->when_ready([ended = ended_, index = submitted_] { ended->add(index); });
         ++submitted_;
@@ -187,6 +198,7 @@ private:
     std::size_t submitted_ = 0;
     std::exception_ptr input_error_;
     bool is_exhausted_ = false;
+    bool is_streaming_ = true; // see Admission::enter_stream()
 };
 
 /// The item of a starmap; void if an element has no elements.
@@ -238,7 +250,7 @@ struct ByThreads {
         refuse_process_options(options);
         std::vector<typename Types::Item> items;
         items.emplace_back(std::forward<Arguments>(arguments)...);
-        return submit_to<Gives::one, Types>(crew, Types::shared(std::forward<Function>(function)),
+        return submit_to<Gives::one, Types>(crew, false, Types::shared(std::forward<Function>(function)),
                                             std::move(items), options.priority, nullptr, crew.callbacks());
     }
     template <class Types, Gives gives = Gives::all, class Function, class Range>
@@ -247,8 +259,9 @@ struct ByThreads {
         std::vector<typename Types::Item> items;
         for (auto&& element : range)
             items.push_back(Types::template item_of<Range>(std::forward<decltype(element)>(element)));
-        return submit_to<gives, Types>(crew, Types::shared(std::forward<Function>(function)), std::move(items),
-                                       options.priority, stop_of(options), crew.callbacks(), options.progress);
+        return submit_to<gives, Types>(crew, false, Types::shared(std::forward<Function>(function)),
+                                       std::move(items), options.priority, stop_of(options), crew.callbacks(),
+                                       options.progress);
     }
     template <class Types, class Function, class Range>
     static auto map_items(Crew& crew, Function&& function, Range&& range, const MapOptions& options) {

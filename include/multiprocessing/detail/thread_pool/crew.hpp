@@ -6,11 +6,11 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
+#include <multiprocessing/detail/pool/admission.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -20,7 +20,6 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -61,7 +60,7 @@ class Crew final : public FinishedAtEnd, public std::enable_shared_from_this<Cre
     }
 
 public:
-    explicit Crew(CrewRequest request) : request_(std::move(request)) {}
+    explicit Crew(CrewRequest request);
     MULTIPROCESSING_INLINE ~Crew() override;
 
     /// Makes a crew, and another one for callbacks. Its end gives up what waits, and waits for what
@@ -72,14 +71,17 @@ public:
     std::size_t size() const noexcept { return request_.most; }
     bool is_closed() const;
     bool is_broken() const;
-    bool is_terminated() const noexcept { return is_terminated_; }
+    bool is_terminated() const;
     bool has_unfinished() const;
     const std::shared_ptr<Crew>& callbacks() const noexcept { return callbacks_; }
 
     /// Throws what broke the crew, or the refusal after close().
     void require_open() const;
     /// Has `threads` of the crew run the work, or as many as there are.
-    void add(const std::shared_ptr<CrewWork>& work, std::size_t threads = 1);
+    void add(const std::shared_ptr<CrewWork>& work, std::size_t threads = 1, bool of_stream = false);
+    /// See Admission.
+    void enter_stream();
+    void leave_stream() noexcept;
 
     /// No more work is taken; what is there is done.
     void close();
@@ -94,7 +96,6 @@ public:
 
 private:
     static const Crew*& mine() noexcept;
-    void require_open_now() const;
     void start_thread(bool is_needed);
 
     void run(std::size_t number);
@@ -109,9 +110,7 @@ private:
     std::size_t idle_ = 0;
     std::size_t alive_ = 0;
     std::size_t joining_inside_ = 0;
-    std::exception_ptr broken_;
-    bool closed_ = false;
-    std::atomic<bool> is_terminated_{false};
+    Admission admission_;
     std::shared_ptr<Crew> callbacks_; // null: this is the one for callbacks
 };
 
@@ -124,8 +123,13 @@ private:
 #include <algorithm>
 #include <chrono>
 #include <stdexcept>
+#include <utility>
 
 namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE Crew::Crew(CrewRequest request) : request_(std::move(request)) {
+    admission_.set_refusal(request_.refusal);
+}
 
 MULTIPROCESSING_INLINE Crew::~Crew() {
     if (!origin_.is_here()) new std::vector<std::thread>(std::move(threads_)); // not there to be joined
@@ -149,11 +153,15 @@ MULTIPROCESSING_INLINE std::shared_ptr<Crew> Crew::make(CrewRequest request) {
 }
 
 MULTIPROCESSING_INLINE bool Crew::is_closed() const {
-    return locked([&] { return closed_; });
+    return locked([&] { return admission_.is_closed(); });
 }
 
 MULTIPROCESSING_INLINE bool Crew::is_broken() const {
-    return locked([&] { return broken_ != nullptr; });
+    return locked([&] { return admission_.broken() != nullptr; });
+}
+
+MULTIPROCESSING_INLINE bool Crew::is_terminated() const {
+    return locked([&] { return admission_.termination() != nullptr; });
 }
 
 MULTIPROCESSING_INLINE bool Crew::has_unfinished() const {
@@ -163,14 +171,15 @@ MULTIPROCESSING_INLINE bool Crew::has_unfinished() const {
 }
 
 MULTIPROCESSING_INLINE void Crew::require_open() const {
-    locked([&] { require_open_now(); });
+    locked([&] { admission_.require(false); });
 }
 
-MULTIPROCESSING_INLINE void Crew::add(const std::shared_ptr<CrewWork>& work, std::size_t threads) {
+MULTIPROCESSING_INLINE void Crew::add(const std::shared_ptr<CrewWork>& work, std::size_t threads,
+                                      bool of_stream) {
     threads = (std::min)(threads, size());
     {
         std::lock_guard lock{mutex_};
-        require_open_now();
+        admission_.require(of_stream);
         for (std::size_t i = 0; i < threads; ++i) {
             if (waiting_.size() + i >= idle_ && threads_.size() < size()) start_thread(threads_.empty());
         }
@@ -182,14 +191,24 @@ MULTIPROCESSING_INLINE void Crew::add(const std::shared_ptr<CrewWork>& work, std
 }
 
 MULTIPROCESSING_INLINE void Crew::close() {
-    locked([&] { closed_ = true; });
+    locked([&] { admission_.close(); });
+    changed_.notify_all();
+}
+
+MULTIPROCESSING_INLINE void Crew::enter_stream() {
+    locked([&] { admission_.enter_stream(); });
+}
+
+MULTIPROCESSING_INLINE void Crew::leave_stream() noexcept {
+    locked([&] { admission_.leave_stream(); });
     changed_.notify_all();
 }
 
 MULTIPROCESSING_INLINE void Crew::terminate() {
-    close();
-    is_terminated_ = true;
-    cancel_waiting();
+    const std::exception_ptr error = cancellation();
+    locked([&] { admission_.end_terminated(error); });
+    changed_.notify_all();
+    cancel_waiting(error);
 }
 
 MULTIPROCESSING_INLINE void Crew::cancel_waiting(const std::exception_ptr& error) {
@@ -203,6 +222,8 @@ MULTIPROCESSING_INLINE bool Crew::join(const Deadline& deadline) {
     {
         const bool is_inside = mine() == this;
         std::unique_lock lock{mutex_};
+        admission_.end_streams();
+        changed_.notify_all();
         joining_inside_ += is_inside;
         const ScopeExit joined{[&] { joining_inside_ -= is_inside; }};
         ended_.notify_all();
@@ -230,11 +251,6 @@ MULTIPROCESSING_INLINE const Crew*& Crew::mine() noexcept {
     return crew;
 }
 
-MULTIPROCESSING_INLINE void Crew::require_open_now() const {
-    if (broken_) std::rethrow_exception(broken_);
-    if (closed_) std::rethrow_exception(request_.refusal());
-}
-
 MULTIPROCESSING_INLINE void Crew::start_thread(bool is_needed) {
     try {
         threads_.reserve(threads_.size() + 1);
@@ -251,16 +267,16 @@ MULTIPROCESSING_INLINE void Crew::run(std::size_t number) {
     try {
         if (const auto initializer = request_.initializer) initializer(); // a copy for each thread
     } catch (...) {
-        locked([&] {
-            if (!broken_) broken_ = std::current_exception();
-        });
-        close();
-        cancel_waiting(locked([&] { return broken_; }));
+        cancel_waiting(locked([&] {
+            admission_.end_broken(std::current_exception());
+            return admission_.broken();
+        }));
+        changed_.notify_all();
     }
     std::unique_lock lock{mutex_};
     for (;;) {
         ++idle_;
-        changed_.wait(lock, [&] { return closed_ || !waiting_.empty(); });
+        changed_.wait(lock, [&] { return admission_.is_over() || !waiting_.empty(); });
         --idle_;
         if (waiting_.empty()) break;
         std::shared_ptr<CrewWork> work = std::move(waiting_.front());
