@@ -144,7 +144,8 @@ public:
     }
 
     /// Takes no more calls. Then, as the options say, takes back those that have not begun, and
-    /// waits for the others; returns whether all was done in time. Python: `shutdown`.
+    /// waits for the others; returns whether all was done in time. A map with a `.buffersize` that
+    /// has begun may be read to its end, unless this waits. Python: `shutdown`.
     bool shutdown(ShutdownOptions options = {}) {
         workers().close();
         if (options.cancel_futures) workers().cancel_waiting();

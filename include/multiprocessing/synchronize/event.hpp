@@ -54,7 +54,7 @@ MULTIPROCESSING_INLINE void Event::set() const {
     Body& event = body();
     std::uint32_t now = event.state.load(std::memory_order_relaxed);
     while (!event.state.compare_exchange_weak(now, (now + 2) | Body::set_bit, std::memory_order_seq_cst)) {}
-    // Killed here: who sleeps looks again by itself.
+    // Killed here: the waiters look again by themselves.
     detail::post(parking(), event.place);
 }
 

@@ -25,7 +25,8 @@ public:
     /// leaves or the pool is joined. Throws if no work is taken.
     void enter_stream();
     void leave_stream() noexcept { --streams_; }
-    /// A thread that waits for the pool may be the one that should read on.
+    /// A thread that waits for the pool may be the one that should read on: from then on no stream
+    /// is taken. (One that only asks whether the pool has ended changes nothing.)
     void end_streams() noexcept { streams_ended_ = true; }
 
     void close() noexcept { closed_ = true; }

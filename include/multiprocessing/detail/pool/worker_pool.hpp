@@ -125,8 +125,10 @@ MULTIPROCESSING_INLINE void WorkerPool::finish() noexcept {
 }
 
 MULTIPROCESSING_INLINE bool WorkerPool::join(const Deadline& deadline) {
-    table_->end_streams();
-    table_->bell().ring();
+    if (!deadline.passed()) {
+        table_->end_streams();
+        table_->bell().ring();
+    }
     return supervisor_->join(deadline) && table_->callbacks().join(deadline);
 }
 

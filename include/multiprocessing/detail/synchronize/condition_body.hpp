@@ -43,7 +43,7 @@ public:
             passes = static_cast<std::uint32_t>(
                 std::min<std::uint64_t>(std::uint64_t{passes_of(grant)} + count, waiting));
         } while (!grant_.compare_exchange_weak(grant, packed(drawn, passes), std::memory_order_seq_cst));
-        // Killed here: who sleeps looks again by itself.
+        // Killed here: the waiters look again by themselves.
         changes_.fetch_add(1, std::memory_order_seq_cst);
         return &changes_;
     }

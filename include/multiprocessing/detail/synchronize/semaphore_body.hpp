@@ -60,7 +60,7 @@ public:
         do {
             if (value >= limit) return false;
         } while (!value_.compare_exchange_weak(value, value + 1, std::memory_order_seq_cst));
-        // Killed here: who sleeps looks again by itself.
+        // Killed here: the waiters look again by themselves.
         if (sleepers_.load(std::memory_order_seq_cst) != 0) wake(parking);
         return true;
     }

@@ -222,7 +222,7 @@ MULTIPROCESSING_INLINE bool Crew::join(const Deadline& deadline) {
     {
         const bool is_inside = mine() == this;
         std::unique_lock lock{mutex_};
-        admission_.end_streams();
+        if (!deadline.passed()) admission_.end_streams();
         changed_.notify_all();
         joining_inside_ += is_inside;
         const ScopeExit joined{[&] { joining_inside_ -= is_inside; }};
