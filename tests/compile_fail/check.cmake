@@ -4,7 +4,7 @@
 #   // error of Clang: REGEX    instead, for the compiler of that CMake id
 # and where the default does not do:
 #   // lines of GNU: N        the most lines that it may take
-#   // within N of M          counts all lines: the reason is in the first N, and there are at most M, of any number of errors
+#   // within N of M          of any number of errors: the reason is in the first N, and there are at most M
 #   // no twin                there is no twin
 # `flags` may be set to further options.
 set(flags -std=c++20 -fsyntax-only -fdiagnostics-color=never -Wall -Wextra -Wpedantic ${flags} -I "${include_dir}")
@@ -53,6 +53,8 @@ if(NOT unescaped MATCHES "${expected}")
     message(FATAL_ERROR "expected was an error that matches: ${expected}")
 endif()
 
+# Nobody reads which file includes which.
+string(REGEX REPLACE "(In file included from|                 from) [^\n]*\n" "" unescaped "${unescaped}")
 if(text MATCHES "// within ([0-9]+) of ([0-9]+)\n")
     set(within ${CMAKE_MATCH_1})
     set(at_most ${CMAKE_MATCH_2})
@@ -78,8 +80,7 @@ endif()
 
 string(REGEX MATCHALL "error: " errors "${out}")
 list(LENGTH errors errors)
-string(REGEX REPLACE "(In file included from|                 from) [^\n]*\n" "" read "${out}") # nobody reads those
-string(REGEX MATCHALL "\n" lines "${read}")
+string(REGEX MATCHALL "\n" lines "${unescaped}")
 list(LENGTH lines lines)
 if(NOT errors EQUAL 1)
     message(FATAL_ERROR "one mistake, but ${errors} errors")

@@ -40,7 +40,7 @@ refused(captures_struct [[int* k = nullptr; struct Times { int* k; int operator(
 refused(too_few [[std::cout << pool().apply(mul, 1);]] "the function takes 2 arguments \\(int, int\\), and is called with 1 argument \\(int\\)")
 refused(too_many [[std::cout << pool().apply(twice, 1, 2);]] "the function takes 1 argument \\(int\\), and is called with 2 arguments \\(int, int\\)")
 refused(too_many_in_process [[mp::Process p(consume, 1, 2);]] "the function takes 1 argument \\(int\\), and is called with 2 arguments")
-refused(initializer_arguments [[mp::Pool p(2, consume);]] "the function takes 1 argument \\(int\\), and is called with 0 arguments" 18 40)
+refused(initializer_arguments [[mp::Pool p(2, consume);]] "the function takes 1 argument \\(int\\), and is called with 0 arguments")
 refused(wrong_type [[std::cout << pool().apply(length, 12);]] "argument 1 is int and does not convert to const std::string ?&")
 refused(wrong_type_of_second [[auto r = pool().apply(mul, 1, std::string("2"));]] "argument 2 is std::string and does not convert to int")
 refused(wrong_type_in_lambda [[auto r = pool().apply([](const auto& text) -> std::enable_if_t<(sizeof(text) > 16), int> { return 1; }, 1);]] "the function .* cannot be called with 1 argument \\(int\\)")

@@ -19,7 +19,7 @@ public:
 
     /// Throws if no work is taken. One `of_stream` is taken from a closed pool as well; see
     /// enter_stream().
-    void require(bool of_stream) const;
+    void admit(bool of_stream) const;
 
     /// A reader of results that submits bit by bit, as imap does, may go on after close(), until it
     /// leaves or the pool is joined. Throws if no work is taken.
@@ -59,7 +59,7 @@ private:
 
 namespace multiprocessing::inline v1::detail {
 
-MULTIPROCESSING_INLINE void Admission::require(bool of_stream) const {
+MULTIPROCESSING_INLINE void Admission::admit(bool of_stream) const {
     if (broken_) std::rethrow_exception(broken_);
     if (!closed_ || (of_stream && takes_streams())) return;
     if (of_stream && !termination_ && refusal_ == pool_refusal) {
@@ -70,7 +70,7 @@ MULTIPROCESSING_INLINE void Admission::require(bool of_stream) const {
 }
 
 MULTIPROCESSING_INLINE void Admission::enter_stream() {
-    require(false);
+    admit(false);
     ++streams_;
 }
 

@@ -701,7 +701,7 @@ MULTIPROCESSING_INLINE void PoolTable::require_open_now(bool of_stream) const {
     if (this_process().ends_children.load())
         throw std::runtime_error("multiprocessing: the program is ending, and its pools have been terminated: "
                                  "submit before the end of main()");
-    admission_.require(of_stream);
+    admission_.admit(of_stream);
 }
 
 MULTIPROCESSING_INLINE bool PoolTable::is_published(const Work& work) const {

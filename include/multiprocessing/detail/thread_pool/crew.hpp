@@ -171,7 +171,7 @@ MULTIPROCESSING_INLINE bool Crew::has_unfinished() const {
 }
 
 MULTIPROCESSING_INLINE void Crew::require_open() const {
-    locked([&] { admission_.require(false); });
+    locked([&] { admission_.admit(false); });
 }
 
 MULTIPROCESSING_INLINE void Crew::add(const std::shared_ptr<CrewWork>& work, std::size_t threads,
@@ -179,7 +179,7 @@ MULTIPROCESSING_INLINE void Crew::add(const std::shared_ptr<CrewWork>& work, std
     threads = (std::min)(threads, size());
     {
         std::lock_guard lock{mutex_};
-        admission_.require(of_stream);
+        admission_.admit(of_stream);
         for (std::size_t i = 0; i < threads; ++i) {
             if (waiting_.size() + i >= idle_ && threads_.size() < size()) start_thread(threads_.empty());
         }
