@@ -86,7 +86,7 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/managers/server.hpp>
+#include <multiprocessing/detail/managers/server_run.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/exceptions.hpp>
 
