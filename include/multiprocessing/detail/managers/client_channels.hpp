@@ -37,7 +37,8 @@ public:
     /// A channel for one call. Throws `std::system_error` where none is to be had.
     std::uint32_t take();
     void give_back(std::uint32_t index) noexcept;
-    /// Sends a request and waits until it is answered. Throws as require_open().
+    /// Sends a request and waits until it is answered, which a failure may be before all of it is
+    /// sent. Throws as require_open().
     void send(std::uint32_t index, Spans message) const;
     /// The answer, of which the channel holds the first piece.
     std::vector<std::byte> receive(std::uint32_t index) const;
@@ -208,6 +209,7 @@ MULTIPROCESSING_INLINE void ClientChannels::send(std::uint32_t index, Spans mess
             if (used == CallChannel::page_size) {
                 channel.used = static_cast<std::uint32_t>(used);
                 ask(index, Piece::part);
+                if (channel.failed != 0) return; // the server has answered, and forgotten what it had
                 used = 0;
             }
             const std::size_t next = (std::min)(rest.size(), CallChannel::page_size - used);

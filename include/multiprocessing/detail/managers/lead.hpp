@@ -66,7 +66,7 @@ private:
 
 #include <atomic>
 #include <chrono>
-#include <system_error>
+#include <exception>
 #include <thread>
 
 namespace multiprocessing::inline v1::detail {
@@ -84,7 +84,7 @@ MULTIPROCESSING_INLINE bool Lead::make_spare() {
             --this_process().own_threads;
         }).detach();
         return true;
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) { // no thread, or no memory for one
         --this_process().own_threads;
         --threads_;
         --idle_;

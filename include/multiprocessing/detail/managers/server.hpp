@@ -218,7 +218,7 @@ MULTIPROCESSING_INLINE bool ManagerServer::look_into(ServerJob& job, Lock& lock)
             return false;
         case Piece::part:
             state.request.insert(state.request.end(), page.begin(), page.end());
-            state.place_next_piece(channel); // of nothing
+            state.accept_piece(channel);
             tell(index, lock);
             return false;
         default: break;
@@ -376,6 +376,10 @@ MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::pass_turn(ServedO
             continue;
         }
         next.has_turn = true;
+        // From here on: its client may die before a thread is in it, and the channel, which holds
+        // the request, stays until the call is through.
+        if (next.kind == ServerJob::Kind::call)
+            clients_.channel(next.origin.channel).running = next.origin.number;
         return next;
     }
     turns.busy = false;

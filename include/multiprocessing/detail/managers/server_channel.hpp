@@ -60,6 +60,8 @@ struct ServerChannel {
                       bool is_failure) noexcept;
     /// Writes what of the answer is still to go, as far as the page holds it.
     void place_next_piece(CallChannel& channel) noexcept;
+    /// Says that a piece of the request has come.
+    void accept_piece(CallChannel& channel) noexcept;
     /// Nobody uses it: not its owner, which is dead, nor a thread here.
     void free(CallChannel& channel) noexcept;
 };
@@ -151,6 +153,12 @@ MULTIPROCESSING_INLINE void ServerChannel::place_next_piece(CallChannel& channel
         answer = {};
         answered = 0;
     }
+    channel.call.store(std::exchange(in_hand, 0) + 1, std::memory_order_seq_cst);
+}
+
+MULTIPROCESSING_INLINE void ServerChannel::accept_piece(CallChannel& channel) noexcept {
+    channel.failed = 0; // else the client takes this for the answer
+    channel.used = 0;
     channel.call.store(std::exchange(in_hand, 0) + 1, std::memory_order_seq_cst);
 }
 

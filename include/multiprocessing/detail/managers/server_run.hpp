@@ -151,7 +151,12 @@ MULTIPROCESSING_INLINE void ManagerServer::refuse_waiting(const CallOutcome& ref
     drain();
     for (std::uint32_t i = 0; i < ManagerBody::channel_count; ++i) {
         if (clients_.channel(i).in_hand == 0 || clients_.channel(i).running != 0) continue;
-        place_answer(i, refusal);
+        // A client that fetches the rest of an answer would take a refusal for a piece of it.
+        if (body_.channels[i].piece == static_cast<std::uint32_t>(Piece::fetch)) {
+            clients_.channel(i).place_next_piece(body_.channels[i]);
+        } else {
+            place_answer(i, refusal);
+        }
         tell(i, lock);
     }
 }
