@@ -258,7 +258,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ManagerGrip> ManagerClient::retain(Manage
         }
     }
     if (call(CallVerb::retain, id, {}, {}, {}).failed) {
-        throw std::logic_error("multiprocessing: the object of a proxy is gone: who gives a proxy on keeps it "
+        throw std::logic_error("multiprocessing: the object of a proxy is gone: the giver of a proxy keeps it "
                                "until it has arrived");
     }
     return grip_of_answer(id);
