@@ -2,6 +2,8 @@
 #include <managers/support.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <limits>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -144,4 +146,32 @@ TEST_CASE("a managed namespace holds values by name and type", "[managers]") {
     CHECK(ns.names() == std::vector<std::string>{"list", "x", "y"});
     CHECK(ns.erase("list"));
     CHECK_FALSE(ns.contains("list"));
+}
+
+TEST_CASE("arithmetic that a processor refuses does not end the server", "[managers]") {
+    auto manager = mp::Manager();
+    auto value = manager.Value<int>(std::numeric_limits<int>::min());
+    CHECK_THROWS_AS(value /= 0, std::domain_error);
+    CHECK_THROWS_AS(value /= -1, std::overflow_error);
+    auto l = manager.list<int>({1, 2, 3});
+    CHECK_THROWS_AS(l[0] %= 0, std::domain_error);
+    using Index = mp::managers::ListProxy<int>::Index;
+    constexpr Index most = std::numeric_limits<Index>::max();
+    CHECK(l.slice(1, {}, most) == std::vector<int>{2});
+    CHECK(l.slice({}, {}, -most) == std::vector<int>{3});
+    l.clear();
+    l *= most;
+    CHECK(l.empty());
+    auto semaphore = manager.Semaphore(0);
+    semaphore.release(std::numeric_limits<std::size_t>::max());
+    CHECK_THROWS_AS(semaphore.release(), std::invalid_argument);
+}
+
+TEST_CASE("a method or initializer that throws no std exception gives a RemoteError", "[managers]") {
+    auto manager = mp::Manager();
+    auto value = manager.Value<int>(1);
+    CHECK_THROWS_AS(value.update_with([](int&) { throw 7; }), mp::RemoteError);
+    CHECK(value.get() == 1);
+    const auto make = [] { auto other = mp::Manager([] { throw 7; }); };
+    CHECK_THROWS_AS(make(), mp::RemoteError);
 }

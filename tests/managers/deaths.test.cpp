@@ -46,7 +46,7 @@ struct Meeting {
     mp::managers::SemaphoreProxy semaphore;
 };
 
-/// Uses everything, for ever. What only this client writes has to be as it wrote it: nothing of a
+/// Uses everything, forever. What only this client writes has to be as it wrote it: nothing of a
 /// killed predecessor may come later.
 void use_all(int me, Numbers own, Numbers wrong, LedgerProxy ledger, Nested nested, Meeting meeting,
              unsigned seed) {

@@ -70,7 +70,7 @@ TEST_CASE("a managed rlock belongs to a thread", "[managers]") {
     CHECK_FALSE(lock.locked());
 }
 
-TEST_CASE("a managed condition wakes who waits and lets others go on", "[managers]") {
+TEST_CASE("a managed condition wakes a waiter and lets others go on", "[managers]") {
     auto manager = mp::Manager();
     auto condition = manager.Condition();
     auto value = manager.Value<int>(0);

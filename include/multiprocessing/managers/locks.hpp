@@ -92,7 +92,7 @@ public:
             invoke<&Body::wait>(detail::WaitSpan::until(deadline));
         }
     }
-    /// Wakes so many of those who wait. Throws as wait().
+    /// Wakes `number` waiters. Throws as wait().
     void notify(std::size_t number = 1) const { invoke<&Body::notify>(number); }
     void notify_all() const;
 

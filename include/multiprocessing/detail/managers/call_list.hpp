@@ -13,7 +13,7 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Puts a channel on the list. Its `call` is odd already. One instruction publishes it, so a list
-/// has no state between: who dies around it has asked or has not.
+/// has no state between: a client that dies around it has asked or has not.
 MULTIPROCESSING_INLINE void push_call(ManagerBody& body, std::uint32_t index) noexcept;
 
 /// Takes all of the list and appends it to `calls`, the first to come first. Of the server, which
@@ -45,7 +45,7 @@ MULTIPROCESSING_INLINE void push_call(ManagerBody& body, std::uint32_t index) no
     do {
         channel.next.store(first, std::memory_order_relaxed);
         // Killed here: the call is never carried out; the server frees the channel with the
-        // client's others. Release: what the client wrote is seen by who takes the list.
+        // client's others. Release: what the client wrote is seen by the taker of the list.
     } while (!body.head.compare_exchange_weak(first, index + 1, std::memory_order_seq_cst,
                                               std::memory_order_relaxed));
 }

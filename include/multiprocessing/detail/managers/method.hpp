@@ -11,6 +11,7 @@
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
+#include <multiprocessing/detail/managers/local_target.hpp>
 #include <multiprocessing/detail/managers/message.hpp>
 #include <multiprocessing/detail/managers/served_object.hpp>
 #include <multiprocessing/detail/managers/server.hpp>

@@ -12,7 +12,6 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -36,7 +35,7 @@ template <class F, class... A>
 void serve_manager_after(ManagerLink link, ServerLimits limits, F initializer, A... arguments) {
     try {
         initializer(std::move(arguments)...);
-    } catch (const std::exception&) { return report_failed_start(link); }
+    } catch (...) { return report_failed_start(link); }
     serve_manager(std::move(link), limits);
 }
 
@@ -86,7 +85,7 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/managers/server.hpp>
+#include <multiprocessing/detail/managers/server_run.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/exceptions.hpp>
 
@@ -95,6 +94,7 @@ private:
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -115,6 +115,7 @@ MULTIPROCESSING_INLINE void report_failed_start(const ManagerLink& link) {
     const bool fits = bytes.size() <= CallChannel::page_size;
     if (fits) std::memcpy(channel.page, bytes.data(), bytes.size());
     channel.used = fits ? static_cast<std::uint32_t>(bytes.size()) : 0;
+    // Killed here: the maker sees that the server has ended before it served.
     body.stage.store(ManagerStage::failed, std::memory_order_seq_cst);
     post(link.parking(), body.stage_place);
 }

@@ -44,6 +44,7 @@ public:
                       std::make_move_iterator(values.end()));
     }
     void repeat(Index times) {
+        if (items_.empty()) return; // however often
         std::vector<T> result;
         for (Index i = 0; i < times; ++i) result.insert(result.end(), items_.begin(), items_.end());
         items_ = std::move(result);
@@ -150,16 +151,18 @@ private:
     std::vector<std::size_t> places(const ListSlice& range) const {
         if (range.step == 0) throw std::invalid_argument("multiprocessing: the step of a slice is zero");
         std::vector<std::size_t> result;
+        // A step beyond the length is as one of the length; a sum with it could overflow.
+        const Index step = std::clamp<Index>(range.step, -length() - 1, length() + 1);
         if (range.step > 0) {
             const Index end = range.end ? bound(*range.end) : length();
-            for (Index i = bound(range.begin.value_or(0)); i < end; i += range.step)
+            for (Index i = bound(range.begin.value_or(0)); i < end; i += step)
                 result.push_back(static_cast<std::size_t>(i));
         } else {
             const auto clipped = [&](Index index) {
                 return std::clamp<Index>(index < 0 ? index + length() : index, -1, length() - 1);
             };
             const Index end = range.end ? clipped(*range.end) : -1;
-            for (Index i = range.begin ? clipped(*range.begin) : length() - 1; i > end; i += range.step)
+            for (Index i = range.begin ? clipped(*range.begin) : length() - 1; i > end; i += step)
                 result.push_back(static_cast<std::size_t>(i));
         }
         return result;

@@ -13,7 +13,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// A lock, and the calls that wait for a notification of who has it. A waiting call holds no
+/// A lock, and the calls that wait for a notification by its holder. A waiting call holds no
 /// thread, and what a dead client held goes to the next.
 class MonitorBody {
 public:
@@ -47,8 +47,8 @@ private:
     void require_holder(const Deferred<bool>& call, const char* what) const;
     void hold(const Deferred<bool>& call, std::size_t count);
     void take_again(Queue::One one, bool answer);
-    /// The lock is free: it goes to the first who is still there to have it. `recovered`: from a
-    /// dead holder.
+    /// The lock is free: it goes to the first waiter that is still there to have it. `recovered`:
+    /// from a dead holder.
     void pass_on(bool recovered);
 
     const bool recursive_;

@@ -75,7 +75,7 @@ public:
     bool broken() const { return broken_; }
 
     LookAt tick(WaitClock::time_point now);
-    /// Who waits for a dead one would wait forever.
+    /// A waiter for a dead party would wait forever.
     void client_gone(Incarnation process);
 
 private:
@@ -88,6 +88,7 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <limits>
 #include <stdexcept>
 
 namespace multiprocessing::inline v1::detail {
@@ -109,11 +110,12 @@ MULTIPROCESSING_INLINE void ManagedSemaphoreBody::release(std::size_t number) {
     if (bounded_ && (number > start_ || value_ > start_ - number))
         throw std::invalid_argument(
             "multiprocessing: a BoundedSemaphore was released more often than acquired");
-    for (; number != 0; --number) {
-        bool given = false;
-        while (!given && !waiting_.empty()) given = waiting_.take_first().later.answer(true);
-        if (!given) ++value_;
+    if (number > (std::numeric_limits<std::size_t>::max)() - value_)
+        throw std::invalid_argument("multiprocessing: release(): the value of a Semaphore would overflow");
+    while (number != 0 && !waiting_.empty()) {
+        if (waiting_.take_first().later.answer(true)) --number;
     }
+    value_ += number;
 }
 
 MULTIPROCESSING_INLINE LookAt ManagedSemaphoreBody::tick(WaitClock::time_point now) {
