@@ -8,6 +8,8 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
+#include <multiprocessing/detail/launch/child_start.hpp>
+#include <multiprocessing/detail/launch/packed_call.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/this_process.hpp>

@@ -168,3 +168,17 @@ TEST_CASE("a server killed at random ends every call with an error", "[managers]
         CHECK_THROWS_AS(own.size(), mp::EOFError);
     }
 }
+
+TEST_CASE("clients of a lost server hear that it was lost, though its manager is gone", "[managers]") {
+    const auto numbers = [] {
+        auto manager = mp::Manager();
+        auto made = manager.dict<int, int>();
+        for (auto& view : mp::active_children()) {
+            if (view.pid() != manager.pid()) continue;
+            view.kill();
+            view.join();
+        }
+        return made;
+    }();
+    CHECK_THROWS_AS(numbers.size(), mp::EOFError);
+}

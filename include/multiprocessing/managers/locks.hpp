@@ -3,11 +3,10 @@
 /// @file locks.hpp  LockProxy, RLockProxy, ConditionProxy: locks that a manager's server keeps.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/managers/acquirer.hpp>
 #include <multiprocessing/detail/managers/bodies/monitor_body.hpp>
 #include <multiprocessing/detail/managers/bodies/waiters.hpp>
 #include <multiprocessing/detail/managers/proxy_base.hpp>
-#include <multiprocessing/detail/synchronize/lockable.hpp>
-#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>
@@ -20,27 +19,16 @@ namespace detail {
 /// What the proxies of locks have in common. A holder that dies gives the lock to the next, who
 /// sees `recovered()`; so does a waiter that dies.
 template <class Derived>
-class LockProxyBase : public ProxyBase<Derived, MonitorBody>, public Lockable<Derived> {
+class LockProxyBase : public Acquirer<Derived, MonitorBody> {
 public:
     /// Releases the lock. Throws `std::invalid_argument` if nobody holds it.
     void release() const { this->template invoke<&MonitorBody::release>(); }
-    /// As release(), for guards, whose destructors may not throw: where the server is lost or shut
-    /// down, the lock is gone with it, and nothing is to be done.
-    void unlock() const {
-        try {
-            release();
-        } catch (const ProcessError&) {}
-    }
     bool locked() const { return this->template invoke<&MonitorBody::locked>(); }
     /// Returns whether the holder acquired the lock from a process that died without releasing it.
     bool recovered() const { return this->template invoke<&MonitorBody::recovered>(); }
 
-    bool acquire_until(const Deadline& deadline) const {
-        return this->template invoke<&MonitorBody::acquire>(WaitSpan::until(deadline));
-    }
-
 protected:
-    using ProxyBase<Derived, MonitorBody>::ProxyBase;
+    using Acquirer<Derived, MonitorBody>::Acquirer;
 };
 
 } // namespace detail

@@ -4,11 +4,9 @@
 /// manager's server.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/managers/acquirer.hpp>
 #include <multiprocessing/detail/managers/bodies/signal_bodies.hpp>
-#include <multiprocessing/detail/managers/bodies/waiters.hpp>
 #include <multiprocessing/detail/managers/proxy_base.hpp>
-#include <multiprocessing/detail/synchronize/lockable.hpp>
-#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>
@@ -20,27 +18,16 @@ namespace multiprocessing::inline v1 {
 namespace detail {
 
 template <class Derived>
-class SemaphoreProxyBase : public ProxyBase<Derived, ManagedSemaphoreBody>, public Lockable<Derived> {
+class SemaphoreProxyBase : public Acquirer<Derived, ManagedSemaphoreBody> {
 public:
     void release(std::size_t number = 1) const {
         this->template invoke<&ManagedSemaphoreBody::release>(number);
     }
-    /// As release(), for guards, whose destructors may not throw: where the server is lost or shut
-    /// down, the lock is gone with it, and nothing is to be done.
-    void unlock() const {
-        try {
-            release();
-        } catch (const ProcessError&) {}
-    }
     std::size_t get_value() const { return this->template invoke<&ManagedSemaphoreBody::value>(); }
     bool locked() const { return get_value() == 0; }
 
-    bool acquire_until(const Deadline& deadline) const {
-        return this->template invoke<&ManagedSemaphoreBody::acquire>(WaitSpan::until(deadline));
-    }
-
 protected:
-    using ProxyBase<Derived, ManagedSemaphoreBody>::ProxyBase;
+    using Acquirer<Derived, ManagedSemaphoreBody>::Acquirer;
 };
 
 } // namespace detail
@@ -122,6 +109,8 @@ private:
 } // namespace multiprocessing::inline v1
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/managers/bodies/waiters.hpp>
+#include <multiprocessing/exceptions.hpp>
 
 namespace multiprocessing::inline v1::managers {
 

@@ -8,6 +8,7 @@
 #include <multiprocessing/detail/launch/packed_call.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
 #include <multiprocessing/detail/platform/process_attributes.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/space/layout.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/space/space.hpp>

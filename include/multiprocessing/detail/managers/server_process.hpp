@@ -72,8 +72,8 @@ public:
 private:
     void await_start();
 
-    /// For those who wait, or will call. Of a server that ended by itself they know, or find out.
-    void mark_closed() noexcept;
+    /// Says to the clients, unless they know, how the server has ended.
+    void mark_ended(ManagerStage how) noexcept;
 
     const ForkOrigin origin_;
     const ManagerLink link_;
@@ -129,7 +129,10 @@ MULTIPROCESSING_INLINE void ServerProcess::require_owner() const {
 }
 
 MULTIPROCESSING_INLINE void ServerProcess::end() {
-    if (process_->exitcode() || !process_->pid()) return mark_closed();
+    if (process_->exitcode() || !process_->pid()) {
+        const bool was_asked = link_.body().stage.load(std::memory_order_acquire) >= ManagerStage::closing;
+        return mark_ended(was_asked ? ManagerStage::closed : ManagerStage::lost);
+    }
     try {
         client_->ask_to_end();
     } catch (const std::exception&) {} // no channel is free: then by force
@@ -142,7 +145,7 @@ MULTIPROCESSING_INLINE void ServerProcess::end() {
             process_->join();
         }
     }
-    mark_closed();
+    mark_ended(ManagerStage::closed);
 }
 
 MULTIPROCESSING_INLINE void ServerProcess::await_start() {
@@ -163,11 +166,11 @@ MULTIPROCESSING_INLINE void ServerProcess::await_start() {
     throw_remote(failure_of({channel.page, channel.used}));
 }
 
-MULTIPROCESSING_INLINE void ServerProcess::mark_closed() noexcept {
+MULTIPROCESSING_INLINE void ServerProcess::mark_ended(ManagerStage how) noexcept {
     ManagerBody& body = link_.body();
     ManagerStage stage = body.stage.load(std::memory_order_relaxed);
     while (stage < ManagerStage::closed &&
-           !body.stage.compare_exchange_weak(stage, ManagerStage::closed, std::memory_order_seq_cst)) {}
+           !body.stage.compare_exchange_weak(stage, how, std::memory_order_seq_cst)) {}
     const std::uint32_t used =
         (std::min)(body.used.load(std::memory_order_acquire), ManagerBody::channel_count);
     for (std::uint32_t i = 0; i < used; ++i) post(link_.parking(), body.channels[i].place);

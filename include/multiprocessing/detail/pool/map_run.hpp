@@ -5,7 +5,9 @@
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/launch/child_main.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
+#include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/pool/worker.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
 

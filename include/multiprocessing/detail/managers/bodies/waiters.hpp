@@ -19,10 +19,10 @@ using WaitClock = ServedCall::Clock;
 /// When an object is to be looked at again; what methods return that answer later.
 using LookAt = std::optional<WaitClock::time_point>;
 
-/// How long a client waits, on the way to the server: nanoseconds from its arrival on, or forever.
+/// How long a client waits, on the way to the server: nanoseconds from its arrival on.
 struct WaitSpan {
-    static constexpr std::int64_t forever = -1;
-    std::int64_t nanoseconds = forever;
+    static constexpr std::int64_t without_end = -1;
+    std::int64_t nanoseconds = without_end;
 
     static WaitSpan until(const Deadline& deadline);
     static WaitSpan of(Timeout timeout);
@@ -99,12 +99,12 @@ namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE WaitSpan WaitSpan::until(const Deadline& deadline) {
     constexpr std::chrono::hours century{24 * 36'500};
-    return {deadline.never() ? forever : deadline.left(century).count()};
+    return {deadline.never() ? without_end : deadline.left(century).count()};
 }
 
 MULTIPROCESSING_INLINE WaitSpan WaitSpan::of(Timeout timeout) {
     const auto span = timeout.span();
-    return {span ? span->count() : forever};
+    return {span ? span->count() : without_end};
 }
 
 MULTIPROCESSING_INLINE WaitClock::time_point WaitSpan::end() const {
