@@ -2,7 +2,9 @@
 #include <managers/support.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <stdexcept>
@@ -219,6 +221,55 @@ TEST_CASE("an item goes past consumers that died waiting", "[managers]") {
     REQUIRE(soon([&] { return manager.number_of_objects() == 2; })); // the server has heard of it
     q.put(7);
     CHECK(q.get(30s) == 7);
+}
+
+namespace {
+
+/// May be written in the process that made it only.
+struct HomeBound {
+    int home = 0;
+    template <class Archive>
+    void serialize(Archive& archive) {
+        if (home != 0 && home != mp::current_process().pid()) throw std::runtime_error("stays at home");
+        archive(home);
+    }
+};
+
+/// Has members of names that the server asks its own bodies for.
+class Clockwork {
+public:
+    void tick(std::chrono::steady_clock::time_point) { ++ticks_; }
+    void client_gone(std::uint32_t) { ++ticks_; }
+    int ticks() const { return ticks_; }
+
+private:
+    int ticks_ = 0;
+};
+
+} // namespace
+
+TEST_CASE("an item that cannot be written is the failure of the consumer that waits for it", "[managers]") {
+    auto manager = mp::Manager();
+    auto q = manager.Queue<HomeBound>();
+    std::string error;
+    std::thread consumer([&] {
+        try {
+            q.get(60s);
+        } catch (const std::exception& e) { error = e.what(); }
+    });
+    std::this_thread::sleep_for(20ms); // it waits by now, very likely
+    q.put(HomeBound{mp::current_process().pid()});
+    consumer.join();
+    CHECK(error.find("stays at home") != std::string::npos);
+}
+
+TEST_CASE("a class of the program's may have members of any name", "[managers]") {
+    auto manager = mp::Manager();
+    auto clockwork = manager.create<Clockwork>();
+    mp::Process client([](managers::Proxy<Clockwork> c) { c.call<&Clockwork::ticks>(); }, clockwork);
+    client.start();
+    client.join();
+    CHECK(clockwork.call<&Clockwork::ticks>() == 0);
 }
 
 TEST_CASE("a queue in a managed dict holds proxies", "[managers]") {

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -60,26 +61,24 @@ struct ManagedType {
     void (*gone)(void* object, Incarnation process);
 };
 
+/// One of the library's own bodies: none of its calls waits, and it may have tick() and
+/// client_gone(). A class of the program's may have members of these names as well.
 template <class T>
-inline constexpr ManagedType managed_type{requires {typename T::multiprocessing_brief;
-} // namespace multiprocessing::inline v1::detail
-,
-    [] {
-        std::optional<ServedCall::Clock::time_point> (*tick)(void*, ServedCall::Clock::time_point) = nullptr;
-        if constexpr (requires(T& object, ServedCall::Clock::time_point now) { object.tick(now); })
-            tick = [](void* object, ServedCall::Clock::time_point now) {
-                return static_cast<T*>(object)->tick(now);
-            };
-        return tick;
-    }(),
-    [] {
-        void (*gone)(void*, Incarnation) = nullptr;
-        if constexpr (requires(T& object, Incarnation process) { object.client_gone(process); })
-            gone = [](void* object, Incarnation process) { static_cast<T*>(object)->client_gone(process); };
-        return gone;
-    }()
+concept OwnBody = requires { typename T::multiprocessing_brief; };
+
+template <class T>
+constexpr ManagedType make_managed_type() {
+    ManagedType type{OwnBody<T>, nullptr, nullptr};
+    if constexpr (OwnBody<T> && requires(T& object, ServedCall::Clock::time_point now) { object.tick(now); })
+        type.tick = [](void* object, ServedCall::Clock::time_point now) {
+            return static_cast<T*>(object)->tick(now);
+        };
+    if constexpr (OwnBody<T> && requires(T& object, Incarnation process) { object.client_gone(process); })
+        type.gone = [](void* object, Incarnation process) { static_cast<T*>(object)->client_gone(process); };
+    return type;
 }
-;
+template <class T>
+inline constexpr ManagedType managed_type = make_managed_type<T>();
 
 class ServedObject;
 
@@ -137,11 +136,15 @@ public:
     Incarnation process() const noexcept { return origin_.process; }
     platform::ThreadName thread() const noexcept { return origin_.thread; }
 
-    /// Returns whether the client is still there to have it.
+    /// Returns whether the client is still there to have it, or an error if it cannot be written.
     bool answer(const R& result) const {
         ManagedWriteContext context;
         Writer writer{&context};
-        detail::encode(writer, result);
+        try {
+            detail::encode(writer, result);
+        } catch (const std::exception&) { // what cannot be written is this call's failure, no other's
+            return send(bytes_of_failure(capture_current_exception()), {}, true);
+        }
         return send(writer.view(), context.references, false);
     }
     template <class E>
