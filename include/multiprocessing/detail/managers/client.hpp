@@ -178,10 +178,6 @@ MULTIPROCESSING_INLINE std::shared_ptr<ProxyTarget> ProxyOnTheWay::import_from(H
 
 MULTIPROCESSING_INLINE void ProxyOnTheWay::construct(void* address) { new (address) ManagedId{grip_->id()}; }
 
-MULTIPROCESSING_INLINE LeaseEntry ManagedReadContext::next() {
-    throw SerializationError("multiprocessing: a manager's message names a shared object that is no proxy");
-}
-
 MULTIPROCESSING_INLINE void ManagerGrip::export_to(HandleSink& sink) {
     client_->link().export_to(sink);
     sink.add(SharedObject::make_unused(std::make_unique<ProxyOnTheWay>(shared_from_this())));

@@ -115,6 +115,10 @@ MULTIPROCESSING_INLINE std::shared_ptr<ProxyTarget> ManagedReadContext::next_pro
     return std::move(references_[taken_++]);
 }
 
+MULTIPROCESSING_INLINE LeaseEntry ManagedReadContext::next() {
+    throw SerializationError("multiprocessing: a manager's message names a shared object that is no proxy");
+}
+
 } // namespace multiprocessing::inline v1::detail
 
 #endif // MULTIPROCESSING_BODIES
