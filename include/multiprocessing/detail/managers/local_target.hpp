@@ -40,6 +40,12 @@ public:
 
 namespace multiprocessing::inline v1::detail {
 
+MULTIPROCESSING_INLINE ManagerAnswer LocalTarget::call(CallVerb, const ThunkAddress& entry,
+                                                       std::span<const std::byte> payload,
+                                                       const ProxyTargets& references) {
+    return call_in_place(object, entry, payload, references);
+}
+
 MULTIPROCESSING_INLINE void LocalTarget::export_to(HandleSink&) {
     throw std::logic_error("multiprocessing: a proxy inside a manager's server cannot be passed to a process "
                            "that is started there: let a client start the process");

@@ -97,6 +97,7 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/shared_object/leases.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <stdexcept>

@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/archive/codec.hpp>
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
+#include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
 #include <multiprocessing/detail/managers/message.hpp>
@@ -123,6 +124,10 @@ public:
 private:
     ManagerServer& server_;
 };
+
+/// Carries out a call that code inside the server makes of one of its objects.
+ManagerAnswer call_in_place(const std::shared_ptr<ServedObject>& object, const ThunkAddress& entry,
+                            std::span<const std::byte> payload, const ProxyTargets& references);
 
 /// The answer to a call that is given later, by another call of the same object or when its time
 /// has come. `R` is what the client gets. If it dies first, the answer goes nowhere.

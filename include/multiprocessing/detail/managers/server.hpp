@@ -150,9 +150,10 @@ MULTIPROCESSING_INLINE ManagerServer*& ManagerServer::current() noexcept {
     return server;
 }
 
-MULTIPROCESSING_INLINE ManagerAnswer LocalTarget::call(CallVerb, const ThunkAddress& entry,
-                                                       std::span<const std::byte> payload,
-                                                       const ProxyTargets& references) {
+MULTIPROCESSING_INLINE ManagerAnswer call_in_place(const std::shared_ptr<ServedObject>& object,
+                                                   const ThunkAddress& entry,
+                                                   std::span<const std::byte> payload,
+                                                   const ProxyTargets& references) {
     return ManagerServer::current()->call_in_place(object, entry, payload, references);
 }
 
