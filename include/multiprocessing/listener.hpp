@@ -7,6 +7,7 @@
 /// multiprocessing::remote. Not part of multiprocessing.hpp.
 
 #include <multiprocessing/connection.hpp>
+#include <multiprocessing/connection/address.hpp>
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection/acceptor.hpp>
@@ -31,51 +32,6 @@
 #include <utility>
 
 namespace multiprocessing::inline v1::connection {
-
-struct ClientOptions;
-
-/// The address of a Listener: a path, or host and port. Small; crosses by value; comparable.
-///
-/// A path is the path of a socket in the file system; or, if it begins with a null byte, a name
-/// outside of any file system (Linux); or the path of a pipe, `\\.\pipe\name` (Windows). Host and
-/// port are those of TCP; the empty host means all addresses of this machine. A default-constructed
-/// Address lets the library choose. Python: `address`.
-class Address {
-public:
-    Address() = default;
-    Address(const char* path) : Address(std::string(path)) {}
-    Address(std::string path) { endpoint_.path = std::move(path); }
-    Address(const std::filesystem::path& path) : Address(path.string()) {}
-    /// Makes a TCP address. Port 0 lets a Listener choose a free port. Throws
-    /// `std::invalid_argument` if `port` is not between 0 and 65535.
-    Address(std::string host, int port) {
-        if (port < 0 || port > 65'535)
-            throw std::invalid_argument("multiprocessing: " + std::to_string(port) +
-                                        " is no port; they go from 0 to 65535");
-        endpoint_.host = std::move(host);
-        endpoint_.port = port;
-    }
-
-    /// Returns the path; empty if this is host and port.
-    const std::string& path() const noexcept { return endpoint_.path; }
-    const std::string& host() const noexcept { return endpoint_.host; }
-    /// Returns the port; 0 if this is a path.
-    int port() const noexcept { return (std::max)(endpoint_.port, 0); }
-
-    friend bool operator==(const Address&, const Address&) = default;
-
-    template <class Archive>
-    void serialize(Archive& archive) {
-        archive(endpoint_.path, endpoint_.host, endpoint_.port);
-    }
-
-private:
-    friend class Listener;
-    friend Connection Client(const Address& address, ClientOptions options);
-    explicit Address(detail::platform::Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
-
-    detail::platform::Endpoint endpoint_;
-};
 
 /// The options of a Listener.
 struct ListenerOptions {
@@ -148,8 +104,8 @@ public:
             throw TimeoutError(
                 "multiprocessing: no connection to the Listener came in time: call accept() again");
         std::lock_guard lock{state.mutex};
-        state.last_accepted = Address(std::move(accepted->peer));
-        return Connection(std::move(accepted->transport), true, true);
+        state.last_accepted = detail::address_of(std::move(accepted->peer));
+        return Connection(std::move(*accepted).into_transport(), true, true);
     }
 
     /// Returns the address for a Client, with the port that was chosen for port 0. Python:
@@ -196,7 +152,7 @@ public:
 private:
     struct State {
         explicit State(ListenerOptions options)
-            : acceptor(std::in_place, options.address.endpoint_,
+            : acceptor(std::in_place, detail::endpoint_of(options.address),
                        static_cast<int>((std::min)(options.backlog.value_or(128), most_waiting)),
                        std::move(options.authkey), options.allow_md5, options.timeout) {}
 
@@ -242,7 +198,7 @@ private:
         bool accepting = false; // a thread is in accept(), and has the acceptor
         std::atomic<bool> closed{false};
         std::optional<detail::Acceptor> acceptor;
-        const Address address{acceptor->listening().endpoint()};
+        const Address address = detail::address_of(acceptor->listening().endpoint());
         const detail::platform::NativeHandle handle = acceptor->listening().waitable();
         std::optional<Address> last_accepted;
         const detail::ForkOrigin origin;
@@ -267,7 +223,7 @@ private:
 /// there; AuthenticationError if it has another key or does not answer. Python:
 /// `multiprocessing.connection.Client`.
 inline Connection Client(const Address& address, ClientOptions options = {}) {
-    return Connection(detail::connect_transport(address.endpoint_, options.authkey, options.allow_md5,
+    return Connection(detail::connect_transport(detail::endpoint_of(address), options.authkey, options.allow_md5,
                                                 detail::Deadline::after(options.timeout)),
                       true, true);
 }

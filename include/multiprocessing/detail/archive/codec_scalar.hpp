@@ -86,6 +86,7 @@ struct Codec<T, Kind::function> {
     }
     static T read(Reader& reader) {
         if (!reader.flag()) return nullptr;
+        if (!reader.may_hold_code()) reader.fail("a function pointer does not come from another program");
         CodeAddress address;
         address.image.bytes = reader.raw<decltype(address.image.bytes)>();
         address.offset = reader.raw<std::uint64_t>();

@@ -72,6 +72,9 @@ public:
     virtual ~ReadContext() = default;
 
     virtual HandleSource* handle_source() { return nullptr; }
+    /// Whether function pointers may be in it: not where others than processes of this program
+    /// write it, as what they name is called.
+    virtual bool may_hold_code() const noexcept { return true; }
     /// What `place()` copied to `position`. Throws SerializationError unless `size` bytes lie
     /// there.
     virtual std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) {

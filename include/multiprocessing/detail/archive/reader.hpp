@@ -93,6 +93,8 @@ public:
     /// Who yields shared handles; null if nobody does.
     HandleSource* handle_source() const { return context_ ? context_->handle_source() : nullptr; }
 
+    bool may_hold_code() const { return !context_ || context_->may_hold_code(); }
+
     ReadObjects& shared_objects() noexcept { return shared_; }
 
     void enter() {

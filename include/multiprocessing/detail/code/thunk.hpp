@@ -52,7 +52,7 @@ const ThunkAddress& thunk_address() {
     static constinit Lazy<ThunkAddress> address;
     return address.get([] {
         return ThunkAddress{code_address_of(&ThunkOf<Entry, Frame>::value),
-                            ThunkOf<Entry, Frame>::value.fingerprint};
+                            fingerprint<Entry>()};
     });
 }
 

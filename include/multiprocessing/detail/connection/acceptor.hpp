@@ -87,10 +87,9 @@ public:
         return handshake_.done();
     }
 
-    /// After the handshake.
-    std::unique_ptr<Transport> into_transport() {
-        return std::make_unique<StreamTransport>(std::move(stream_), std::move(inbox_),
-                                                 StreamTransport::Options{.both_ways = true});
+    /// After the handshake: the stream, and what was read ahead of it.
+    std::pair<platform::Stream, platform::Inbox> into_stream() {
+        return {std::move(stream_), std::move(inbox_)};
     }
 
 private:
@@ -115,8 +114,14 @@ private:
 
 /// What came of one connection.
 struct Accepted {
-    std::unique_ptr<Transport> transport;
+    platform::Stream stream;
+    platform::Inbox inbox; ///< What was read ahead of it.
     platform::Endpoint peer;
+
+    std::unique_ptr<Transport> into_transport() && {
+        return std::make_unique<StreamTransport>(std::move(stream), std::move(inbox),
+                                                 StreamTransport::Options{.both_ways = true});
+    }
 };
 
 /// Accepts connections at one place. Of one thread at a time, but for interrupt().
@@ -203,7 +208,8 @@ private:
             throw;
         }
         const std::unique_ptr<Guest> greeted = remove(i);
-        return Accepted{greeted->greeting.into_transport(), std::move(greeted->peer)};
+        auto [stream, inbox] = greeted->greeting.into_stream();
+        return Accepted{std::move(stream), std::move(inbox), std::move(greeted->peer)};
     }
 
     std::optional<Accepted> welcome() {
@@ -217,9 +223,7 @@ private:
         }
         if (!handle) return std::nullopt;
         if (!key_)
-            return Accepted{std::make_unique<StreamTransport>(std::move(*handle),
-                                                              StreamTransport::Options{.both_ways = true}),
-                            std::move(peer)};
+            return Accepted{platform::Stream(std::move(*handle)), {}, std::move(peer)};
         Greeting greeting(std::move(*handle), Handshake::Side::listener, *key_, allow_md5_,
                           Deadline::after(patience_));
         guests_.push_back(std::unique_ptr<Guest>(new Guest{std::move(greeting), std::move(peer)}));
@@ -251,20 +255,25 @@ private:
 };
 
 /// Connects, and goes through the handshake if there is a key.
-inline std::unique_ptr<Transport> connect_transport(const platform::Endpoint& endpoint,
-                                                    const std::optional<std::string>& key, bool allow_md5,
-                                                    Deadline deadline) {
+inline Accepted connect_stream(const platform::Endpoint& endpoint, const std::optional<std::string>& key,
+                               bool allow_md5, Deadline deadline) {
     platform::Handle handle = platform::connect(endpoint, deadline);
-    if (!key)
-        return std::make_unique<StreamTransport>(std::move(handle),
-                                                 StreamTransport::Options{.both_ways = true});
+    if (!key) return Accepted{platform::Stream(std::move(handle)), {}, endpoint};
     Greeting greeting(std::move(handle), Handshake::Side::client, *key, allow_md5, deadline);
     while (!greeting.step(deadline)) {
         if (deadline.passed())
             throw AuthenticationError("multiprocessing: the Listener did not answer in time: give both sides "
                                       "an .authkey, or neither");
     }
-    return greeting.into_transport();
+    auto [stream, inbox] = greeting.into_stream();
+    return Accepted{std::move(stream), std::move(inbox), endpoint};
+}
+
+/// The same, as what carries messages.
+inline std::unique_ptr<Transport> connect_transport(const platform::Endpoint& endpoint,
+                                                    const std::optional<std::string>& key, bool allow_md5,
+                                                    Deadline deadline) {
+    return connect_stream(endpoint, key, allow_md5, deadline).into_transport();
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/managers/layout.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -42,6 +43,15 @@ public:
     void leave_program(std::uint64_t number);
     bool is_in_program() const noexcept { return is_in_program_; }
 
+    /// No thread leads any more; those that are in no call end. To be followed by a post of both
+    /// places.
+    void end() noexcept {
+        has_ended_ = true;
+        body_.help.fetch_add(1, std::memory_order_seq_cst);
+    }
+    bool has_ended() const noexcept { return has_ended_; }
+    std::uint32_t threads() const noexcept { return threads_; }
+
 private:
     const ManagerLink& link_;
     ManagerBody& body_;
@@ -49,6 +59,7 @@ private:
     const std::function<void()> serve_;
     std::uint64_t number_ = 0;
     bool has_leader_ = false;
+    bool has_ended_ = false;
     bool is_in_program_ = false;    // the leader
     std::uint32_t help_before_ = 0; // body_.help when it went there
     std::uint32_t threads_ = 0;
@@ -64,7 +75,6 @@ private:
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <exception>
 #include <thread>
@@ -96,6 +106,11 @@ MULTIPROCESSING_INLINE bool Lead::wait_for(Lock& lock) {
     constexpr std::chrono::seconds patience{10};
     for (;;) {
         const std::uint32_t help = body_.help.load(std::memory_order_seq_cst);
+        if (has_ended_) {
+            --idle_;
+            --threads_;
+            return false;
+        }
         if (!has_leader_ || (is_in_program_ && help != help_before_)) {
             has_leader_ = true;
             is_in_program_ = false;

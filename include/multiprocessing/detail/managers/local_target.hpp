@@ -22,6 +22,7 @@ public:
     explicit LocalTarget(std::shared_ptr<ServedObject> served) : object(std::move(served)) {}
 
     ManagedId id() const noexcept override { return object->id; }
+    const ManagedType* type() const noexcept override { return &object->type; }
     bool is_beside(const ProxyTarget& other) const noexcept override {
         return dynamic_cast<const LocalTarget*>(&other) != nullptr;
     }

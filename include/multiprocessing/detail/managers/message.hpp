@@ -41,6 +41,7 @@ struct RequestHeader {
 };
 static_assert(std::is_trivially_copyable_v<RequestHeader>);
 
+struct ManagedType;
 class ProxyTarget;
 using ProxyTargets = std::vector<std::shared_ptr<ProxyTarget>>;
 
@@ -60,6 +61,8 @@ public:
     virtual ~ProxyTarget() = default;
 
     virtual ManagedId id() const noexcept = 0;
+    /// What the object is, where that is known: in its server.
+    virtual const ManagedType* type() const noexcept { return nullptr; }
     /// Whether the other is an object of the same server.
     virtual bool is_beside(const ProxyTarget& other) const noexcept = 0;
     /// Has the server carry out a call of this object, and waits for that.
@@ -83,15 +86,19 @@ public:
 /// One that is being read.
 class ManagedReadContext final : public ReadContext, public HandleSource {
 public:
-    explicit ManagedReadContext(ProxyTargets references) : references_(std::move(references)) {}
+    /// `remote`: of a client that is no process of this tree.
+    explicit ManagedReadContext(ProxyTargets references, bool remote = false)
+        : references_(std::move(references)), remote_(remote) {}
 
     HandleSource* handle_source() override { return this; }
+    bool may_hold_code() const noexcept override { return !remote_; }
     MULTIPROCESSING_INLINE LeaseEntry next() override;
     std::shared_ptr<ProxyTarget> next_proxy();
 
 private:
     ProxyTargets references_;
     std::size_t taken_ = 0;
+    bool remote_;
 };
 
 } // namespace multiprocessing::inline v1::detail

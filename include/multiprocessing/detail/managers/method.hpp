@@ -65,6 +65,7 @@ struct CallableAs<Signature<C, R, Deferred<Later>, P...>> {
 /// Carries out `(object.*Method)(arguments...)` in the server.
 template <class T, auto Method, class... Carried>
 struct MethodEntry {
+    using RemotelyCallable = T;
     using Callable = CallableAs<SignatureOf<Method>>;
 
     static void run(ServedCall& call) {
@@ -106,6 +107,8 @@ private:
 /// Makes an object in the server.
 template <class T, class... Carried>
 struct CreateEntry {
+    using RemotelyCallable = T;
+
     static void run(ServedCall& call) {
         std::tuple<Carried...> arguments{decode<Carried>(call.reader)...};
         call.reader.finish();

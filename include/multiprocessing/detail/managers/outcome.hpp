@@ -62,12 +62,13 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
             job.object->type.gone(object, job.origin.process);
             return outcome;
         }
-        ManagedReadContext received{job.references};
+        ManagedReadContext received{job.references, job.caller != nullptr};
         Reader reader{job.payload, &received};
         ManagedWriteContext context;
         Writer writer{&context};
         ServedCall call{server, object, reader, writer, job.origin, context};
-        resolve(job.request.entry).entry(&call);
+        const auto entry = job.entry ? job.entry : resolve(job.request.entry).entry;
+        entry(&call);
         outcome.deferred = call.deferred;
         outcome.look_at = call.look_at;
         if (!call.deferred) {

@@ -7,6 +7,8 @@
 #include <multiprocessing/detail/managers/client.hpp>
 #include <multiprocessing/detail/managers/message.hpp>
 #include <multiprocessing/detail/managers/method.hpp>
+#include <multiprocessing/detail/managers/served_object.hpp>
+#include <multiprocessing/exceptions.hpp>
 
 #include <memory>
 #include <stdexcept>
@@ -36,7 +38,12 @@ public:
     }
     static Derived import_from(HandleSource& source) {
         auto* const managed = dynamic_cast<ManagedReadContext*>(&source);
-        return Derived(ReceivedProxy{managed ? managed->next_proxy() : ProxyOnTheWay::import_from(source)});
+        if (!managed) return Derived(ReceivedProxy{ProxyOnTheWay::import_from(source)});
+        auto target = managed->next_proxy();
+        // The id may come from somebody who forges it, and calls go by what the proxy is of.
+        if (const ManagedType* const type = target->type(); type && type != &managed_type<T>)
+            throw SerializationError("multiprocessing: a message names an object of another type than its proxy");
+        return Derived(ReceivedProxy{std::move(target)});
     }
 
     /// Whether both are proxies of one object. Python: `is` of the referents.

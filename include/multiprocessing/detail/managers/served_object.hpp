@@ -12,6 +12,7 @@
 #include <multiprocessing/detail/managers/message.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/space/layout.hpp>
+#include <multiprocessing/detail/types/fingerprint.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -30,6 +31,9 @@ class ManagerServer;
 
 /// Which call an answer is for.
 struct CallOrigin {
+    /// Of a call that a thread of this process makes for a client that is none of its tree.
+    static constexpr std::uint32_t no_channel = ~std::uint32_t{0};
+
     std::uint32_t channel = 0;
     std::uint32_t number = 0;        ///< Odd. 0: a call that code in the server makes.
     Incarnation process = 0;         ///< That asks,
@@ -48,6 +52,34 @@ struct ServedCall {
     ManagedWriteContext& references;               ///< What `writer` writes in.
     bool deferred = false;                         ///< The answer comes later, or has come already.
     std::optional<Clock::time_point> look_at = {}; ///< See ManagedType::tick.
+};
+
+/// The thunk of what is entered with a ServedCall. A remote client of the very same build may name
+/// one: only such a thing, and only of the type of the object that it calls.
+struct ServedThunk {
+    static constexpr std::uint64_t mark_of_served = 0x6D70'7365'7276'6564;
+
+    Thunk thunk;
+    std::uint64_t mark;
+    std::uint64_t object; ///< The name of the object's type, as a hash; 0: none that remote clients may call.
+};
+
+template <class Entry>
+constexpr std::uint64_t object_name_hash() {
+    if constexpr (requires { typename Entry::RemotelyCallable; }) {
+        return name_hash<typename Entry::RemotelyCallable>;
+    } else {
+        return 0;
+    }
+}
+
+template <class Entry>
+struct ThunkOf<Entry, ServedCall> {
+    static void enter(void* frame) { Entry::run(*static_cast<ServedCall*>(frame)); }
+    static constexpr ServedThunk value{
+        {{Thunk::magic_words[0], Thunk::magic_words[1]}, &enter, fingerprint<Entry>()},
+        ServedThunk::mark_of_served,
+        object_name_hash<Entry>()};
 };
 
 /// What the server does with objects of a type besides calling them.
@@ -82,6 +114,7 @@ template <class T>
 inline constexpr ManagedType managed_type = make_managed_type<T>();
 
 class ServedObject;
+struct RemoteCaller;
 
 /// Something to be done in the server: a call, or what an object has to hear of.
 struct ServerJob {
@@ -94,6 +127,8 @@ struct ServerJob {
     ProxyTargets references = {};
     std::shared_ptr<ServedObject> object = {}; ///< None: a call that makes one, or is not looked into yet.
     bool has_turn = false;                     ///< The object's.
+    void (*entry)(void*) = nullptr;            ///< In place of `request.entry`, where it is known.
+    RemoteCaller* caller = nullptr;            ///< A thread that makes the call itself, when it has the turn.
 };
 
 /// Whose turn it is at an object: calls of one object run one at a time, in the order in which they
@@ -118,6 +153,7 @@ public:
     const ManagedType& type;
     const ManagedId id;
     const std::shared_ptr<void> value;
+    ManagerServer& server() const noexcept { return server_; }
     TurnQueue turns;                                           // guarded by the server's mutex
     std::optional<ServedCall::Clock::time_point> tick_at = {}; // the same
 

@@ -24,9 +24,36 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
+
+/// The thread of a server that makes a call for a remote client, and waits for its turn at the object and
+/// for an answer that comes later.
+struct RemoteCaller {
+    Incarnation process = 0; ///< A number that the client has here; no process of the tree has it.
+    platform::ThreadName thread = 0;
+    std::condition_variable_any changed;
+    bool has_turn = false; // this and what follows are guarded by the server's mutex
+    bool answered = false;
+    CallOutcome outcome;
+
+    virtual ~RemoteCaller() = default;
+    /// Asked while it waits: whether nobody will hear the answer.
+    virtual bool is_gone() = 0;
+};
+
+/// What serves remote clients beside the processes of the tree.
+class RemoteSide {
+public:
+    virtual ~RemoteSide() = default;
+    /// Serves from now on.
+    virtual void start() = 0;
+    /// Ends connections and threads; calls that run on are forgotten.
+    virtual void close() = 0;
+};
 
 /// The server of one manager, once in its process, which is made for it; never destroyed, as
 /// threads may be in calls to the end.
@@ -47,6 +74,7 @@ public:
     struct Options {
         std::uint32_t max_calls = 256;
         std::chrono::nanoseconds shutdown_timeout = std::chrono::seconds{1};
+        bool in_program = false; ///< In a process of the program's, not in one that is made for it.
     };
 
     ManagerServer(ManagerLink link, Options options);
@@ -56,6 +84,13 @@ public:
 
     /// Serves until shutdown(). Called by the main thread, which watches the clients meanwhile.
     void run();
+    /// run() comes to its end. Of any thread, or a signal handler.
+    void shut_down() noexcept;
+    /// After run(), in a process that goes on: ends the threads. Returns whether none is left, so
+    /// that this may be destroyed.
+    bool end_threads();
+    /// Before run().
+    void attach(std::shared_ptr<RemoteSide> remote) { remote_ = std::move(remote); }
 
     /// A new object, which lives as long as it is referred to. Of code in a call.
     std::shared_ptr<ServedObject> add(std::shared_ptr<void> value, const ManagedType& type);
@@ -67,6 +102,15 @@ public:
     /// A call that code in the server makes, of an object of the same server.
     ManagerAnswer call_in_place(const std::shared_ptr<ServedObject>& object, const ThunkAddress& entry,
                                 std::span<const std::byte> payload, const ProxyTargets& references);
+    /// A call that the calling thread makes for a remote client: at the object's turn, in this
+    /// thread. Returns what came of it, also where the answer is given later. Throws ProcessError
+    /// after shutdown(), `std::system_error` where too many calls run.
+    CallOutcome call_for_remote(ServerJob job, RemoteCaller& caller);
+    /// A remote client is gone: what waits for it is forgotten, what it holds released.
+    void forget_remote(Incarnation process);
+    /// Null if it is gone.
+    std::shared_ptr<ServedObject> find(ManagedId id);
+    std::size_t number_of_objects();
 
 private:
     // Those with a lock hold the mutex before and after.
@@ -86,6 +130,9 @@ private:
     void run(ServerJob job, Lock& lock);
     std::optional<ServerJob> finish(ServerJob& job, CallOutcome& outcome);
     std::optional<ServerJob> pass_turn(ServedObject& object);
+    bool wait_for_turn(ServerJob& job, RemoteCaller& caller, Lock& lock);
+    void wait_for_answer(RemoteCaller& caller, Lock& lock);
+    void tell_gone(Incarnation process);
     void schedule(ServedObject& object, Clock::time_point at);
     void run_timers();
     void drop(ServerJob job);
@@ -118,6 +165,10 @@ private:
     std::vector<std::shared_ptr<ServedObject>> kept_; // at the end, as a call may be in them
     std::uint32_t busy_ = 0;                          // threads in calls
     std::uint32_t local_waiters_ = 0;
+    std::unordered_map<std::uint32_t, RemoteCaller*> remote_callers_; // by the number of their call
+    std::uint32_t last_remote_call_ = 1;                              // odd
+    std::uint32_t remote_calls_ = 0; // that are in code of the program's
+    std::shared_ptr<RemoteSide> remote_;
     std::atomic<bool> stirred_{false}; // there is something in the backlog, or the graveyard
 };
 
@@ -132,6 +183,7 @@ bool Deferred<R>::send(std::span<const std::byte> payload, const ProxyTargets& r
 #include <multiprocessing/detail/managers/call_list.hpp>
 #include <multiprocessing/detail/managers/local_target.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
+#include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <algorithm>
@@ -141,7 +193,6 @@ bool Deferred<R>::send(std::span<const std::byte> payload, const ProxyTargets& r
 #include <stdexcept>
 #include <system_error>
 #include <thread>
-#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -154,7 +205,7 @@ MULTIPROCESSING_INLINE ManagerAnswer call_in_place(const std::shared_ptr<ServedO
                                                    const ThunkAddress& entry,
                                                    std::span<const std::byte> payload,
                                                    const ProxyTargets& references) {
-    return ManagerServer::current()->call_in_place(object, entry, payload, references);
+    return object->server().call_in_place(object, entry, payload, references);
 }
 
 MULTIPROCESSING_INLINE ServedObject::~ServedObject() { server_.forget(*this); }
@@ -371,12 +422,17 @@ MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::pass_turn(ServedO
     while (!turns.waiting.empty()) {
         ServerJob next = std::move(turns.waiting.front());
         turns.waiting.pop_front();
-        if (next.kind == ServerJob::Kind::call &&
+        if (next.kind == ServerJob::Kind::call && !next.caller &&
             clients_.channel(next.origin.channel).in_hand != next.origin.number) {
             drop(std::move(next)); // of a client that died
             continue;
         }
         next.has_turn = true;
+        if (next.caller) { // goes on with it itself
+            next.caller->has_turn = true;
+            next.caller->changed.notify_one();
+            return std::nullopt;
+        }
         // From here on: its client may die before a thread is in it, and the channel, which holds
         // the request, stays until the call is through.
         if (next.kind == ServerJob::Kind::call)
@@ -411,6 +467,19 @@ MULTIPROCESSING_INLINE void ManagerServer::drop(ServerJob job) {
 
 MULTIPROCESSING_INLINE bool ManagerServer::answer(const CallOrigin& origin, std::span<const std::byte> payload,
                                                   const ProxyTargets& references, bool failed) {
+    if (origin.channel == CallOrigin::no_channel) {
+        std::lock_guard lock{mutex_};
+        const auto found = remote_callers_.find(origin.number);
+        if (found == remote_callers_.end() || found->second->answered) return false;
+        RemoteCaller& caller = *found->second;
+        caller.outcome = {};
+        caller.outcome.payload.assign(payload.begin(), payload.end());
+        caller.outcome.references = references;
+        caller.outcome.failed = failed;
+        caller.answered = true;
+        caller.changed.notify_one();
+        return true;
+    }
     {
         std::lock_guard lock{mutex_};
         ServerChannel& state = clients_.channel(origin.channel);
@@ -483,6 +552,11 @@ MULTIPROCESSING_INLINE ManagerAnswer ManagerServer::call_in_place(const std::sha
 MULTIPROCESSING_INLINE void ManagerServer::end_session(ClientSession& session) {
     const Incarnation process = session.process;
     for (auto& object : clients_.end(session)) graveyard_.push_back(std::move(object));
+    tell_gone(process);
+}
+
+/// The objects that hear of it do so as it comes to them.
+MULTIPROCESSING_INLINE void ManagerServer::tell_gone(Incarnation process) {
     for (auto& object : objects_.watchers()) {
         ServerJob job;
         job.kind = ServerJob::Kind::gone;
@@ -491,6 +565,120 @@ MULTIPROCESSING_INLINE void ManagerServer::end_session(ClientSession& session) {
         backlog_.push_back(std::move(job));
     }
     stir();
+}
+
+MULTIPROCESSING_INLINE void ManagerServer::forget_remote(Incarnation process) {
+    {
+        std::lock_guard lock{mutex_};
+        tell_gone(process);
+        if (lead_.is_in_program()) body_.help.fetch_add(1, std::memory_order_seq_cst);
+    }
+    post(link_.parking(), body_.bell);
+    post(link_.parking(), body_.help_place);
+}
+
+MULTIPROCESSING_INLINE std::shared_ptr<ServedObject> ManagerServer::find(ManagedId id) {
+    std::lock_guard lock{mutex_};
+    return objects_.find(id);
+}
+
+MULTIPROCESSING_INLINE std::size_t ManagerServer::number_of_objects() {
+    std::lock_guard lock{mutex_};
+    return objects_.size();
+}
+
+/// Returns false if the client has gone meanwhile, or the manager was shut down: then there is no
+/// turn to be passed on.
+MULTIPROCESSING_INLINE bool ManagerServer::wait_for_turn(ServerJob& job, RemoteCaller& caller, Lock& lock) {
+    TurnQueue& turns = job.object->turns;
+    if (turns.busy) {
+        ServerJob waiting;
+        waiting.object = job.object;
+        waiting.caller = &caller;
+        turns.waiting.push_back(std::move(waiting));
+        while (!caller.has_turn) {
+            caller.changed.wait_for(lock, slice);
+            if (caller.has_turn) break;
+            lock.unlock();
+            const bool gone = caller.is_gone();
+            lock.lock();
+            if (caller.has_turn) break;
+            if (!gone && body_.stage.load(std::memory_order_relaxed) == ManagerStage::open) continue;
+            const auto mine = std::find_if(turns.waiting.begin(), turns.waiting.end(),
+                                           [&](const ServerJob& other) { return other.caller == &caller; });
+            turns.waiting.erase(mine); // the object is kept by `job`
+            return false;
+        }
+    }
+    turns.busy = true;
+    turns.holder = std::this_thread::get_id();
+    return true;
+}
+
+MULTIPROCESSING_INLINE void ManagerServer::wait_for_answer(RemoteCaller& caller, Lock& lock) {
+    while (!caller.answered) {
+        caller.changed.wait_for(lock, slice);
+        if (caller.answered) return;
+        if (body_.stage.load(std::memory_order_relaxed) != ManagerStage::open) {
+            caller.outcome = failed_outcome(
+                ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()"));
+            return;
+        }
+        lock.unlock();
+        const bool gone = caller.is_gone();
+        lock.lock();
+        if (gone) return;
+    }
+}
+
+MULTIPROCESSING_INLINE CallOutcome ManagerServer::call_for_remote(ServerJob job, RemoteCaller& caller) {
+    const auto refusal = [] {
+        return ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()");
+    };
+    Lock lock{mutex_};
+    if (body_.stage.load(std::memory_order_relaxed) != ManagerStage::open) throw refusal();
+    const bool is_brief = job.object && job.object->type.brief;
+    if (!is_brief && remote_calls_ >= options_.max_calls) {
+        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                                "multiprocessing: all threads of a manager's server are in calls that block");
+    }
+    caller.has_turn = caller.answered = false;
+    if (!is_brief) ++remote_calls_;
+    if (job.object && !wait_for_turn(job, caller, lock)) {
+        if (!is_brief) --remote_calls_;
+        return failed_outcome(refusal());
+    }
+    job.origin = {CallOrigin::no_channel, last_remote_call_ += 2, caller.process, caller.thread};
+    const std::uint32_t number = job.origin.number;
+    remote_callers_[number] = &caller; // the answer may come during the call
+    ++busy_;
+    lock.unlock();
+    CallOutcome outcome = carry_out(*this, job);
+    lock.lock();
+    --busy_;
+    if (!is_brief) --remote_calls_;
+    bool must_look = outcome.look_at.has_value();
+    if (job.object) {
+        if (outcome.look_at) schedule(*job.object, *outcome.look_at);
+        if (auto next = pass_turn(*job.object)) {
+            backlog_.push_back(std::move(*next)); // this thread has other things to do
+            stir();
+            must_look = true;
+        }
+    }
+    if (must_look) {
+        lock.unlock();
+        post(link_.parking(), body_.bell);
+        lock.lock();
+    }
+    if (outcome.deferred) {
+        wait_for_answer(caller, lock);
+        outcome = std::move(caller.outcome);
+    }
+    remote_callers_.erase(number);
+    lock.unlock();
+    job = {}; // may destroy objects: as code of the program's
+    return outcome;
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -7,15 +7,18 @@
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/managers/client.hpp>
 #include <multiprocessing/detail/managers/layout.hpp>
+#include <multiprocessing/detail/managers/server.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/timeout.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -25,18 +28,24 @@ struct ServerLimits {
     std::int64_t shutdown_nanoseconds = 1'000'000'000;
 };
 
+/// What prepares a server, before it serves, for more than the processes of its tree.
+struct ServerSetup {
+    void (*open)(ManagerServer& server, const std::vector<std::byte>& what) = nullptr;
+    std::vector<std::byte> what = {};
+};
+
 /// The main function of a server.
-MULTIPROCESSING_INLINE void serve_manager(ManagerLink link, ServerLimits limits);
+MULTIPROCESSING_INLINE void serve_manager(ManagerLink link, ServerLimits limits, ServerSetup setup);
 
 /// The initializer has thrown: its exception is what the maker of the manager gets.
 MULTIPROCESSING_INLINE void report_failed_start(const ManagerLink& link);
 
 template <class F, class... A>
-void serve_manager_after(ManagerLink link, ServerLimits limits, F initializer, A... arguments) {
+void serve_manager_after(ManagerLink link, ServerLimits limits, ServerSetup setup, F initializer, A... arguments) {
     try {
         initializer(std::move(arguments)...);
     } catch (...) { return report_failed_start(link); }
-    serve_manager(std::move(link), limits);
+    serve_manager(std::move(link), limits, std::move(setup));
 }
 
 /// The server of a manager, as the process that started it has it.
@@ -44,13 +53,13 @@ class ServerProcess {
 public:
     /// Starts it, and waits until it serves. Throws what its initializer threw.
     template <class... Initializer>
-    ServerProcess(ProcessOptions options, ServerLimits limits, Initializer&&... initializer)
+    ServerProcess(ProcessOptions options, ServerLimits limits, ServerSetup setup, Initializer&&... initializer)
         : limits_(limits), client_(process_wide<ManagerClients>().of(link_)) {
         if constexpr (sizeof...(Initializer) == 0) {
-            process_.emplace(std::move(options), &serve_manager, link_, limits);
+            process_.emplace(std::move(options), &serve_manager, link_, limits, std::move(setup));
         } else {
             process_.emplace(std::move(options), &serve_manager_after<std::decay_t<Initializer>...>, link_,
-                             limits, std::forward<Initializer>(initializer)...);
+                             limits, std::move(setup), std::forward<Initializer>(initializer)...);
         }
         process_->start();
         await_start();
@@ -92,19 +101,22 @@ private:
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <string>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
-MULTIPROCESSING_INLINE void serve_manager(ManagerLink link, ServerLimits limits) {
+MULTIPROCESSING_INLINE void serve_manager(ManagerLink link, ServerLimits limits, ServerSetup setup) {
     // Never destroyed: threads may be in calls to the end.
-    auto* const server = new ManagerServer(
-        std::move(link), {limits.max_calls, std::chrono::nanoseconds{limits.shutdown_nanoseconds}});
+    auto* const server =
+        new ManagerServer(link, {limits.max_calls, std::chrono::nanoseconds{limits.shutdown_nanoseconds}});
     ManagerServer::current() = server; // where leak checkers find it
+    if (setup.open) {
+        try {
+            setup.open(*server, setup.what);
+        } catch (...) { return report_failed_start(link); }
+    }
     server->run();
 }
 

@@ -47,7 +47,7 @@ MULTIPROCESSING_INLINE void ManagerServer::serve() {
 
 MULTIPROCESSING_INLINE void ManagerServer::lead(Lock& lock) {
     const std::uint64_t mine = lead_.number();
-    while (lead_.number() == mine) {
+    while (lead_.number() == mine && !lead_.has_ended()) {
         drain();
         run_timers();
         if (!graveyard_.empty()) {
@@ -128,8 +128,8 @@ MULTIPROCESSING_INLINE void ManagerServer::look_after_clients() {
 }
 
 MULTIPROCESSING_INLINE void ManagerServer::run() {
-    current() = this;
-    platform::ignore_interrupt(true);
+    if (!options_.in_program) current() = this;
+    if (!options_.in_program) platform::ignore_interrupt(true);
     body_.pid.store(platform::current_pid(), std::memory_order_relaxed);
     body_.server.store(this_thread(), std::memory_order_release);
     {
@@ -139,6 +139,7 @@ MULTIPROCESSING_INLINE void ManagerServer::run() {
                                     "multiprocessing: starting the threads of a manager's server");
     }
     body_.stage.store(ManagerStage::open, std::memory_order_seq_cst);
+    if (remote_) remote_->start();
     post(link_.parking(), body_.stage_place);
     while (body_.stage.load(std::memory_order_acquire) == ManagerStage::open) {
         wait_for_ends();
@@ -174,6 +175,9 @@ MULTIPROCESSING_INLINE void ManagerServer::close() {
         lock.lock();
     }
     refuse_waiting(refusal, lock);
+    lock.unlock();
+    if (remote_) remote_->close();
+    lock.lock();
     // The latest first.
     auto objects = clients_.take_references();
     const bool all_are_idle = busy_ == 0;
@@ -186,6 +190,31 @@ MULTIPROCESSING_INLINE void ManagerServer::close() {
     }
     body_.stage.store(ManagerStage::closed, std::memory_order_seq_cst);
     for (std::uint32_t i = 0; i < clients_.used(); ++i) tell(i);
+}
+
+MULTIPROCESSING_INLINE void ManagerServer::shut_down() noexcept {
+    auto open = ManagerStage::open;
+    body_.stage.compare_exchange_strong(open, ManagerStage::closing, std::memory_order_seq_cst);
+    supervisor_.ring();
+}
+
+MULTIPROCESSING_INLINE bool ManagerServer::end_threads() {
+    {
+        std::lock_guard lock{mutex_};
+        lead_.end();
+        stir();
+    }
+    const auto patience = Clock::now() + std::chrono::seconds{1};
+    for (;;) {
+        post(link_.parking(), body_.bell);
+        post(link_.parking(), body_.help_place);
+        {
+            std::lock_guard lock{mutex_};
+            if (lead_.threads() == 0) return true;
+        }
+        if (Clock::now() >= patience) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
 }
 
 } // namespace multiprocessing::inline v1::detail

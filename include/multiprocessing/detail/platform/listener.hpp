@@ -20,6 +20,7 @@
 ///   the deadline passed.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/endpoint.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -27,20 +28,6 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
-#include <string>
-
-namespace multiprocessing::inline v1::detail::platform {
-
-struct Endpoint {
-    std::string path;
-    std::string host;
-    int port = -1; ///< -1: it is the path that counts.
-
-    bool is_network() const noexcept { return port >= 0; }
-    bool operator==(const Endpoint&) const = default;
-};
-
-} // namespace multiprocessing::inline v1::detail::platform
 
 #if MULTIPROCESSING_PLATFORM_WIN32
 #include <multiprocessing/detail/win32/listener.hpp>

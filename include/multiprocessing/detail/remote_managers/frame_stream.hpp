@@ -1,0 +1,176 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file frame_stream.hpp  Messages in a stream between a manager's server and a remote client: CPython's
+/// frames, of bounded size, each of which arrives in bounded time.
+
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/platform/stream.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// One end. One thread receives while one sends.
+class FrameStream {
+public:
+    FrameStream(platform::Stream stream, platform::Inbox inbox);
+    FrameStream(const FrameStream&) = delete;
+    FrameStream& operator=(const FrameStream&) = delete;
+
+    enum class Received { message, nothing, end };
+
+    /// Waits until the deadline for a message to begin; then for the rest of it for `patience`, and a
+    /// second more for each MiB. Throws SerializationError if it is longer than `most`,
+    /// TimeoutError if it does not arrive, `std::system_error` if the stream ends within it.
+    Received receive(std::vector<std::byte>& message, std::size_t most, Deadline begin,
+                     std::chrono::seconds patience);
+    /// Sends one message, in two parts. Throws `std::system_error`, `broken_pipe`, if nobody will
+    /// receive it.
+    void send(std::span<const std::byte> begin, std::span<const std::byte> rest);
+
+    /// Whether there is something to receive, be it the end: of who waits for an answer and should
+    /// say nothing meanwhile, that it is gone. Not while somebody receives.
+    bool has_something();
+    /// Both ends see the end of the stream. Of any thread.
+    void shut() noexcept;
+
+    const platform::Handle& handle() const noexcept { return stream_.handle(); }
+
+private:
+    std::size_t left() const noexcept { return end_ - begin_; }
+    /// Reads what is there into `bytes`; 0: the end. Throws TimeoutError at the deadline.
+    std::size_t read(std::span<std::byte> bytes, Deadline deadline);
+    /// Reads into the buffer until `size` bytes are in it; returns whether the end came before.
+    bool buffer(std::size_t size, Deadline deadline);
+
+    platform::Stream stream_;
+    platform::Inbox inbox_;
+    std::vector<std::byte> buffer_; // what was read ahead
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+};
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/connection/framing.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/exceptions.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <system_error>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE FrameStream::FrameStream(platform::Stream stream, platform::Inbox inbox)
+    : stream_(std::move(stream)), inbox_(std::move(inbox)), buffer_(std::size_t{16} << 10) {}
+
+MULTIPROCESSING_INLINE std::size_t FrameStream::read(std::span<std::byte> bytes, Deadline deadline) {
+    if (const std::size_t had = inbox_.read(bytes)) return had;
+    if (inbox_.ended) return 0;
+    platform::Arrived unwanted; // handles that somebody sends along are closed
+    const auto got = stream_.read_some(bytes, deadline, unwanted);
+    if (!got) throw TimeoutError("multiprocessing: a message did not arrive in time");
+    inbox_.ended = *got == 0;
+    return *got;
+}
+
+MULTIPROCESSING_INLINE bool FrameStream::buffer(std::size_t size, Deadline deadline) {
+    if (begin_ == end_) begin_ = end_ = 0;
+    if (buffer_.size() - begin_ < size) {
+        std::memmove(buffer_.data(), buffer_.data() + begin_, left());
+        end_ -= std::exchange(begin_, 0);
+    }
+    while (left() < size) {
+        const std::size_t got = read(std::span{buffer_}.subspan(end_), deadline);
+        if (got == 0) return true;
+        end_ += got;
+    }
+    return false;
+}
+
+MULTIPROCESSING_INLINE FrameStream::Received FrameStream::receive(std::vector<std::byte>& message,
+                                                                  std::size_t most, Deadline begin,
+                                                                  std::chrono::seconds patience) {
+    message.clear();
+    if (left() == 0) {
+        try {
+            if (buffer(1, begin)) return Received::end;
+        } catch (const TimeoutError&) { return Received::nothing; }
+    }
+    if (left() < FrameHead::short_size && buffer(FrameHead::short_size, Deadline::after(patience)))
+        throw_frame_error(std::errc::connection_aborted, "got end of file during message");
+    const std::uint64_t size = number_of(std::span{buffer_}.subspan(begin_, FrameHead::short_size));
+    begin_ += FrameHead::short_size;
+    if (size > most) {
+        throw SerializationError("multiprocessing: a message of " + std::to_string(size) +
+                                 " bytes exceeds .max_message of the manager, " + std::to_string(most));
+    }
+    const std::size_t had = (std::min)(left(), static_cast<std::size_t>(size));
+    message.assign(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
+                   buffer_.begin() + static_cast<std::ptrdiff_t>(begin_ + had));
+    begin_ += had;
+    if (had == size) return Received::message;
+    // No more memory is taken than twice what has arrived, and a MiB.
+    constexpr std::size_t at_first = std::size_t{1} << 20;
+    const auto deadline = Deadline::after(patience + std::chrono::seconds{size / at_first});
+    std::size_t filled = had;
+    while (filled < size) {
+        if (filled == message.size())
+            message.resize(
+                static_cast<std::size_t>((std::min<std::uint64_t>)(size, (std::max)(2 * filled, at_first))));
+        const std::size_t got = read(std::span{message}.subspan(filled), deadline);
+        if (got == 0) throw_frame_error(std::errc::connection_aborted, "got end of file during message");
+        filled += got;
+    }
+    return Received::message;
+}
+
+MULTIPROCESSING_INLINE void FrameStream::send(std::span<const std::byte> begin,
+                                              std::span<const std::byte> rest) {
+    constexpr std::size_t joined_at_most = 64;
+    const std::uint64_t size = begin.size() + rest.size();
+    if (size > FrameHead::most_in_short)
+        throw SerializationError("multiprocessing: a message of " + std::to_string(size) +
+                                 " bytes is too long for a manager");
+    const FrameHead head(size);
+    std::byte joined[joined_at_most];
+    std::memcpy(joined, head.bytes().data(), head.bytes().size());
+    std::size_t used = head.bytes().size();
+    const std::size_t fits = (std::min)(begin.size(), joined_at_most - used);
+    if (fits) std::memcpy(joined + used, begin.data(), fits);
+    used += fits;
+    begin = begin.subspan(fits);
+    if (!begin.empty()) {
+        stream_.write_all({joined, used}, begin, {}, nullptr);
+        if (!rest.empty()) stream_.write_all(rest, {}, {}, nullptr);
+    } else {
+        stream_.write_all({joined, used}, rest, {}, nullptr);
+    }
+}
+
+MULTIPROCESSING_INLINE bool FrameStream::has_something() {
+    if (left() != 0 || inbox_.ready()) return true;
+    const bool ready = platform::wait_one(stream_.watch(inbox_), Deadline::after(std::chrono::seconds{0}));
+    stream_.unwatch(inbox_);
+    return ready || inbox_.ready();
+}
+
+MULTIPROCESSING_INLINE void FrameStream::shut() noexcept {
+    try {
+        platform::Stream::shut(stream_.handle(), true, true);
+    } catch (const std::exception&) {} // it is at its end already
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

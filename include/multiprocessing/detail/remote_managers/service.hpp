@@ -1,0 +1,462 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file service.hpp  How a manager's server serves remote clients: who is accepted, the thread of each
+/// connection, and the limits of time.
+
+#include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/connection/acceptor.hpp>
+#include <multiprocessing/detail/managers/server.hpp>
+#include <multiprocessing/detail/platform/endpoint.hpp>
+#include <multiprocessing/detail/remote_managers/frame_stream.hpp>
+#include <multiprocessing/detail/remote_managers/protocol.hpp>
+#include <multiprocessing/detail/remote_managers/registry.hpp>
+#include <multiprocessing/detail/remote_managers/session.hpp>
+#include <multiprocessing/detail/space/layout.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail {
+
+/// A connection of a remote client, which one thread serves at a time.
+///
+/// Where a call exceeds its time, the watcher answers for it, and another thread goes on with the
+/// connection: the one that is in the call is forgotten, as `turn` tells it when it comes back.
+struct RemoteConnection {
+    using Clock = std::chrono::steady_clock;
+
+    explicit RemoteConnection(Accepted&& accepted)
+        : frames(std::move(accepted.stream), std::move(accepted.inbox)) {}
+
+    FrameStream frames;
+    std::shared_ptr<RemoteSession> session; ///< Of the thread that serves; set when it has introduced itself.
+    Mutex mutex;                            ///< Held while an answer is sent.
+    std::uint64_t turn = 0;                 ///< Guarded by it: whose connection it is.
+    bool in_call = false;                   ///< The same.
+    std::atomic<Clock::time_point> call_ends{Clock::time_point::max()};
+    std::atomic<Clock::time_point> sending_ends{Clock::time_point::max()};
+};
+
+/// Accepts remote clients, and serves each connection by a thread that carries out its calls itself:
+/// a call costs no wake. All its threads hold it; close() ends them but those that are in code of
+/// the program's, which it leaves to their calls.
+class RemoteService final : public RemoteSide, public std::enable_shared_from_this<RemoteService> {
+public:
+    struct Options {
+        platform::Endpoint endpoint;
+        std::optional<std::string> key;
+        RemoteLimits limits;
+    };
+
+    /// Listens. `server` outlives the threads, or the process ends with both. Throws as Listener.
+    RemoteService(ManagerServer& server, Options options);
+    ~RemoteService() override = default;
+
+    /// Where clients find it.
+    const platform::Endpoint& endpoint() const noexcept { return endpoint_; }
+    /// Before start().
+    RemoteRegistry& registry() noexcept { return registry_; }
+    ManagerServer& server() noexcept { return server_; }
+
+    MULTIPROCESSING_INLINE void start() override;
+    MULTIPROCESSING_INLINE void close() override;
+    /// Whether all its threads have ended, until the deadline.
+    bool wait_for_threads(Deadline deadline);
+
+private:
+    using Clock = RemoteConnection::Clock;
+    using ConnectionPointer = std::shared_ptr<RemoteConnection>;
+
+    class Caller final : public RemoteCaller {
+    public:
+        Caller(RemoteConnection& connection, std::uint64_t turn) : connection_(connection), turn_(turn) {}
+        MULTIPROCESSING_INLINE bool is_gone() override;
+
+    private:
+        RemoteConnection& connection_;
+        const std::uint64_t turn_;
+    };
+
+    void start_thread(std::function<void()> run);
+    void accept();
+    void watch();
+    void look_after(const ConnectionPointer& connection, Clock::time_point now);
+    bool admit(const ConnectionPointer& connection);
+    void welcome(const ConnectionPointer& connection);
+    void serve(const ConnectionPointer& connection, std::uint64_t turn);
+    bool serve_one(RemoteConnection& connection, std::span<const std::byte> request, Caller& caller,
+                   std::uint64_t turn);
+    void send(RemoteConnection& connection, const RemoteAnswer& answer);
+    void say_farewell(RemoteConnection& connection, const RemoteAnswer& answer) noexcept;
+    void end(const ConnectionPointer& connection);
+    std::shared_ptr<RemoteSession> session_of(const ClientToken& token);
+    std::vector<ConnectionPointer> connections();
+    void log(const char* what) const noexcept;
+
+    struct Known {
+        std::shared_ptr<RemoteSession> session;
+        std::size_t connections = 0;
+    };
+
+    ManagerServer& server_;
+    const Options options_;
+    std::optional<Acceptor> acceptor_;
+    const platform::Endpoint endpoint_;
+    RemoteRegistry registry_;
+    std::atomic<bool> closes_{false};
+
+    std::mutex mutex_; // guards what follows
+    std::condition_variable changed_;
+    std::size_t threads_ = 0;
+    std::vector<ConnectionPointer> connections_;
+    std::map<ClientToken, Known> sessions_;
+    Incarnation last_process_ = 0x8000'0000; // above those of the tree
+};
+
+} // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
+#include <multiprocessing/detail/this_process.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/timeout.hpp>
+#include <multiprocessing/util.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE RemoteService::RemoteService(ManagerServer& server, Options options)
+    : server_(server),
+      options_(std::move(options)),
+      acceptor_(std::in_place, options_.endpoint, 128, options_.key, false, options_.limits.patience),
+      endpoint_(acceptor_->listening().endpoint()) {}
+
+MULTIPROCESSING_INLINE void RemoteService::log(const char* what) const noexcept {
+    try {
+        get_logger().log(LogLevel::warning, std::string("a remote client of a manager: ") + what);
+    } catch (const std::exception&) {}
+}
+
+MULTIPROCESSING_INLINE void RemoteService::start_thread(std::function<void()> run) {
+    const platform::AllSignalsBlocked program_handles_signals;
+    {
+        std::lock_guard lock{mutex_};
+        ++threads_;
+    }
+    ++this_process().own_threads;
+    try {
+        std::thread([self = shared_from_this(), run = std::move(run)]() mutable {
+            platform::name_this_thread("mp-remote");
+            run();
+            run = nullptr; // what it holds goes before the thread is counted out
+            --this_process().own_threads;
+            std::lock_guard lock{self->mutex_};
+            --self->threads_;
+            self->changed_.notify_all();
+        }).detach();
+    } catch (...) {
+        --this_process().own_threads;
+        std::lock_guard lock{mutex_};
+        --threads_;
+        throw;
+    }
+}
+
+MULTIPROCESSING_INLINE void RemoteService::start() {
+    start_thread([this] { accept(); });
+    start_thread([this] { watch(); });
+}
+
+MULTIPROCESSING_INLINE void RemoteService::accept() {
+    while (!closes_.load()) {
+        try {
+            auto accepted = acceptor_->accept(Deadline{});
+            if (!accepted) continue;
+            auto connection = std::make_shared<RemoteConnection>(std::move(*accepted));
+            if (!admit(connection)) continue;
+            try {
+                start_thread([this, connection] { welcome(connection); });
+            } catch (const std::exception&) {
+                end(connection);
+                throw;
+            }
+        } catch (const AuthenticationError& error) { // the others are not affected
+            log(error.what());
+        } catch (const std::exception& error) { // no descriptor, no thread, no memory: for now
+            log(error.what());
+            std::unique_lock lock{mutex_};
+            changed_.wait_for(lock, std::chrono::milliseconds{100}, [&] { return closes_.load(); });
+        }
+    }
+    std::lock_guard lock{mutex_};
+    acceptor_.reset(); // the address is free, and what stood for it in the file system is gone
+}
+
+/// Takes it up, if there are not too many.
+MULTIPROCESSING_INLINE bool RemoteService::admit(const ConnectionPointer& connection) {
+    {
+        std::lock_guard lock{mutex_};
+        if (connections_.size() < options_.limits.max_clients) {
+            connections_.push_back(connection);
+            changed_.notify_all();
+            return true;
+        }
+    }
+    try {
+        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                                "multiprocessing: a manager's server has as many connections as .max_clients "
+                                "allows");
+    } catch (const std::exception& error) {
+        log(error.what());
+        say_farewell(*connection, failed_answer());
+    }
+    return false;
+}
+
+MULTIPROCESSING_INLINE void RemoteService::say_farewell(RemoteConnection& connection,
+                                                        const RemoteAnswer& answer) noexcept {
+    try {
+        RemoteAnswer last = answer;
+        last.kind = RemoteAnswerKind::farewell;
+        connection.sending_ends.store(Clock::now() + options_.limits.patience);
+        connection.frames.send(last.head(), last.payload);
+    } catch (const std::exception&) {} // it need not be there to hear it
+    connection.frames.shut();
+}
+
+/// The first message says who it is.
+MULTIPROCESSING_INLINE void RemoteService::welcome(const ConnectionPointer& connection) {
+    try {
+        std::vector<std::byte> message;
+        constexpr std::size_t most = 4096;
+        const auto received = connection->frames.receive(message, most, Deadline::after(options_.limits.patience),
+                                                         options_.limits.patience);
+        if (received == FrameStream::Received::end) return end(connection);
+        RemoteHello hello;
+        if (received == FrameStream::Received::nothing || message.size() != sizeof hello)
+            throw SerializationError("multiprocessing: what it sends is no greeting of a manager's client");
+        std::memcpy(&hello, message.data(), sizeof hello);
+        const RemoteHello ours;
+        if (hello.mark != ours.mark || hello.order != ours.order || hello.sizes != ours.sizes ||
+            hello.protocol != ours.protocol) {
+            throw ProcessError("multiprocessing: the client of a manager has other numbers, or another version "
+                               "of the library, than the server");
+        }
+        connection->session = session_of(hello.token);
+        RemoteAnswer answer;
+        const RemoteWelcome welcome{options_.limits.max_message,
+                                    static_cast<std::uint64_t>(platform::current_pid())};
+        const auto bytes = std::as_bytes(std::span{&welcome, 1});
+        answer.payload.assign(bytes.begin(), bytes.end());
+        send(*connection, answer);
+    } catch (const std::exception& error) {
+        log(error.what());
+        say_farewell(*connection, failed_answer());
+        return end(connection);
+    }
+    serve(connection, 0);
+}
+
+MULTIPROCESSING_INLINE std::shared_ptr<RemoteSession> RemoteService::session_of(const ClientToken& token) {
+    std::lock_guard lock{mutex_};
+    Known& known = sessions_[token];
+    if (!known.session)
+        known.session = std::make_shared<RemoteSession>(server_, registry_, options_.limits, ++last_process_);
+    ++known.connections;
+    return known.session;
+}
+
+/// It is over: what the client has refers to nothing any more if it was its last one.
+MULTIPROCESSING_INLINE void RemoteService::end(const ConnectionPointer& connection) {
+    connection->frames.shut();
+    std::shared_ptr<RemoteSession> last;
+    {
+        std::lock_guard lock{mutex_};
+        std::erase(connections_, connection);
+        for (auto known = sessions_.begin(); known != sessions_.end(); ++known) {
+            if (known->second.session != connection->session) continue;
+            if (--known->second.connections == 0) {
+                last = std::move(known->second.session);
+                sessions_.erase(known);
+            }
+            break;
+        }
+    }
+    if (last) last->end();
+}
+
+MULTIPROCESSING_INLINE bool RemoteService::Caller::is_gone() {
+    std::lock_guard lock{connection_.mutex};
+    return connection_.turn != turn_ || connection_.frames.has_something();
+}
+
+MULTIPROCESSING_INLINE void RemoteService::send(RemoteConnection& connection, const RemoteAnswer& answer) {
+    const std::vector<std::byte> head = answer.head();
+    const std::size_t size = head.size() + answer.payload.size();
+    connection.sending_ends.store(Clock::now() + options_.limits.patience + std::chrono::seconds{size >> 20});
+    connection.frames.send(head, answer.payload);
+    connection.sending_ends.store(Clock::time_point::max());
+}
+
+/// Returns whether the thread goes on with the connection.
+MULTIPROCESSING_INLINE bool RemoteService::serve_one(RemoteConnection& connection,
+                                                     std::span<const std::byte> request, Caller& caller,
+                                                     std::uint64_t turn) {
+    {
+        std::lock_guard lock{connection.mutex};
+        connection.in_call = true;
+    }
+    if (options_.limits.call_timeout)
+        connection.call_ends.store(Clock::now() + *options_.limits.call_timeout);
+    RemoteAnswer answer = connection.session->answer(request, caller);
+    std::lock_guard lock{connection.mutex};
+    if (connection.turn != turn) return false; // the watcher has answered; the connection is another thread's
+    connection.in_call = false;
+    connection.call_ends.store(Clock::time_point::max());
+    if (answer.kind == RemoteAnswerKind::result && answer.payload.size() > options_.limits.max_message) {
+        try {
+            throw SerializationError("multiprocessing: the answer of a manager has " +
+                                     std::to_string(answer.payload.size()) +
+                                     " bytes, more than its .max_message");
+        } catch (const SerializationError&) { answer = failed_answer(); }
+    }
+    connection.session->count(answer); // before it can know of them
+    send(connection, answer);
+    if (answer.is_last) log("it sent what is no request");
+    return !answer.is_last;
+}
+
+MULTIPROCESSING_INLINE void RemoteService::serve(const ConnectionPointer& connection, std::uint64_t turn) {
+    try {
+        Caller caller(*connection, turn);
+        std::vector<std::byte> request;
+        while (!closes_.load()) {
+            const auto received =
+                connection->frames.receive(request, options_.limits.max_message,
+                                           Deadline::after(std::chrono::seconds{1}), options_.limits.patience);
+            if (received == FrameStream::Received::end) break;
+            if (received == FrameStream::Received::nothing) continue;
+            if (!serve_one(*connection, request, caller, turn)) {
+                std::lock_guard lock{connection->mutex};
+                if (connection->turn != turn) return;
+                break;
+            }
+            if (request.capacity() > (std::size_t{1} << 20)) request = {}; // what a big message took is not kept
+        }
+    } catch (const SerializationError& error) {
+        log(error.what());
+        std::lock_guard lock{connection->mutex};
+        say_farewell(*connection, failed_answer());
+    } catch (const std::exception& error) {
+        if (!closes_.load()) log(error.what());
+    }
+    end(connection);
+}
+
+MULTIPROCESSING_INLINE std::vector<RemoteService::ConnectionPointer> RemoteService::connections() {
+    std::lock_guard lock{mutex_};
+    return connections_;
+}
+
+/// The time of its call, or of its taking an answer, may be over.
+MULTIPROCESSING_INLINE void RemoteService::look_after(const ConnectionPointer& connection, Clock::time_point now) {
+    if (connection->sending_ends.load() <= now) {
+        log("it does not take its answer, and its connection was closed");
+        connection->sending_ends.store(Clock::time_point::max());
+        connection->frames.shut();
+        return;
+    }
+    if (connection->call_ends.load() > now) return;
+    std::unique_lock lock{connection->mutex, std::try_to_lock};
+    if (!lock || !connection->in_call || connection->call_ends.load() > now) return;
+    connection->in_call = false;
+    connection->call_ends.store(Clock::time_point::max());
+    const std::uint64_t turn = ++connection->turn;
+    try {
+        throw TimeoutError("multiprocessing: a call in a manager took longer than its .call_timeout");
+    } catch (const TimeoutError& error) {
+        log(error.what());
+        try {
+            send(*connection, failed_answer());
+        } catch (const std::exception&) {} // the thread that reads sees that it has gone
+    }
+    lock.unlock();
+    try {
+        start_thread([this, connection, turn] { serve(connection, turn); });
+    } catch (const std::exception&) { end(connection); }
+}
+
+MULTIPROCESSING_INLINE void RemoteService::watch() {
+    std::chrono::nanoseconds period = std::chrono::milliseconds{500};
+    if (options_.limits.call_timeout)
+        period = std::clamp<std::chrono::nanoseconds>(*options_.limits.call_timeout / 8,
+                                                      std::chrono::milliseconds{5}, period);
+    while (!closes_.load()) {
+        {
+            std::unique_lock lock{mutex_};
+            changed_.wait(lock, [&] { return !connections_.empty() || closes_.load(); });
+            changed_.wait_for(lock, period, [&] { return closes_.load(); });
+        }
+        const auto now = Clock::now();
+        for (const auto& connection : connections()) look_after(connection, now);
+    }
+}
+
+MULTIPROCESSING_INLINE void RemoteService::close() {
+    {
+        std::lock_guard lock{mutex_};
+        closes_.store(true);
+        changed_.notify_all();
+        if (acceptor_) acceptor_->interrupt();
+    }
+    for (const auto& connection : connections()) {
+        try {
+            throw ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()");
+        } catch (const ProcessError&) {
+            std::unique_lock lock{connection->mutex, std::try_to_lock};
+            if (lock) {
+                say_farewell(*connection, failed_answer());
+            } else { // it takes its answer, or does not
+                connection->frames.shut();
+            }
+        }
+    }
+    wait_for_threads(Deadline::after(std::chrono::seconds{1}));
+    std::map<ClientToken, Known> sessions;
+    {
+        std::lock_guard lock{mutex_};
+        sessions.swap(sessions_);
+    }
+    for (auto& [token, known] : sessions) known.session->end();
+    registry_.clear();
+}
+
+MULTIPROCESSING_INLINE bool RemoteService::wait_for_threads(Deadline deadline) {
+    std::unique_lock lock{mutex_};
+    return changed_.wait_for(lock, deadline.left(std::chrono::hours{1}), [&] { return threads_ == 0; });
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES
