@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSL-1.0
 # Feeds the decoders of what comes from elsewhere with what libFuzzer makes up: each for SECONDS, two at a time.
-#   cmake/fuzz.sh [SECONDS [TARGET...]]      default: 60 frames handshake loads shareable_list
+#   cmake/fuzz.sh [SECONDS [TARGET...]]      default: 60 frames handshake loads remote_requests shareable_list
 set -eu
 cd "$(dirname -- "$0")/.."
 
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- frames handshake loads shareable_list
+[ $# -gt 0 ] || set -- frames handshake loads remote_requests shareable_list
 sh cmake/install_packages.sh build test clang
 cmake --preset clang >/dev/null
 targets=

@@ -42,7 +42,7 @@ NAMES = {
     "iostream": "cout cerr clog cin ostream istream",
     "iterator": r"back_inserter begin end size data distance advance next prev default_sentinel_t iter_\w+ \w*_iterator "
                 r"\w+_iterator_tag sentinel_for input_or_output_iterator make_move_iterator move_iterator",
-    "limits": "numeric_limits", "list": "list", "set": "(multi)?set", "unordered_map": "unordered_(multi)?map", "map": "map multimap get",
+    "limits": "numeric_limits", "list": "list", "set": "(multi)?set", "unordered_map": "unordered_(multi)?map", "unordered_set": "unordered_(multi)?set", "map": "map multimap get",
     "memory": "unique_ptr shared_ptr weak_ptr make_unique make_shared make_unique_for_overwrite addressof construct_at "
               r"destroy\w* uninitialized_\w+ enable_shared_from_this allocator default_delete static_pointer_cast bad_weak_ptr",
     "mutex": r"(recursive_)?(timed_)?mutex lock_guard unique_lock scoped_lock once_flag call_once try_to_lock adopt_lock "

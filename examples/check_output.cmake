@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-# cmake -Dsource=FILE.cpp | -Dexpected=REGEX -P check_output.cmake -- PROGRAM [ARGUMENT...]
+# cmake -Dsource=FILE.cpp | -Dexpected=REGEX -P check_output.cmake -- PROGRAM [ARGUMENT...] [PIPED_TO PROGRAM...]
 # Fails unless the program ends with 0 and prints what is expected, but for spaces at the ends of lines.
 #
 # The end of a source says what its program prints: "// Output:", and a comment for each line; "..." stands for any text. Or
@@ -8,7 +8,9 @@ set(command)
 set(found FALSE)
 math(EXPR last "${CMAKE_ARGC} - 1")
 foreach(index RANGE ${last})
-    if(found)
+    if(found AND CMAKE_ARGV${index} STREQUAL "PIPED_TO")
+        list(APPEND command COMMAND)
+    elseif(found)
         list(APPEND command "${CMAKE_ARGV${index}}")
     elseif(CMAKE_ARGV${index} STREQUAL "--")
         set(found TRUE)

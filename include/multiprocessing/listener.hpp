@@ -21,12 +21,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -223,8 +221,8 @@ private:
 /// there; AuthenticationError if it has another key or does not answer. Python:
 /// `multiprocessing.connection.Client`.
 inline Connection Client(const Address& address, ClientOptions options = {}) {
-    return Connection(detail::connect_transport(detail::endpoint_of(address), options.authkey, options.allow_md5,
-                                                detail::Deadline::after(options.timeout)),
+    return Connection(detail::connect_transport(detail::endpoint_of(address), options.authkey,
+                                                options.allow_md5, detail::Deadline::after(options.timeout)),
                       true, true);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file remote_managers.hpp  Managers whose objects other programs use, on this machine or another:
-/// what of BaseManager is for them.
+/// @file remote_managers.hpp  Managers whose objects other programs use, on this machine or
+/// another: what of BaseManager is for them.
 ///
 /// Needs OpenSSL's libcrypto (Windows: a library of the system): link the CMake target
 /// multiprocessing::remote. Not part of multiprocessing.hpp. Python: `multiprocessing.managers`,
@@ -9,8 +9,8 @@
 ///
 /// Both sides prove to each other that they know `authkey`, as Listener and Client do, with what is
 /// said there: what follows is neither encrypted nor signed. A client that knows the key can call
-/// what is registered, and nothing else; whatever it sends, the server serves on. Types are known by
-/// structure, so client and server may be builds by other compilers, but not for machines of
+/// what is registered, and nothing else; whatever it sends, the server serves on. Types are known
+/// by structure, so client and server may be builds by other compilers, but not for machines of
 /// another byte order or other sizes of integers.
 
 #include <multiprocessing/connection/address.hpp>
@@ -31,16 +31,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <tuple>
-#include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1 {
 
@@ -83,7 +80,7 @@ inline constexpr detail::ConstructorMark<A...> constructor{};
 /// In the list of register_type(), and in call(): the method of an overloaded name that is declared
 /// so: `overload<int(int)>(&T::add)`, `overload<int() const>(&T::value)`.
 template <class Signature, class C>
-constexpr auto overload(Signature C::* method) noexcept {
+constexpr auto overload(Signature C::*method) noexcept {
     return method;
 }
 
@@ -119,24 +116,30 @@ void BaseManager::register_type(std::string name) {
 template <class T, auto... Members, class... Arguments>
 void BaseManager::register_object(std::string name, Arguments&&... arguments) {
     using As = detail::ManagedAs<T>;
-    detail::Writer writer;
+    detail::ManagedWriteContext context;
+    detail::Writer writer{&context};
     detail::RemoteDeclaration declaration;
     declaration.name = std::move(name);
     const auto make_of = [&]<class... Carried>(const std::tuple<Carried...>& all) {
-        (detail::require_crossing<Carried, detail::Crossing::anywhere>(), ...);
-        declaration.make = &detail::ThunkOf<detail::CreateEntry<typename As::Body, Carried...>,
-                                            detail::ServedCall>::enter;
+        (detail::require_crossing<Carried, detail::Crossing::managed>(), ...);
+        declaration.make =
+            &detail::ThunkOf<detail::CreateEntry<typename As::Body, Carried...>, detail::ServedCall>::enter;
         std::apply([&](const Carried&... each) { (detail::encode(writer, each), ...); }, all);
     };
     if constexpr (As::is_known) {
-        static_assert(sizeof...(Members) == 0, "multiprocessing: register_object() of a type whose proxy has all "
-                                               "methods takes no list of them");
+        static_assert(sizeof...(Members) == 0,
+                      "multiprocessing: register_object() of a type whose proxy has all "
+                      "methods takes no list of them");
         declaration.interface = &As::interface;
         make_of(As::arguments(std::forward<Arguments>(arguments)...));
     } else {
         declaration.interface = &detail::interface_of<T, Members...>;
         make_of(std::tuple<detail::OwnCarriedType<Arguments>...>(std::forward<Arguments>(arguments)...));
     }
+    if (!context.references.empty())
+        throw std::invalid_argument(
+            "multiprocessing: an object is registered before there is a server, so what it is "
+            "made of holds no proxies");
     declaration.arguments = writer.release();
     remote_to_change().add(std::move(declaration));
 }
@@ -154,11 +157,11 @@ namespace multiprocessing::inline v1::detail {
 
 inline RemoteManager::RemoteManager(const managers::ManagerOptions& options) {
     if (!options.certificate.empty() || !options.key.empty() || !options.authority.empty()) {
-        throw std::logic_error("multiprocessing: .certificate, .key and .authority: this version of the library "
-                               "has no TLS for managers: leave them out, and let a tunnel encrypt");
+        throw std::logic_error(
+            "multiprocessing: .certificate, .key and .authority: this version of the library "
+            "has no TLS for managers: leave them out, and let a tunnel encrypt");
     }
-    const platform::Endpoint endpoint =
-        options.address ? endpoint_of(*options.address) : platform::Endpoint{};
+    const platform::Endpoint endpoint = options.address ? endpoint_of(*options.address) : platform::Endpoint{};
     setup_.path = endpoint.path;
     setup_.host = endpoint.host;
     setup_.port = endpoint.port;
@@ -171,11 +174,10 @@ inline RemoteManager::RemoteManager(const managers::ManagerOptions& options) {
 }
 
 inline bool RemoteManager::has_type(const std::string& name, std::uint64_t type) const {
-    return std::any_of(setup_.declarations.begin(), setup_.declarations.end(),
-                       [&](const RemoteDeclaration& declaration) {
-                           return declaration.name == name && !declaration.make &&
-                                  declaration.interface().object == type;
-                       });
+    return std::any_of(
+        setup_.declarations.begin(), setup_.declarations.end(), [&](const RemoteDeclaration& declaration) {
+            return declaration.name == name && !declaration.make && declaration.interface().object == type;
+        });
 }
 
 inline void RemoteManager::add(RemoteDeclaration declaration) {
@@ -210,8 +212,9 @@ inline detail::RemoteManager& BaseManager::remote() const {
 
 inline detail::RemoteManager& BaseManager::remote_to_change() {
     if (started_ || (remote_ && (remote_->is_connected() || remote().served_at)))
-        throw std::logic_error("multiprocessing: types and objects are registered before start(), get_server() or "
-                               "connect()");
+        throw std::logic_error(
+            "multiprocessing: types and objects are registered before start(), get_server() or "
+            "connect()");
     if (!remote_) remote_ = std::make_shared<detail::RemoteManager>(options_);
     return remote();
 }
@@ -242,9 +245,8 @@ inline connection::Address BaseManager::address() const {
     if (!remote_ && server_)
         throw std::logic_error("multiprocessing: address() of a manager that serves its own processes only: "
                                "register types or objects before start()");
-    detail::ManagerAnswer answer =
-        server().client()->call(detail::CallVerb::create, 0,
-                                detail::thunk_address<detail::AddressEntry, detail::ServedCall>(), {}, {});
+    detail::ManagerAnswer answer = server().client()->call(
+        detail::CallVerb::create, 0, detail::thunk_address<detail::AddressEntry, detail::ServedCall>(), {}, {});
     detail::throw_if_failed(answer);
     detail::Reader reader{answer.payload};
     detail::platform::Endpoint endpoint;

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file address.hpp  Address: where a Listener or a manager waits for others to connect.
 
+#include <multiprocessing/detail/base/endpoint.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/endpoint.hpp>
 
 #include <algorithm>
 #include <filesystem>

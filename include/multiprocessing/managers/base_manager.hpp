@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file base_manager.hpp  BaseManager: a server process that holds objects of any class.
 
-#include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/connection/address.hpp>
 #include <multiprocessing/detail/call/argument.hpp>
+#include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/managers/client.hpp>
 #include <multiprocessing/detail/managers/method.hpp>
 #include <multiprocessing/detail/managers/remote_part.hpp>
@@ -38,10 +38,8 @@ class RemoteManager;
 
 /// Whether `T` can be made of what the arguments become on the way.
 template <class T, class... Argument>
-inline constexpr bool constructs =
-    std::is_constructible_v<T, OwnCarriedType<Argument>...> || requires {
-        T{std::declval<OwnCarriedType<Argument>>()...};
-    };
+inline constexpr bool constructs = std::is_constructible_v<T, OwnCarriedType<Argument>...> ||
+                                   requires { T{std::declval<OwnCarriedType<Argument>>()...}; };
 
 /// The arguments of create(), taken as the name of a type and arguments of its constructor.
 template <class T, class... Argument>
@@ -53,7 +51,9 @@ struct NamedArguments<T, Name, Argument...> {
     static constexpr bool constructs =
         std::is_convertible_v<Name, std::string> && detail::constructs<T, Argument...>;
 
-    static constexpr std::uint64_t signature() { return wire_type_of_call<void, OwnCarriedType<Argument>...>(); }
+    static constexpr std::uint64_t signature() {
+        return wire_type_of_call<void, OwnCarriedType<Argument>...>();
+    }
     static std::string text() {
         std::string text = "(";
         ((text += (text.size() == 1 ? "" : ", "), text += type_name<OwnCarriedType<Argument>>()), ...);
@@ -124,8 +124,9 @@ public:
                                    "that name: register_type<T>(name) comes before");
         } else {
             if (remote_ && remote_->is_connected())
-                throw std::logic_error("multiprocessing: a manager that has connected to another program's server "
-                                       "makes objects by name: create<T>(name, arguments...)");
+                throw std::logic_error(
+                    "multiprocessing: a manager that has connected to another program's server "
+                    "makes objects by name: create<T>(name, arguments...)");
             return make<Proxy<T>, T>(std::forward<Arguments>(arguments)...);
         }
     }
@@ -144,7 +145,8 @@ public:
     /// Makes an object in the server, when that starts, which all clients get by object(). `T` may
     /// be a Queue, JoinableQueue, `std::map`, `std::vector`, `std::set`, Lock, RLock, Semaphore,
     /// BoundedSemaphore, Condition, Event, Barrier, Value or Array, or a class of the program's
-    /// with `Members` as of register_type(). Python: `register("get_queue", callable=lambda: queue)`.
+    /// with `Members` as of register_type(). Python: `register("get_queue", callable=lambda:
+    /// queue)`.
     template <class T, auto... Members, class... Arguments>
     void register_object(std::string name, Arguments&&... arguments);
     /// Returns the proxy of the registered object: of a Queue a QueueProxy, of a class `T` of the
@@ -194,8 +196,8 @@ private:
         }
         const auto ask = [&](const detail::ThunkAddress& entry, std::span<const std::byte> payload,
                              const detail::ProxyTargets& references) {
-            return Proxy<T>(detail::ReceivedProxy{remote_->create(
-                {name, Named::signature(), Named::text(), entry}, payload, references)});
+            return Proxy<T>(detail::ReceivedProxy{
+                remote_->create({name, Named::signature(), Named::text(), entry}, payload, references)});
         };
         return detail::create_object<T>(ask, std::forward<Arguments>(arguments)...);
     }
@@ -226,8 +228,9 @@ namespace multiprocessing::inline v1::managers {
 
 MULTIPROCESSING_INLINE void BaseManager::shutdown() {
     if (remote_ && remote_->is_connected()) {
-        throw std::logic_error("multiprocessing: shutdown() of a manager that has connected to another program's "
-                               "server: that program ends it");
+        throw std::logic_error(
+            "multiprocessing: shutdown() of a manager that has connected to another program's "
+            "server: that program ends it");
     }
     if (!server_) return;
     server_->require_owner();
@@ -256,12 +259,14 @@ MULTIPROCESSING_INLINE detail::ServerProcess& BaseManager::server() const {
 MULTIPROCESSING_INLINE detail::ServerSetup BaseManager::setup_of_server() const {
     if (!remote_) {
         if (options_.address)
-            throw std::logic_error("multiprocessing: a manager with an .address serves what is registered: call "
-                                   "register_type() or register_object() of remote_managers.hpp first");
+            throw std::logic_error(
+                "multiprocessing: a manager with an .address serves what is registered: call "
+                "register_type() or register_object() of remote_managers.hpp first");
         return {};
     }
     if (remote_->is_connected())
-        throw ProcessError("multiprocessing: this manager has connected to a server: make another to start one");
+        throw ProcessError(
+            "multiprocessing: this manager has connected to a server: make another to start one");
     return remote_->setup();
 }
 

@@ -51,8 +51,7 @@ template <class Entry, class Frame>
 const ThunkAddress& thunk_address() {
     static constinit Lazy<ThunkAddress> address;
     return address.get([] {
-        return ThunkAddress{code_address_of(&ThunkOf<Entry, Frame>::value),
-                            fingerprint<Entry>()};
+        return ThunkAddress{code_address_of(&ThunkOf<Entry, Frame>::value), fingerprint<Entry>()};
     });
 }
 

@@ -222,8 +222,7 @@ private:
             dismiss(0, "had to make room, as no more files can be open here (`ulimit -n`)");
         }
         if (!handle) return std::nullopt;
-        if (!key_)
-            return Accepted{platform::Stream(std::move(*handle)), {}, std::move(peer)};
+        if (!key_) return Accepted{platform::Stream(std::move(*handle)), {}, std::move(peer)};
         Greeting greeting(std::move(*handle), Handshake::Side::listener, *key_, allow_md5_,
                           Deadline::after(patience_));
         guests_.push_back(std::unique_ptr<Guest>(new Guest{std::move(greeting), std::move(peer)}));

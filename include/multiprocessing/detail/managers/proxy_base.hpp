@@ -42,7 +42,8 @@ public:
         auto target = managed->next_proxy();
         // The id may come from somebody who forges it, and calls go by what the proxy is of.
         if (const ManagedType* const type = target->type(); type && type != &managed_type<T>)
-            throw SerializationError("multiprocessing: a message names an object of another type than its proxy");
+            throw SerializationError(
+                "multiprocessing: a message names an object of another type than its proxy");
         return Derived(ReceivedProxy{std::move(target)});
     }
 

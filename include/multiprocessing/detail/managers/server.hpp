@@ -12,6 +12,7 @@
 #include <multiprocessing/detail/managers/message.hpp>
 #include <multiprocessing/detail/managers/object_table.hpp>
 #include <multiprocessing/detail/managers/outcome.hpp>
+#include <multiprocessing/detail/managers/remote_caller.hpp>
 #include <multiprocessing/detail/managers/served_object.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 
@@ -29,31 +30,6 @@
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
-
-/// The thread of a server that makes a call for a remote client, and waits for its turn at the object and
-/// for an answer that comes later.
-struct RemoteCaller {
-    Incarnation process = 0; ///< A number that the client has here; no process of the tree has it.
-    platform::ThreadName thread = 0;
-    std::condition_variable_any changed;
-    bool has_turn = false; // this and what follows are guarded by the server's mutex
-    bool answered = false;
-    CallOutcome outcome;
-
-    virtual ~RemoteCaller() = default;
-    /// Asked while it waits: whether nobody will hear the answer.
-    virtual bool is_gone() = 0;
-};
-
-/// What serves remote clients beside the processes of the tree.
-class RemoteSide {
-public:
-    virtual ~RemoteSide() = default;
-    /// Serves from now on.
-    virtual void start() = 0;
-    /// Ends connections and threads; calls that run on are forgotten.
-    virtual void close() = 0;
-};
 
 /// The server of one manager, once in its process, which is made for it; never destroyed, as
 /// threads may be in calls to the end.
@@ -106,6 +82,10 @@ public:
     /// thread. Returns what came of it, also where the answer is given later. Throws ProcessError
     /// after shutdown(), `std::system_error` where too many calls run.
     CallOutcome call_for_remote(ServerJob job, RemoteCaller& caller);
+    /// A thread is at a request of a remote client, from before the call until the answer is sent:
+    /// shutdown() has some patience with it.
+    void begin_request();
+    void end_request() noexcept;
     /// A remote client is gone: what waits for it is forgotten, what it holds released.
     void forget_remote(Incarnation process);
     /// Null if it is gone.
@@ -167,7 +147,7 @@ private:
     std::uint32_t local_waiters_ = 0;
     std::unordered_map<std::uint32_t, RemoteCaller*> remote_callers_; // by the number of their call
     std::uint32_t last_remote_call_ = 1;                              // odd
-    std::uint32_t remote_calls_ = 0; // that are in code of the program's
+    std::uint32_t remote_calls_ = 0;                                  // that are in code of the program's
     std::shared_ptr<RemoteSide> remote_;
     std::atomic<bool> stirred_{false}; // there is something in the backlog, or the graveyard
 };
@@ -183,7 +163,6 @@ bool Deferred<R>::send(std::span<const std::byte> payload, const ProxyTargets& r
 #include <multiprocessing/detail/managers/call_list.hpp>
 #include <multiprocessing/detail/managers/local_target.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
-#include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/exceptions.hpp>
 
 #include <algorithm>
@@ -565,120 +544,6 @@ MULTIPROCESSING_INLINE void ManagerServer::tell_gone(Incarnation process) {
         backlog_.push_back(std::move(job));
     }
     stir();
-}
-
-MULTIPROCESSING_INLINE void ManagerServer::forget_remote(Incarnation process) {
-    {
-        std::lock_guard lock{mutex_};
-        tell_gone(process);
-        if (lead_.is_in_program()) body_.help.fetch_add(1, std::memory_order_seq_cst);
-    }
-    post(link_.parking(), body_.bell);
-    post(link_.parking(), body_.help_place);
-}
-
-MULTIPROCESSING_INLINE std::shared_ptr<ServedObject> ManagerServer::find(ManagedId id) {
-    std::lock_guard lock{mutex_};
-    return objects_.find(id);
-}
-
-MULTIPROCESSING_INLINE std::size_t ManagerServer::number_of_objects() {
-    std::lock_guard lock{mutex_};
-    return objects_.size();
-}
-
-/// Returns false if the client has gone meanwhile, or the manager was shut down: then there is no
-/// turn to be passed on.
-MULTIPROCESSING_INLINE bool ManagerServer::wait_for_turn(ServerJob& job, RemoteCaller& caller, Lock& lock) {
-    TurnQueue& turns = job.object->turns;
-    if (turns.busy) {
-        ServerJob waiting;
-        waiting.object = job.object;
-        waiting.caller = &caller;
-        turns.waiting.push_back(std::move(waiting));
-        while (!caller.has_turn) {
-            caller.changed.wait_for(lock, slice);
-            if (caller.has_turn) break;
-            lock.unlock();
-            const bool gone = caller.is_gone();
-            lock.lock();
-            if (caller.has_turn) break;
-            if (!gone && body_.stage.load(std::memory_order_relaxed) == ManagerStage::open) continue;
-            const auto mine = std::find_if(turns.waiting.begin(), turns.waiting.end(),
-                                           [&](const ServerJob& other) { return other.caller == &caller; });
-            turns.waiting.erase(mine); // the object is kept by `job`
-            return false;
-        }
-    }
-    turns.busy = true;
-    turns.holder = std::this_thread::get_id();
-    return true;
-}
-
-MULTIPROCESSING_INLINE void ManagerServer::wait_for_answer(RemoteCaller& caller, Lock& lock) {
-    while (!caller.answered) {
-        caller.changed.wait_for(lock, slice);
-        if (caller.answered) return;
-        if (body_.stage.load(std::memory_order_relaxed) != ManagerStage::open) {
-            caller.outcome = failed_outcome(
-                ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()"));
-            return;
-        }
-        lock.unlock();
-        const bool gone = caller.is_gone();
-        lock.lock();
-        if (gone) return;
-    }
-}
-
-MULTIPROCESSING_INLINE CallOutcome ManagerServer::call_for_remote(ServerJob job, RemoteCaller& caller) {
-    const auto refusal = [] {
-        return ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()");
-    };
-    Lock lock{mutex_};
-    if (body_.stage.load(std::memory_order_relaxed) != ManagerStage::open) throw refusal();
-    const bool is_brief = job.object && job.object->type.brief;
-    if (!is_brief && remote_calls_ >= options_.max_calls) {
-        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
-                                "multiprocessing: all threads of a manager's server are in calls that block");
-    }
-    caller.has_turn = caller.answered = false;
-    if (!is_brief) ++remote_calls_;
-    if (job.object && !wait_for_turn(job, caller, lock)) {
-        if (!is_brief) --remote_calls_;
-        return failed_outcome(refusal());
-    }
-    job.origin = {CallOrigin::no_channel, last_remote_call_ += 2, caller.process, caller.thread};
-    const std::uint32_t number = job.origin.number;
-    remote_callers_[number] = &caller; // the answer may come during the call
-    ++busy_;
-    lock.unlock();
-    CallOutcome outcome = carry_out(*this, job);
-    lock.lock();
-    --busy_;
-    if (!is_brief) --remote_calls_;
-    bool must_look = outcome.look_at.has_value();
-    if (job.object) {
-        if (outcome.look_at) schedule(*job.object, *outcome.look_at);
-        if (auto next = pass_turn(*job.object)) {
-            backlog_.push_back(std::move(*next)); // this thread has other things to do
-            stir();
-            must_look = true;
-        }
-    }
-    if (must_look) {
-        lock.unlock();
-        post(link_.parking(), body_.bell);
-        lock.lock();
-    }
-    if (outcome.deferred) {
-        wait_for_answer(caller, lock);
-        outcome = std::move(caller.outcome);
-    }
-    remote_callers_.erase(number);
-    lock.unlock();
-    job = {}; // may destroy objects: as code of the program's
-    return outcome;
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -41,7 +41,8 @@ MULTIPROCESSING_INLINE void serve_manager(ManagerLink link, ServerLimits limits,
 MULTIPROCESSING_INLINE void report_failed_start(const ManagerLink& link);
 
 template <class F, class... A>
-void serve_manager_after(ManagerLink link, ServerLimits limits, ServerSetup setup, F initializer, A... arguments) {
+void serve_manager_after(ManagerLink link, ServerLimits limits, ServerSetup setup, F initializer,
+                         A... arguments) {
     try {
         initializer(std::move(arguments)...);
     } catch (...) { return report_failed_start(link); }
@@ -94,6 +95,7 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/managers/server_remote.hpp> // for ManagerServer::call_for_remote
 #include <multiprocessing/detail/managers/server_run.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/exceptions.hpp>

@@ -18,9 +18,11 @@
 ///   that a fork made.
 /// * `connect(endpoint, deadline)`: a stream's end. Throws `std::system_error`, `timed_out` when
 ///   the deadline passed.
+/// * `keep_alive(end)`: a stream's end whose other machine vanishes without a word is at its end
+///   within half a minute, also while something is unsent. Does nothing for ends within a machine.
 
+#include <multiprocessing/detail/base/endpoint.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/platform/endpoint.hpp>
 #include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -47,6 +49,7 @@ static_assert(requires(Listening& listening, const Endpoint& there, Endpoint& pe
     { listening.exclude(listening.handle()) } noexcept -> std::same_as<void>;
     { listening.accept(peer) } -> std::same_as<std::optional<Handle>>;
     { connect(there, deadline) } -> std::same_as<Handle>;
+    { keep_alive(connect(there, deadline)) } noexcept -> std::same_as<void>;
 });
 
 } // namespace multiprocessing::inline v1::detail::platform

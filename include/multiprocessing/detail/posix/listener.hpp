@@ -130,6 +130,17 @@ inline void do_not_delay(const Handle& socket, int family) noexcept {
     if (family != AF_UNIX) ::setsockopt(socket.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+inline void keep_alive(const Handle& socket) noexcept {
+    const auto set = [&](int level, int option, int value) {
+        ::setsockopt(socket.native(), level, option, &value, sizeof value); // fails where it means nothing
+    };
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, 10);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, 5);
+    set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+    set(IPPROTO_TCP, TCP_USER_TIMEOUT, 25'000);
+}
+
 inline std::string random_hex(std::size_t digits) {
     std::array<std::byte, 16> random;
     fill_random(random);

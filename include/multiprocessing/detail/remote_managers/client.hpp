@@ -1,27 +1,40 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file client.hpp  This program as a remote client of a manager's server: its connections, its calls,
-/// and its references of objects there.
+/// @file client.hpp  This program as a remote client of a manager's server: its connections, its
+/// calls, and its references of objects there.
 
+#include <multiprocessing/detail/archive/reader.hpp>
+#include <multiprocessing/detail/archive/writer.hpp>
+#include <multiprocessing/detail/base/endpoint.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/connection/acceptor.hpp>
+#include <multiprocessing/detail/exceptions/remote_exception.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/managers/message.hpp>
-#include <multiprocessing/detail/platform/endpoint.hpp>
+#include <multiprocessing/detail/managers/method.hpp>
+#include <multiprocessing/detail/parking/recovering_lock.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/remote_managers/frame_stream.hpp>
 #include <multiprocessing/detail/remote_managers/interface.hpp>
 #include <multiprocessing/detail/remote_managers/protocol.hpp>
+#include <multiprocessing/exceptions.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <exception>
-#include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -105,14 +118,13 @@ private:
 class RemoteGrip final : public ProxyTarget {
 public:
     RemoteGrip(std::shared_ptr<RemoteClient> client, ManagedId id) : client_(std::move(client)), id_(id) {}
-    MULTIPROCESSING_INLINE ~RemoteGrip() override;
+    ~RemoteGrip() override;
 
     ManagedId id() const noexcept override { return id_; }
-    MULTIPROCESSING_INLINE bool is_beside(const ProxyTarget& other) const noexcept override;
-    MULTIPROCESSING_INLINE ManagerAnswer call(CallVerb verb, const ThunkAddress& entry,
-                                              std::span<const std::byte> payload,
-                                              const ProxyTargets& references) override;
-    MULTIPROCESSING_INLINE void export_to(HandleSink& sink) override;
+    bool is_beside(const ProxyTarget& other) const noexcept override;
+    ManagerAnswer call(CallVerb verb, const ThunkAddress& entry, std::span<const std::byte> payload,
+                       const ProxyTargets& references) override;
+    void export_to(HandleSink& sink) override;
 
     bool is_of(const RemoteClient& client) const noexcept { return client_.get() == &client; }
     void owe() noexcept { owed_.fetch_add(1, std::memory_order_relaxed); }
@@ -123,54 +135,35 @@ private:
     std::atomic<std::uint64_t> owed_{1}; // how many references the server counts for this
 };
 
-} // namespace multiprocessing::inline v1::detail
-
-#if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/archive/reader.hpp>
-#include <multiprocessing/detail/archive/writer.hpp>
-#include <multiprocessing/detail/connection/acceptor.hpp>
-#include <multiprocessing/detail/exceptions/remote_exception.hpp>
-#include <multiprocessing/detail/managers/method.hpp>
-#include <multiprocessing/detail/parking/recovering_lock.hpp>
-#include <multiprocessing/detail/platform/identity.hpp>
-#include <multiprocessing/exceptions.hpp>
-
-#include <algorithm>
-#include <chrono>
-#include <cstring>
-#include <mutex>
-#include <stdexcept>
-#include <system_error>
-
-namespace multiprocessing::inline v1::detail {
-
-MULTIPROCESSING_INLINE RemoteClient::RemoteClient(platform::Endpoint endpoint, std::optional<std::string> key,
-                                                  RemoteLimits limits)
+inline RemoteClient::RemoteClient(platform::Endpoint endpoint, std::optional<std::string> key,
+                                  RemoteLimits limits)
     : endpoint_(std::move(endpoint)), key_(std::move(key)), limits_(limits) {
     platform::fill_random(token_);
 }
 
-MULTIPROCESSING_INLINE void RemoteClient::declare(const std::string& name, const RemoteInterface& interface) {
+inline void RemoteClient::declare(const std::string& name, const RemoteInterface& interface) {
     listed_[name] = interface.is_listed;
     if (!interface.is_listed) has_unlisted_ = true;
     for (const RemoteMethod& method : interface.methods)
         methods_.try_emplace(key_of(method.thunk), Bound{name, method.name, method.signature, method.text});
 }
 
-MULTIPROCESSING_INLINE void RemoteClient::connect() { give_back(open()); }
+inline void RemoteClient::connect() { give_back(open()); }
 
-MULTIPROCESSING_INLINE RemoteClient::Connection RemoteClient::open() {
+inline RemoteClient::Connection RemoteClient::open() {
     const auto patience = Deadline::after(std::chrono::seconds{20});
     auto accepted = connect_stream(endpoint_, key_, false, patience);
     auto connection = std::make_unique<FrameStream>(std::move(accepted.stream), std::move(accepted.inbox));
+    platform::keep_alive(connection->handle());
     RemoteHello hello;
     hello.token = token_;
     connection->send(std::as_bytes(std::span{&hello, 1}), {});
     std::vector<std::byte> message;
     const auto received = connection->receive(message, limits_.max_message, patience, limits_.patience);
     if (received != FrameStream::Received::message)
-        throw EOFError("multiprocessing: what this manager has connected to does not greet as a manager's server "
-                       "does");
+        throw EOFError(
+            "multiprocessing: what this manager has connected to does not greet as a manager's server "
+            "does");
     RemoteAnswerKind kind{};
     const ManagerAnswer answer = read_answer(message, kind);
     throw_if_failed(answer); // the connections that there are go on
@@ -185,7 +178,7 @@ MULTIPROCESSING_INLINE RemoteClient::Connection RemoteClient::open() {
     return connection;
 }
 
-MULTIPROCESSING_INLINE RemoteClient::Connection RemoteClient::take() {
+inline RemoteClient::Connection RemoteClient::take() {
     {
         std::lock_guard lock{mutex_};
         if (!idle_.empty()) {
@@ -197,12 +190,12 @@ MULTIPROCESSING_INLINE RemoteClient::Connection RemoteClient::take() {
     return open();
 }
 
-MULTIPROCESSING_INLINE void RemoteClient::give_back(Connection connection) noexcept {
+inline void RemoteClient::give_back(Connection connection) noexcept {
     std::lock_guard lock{mutex_};
     idle_.push_back(std::move(connection)); // there is room
 }
 
-MULTIPROCESSING_INLINE void RemoteClient::lose(std::exception_ptr why) {
+inline void RemoteClient::lose(std::exception_ptr why) {
     std::vector<Connection> idle;
     {
         std::lock_guard lock{mutex_};
@@ -213,20 +206,20 @@ MULTIPROCESSING_INLINE void RemoteClient::lose(std::exception_ptr why) {
     std::rethrow_exception(why);
 }
 
-MULTIPROCESSING_INLINE void RemoteClient::require_usable() {
+inline void RemoteClient::require_usable() {
     origin_.require_here("a manager that has connected to a server",
                          "connect() another one in this process, by the same address and key");
     std::lock_guard lock{mutex_};
     if (lost_) std::rethrow_exception(lost_);
 }
 
-MULTIPROCESSING_INLINE ManagerAnswer RemoteClient::read_answer(std::span<const std::byte> message,
-                                                               RemoteAnswerKind& kind) {
+inline ManagerAnswer RemoteClient::read_answer(std::span<const std::byte> message, RemoteAnswerKind& kind) {
     Reader reader{message};
     reader.set_subject("answer of a manager");
     kind = static_cast<RemoteAnswerKind>(reader.raw<std::uint8_t>());
     const auto count = reader.raw<std::uint32_t>();
-    if (count > reader.left() / sizeof(ManagedId)) reader.fail("more objects are claimed than there are bytes for");
+    if (count > reader.left() / sizeof(ManagedId))
+        reader.fail("more objects are claimed than there are bytes for");
     ManagerAnswer answer;
     for (std::uint32_t i = 0; i < count; ++i)
         answer.references.push_back(grip_of_answer(reader.raw<ManagedId>()));
@@ -237,8 +230,7 @@ MULTIPROCESSING_INLINE ManagerAnswer RemoteClient::read_answer(std::span<const s
 }
 
 /// Sends a request, and waits for the answer to it.
-MULTIPROCESSING_INLINE ManagerAnswer RemoteClient::ask(std::span<const std::byte> head,
-                                                       std::span<const std::byte> payload) {
+inline ManagerAnswer RemoteClient::ask(std::span<const std::byte> head, std::span<const std::byte> payload) {
     if (head.size() + payload.size() > limits_.max_message) {
         throw std::length_error("multiprocessing: a call of " + std::to_string(head.size() + payload.size()) +
                                 " bytes exceeds .max_message of the manager, " +
@@ -255,15 +247,13 @@ MULTIPROCESSING_INLINE ManagerAnswer RemoteClient::ask(std::span<const std::byte
         } // it may have said why
         if (connection->receive(message, limits_.max_message, Deadline{}, limits_.patience) !=
             FrameStream::Received::message) {
-            throw EOFError("multiprocessing: the server of a manager has ended, or closed the connection, and its "
-                           "objects with it");
+            throw EOFError(
+                "multiprocessing: the server of a manager has ended, or closed the connection, and its "
+                "objects with it");
         }
-    } catch (const EOFError&) {
-        lose(std::current_exception());
-    } catch (const std::system_error& error) {
-        lose(std::make_exception_ptr(
-            EOFError(std::string("multiprocessing: the connection to a manager's server is lost: ") +
-                     error.what())));
+    } catch (const EOFError&) { lose(std::current_exception()); } catch (const std::system_error& error) {
+        lose(std::make_exception_ptr(EOFError(
+            std::string("multiprocessing: the connection to a manager's server is lost: ") + error.what())));
     }
     RemoteAnswerKind kind{};
     ManagerAnswer answer = read_answer(message, kind);
@@ -272,7 +262,7 @@ MULTIPROCESSING_INLINE ManagerAnswer RemoteClient::ask(std::span<const std::byte
     return answer;
 }
 
-MULTIPROCESSING_INLINE std::shared_ptr<RemoteGrip> RemoteClient::grip_of_answer(ManagedId id) {
+inline std::shared_ptr<RemoteGrip> RemoteClient::grip_of_answer(ManagedId id) {
     std::lock_guard lock{mutex_};
     std::weak_ptr<RemoteGrip>& known = grips_[id];
     if (auto grip = known.lock()) {
@@ -284,14 +274,15 @@ MULTIPROCESSING_INLINE std::shared_ptr<RemoteGrip> RemoteClient::grip_of_answer(
     return grip;
 }
 
-MULTIPROCESSING_INLINE std::shared_ptr<ProxyTarget> RemoteClient::only_reference(ManagerAnswer answer) const {
+inline std::shared_ptr<ProxyTarget> RemoteClient::only_reference(ManagerAnswer answer) const {
     throw_if_failed(answer);
     if (answer.references.size() != 1)
-        throw SerializationError("multiprocessing: a manager's server has not named the object that was asked for");
+        throw SerializationError(
+            "multiprocessing: a manager's server has not named the object that was asked for");
     return std::move(answer.references.front());
 }
 
-MULTIPROCESSING_INLINE std::size_t RemoteClient::number_of_objects() {
+inline std::size_t RemoteClient::number_of_objects() {
     Writer writer;
     writer.raw(RemoteRequest::count);
     const ManagerAnswer answer = ask(writer.view(), {});
@@ -301,7 +292,7 @@ MULTIPROCESSING_INLINE std::size_t RemoteClient::number_of_objects() {
     return static_cast<std::size_t>(count);
 }
 
-MULTIPROCESSING_INLINE std::shared_ptr<ProxyTarget> RemoteClient::object(const std::string& name) {
+inline std::shared_ptr<ProxyTarget> RemoteClient::object(const std::string& name) {
     Writer writer;
     writer.raw(RemoteRequest::object);
     writer.text(name);
@@ -309,7 +300,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ProxyTarget> RemoteClient::object(const s
 }
 
 /// Asks for the number of a method or constructor, which it has as long as the server lives.
-MULTIPROCESSING_INLINE std::uint32_t RemoteClient::bind(const Bound& method) {
+inline std::uint32_t RemoteClient::bind(const Bound& method) {
     Writer writer;
     writer.raw(RemoteRequest::bind);
     writer.text(method.type);
@@ -327,7 +318,7 @@ MULTIPROCESSING_INLINE std::uint32_t RemoteClient::bind(const Bound& method) {
 
 /// The number of the method that a proxy of this program names so; nullopt: it is in no list, and
 /// goes by its thunk.
-MULTIPROCESSING_INLINE std::optional<std::uint32_t> RemoteClient::number_of(const ThunkAddress& entry) {
+inline std::optional<std::uint32_t> RemoteClient::number_of(const ThunkAddress& entry) {
     Bound method;
     {
         std::lock_guard lock{mutex_};
@@ -346,7 +337,7 @@ MULTIPROCESSING_INLINE std::optional<std::uint32_t> RemoteClient::number_of(cons
     return number;
 }
 
-MULTIPROCESSING_INLINE void RemoteClient::write_call(Writer& writer, const ProxyTargets& references) const {
+inline void RemoteClient::write_call(Writer& writer, const ProxyTargets& references) const {
     writer.raw(this_thread());
     writer.raw(static_cast<std::uint32_t>(references.size()));
     for (const auto& reference : references) {
@@ -359,10 +350,10 @@ MULTIPROCESSING_INLINE void RemoteClient::write_call(Writer& writer, const Proxy
     }
 }
 
-MULTIPROCESSING_INLINE std::shared_ptr<ProxyTarget>
-RemoteClient::create(const std::string& name, std::uint64_t signature, const std::string& text,
-                     const ThunkAddress& entry, std::span<const std::byte> payload,
-                     const ProxyTargets& references) {
+inline std::shared_ptr<ProxyTarget> RemoteClient::create(const std::string& name, std::uint64_t signature,
+                                                         const std::string& text, const ThunkAddress& entry,
+                                                         std::span<const std::byte> payload,
+                                                         const ProxyTargets& references) {
     const auto declared = listed_.find(name);
     if (declared == listed_.end())
         throw std::logic_error("multiprocessing: '" + name +
@@ -393,9 +384,8 @@ RemoteClient::create(const std::string& name, std::uint64_t signature, const std
     return only_reference(ask(writer.view(), payload));
 }
 
-MULTIPROCESSING_INLINE ManagerAnswer RemoteClient::invoke(ManagedId id, const ThunkAddress& entry,
-                                                          std::span<const std::byte> payload,
-                                                          const ProxyTargets& references) {
+inline ManagerAnswer RemoteClient::invoke(ManagedId id, const ThunkAddress& entry,
+                                          std::span<const std::byte> payload, const ProxyTargets& references) {
     Writer writer;
     if (const auto number = number_of(entry)) {
         writer.raw(RemoteRequest::invoke);
@@ -413,7 +403,7 @@ MULTIPROCESSING_INLINE ManagerAnswer RemoteClient::invoke(ManagedId id, const Th
 }
 
 /// If the server is not there any more, its count has ended with the connections.
-MULTIPROCESSING_INLINE void RemoteClient::release(ManagedId id, std::uint64_t count) noexcept {
+inline void RemoteClient::release(ManagedId id, std::uint64_t count) noexcept {
     try {
         {
             std::lock_guard lock{mutex_};
@@ -430,26 +420,23 @@ MULTIPROCESSING_INLINE void RemoteClient::release(ManagedId id, std::uint64_t co
     } catch (const std::exception&) {}
 }
 
-MULTIPROCESSING_INLINE RemoteGrip::~RemoteGrip() {
+inline RemoteGrip::~RemoteGrip() {
     if (client_->is_here()) client_->release(id_, owed_.load(std::memory_order_relaxed));
 }
 
-MULTIPROCESSING_INLINE bool RemoteGrip::is_beside(const ProxyTarget& other) const noexcept {
+inline bool RemoteGrip::is_beside(const ProxyTarget& other) const noexcept {
     const auto* const grip = dynamic_cast<const RemoteGrip*>(&other);
     return grip && grip->client_ == client_;
 }
 
-MULTIPROCESSING_INLINE ManagerAnswer RemoteGrip::call(CallVerb, const ThunkAddress& entry,
-                                                      std::span<const std::byte> payload,
-                                                      const ProxyTargets& references) {
+inline ManagerAnswer RemoteGrip::call(CallVerb, const ThunkAddress& entry, std::span<const std::byte> payload,
+                                      const ProxyTargets& references) {
     return client_->invoke(id_, entry, payload, references);
 }
 
-MULTIPROCESSING_INLINE void RemoteGrip::export_to(HandleSink&) {
+inline void RemoteGrip::export_to(HandleSink&) {
     throw std::invalid_argument("multiprocessing: a proxy of an object in another program's manager cannot be "
                                 "passed to a process: let that process connect() and ask for the object()");
 }
 
 } // namespace multiprocessing::inline v1::detail
-
-#endif // MULTIPROCESSING_BODIES

@@ -1,15 +1,25 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file frame_stream.hpp  Messages in a stream between a manager's server and a remote client: CPython's
-/// frames, of bounded size, each of which arrives in bounded time.
+/// @file frame_stream.hpp  Messages in a stream between a manager's server and a remote client:
+/// CPython's frames, of bounded size, each of which arrives in bounded time.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/connection/framing.hpp>
 #include <multiprocessing/detail/platform/stream.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
 #include <span>
+#include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -22,13 +32,16 @@ public:
     FrameStream(const FrameStream&) = delete;
     FrameStream& operator=(const FrameStream&) = delete;
 
-    enum class Received { message, nothing, end };
+    enum class Received { message, nothing, end, refused };
+    /// Whether the memory for a message of so many bytes may be taken.
+    using Admit = std::function<bool(std::size_t)>;
 
-    /// Waits until the deadline for a message to begin; then for the rest of it for `patience`, and a
-    /// second more for each MiB. Throws SerializationError if it is longer than `most`,
-    /// TimeoutError if it does not arrive, `std::system_error` if the stream ends within it.
+    /// Waits until the deadline for a message to begin; then for the rest of it for `patience`, and
+    /// a second more for each MiB. Throws SerializationError if it is longer than `most`,
+    /// TimeoutError if it does not arrive, `std::system_error` if the stream ends within it. A
+    /// message that `admit` refuses is read all the same, and forgotten.
     Received receive(std::vector<std::byte>& message, std::size_t most, Deadline begin,
-                     std::chrono::seconds patience);
+                     std::chrono::seconds patience, const Admit& admit = {});
     /// Sends one message, in two parts. Throws `std::system_error`, `broken_pipe`, if nobody will
     /// receive it.
     void send(std::span<const std::byte> begin, std::span<const std::byte> rest);
@@ -55,26 +68,10 @@ private:
     std::size_t end_ = 0;
 };
 
-} // namespace multiprocessing::inline v1::detail
-
-#if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/connection/framing.hpp>
-#include <multiprocessing/detail/platform/wait.hpp>
-#include <multiprocessing/exceptions.hpp>
-
-#include <algorithm>
-#include <cstdint>
-#include <cstring>
-#include <exception>
-#include <string>
-#include <system_error>
-
-namespace multiprocessing::inline v1::detail {
-
-MULTIPROCESSING_INLINE FrameStream::FrameStream(platform::Stream stream, platform::Inbox inbox)
+inline FrameStream::FrameStream(platform::Stream stream, platform::Inbox inbox)
     : stream_(std::move(stream)), inbox_(std::move(inbox)), buffer_(std::size_t{16} << 10) {}
 
-MULTIPROCESSING_INLINE std::size_t FrameStream::read(std::span<std::byte> bytes, Deadline deadline) {
+inline std::size_t FrameStream::read(std::span<std::byte> bytes, Deadline deadline) {
     if (const std::size_t had = inbox_.read(bytes)) return had;
     if (inbox_.ended) return 0;
     platform::Arrived unwanted; // handles that somebody sends along are closed
@@ -84,7 +81,7 @@ MULTIPROCESSING_INLINE std::size_t FrameStream::read(std::span<std::byte> bytes,
     return *got;
 }
 
-MULTIPROCESSING_INLINE bool FrameStream::buffer(std::size_t size, Deadline deadline) {
+inline bool FrameStream::buffer(std::size_t size, Deadline deadline) {
     if (begin_ == end_) begin_ = end_ = 0;
     if (buffer_.size() - begin_ < size) {
         std::memmove(buffer_.data(), buffer_.data() + begin_, left());
@@ -98,9 +95,9 @@ MULTIPROCESSING_INLINE bool FrameStream::buffer(std::size_t size, Deadline deadl
     return false;
 }
 
-MULTIPROCESSING_INLINE FrameStream::Received FrameStream::receive(std::vector<std::byte>& message,
-                                                                  std::size_t most, Deadline begin,
-                                                                  std::chrono::seconds patience) {
+inline FrameStream::Received FrameStream::receive(std::vector<std::byte>& message, std::size_t most,
+                                                  Deadline begin, std::chrono::seconds patience,
+                                                  const Admit& admit) {
     message.clear();
     if (left() == 0) {
         try {
@@ -115,14 +112,24 @@ MULTIPROCESSING_INLINE FrameStream::Received FrameStream::receive(std::vector<st
         throw SerializationError("multiprocessing: a message of " + std::to_string(size) +
                                  " bytes exceeds .max_message of the manager, " + std::to_string(most));
     }
+    constexpr std::size_t at_first = std::size_t{1} << 20;
+    const auto deadline = Deadline::after(patience + std::chrono::seconds{size / at_first});
+    if (admit && !admit(static_cast<std::size_t>(size))) {
+        for (auto rest = static_cast<std::size_t>(size); rest > 0;) {
+            if (left() == 0 && buffer(1, deadline))
+                throw_frame_error(std::errc::connection_aborted, "got end of file during message");
+            const std::size_t dropped = (std::min)(left(), rest);
+            begin_ += dropped;
+            rest -= dropped;
+        }
+        return Received::refused;
+    }
     const std::size_t had = (std::min)(left(), static_cast<std::size_t>(size));
     message.assign(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
                    buffer_.begin() + static_cast<std::ptrdiff_t>(begin_ + had));
     begin_ += had;
     if (had == size) return Received::message;
     // No more memory is taken than twice what has arrived, and a MiB.
-    constexpr std::size_t at_first = std::size_t{1} << 20;
-    const auto deadline = Deadline::after(patience + std::chrono::seconds{size / at_first});
     std::size_t filled = had;
     while (filled < size) {
         if (filled == message.size())
@@ -135,8 +142,7 @@ MULTIPROCESSING_INLINE FrameStream::Received FrameStream::receive(std::vector<st
     return Received::message;
 }
 
-MULTIPROCESSING_INLINE void FrameStream::send(std::span<const std::byte> begin,
-                                              std::span<const std::byte> rest) {
+inline void FrameStream::send(std::span<const std::byte> begin, std::span<const std::byte> rest) {
     constexpr std::size_t joined_at_most = 64;
     const std::uint64_t size = begin.size() + rest.size();
     if (size > FrameHead::most_in_short)
@@ -158,19 +164,17 @@ MULTIPROCESSING_INLINE void FrameStream::send(std::span<const std::byte> begin,
     }
 }
 
-MULTIPROCESSING_INLINE bool FrameStream::has_something() {
+inline bool FrameStream::has_something() {
     if (left() != 0 || inbox_.ready()) return true;
     const bool ready = platform::wait_one(stream_.watch(inbox_), Deadline::after(std::chrono::seconds{0}));
     stream_.unwatch(inbox_);
     return ready || inbox_.ready();
 }
 
-MULTIPROCESSING_INLINE void FrameStream::shut() noexcept {
+inline void FrameStream::shut() noexcept {
     try {
         platform::Stream::shut(stream_.handle(), true, true);
     } catch (const std::exception&) {} // it is at its end already
 }
 
 } // namespace multiprocessing::inline v1::detail
-
-#endif // MULTIPROCESSING_BODIES

@@ -1,8 +1,10 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file interface.hpp  Which methods of a type remote clients may call: by name and signature, so that
-/// another build of the program finds them.
+/// @file interface.hpp  Which methods of a type remote clients may call: by name and signature, so
+/// that another build of the program finds them.
 
+#include <multiprocessing/detail/archive/codec.hpp>
+#include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/managers/message.hpp>
@@ -27,9 +29,10 @@ namespace multiprocessing::inline v1::detail {
 struct RemoteMethod {
     std::string name;
     std::uint64_t signature = 0;
-    std::string text;                ///< The signature for people.
-    void (*entry)(void*) = nullptr;  ///< Entered with a ServedCall.
-    ThunkAddress thunk;              ///< By which proxies name it.
+    std::string text;               ///< The signature for people.
+    void (*entry)(void*) = nullptr; ///< Entered with a ServedCall.
+    ThunkAddress thunk;             ///< By which proxies name it.
+    bool adds = false;              ///< What it is given may stay in the object.
 };
 
 struct RemoteInterface {
@@ -39,6 +42,27 @@ struct RemoteInterface {
     bool is_listed = true;
     std::vector<RemoteMethod> methods = {};
     std::vector<RemoteMethod> constructors = {};
+    /// Of an object that has contents: entered with a ServedCall, answers with their size in bytes.
+    void (*weigh)(void*) = nullptr;
+};
+
+/// Answers with the size of what `Contents(object)` gives, a range, as its elements travel.
+template <class T, auto Contents>
+struct WeighEntry {
+    static void run(ServedCall& call) {
+        call.reader.finish();
+        std::uint64_t size = 0;
+        for (const auto& element : Contents(*static_cast<const T*>(call.object))) {
+            ManagedWriteContext context;
+            Writer writer{&context};
+            encode(writer, element);
+            size += writer.size() + overhead;
+        }
+        call.writer.raw(size);
+    }
+
+private:
+    static constexpr std::uint64_t overhead = 32; // of a node, about
 };
 
 /// As what an argument for a parameter travels.
@@ -90,6 +114,10 @@ struct ConstructorMark {
 template <class T, class... A>
 RemoteMethod make_remote_constructor(ConstructorMark<A...>) {
     (require_crossing<RemotelyCarried<A>, Crossing::managed>(), ...);
+    static_assert(
+        std::is_constructible_v<T, RemotelyCarried<A>...> || requires {
+            T{std::declval<RemotelyCarried<A>>()...};
+        }, "multiprocessing: register_type<T, constructor<A...>>: there is no such constructor of T");
     using Entry = CreateEntry<T, RemotelyCarried<A>...>;
     return {"", wire_type_of_call<void, RemotelyCarried<A>...>(), text_of_call<void, RemotelyCarried<A>...>(),
             &ThunkOf<Entry, ServedCall>::enter, thunk_address<Entry, ServedCall>()};
@@ -122,6 +150,16 @@ public:
             interface_.constructors.push_back(make_remote_constructor<T>(Member));
             return *this;
         }
+    }
+    /// What the last method is given stays in the object.
+    InterfaceOf& which_adds() {
+        interface_.methods.back().adds = true;
+        return *this;
+    }
+    template <auto Contents>
+    InterfaceOf& weigh() {
+        interface_.weigh = &ThunkOf<WeighEntry<T, Contents>, ServedCall>::enter;
+        return *this;
     }
     InterfaceOf& all() {
         interface_.is_listed = false;

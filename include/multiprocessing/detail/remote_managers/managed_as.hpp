@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file managed_as.hpp  As what a registered object is held in the server, and by which proxy clients
-/// have it: a std::map is a dict, a Queue a managed queue.
+/// @file managed_as.hpp  As what a registered object is held in the server, and by which proxy
+/// clients have it: a std::map is a dict, a Queue a managed queue.
 
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -26,6 +26,7 @@
 #include <multiprocessing/sharedctypes.hpp>
 #include <multiprocessing/synchronize.hpp>
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <map>
@@ -39,35 +40,33 @@
 
 namespace multiprocessing::inline v1::detail {
 
-// ---- Compound assignments, which are templates: those whose operand is of the element's type, or a plain number ----
+// ---- Compound assignments: templates, so those whose operand is a T or a plain number ----
 
 template <Compound Operation, class T, class Operand>
 constexpr bool can_compound() {
-    if constexpr (std::is_same_v<T, bool>) return false;
-    return requires(T& value, const Operand& operand) { apply_compound<Operation>(value, operand); } &&
-           []() {
-               if constexpr (Operation == Compound::add) {
-                   return requires(T& v, const Operand& o) { v += o; };
-               } else if constexpr (Operation == Compound::subtract) {
-                   return requires(T& v, const Operand& o) { v -= o; };
-               } else if constexpr (Operation == Compound::multiply) {
-                   return requires(T& v, const Operand& o) { v *= o; };
-               } else if constexpr (Operation == Compound::divide) {
-                   return requires(T& v, const Operand& o) { v /= o; };
-               } else if constexpr (Operation == Compound::remainder) {
-                   return requires(T& v, const Operand& o) { v %= o; };
-               } else if constexpr (Operation == Compound::bit_or) {
-                   return requires(T& v, const Operand& o) { v |= o; };
-               } else if constexpr (Operation == Compound::bit_and) {
-                   return requires(T& v, const Operand& o) { v &= o; };
-               } else if constexpr (Operation == Compound::bit_xor) {
-                   return requires(T& v, const Operand& o) { v ^= o; };
-               } else if constexpr (Operation == Compound::shift_left) {
-                   return requires(T& v, const Operand& o) { v <<= o; };
-               } else {
-                   return requires(T& v, const Operand& o) { v >>= o; };
-               }
-           }();
+    if constexpr (std::is_same_v<T, bool>) {
+        return false;
+    } else if constexpr (Operation == Compound::add) {
+        return requires(T& v, const Operand& o) { v += o; };
+    } else if constexpr (Operation == Compound::subtract) {
+        return requires(T& v, const Operand& o) { v -= o; };
+    } else if constexpr (Operation == Compound::multiply) {
+        return requires(T& v, const Operand& o) { v *= o; };
+    } else if constexpr (Operation == Compound::divide) {
+        return requires(T& v, const Operand& o) { v /= o; };
+    } else if constexpr (Operation == Compound::remainder) {
+        return requires(T& v, const Operand& o) { v %= o; };
+    } else if constexpr (Operation == Compound::bit_or) {
+        return requires(T& v, const Operand& o) { v |= o; };
+    } else if constexpr (Operation == Compound::bit_and) {
+        return requires(T& v, const Operand& o) { v &= o; };
+    } else if constexpr (Operation == Compound::bit_xor) {
+        return requires(T& v, const Operand& o) { v ^= o; };
+    } else if constexpr (Operation == Compound::shift_left) {
+        return requires(T& v, const Operand& o) { v <<= o; };
+    } else {
+        return requires(T& v, const Operand& o) { v >>= o; };
+    }
 }
 
 /// Adds those of one operand's type to the interface of the body of T.
@@ -75,7 +74,7 @@ template <class T, class Operand, class Body>
 void add_compounds_of(InterfaceOf<Body>& interface) {
     const auto add = [&]<Compound Operation>(const char* name) {
         if constexpr (can_compound<Operation, T, Operand>())
-            interface.template add<&Body::template compound<Operation, Operand>>(name);
+            interface.template add<&Body::template compound<Operation, Operand>>(name).which_adds();
     };
     add.template operator()<Compound::add>("operator+=");
     add.template operator()<Compound::subtract>("operator-=");
@@ -98,18 +97,20 @@ void add_compounds(InterfaceOf<Body>& interface) {
     }
 }
 
-// ---- The interfaces of bodies. Members that take functions are not in them: those do not come from other builds ----
+// ---- The interfaces of bodies: without members that take functions, which no other build has ----
 
 template <class K, class V>
 RemoteInterface interface_of_dict() {
     using Body = DictBody<K, V>;
     InterfaceOf<Body> i;
-    i.template add<&Body::at>().template add<&Body::get>().template add<&Body::set>();
-    i.template add<&Body::insert>().template add<&Body::setdefault>().template add<&Body::contains>();
+    i.template add<&Body::at>().template add<&Body::get>().template add<&Body::set>().which_adds();
+    i.template add<&Body::insert>().which_adds().template add<&Body::setdefault>().which_adds();
+    i.template add<&Body::contains>();
     i.template add<&Body::erase>().template add<&Body::take>().template add<&Body::popitem>();
-    i.template add<&Body::update>().template add<&Body::keys>().template add<&Body::values>();
+    i.template add<&Body::update>().which_adds().template add<&Body::keys>().template add<&Body::values>();
     i.template add<&Body::items>().template add<&Body::size>().template add<&Body::clear>();
     add_compounds<V>(i);
+    i.template weigh<[](const Body& body) { return body.items(); }>();
     return i.release();
 }
 
@@ -117,18 +118,23 @@ template <class T>
 RemoteInterface interface_of_list() {
     using Body = ListBody<T>;
     InterfaceOf<Body> i;
-    i.template add<&Body::at>().template add<&Body::set>().template add<&Body::append>();
-    i.template add<&Body::extend>().template add<&Body::repeat>().template add<&Body::insert>();
+    i.template add<&Body::at>().template add<&Body::set>().which_adds();
+    i.template add<&Body::append>().which_adds().template add<&Body::extend>().which_adds();
+    i.template add<&Body::insert>().which_adds(); // not repeat(): one small call could fill all memory
     i.template add<&Body::pop>().template add<&Body::erase>().template add<&Body::size>();
     i.template add<&Body::clear>().template add<&Body::copy>().template add<&Body::reverse>();
-    i.template add<&Body::slice>().template add<&Body::set_slice>().template add<&Body::erase_slice>();
+    i.template add<&Body::slice>().template add<&Body::set_slice>().which_adds();
+    i.template add<&Body::erase_slice>();
     if constexpr (std::equality_comparable<T>) {
         i.template add<&Body::remove>().template add<&Body::index>();
         i.template add<&Body::count>().template add<&Body::contains>();
     }
-    if constexpr (requires(const T& a, const T& b) { { a < b } -> std::convertible_to<bool>; })
+    if constexpr (requires(const T& a, const T& b) {
+                      { a < b } -> std::convertible_to<bool>;
+                  })
         i.template add<&Body::sort>();
     add_compounds<T>(i);
+    i.template weigh<[](const Body& body) { return body.copy(); }>();
     return i.release();
 }
 
@@ -136,11 +142,12 @@ template <class T>
 RemoteInterface interface_of_set() {
     using Body = SetBody<T>;
     InterfaceOf<Body> i;
-    i.template add<&Body::add>().template add<&Body::discard>().template add<&Body::remove>();
+    i.template add<&Body::add>().which_adds().template add<&Body::discard>().template add<&Body::remove>();
     i.template add<&Body::pop>().template add<&Body::contains>().template add<&Body::size>();
-    i.template add<&Body::clear>().template add<&Body::copy>().template add<&Body::update>();
+    i.template add<&Body::clear>().template add<&Body::copy>().template add<&Body::update>().which_adds();
     i.template add<&Body::combined>().template add<&Body::holds_all_of>();
     i.template add<&Body::is_part_of>().template add<&Body::is_apart_from>();
+    i.template weigh<[](const Body& body) { return body.copy(); }>();
     return i.release();
 }
 
@@ -148,9 +155,10 @@ template <class T>
 RemoteInterface interface_of_queue() {
     using Body = QueueBody<T>;
     InterfaceOf<Body> i;
-    i.template add<&Body::put>().template add<&Body::get>().template add<&Body::qsize>();
+    i.template add<&Body::put>().which_adds().template add<&Body::get>().template add<&Body::qsize>();
     i.template add<&Body::full>().template add<&Body::shutdown>().template add<&Body::task_done>();
     i.template add<&Body::join>();
+    i.template weigh<[](const Body& body) -> const auto& { return body.items(); }>();
     return i.release();
 }
 
@@ -158,8 +166,9 @@ template <class T>
 RemoteInterface interface_of_value() {
     using Body = ValueBody<T>;
     InterfaceOf<Body> i;
-    i.template add<&Body::get>().template add<&Body::set>();
+    i.template add<&Body::get>().template add<&Body::set>().which_adds();
     add_compounds<T>(i);
+    i.template weigh<[](const Body& body) { return std::array<T, 1>{body.get()}; }>();
     return i.release();
 }
 

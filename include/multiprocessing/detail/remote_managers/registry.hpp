@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file registry.hpp  What a manager's server offers to remote clients: types and objects, by name.
+/// @file registry.hpp  What a manager's server offers to remote clients: types and objects, by
+/// name.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/managers/served_object.hpp>
@@ -10,8 +11,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -62,6 +63,9 @@ public:
     /// image; null if there is none.
     const Type* unlisted_type(const ManagedType& type) const;
 
+    /// What weighs an object of the type; null if it has no contents that are counted.
+    void (*weigh_entry(const ManagedType& type) const)(void*);
+
     /// Lets go of the objects.
     void clear() { objects_.clear(); }
 
@@ -71,15 +75,8 @@ private:
     std::map<std::string, std::shared_ptr<ServedObject>> objects_;
 };
 
-} // namespace multiprocessing::inline v1::detail
-
-#if MULTIPROCESSING_BODIES
-#include <stdexcept>
-
-namespace multiprocessing::inline v1::detail {
-
-MULTIPROCESSING_INLINE void RemoteRegistry::add(std::string name, RemoteInterface interface,
-                                                std::shared_ptr<ServedObject> object) {
+inline void RemoteRegistry::add(std::string name, RemoteInterface interface,
+                                std::shared_ptr<ServedObject> object) {
     std::unique_ptr<Type>& type = types_[name];
     if (type) {
         throw std::invalid_argument("multiprocessing: '" + name +
@@ -92,11 +89,12 @@ MULTIPROCESSING_INLINE void RemoteRegistry::add(std::string name, RemoteInterfac
     type->is_of_object = object != nullptr;
     for (const RemoteMethod& method : type->interface.constructors)
         callables_.push_back({type.get(), &method, true});
-    for (const RemoteMethod& method : type->interface.methods) callables_.push_back({type.get(), &method, false});
+    for (const RemoteMethod& method : type->interface.methods)
+        callables_.push_back({type.get(), &method, false});
     if (object) objects_[std::move(name)] = std::move(object);
 }
 
-MULTIPROCESSING_INLINE const RemoteRegistry::Type& RemoteRegistry::type(const std::string& name) const {
+inline const RemoteRegistry::Type& RemoteRegistry::type(const std::string& name) const {
     const auto found = types_.find(name);
     if (found == types_.end())
         throw std::logic_error("multiprocessing: nothing is registered as '" + name +
@@ -104,9 +102,8 @@ MULTIPROCESSING_INLINE const RemoteRegistry::Type& RemoteRegistry::type(const st
     return *found->second;
 }
 
-MULTIPROCESSING_INLINE std::uint32_t RemoteRegistry::bind(const std::string& name, const std::string& member,
-                                                          std::uint64_t signature,
-                                                          const std::string& text) const {
+inline std::uint32_t RemoteRegistry::bind(const std::string& name, const std::string& member,
+                                          std::uint64_t signature, const std::string& text) const {
     const Type& found = type(name);
     const bool is_constructor = member.empty();
     const std::string what = is_constructor ? "a constructor of '" + name + "'" : name + "." + member;
@@ -129,14 +126,13 @@ MULTIPROCESSING_INLINE std::uint32_t RemoteRegistry::bind(const std::string& nam
                            text + " here");
 }
 
-MULTIPROCESSING_INLINE const RemoteRegistry::Callable& RemoteRegistry::at(std::uint32_t number) const {
+inline const RemoteRegistry::Callable& RemoteRegistry::at(std::uint32_t number) const {
     if (number >= callables_.size())
         throw std::logic_error("multiprocessing: a request to a manager names no method that it has");
     return callables_[number];
 }
 
-MULTIPROCESSING_INLINE const std::shared_ptr<ServedObject>&
-RemoteRegistry::object(const std::string& name) const {
+inline const std::shared_ptr<ServedObject>& RemoteRegistry::object(const std::string& name) const {
     const auto found = objects_.find(name);
     if (found == objects_.end())
         throw std::logic_error("multiprocessing: no object is registered as '" + name +
@@ -144,14 +140,21 @@ RemoteRegistry::object(const std::string& name) const {
     return found->second;
 }
 
-MULTIPROCESSING_INLINE std::shared_ptr<ServedObject> RemoteRegistry::object(ManagedId id) const {
+inline std::shared_ptr<ServedObject> RemoteRegistry::object(ManagedId id) const {
     for (const auto& [name, object] : objects_) {
         if (object->id == id) return object;
     }
     return nullptr;
 }
 
-MULTIPROCESSING_INLINE const RemoteRegistry::Type* RemoteRegistry::unlisted_type(const ManagedType& type) const {
+inline void (*RemoteRegistry::weigh_entry(const ManagedType& type) const)(void*) {
+    for (const auto& [name, known] : types_) {
+        if (known->interface.type == &type) return known->interface.weigh;
+    }
+    return nullptr;
+}
+
+inline const RemoteRegistry::Type* RemoteRegistry::unlisted_type(const ManagedType& type) const {
     for (const auto& [name, known] : types_) {
         if (known->interface.type == &type && !known->interface.is_listed) return known.get();
     }
@@ -159,5 +162,3 @@ MULTIPROCESSING_INLINE const RemoteRegistry::Type* RemoteRegistry::unlisted_type
 }
 
 } // namespace multiprocessing::inline v1::detail
-
-#endif // MULTIPROCESSING_BODIES

@@ -1,21 +1,35 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file server_setup.hpp  What a manager's server is told to serve to other programs, and how it begins
-/// to, in a process that is made for it or in the program's own.
+/// @file server_setup.hpp  What a manager's server is told to serve to other programs, and how it
+/// begins to, in a process that is made for it or in the program's own.
 
+#include <multiprocessing/detail/archive/codec.hpp>
+#include <multiprocessing/detail/archive/codec_class.hpp>     // for the codecs of RemoteSetup
+#include <multiprocessing/detail/archive/codec_container.hpp> // for the codecs of RemoteSetup
+#include <multiprocessing/detail/archive/codec_pointer.hpp>   // for the codecs of RemoteSetup
+#include <multiprocessing/detail/archive/codec_scalar.hpp>    // for the codecs of RemoteSetup
+#include <multiprocessing/detail/archive/reader.hpp>
+#include <multiprocessing/detail/archive/writer.hpp>
+#include <multiprocessing/detail/base/endpoint.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exceptions/remote_exception.hpp>
 #include <multiprocessing/detail/managers/layout.hpp>
+#include <multiprocessing/detail/managers/local_target.hpp>
+#include <multiprocessing/detail/managers/outcome.hpp>
 #include <multiprocessing/detail/managers/server.hpp>
-#include <multiprocessing/detail/platform/endpoint.hpp>
 #include <multiprocessing/detail/remote_managers/registry.hpp>
 #include <multiprocessing/detail/remote_managers/service.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/timeout.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -30,18 +44,19 @@ struct RemoteSetup {
     std::uint64_t max_message = 0;
     std::uint64_t max_memory_per_client = 0;
     std::optional<std::int64_t> call_nanoseconds;
+    std::int64_t patience_seconds = 10; ///< See RemoteLimits.
     std::vector<RemoteDeclaration> declarations;
 };
 
 /// Listens, and makes the objects that are registered. Throws what making them throws, and as
 /// Listener.
-MULTIPROCESSING_INLINE std::shared_ptr<RemoteService> open_service(ManagerServer& server, const RemoteSetup& setup);
+inline std::shared_ptr<RemoteService> open_service(ManagerServer& server, const RemoteSetup& setup);
 /// The same, of `setup` in bytes, in a server's process.
-MULTIPROCESSING_INLINE void open_remote_server(ManagerServer& server, const std::vector<std::byte>& setup);
-MULTIPROCESSING_INLINE std::vector<std::byte> bytes_of_setup(const RemoteSetup& setup);
+inline void open_remote_server(ManagerServer& server, const std::vector<std::byte>& setup);
+inline std::vector<std::byte> bytes_of_setup(const RemoteSetup& setup);
 
 /// Of the service in the process that is a server: null in others.
-MULTIPROCESSING_INLINE std::shared_ptr<RemoteService>& current_service();
+inline std::shared_ptr<RemoteService>& current_service();
 
 /// Near calls by which the maker of the manager asks its server: for the address, as path, host and
 /// port; for an object by name.
@@ -74,41 +89,20 @@ private:
     std::atomic<bool> has_run_{false};
 };
 
-} // namespace multiprocessing::inline v1::detail
-
-#if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/archive/codec.hpp>
-#include <multiprocessing/detail/archive/codec_class.hpp>
-#include <multiprocessing/detail/archive/codec_container.hpp>
-#include <multiprocessing/detail/archive/codec_pointer.hpp>
-#include <multiprocessing/detail/archive/codec_scalar.hpp>
-#include <multiprocessing/detail/archive/reader.hpp>
-#include <multiprocessing/detail/archive/writer.hpp>
-#include <multiprocessing/detail/exceptions/remote_exception.hpp>
-#include <multiprocessing/detail/managers/local_target.hpp>
-#include <multiprocessing/detail/managers/outcome.hpp>
-#include <multiprocessing/exceptions.hpp>
-#include <multiprocessing/timeout.hpp>
-
-#include <chrono>
-#include <utility>
-
-namespace multiprocessing::inline v1::detail {
-
-MULTIPROCESSING_INLINE std::vector<std::byte> bytes_of_setup(const RemoteSetup& setup) {
+inline std::vector<std::byte> bytes_of_setup(const RemoteSetup& setup) {
     Writer writer;
     encode(writer, setup);
     return writer.release();
 }
 
-MULTIPROCESSING_INLINE std::shared_ptr<RemoteService> open_service(ManagerServer& server,
-                                                                   const RemoteSetup& setup) {
+inline std::shared_ptr<RemoteService> open_service(ManagerServer& server, const RemoteSetup& setup) {
     RemoteService::Options options;
     options.endpoint = {setup.path, setup.host, setup.port};
     options.key = setup.key;
     options.limits.max_clients = static_cast<std::size_t>(setup.max_clients);
     options.limits.max_message = static_cast<std::size_t>(setup.max_message);
     options.limits.max_memory_per_client = static_cast<std::size_t>(setup.max_memory_per_client);
+    options.limits.patience = std::chrono::seconds{setup.patience_seconds};
     if (setup.call_nanoseconds) options.limits.call_timeout = std::chrono::nanoseconds{*setup.call_nanoseconds};
     auto service = std::make_shared<RemoteService>(server, std::move(options));
     for (const RemoteDeclaration& declaration : setup.declarations) {
@@ -127,19 +121,19 @@ MULTIPROCESSING_INLINE std::shared_ptr<RemoteService> open_service(ManagerServer
     return service;
 }
 
-MULTIPROCESSING_INLINE std::shared_ptr<RemoteService>& current_service() {
+inline std::shared_ptr<RemoteService>& current_service() {
     static std::shared_ptr<RemoteService> service;
     return service;
 }
 
-MULTIPROCESSING_INLINE void open_remote_server(ManagerServer& server, const std::vector<std::byte>& setup) {
+inline void open_remote_server(ManagerServer& server, const std::vector<std::byte>& setup) {
     Reader reader{setup};
     const auto what = decode<RemoteSetup>(reader);
     reader.finish();
     current_service() = open_service(server, what);
 }
 
-MULTIPROCESSING_INLINE void AddressEntry::run(ServedCall& call) {
+inline void AddressEntry::run(ServedCall& call) {
     call.reader.finish();
     const platform::Endpoint& endpoint = current_service()->endpoint();
     call.writer.text(endpoint.path);
@@ -147,17 +141,17 @@ MULTIPROCESSING_INLINE void AddressEntry::run(ServedCall& call) {
     call.writer.raw(endpoint.port);
 }
 
-MULTIPROCESSING_INLINE void NamedObjectEntry::run(ServedCall& call) {
+inline void NamedObjectEntry::run(ServedCall& call) {
     const std::string name = call.reader.text();
     call.reader.finish();
     call.references.references.push_back(
         std::make_shared<LocalTarget>(current_service()->registry().object(name)));
 }
 
-MULTIPROCESSING_INLINE ServerHere::ServerHere(ManagerServer::Options options, const RemoteSetup& setup)
+inline ServerHere::ServerHere(ManagerServer::Options options, const RemoteSetup& setup)
     : server_(std::make_unique<ManagerServer>(link_, options)), service_(open_service(*server_, setup)) {}
 
-MULTIPROCESSING_INLINE void ServerHere::run() {
+inline void ServerHere::run() {
     if (has_run_.exchange(true))
         throw ProcessError("multiprocessing: serve_forever() was called before: a Server serves once");
     try {
@@ -170,16 +164,15 @@ MULTIPROCESSING_INLINE void ServerHere::run() {
 }
 
 /// What is in code of the program's goes on, and what it uses stays for good.
-MULTIPROCESSING_INLINE void ServerHere::end() noexcept {
+inline void ServerHere::end() noexcept {
     service_->close();
-    const bool ended = server_->end_threads() && service_->wait_for_threads(Deadline::after(std::chrono::seconds{0}));
+    const bool ended =
+        server_->end_threads() && service_->wait_for_threads(Deadline::after(std::chrono::seconds{0}));
     if (!ended) static_cast<void>(server_.release());
 }
 
-MULTIPROCESSING_INLINE ServerHere::~ServerHere() {
+inline ServerHere::~ServerHere() {
     if (!has_run_.load()) end();
 }
 
 } // namespace multiprocessing::inline v1::detail
-
-#endif // MULTIPROCESSING_BODIES

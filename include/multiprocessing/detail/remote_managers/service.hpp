@@ -1,31 +1,46 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file service.hpp  How a manager's server serves remote clients: who is accepted, the thread of each
-/// connection, and the limits of time.
+/// @file service.hpp  How a manager's server serves remote clients: who is accepted, the thread of
+/// each connection, and the limits of time.
 
+#include <multiprocessing/detail/base/endpoint.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection/acceptor.hpp>
 #include <multiprocessing/detail/managers/server.hpp>
-#include <multiprocessing/detail/platform/endpoint.hpp>
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/signals.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/remote_managers/frame_stream.hpp>
+#include <multiprocessing/detail/remote_managers/ledger.hpp>
 #include <multiprocessing/detail/remote_managers/protocol.hpp>
 #include <multiprocessing/detail/remote_managers/registry.hpp>
 #include <multiprocessing/detail/remote_managers/session.hpp>
 #include <multiprocessing/detail/space/layout.hpp>
+#include <multiprocessing/detail/this_process.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/timeout.hpp>
+#include <multiprocessing/util.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -37,6 +52,7 @@ namespace multiprocessing::inline v1::detail {
 /// connection: the one that is in the call is forgotten, as `turn` tells it when it comes back.
 struct RemoteConnection {
     using Clock = std::chrono::steady_clock;
+    static constexpr Clock::time_point never = (Clock::time_point::max)();
 
     explicit RemoteConnection(Accepted&& accepted)
         : frames(std::move(accepted.stream), std::move(accepted.inbox)) {}
@@ -46,13 +62,13 @@ struct RemoteConnection {
     Mutex mutex;                            ///< Held while an answer is sent.
     std::uint64_t turn = 0;                 ///< Guarded by it: whose connection it is.
     bool in_call = false;                   ///< The same.
-    std::atomic<Clock::time_point> call_ends{Clock::time_point::max()};
-    std::atomic<Clock::time_point> sending_ends{Clock::time_point::max()};
+    std::atomic<Clock::time_point> call_ends{never};
+    std::atomic<Clock::time_point> sending_ends{never};
 };
 
-/// Accepts remote clients, and serves each connection by a thread that carries out its calls itself:
-/// a call costs no wake. All its threads hold it; close() ends them but those that are in code of
-/// the program's, which it leaves to their calls.
+/// Accepts remote clients, and serves each connection by a thread that carries out its calls
+/// itself: a call costs no wake. All its threads hold it; close() ends them but those that are in
+/// code of the program's, which it leaves to their calls.
 class RemoteService final : public RemoteSide, public std::enable_shared_from_this<RemoteService> {
 public:
     struct Options {
@@ -71,19 +87,20 @@ public:
     RemoteRegistry& registry() noexcept { return registry_; }
     ManagerServer& server() noexcept { return server_; }
 
-    MULTIPROCESSING_INLINE void start() override;
-    MULTIPROCESSING_INLINE void close() override;
+    void start() override;
+    void close() override;
     /// Whether all its threads have ended, until the deadline.
     bool wait_for_threads(Deadline deadline);
 
 private:
     using Clock = RemoteConnection::Clock;
+    static constexpr Clock::time_point never = RemoteConnection::never;
     using ConnectionPointer = std::shared_ptr<RemoteConnection>;
 
     class Caller final : public RemoteCaller {
     public:
         Caller(RemoteConnection& connection, std::uint64_t turn) : connection_(connection), turn_(turn) {}
-        MULTIPROCESSING_INLINE bool is_gone() override;
+        bool is_gone() override;
 
     private:
         RemoteConnection& connection_;
@@ -116,6 +133,7 @@ private:
     std::optional<Acceptor> acceptor_;
     const platform::Endpoint endpoint_;
     RemoteRegistry registry_;
+    RemoteLedger ledger_;
     std::atomic<bool> closes_{false};
 
     std::mutex mutex_; // guards what follows
@@ -126,39 +144,20 @@ private:
     Incarnation last_process_ = 0x8000'0000; // above those of the tree
 };
 
-} // namespace multiprocessing::inline v1::detail
-
-#if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/platform/identity.hpp>
-#include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/platform/thread.hpp>
-#include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/exceptions.hpp>
-#include <multiprocessing/timeout.hpp>
-#include <multiprocessing/util.hpp>
-
-#include <algorithm>
-#include <cstring>
-#include <exception>
-#include <stdexcept>
-#include <system_error>
-#include <thread>
-
-namespace multiprocessing::inline v1::detail {
-
-MULTIPROCESSING_INLINE RemoteService::RemoteService(ManagerServer& server, Options options)
+inline RemoteService::RemoteService(ManagerServer& server, Options options)
     : server_(server),
       options_(std::move(options)),
       acceptor_(std::in_place, options_.endpoint, 128, options_.key, false, options_.limits.patience),
-      endpoint_(acceptor_->listening().endpoint()) {}
+      endpoint_(acceptor_->listening().endpoint()),
+      ledger_(options_.limits.max_memory_per_client) {}
 
-MULTIPROCESSING_INLINE void RemoteService::log(const char* what) const noexcept {
+inline void RemoteService::log(const char* what) const noexcept {
     try {
         get_logger().log(LogLevel::warning, std::string("a remote client of a manager: ") + what);
     } catch (const std::exception&) {}
 }
 
-MULTIPROCESSING_INLINE void RemoteService::start_thread(std::function<void()> run) {
+inline void RemoteService::start_thread(std::function<void()> run) {
     const platform::AllSignalsBlocked program_handles_signals;
     {
         std::lock_guard lock{mutex_};
@@ -183,12 +182,12 @@ MULTIPROCESSING_INLINE void RemoteService::start_thread(std::function<void()> ru
     }
 }
 
-MULTIPROCESSING_INLINE void RemoteService::start() {
+inline void RemoteService::start() {
     start_thread([this] { accept(); });
     start_thread([this] { watch(); });
 }
 
-MULTIPROCESSING_INLINE void RemoteService::accept() {
+inline void RemoteService::accept() {
     while (!closes_.load()) {
         try {
             auto accepted = acceptor_->accept(Deadline{});
@@ -214,7 +213,7 @@ MULTIPROCESSING_INLINE void RemoteService::accept() {
 }
 
 /// Takes it up, if there are not too many.
-MULTIPROCESSING_INLINE bool RemoteService::admit(const ConnectionPointer& connection) {
+inline bool RemoteService::admit(const ConnectionPointer& connection) {
     {
         std::lock_guard lock{mutex_};
         if (connections_.size() < options_.limits.max_clients) {
@@ -223,19 +222,15 @@ MULTIPROCESSING_INLINE bool RemoteService::admit(const ConnectionPointer& connec
             return true;
         }
     }
-    try {
-        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
-                                "multiprocessing: a manager's server has as many connections as .max_clients "
-                                "allows");
-    } catch (const std::exception& error) {
-        log(error.what());
-        say_farewell(*connection, failed_answer());
-    }
+    const std::system_error error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                                  "multiprocessing: a manager's server has as many connections as "
+                                  ".max_clients allows");
+    log(error.what());
+    say_farewell(*connection, failed_answer_of(error));
     return false;
 }
 
-MULTIPROCESSING_INLINE void RemoteService::say_farewell(RemoteConnection& connection,
-                                                        const RemoteAnswer& answer) noexcept {
+inline void RemoteService::say_farewell(RemoteConnection& connection, const RemoteAnswer& answer) noexcept {
     try {
         RemoteAnswer last = answer;
         last.kind = RemoteAnswerKind::farewell;
@@ -246,12 +241,12 @@ MULTIPROCESSING_INLINE void RemoteService::say_farewell(RemoteConnection& connec
 }
 
 /// The first message says who it is.
-MULTIPROCESSING_INLINE void RemoteService::welcome(const ConnectionPointer& connection) {
+inline void RemoteService::welcome(const ConnectionPointer& connection) {
     try {
         std::vector<std::byte> message;
         constexpr std::size_t most = 4096;
-        const auto received = connection->frames.receive(message, most, Deadline::after(options_.limits.patience),
-                                                         options_.limits.patience);
+        const auto received = connection->frames.receive(
+            message, most, Deadline::after(options_.limits.patience), options_.limits.patience);
         if (received == FrameStream::Received::end) return end(connection);
         RemoteHello hello;
         if (received == FrameStream::Received::nothing || message.size() != sizeof hello)
@@ -278,17 +273,18 @@ MULTIPROCESSING_INLINE void RemoteService::welcome(const ConnectionPointer& conn
     serve(connection, 0);
 }
 
-MULTIPROCESSING_INLINE std::shared_ptr<RemoteSession> RemoteService::session_of(const ClientToken& token) {
+inline std::shared_ptr<RemoteSession> RemoteService::session_of(const ClientToken& token) {
     std::lock_guard lock{mutex_};
     Known& known = sessions_[token];
     if (!known.session)
-        known.session = std::make_shared<RemoteSession>(server_, registry_, options_.limits, ++last_process_);
+        known.session =
+            std::make_shared<RemoteSession>(server_, registry_, ledger_, options_.limits, ++last_process_);
     ++known.connections;
     return known.session;
 }
 
 /// It is over: what the client has refers to nothing any more if it was its last one.
-MULTIPROCESSING_INLINE void RemoteService::end(const ConnectionPointer& connection) {
+inline void RemoteService::end(const ConnectionPointer& connection) {
     connection->frames.shut();
     std::shared_ptr<RemoteSession> last;
     {
@@ -306,55 +302,75 @@ MULTIPROCESSING_INLINE void RemoteService::end(const ConnectionPointer& connecti
     if (last) last->end();
 }
 
-MULTIPROCESSING_INLINE bool RemoteService::Caller::is_gone() {
+inline bool RemoteService::Caller::is_gone() {
     std::lock_guard lock{connection_.mutex};
     return connection_.turn != turn_ || connection_.frames.has_something();
 }
 
-MULTIPROCESSING_INLINE void RemoteService::send(RemoteConnection& connection, const RemoteAnswer& answer) {
+inline void RemoteService::send(RemoteConnection& connection, const RemoteAnswer& answer) {
     const std::vector<std::byte> head = answer.head();
     const std::size_t size = head.size() + answer.payload.size();
     connection.sending_ends.store(Clock::now() + options_.limits.patience + std::chrono::seconds{size >> 20});
     connection.frames.send(head, answer.payload);
-    connection.sending_ends.store(Clock::time_point::max());
+    connection.sending_ends.store(never);
 }
 
 /// Returns whether the thread goes on with the connection.
-MULTIPROCESSING_INLINE bool RemoteService::serve_one(RemoteConnection& connection,
-                                                     std::span<const std::byte> request, Caller& caller,
-                                                     std::uint64_t turn) {
+inline bool RemoteService::serve_one(RemoteConnection& connection, std::span<const std::byte> request,
+                                     Caller& caller, std::uint64_t turn) {
     {
         std::lock_guard lock{connection.mutex};
         connection.in_call = true;
     }
-    if (options_.limits.call_timeout)
-        connection.call_ends.store(Clock::now() + *options_.limits.call_timeout);
+    if (options_.limits.call_timeout) connection.call_ends.store(Clock::now() + *options_.limits.call_timeout);
+    server_.begin_request();
+    const ScopeExit ended{[&] { server_.end_request(); }};
     RemoteAnswer answer = connection.session->answer(request, caller);
-    std::lock_guard lock{connection.mutex};
+    std::unique_lock lock{connection.mutex};
     if (connection.turn != turn) return false; // the watcher has answered; the connection is another thread's
     connection.in_call = false;
-    connection.call_ends.store(Clock::time_point::max());
-    if (answer.kind == RemoteAnswerKind::result && answer.payload.size() > options_.limits.max_message) {
-        try {
-            throw SerializationError("multiprocessing: the answer of a manager has " +
-                                     std::to_string(answer.payload.size()) +
-                                     " bytes, more than its .max_message");
-        } catch (const SerializationError&) { answer = failed_answer(); }
+    connection.call_ends.store(never);
+    const std::size_t size = answer.payload.size();
+    const Incarnation process = connection.session->process();
+    const bool fits = ledger_.take_buffer(process, size);
+    const ScopeExit sent{[&] {
+        if (fits) ledger_.give_buffer(process, size);
+    }};
+    if (!fits || size > options_.limits.max_message) {
+        answer = failed_answer_of(
+            std::length_error("multiprocessing: the answer of a manager has " + std::to_string(size) +
+                              " bytes, more than its .max_message or .max_memory_per_client allows"));
     }
     connection.session->count(answer); // before it can know of them
     send(connection, answer);
+    lock.unlock();
     if (answer.is_last) log("it sent what is no request");
     return !answer.is_last;
 }
 
-MULTIPROCESSING_INLINE void RemoteService::serve(const ConnectionPointer& connection, std::uint64_t turn) {
+inline void RemoteService::serve(const ConnectionPointer& connection, std::uint64_t turn) {
     try {
         Caller caller(*connection, turn);
         std::vector<std::byte> request;
         while (!closes_.load()) {
-            const auto received =
-                connection->frames.receive(request, options_.limits.max_message,
-                                           Deadline::after(std::chrono::seconds{1}), options_.limits.patience);
+            std::size_t taken = 0;
+            const auto admit = [&](std::size_t size) {
+                if (!ledger_.take_buffer(connection->session->process(), size)) return false;
+                taken = size;
+                return true;
+            };
+            const ScopeExit done{[&] { ledger_.give_buffer(connection->session->process(), taken); }};
+            const auto received = connection->frames.receive(request, options_.limits.max_message,
+                                                             Deadline::after(std::chrono::milliseconds{500}),
+                                                             options_.limits.patience, admit);
+            if (received == FrameStream::Received::refused) {
+                std::lock_guard lock{connection->mutex};
+                send(*connection, failed_answer_of(std::system_error(
+                                      std::make_error_code(std::errc::not_enough_memory),
+                                      "multiprocessing: the calls of a client of a manager take more than its "
+                                      ".max_memory_per_client")));
+                continue;
+            }
             if (received == FrameStream::Received::end) break;
             if (received == FrameStream::Received::nothing) continue;
             if (!serve_one(*connection, request, caller, turn)) {
@@ -362,7 +378,8 @@ MULTIPROCESSING_INLINE void RemoteService::serve(const ConnectionPointer& connec
                 if (connection->turn != turn) return;
                 break;
             }
-            if (request.capacity() > (std::size_t{1} << 20)) request = {}; // what a big message took is not kept
+            if (request.capacity() > (std::size_t{1} << 20))
+                request = {}; // what a big message took is not kept
         }
     } catch (const SerializationError& error) {
         log(error.what());
@@ -374,16 +391,16 @@ MULTIPROCESSING_INLINE void RemoteService::serve(const ConnectionPointer& connec
     end(connection);
 }
 
-MULTIPROCESSING_INLINE std::vector<RemoteService::ConnectionPointer> RemoteService::connections() {
+inline std::vector<RemoteService::ConnectionPointer> RemoteService::connections() {
     std::lock_guard lock{mutex_};
     return connections_;
 }
 
 /// The time of its call, or of its taking an answer, may be over.
-MULTIPROCESSING_INLINE void RemoteService::look_after(const ConnectionPointer& connection, Clock::time_point now) {
+inline void RemoteService::look_after(const ConnectionPointer& connection, Clock::time_point now) {
     if (connection->sending_ends.load() <= now) {
         log("it does not take its answer, and its connection was closed");
-        connection->sending_ends.store(Clock::time_point::max());
+        connection->sending_ends.store(never);
         connection->frames.shut();
         return;
     }
@@ -391,23 +408,20 @@ MULTIPROCESSING_INLINE void RemoteService::look_after(const ConnectionPointer& c
     std::unique_lock lock{connection->mutex, std::try_to_lock};
     if (!lock || !connection->in_call || connection->call_ends.load() > now) return;
     connection->in_call = false;
-    connection->call_ends.store(Clock::time_point::max());
+    connection->call_ends.store(never);
     const std::uint64_t turn = ++connection->turn;
+    const TimeoutError error("multiprocessing: a call in a manager took longer than its .call_timeout");
     try {
-        throw TimeoutError("multiprocessing: a call in a manager took longer than its .call_timeout");
-    } catch (const TimeoutError& error) {
-        log(error.what());
-        try {
-            send(*connection, failed_answer());
-        } catch (const std::exception&) {} // the thread that reads sees that it has gone
-    }
+        send(*connection, failed_answer_of(error));
+    } catch (const std::exception&) {} // the thread that reads sees that it has gone
     lock.unlock();
+    log(error.what());
     try {
         start_thread([this, connection, turn] { serve(connection, turn); });
     } catch (const std::exception&) { end(connection); }
 }
 
-MULTIPROCESSING_INLINE void RemoteService::watch() {
+inline void RemoteService::watch() {
     std::chrono::nanoseconds period = std::chrono::milliseconds{500};
     if (options_.limits.call_timeout)
         period = std::clamp<std::chrono::nanoseconds>(*options_.limits.call_timeout / 8,
@@ -423,26 +437,24 @@ MULTIPROCESSING_INLINE void RemoteService::watch() {
     }
 }
 
-MULTIPROCESSING_INLINE void RemoteService::close() {
+inline void RemoteService::close() {
     {
         std::lock_guard lock{mutex_};
         closes_.store(true);
         changed_.notify_all();
         if (acceptor_) acceptor_->interrupt();
     }
+    const RemoteAnswer farewell = failed_answer_of(
+        ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()"));
     for (const auto& connection : connections()) {
-        try {
-            throw ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()");
-        } catch (const ProcessError&) {
-            std::unique_lock lock{connection->mutex, std::try_to_lock};
-            if (lock) {
-                say_farewell(*connection, failed_answer());
-            } else { // it takes its answer, or does not
-                connection->frames.shut();
-            }
+        std::unique_lock lock{connection->mutex, std::try_to_lock};
+        if (lock) {
+            say_farewell(*connection, farewell);
+        } else { // it takes its answer, or does not
+            connection->frames.shut();
         }
     }
-    wait_for_threads(Deadline::after(std::chrono::seconds{1}));
+    wait_for_threads(Deadline::after(std::chrono::seconds{2}));
     std::map<ClientToken, Known> sessions;
     {
         std::lock_guard lock{mutex_};
@@ -452,11 +464,9 @@ MULTIPROCESSING_INLINE void RemoteService::close() {
     registry_.clear();
 }
 
-MULTIPROCESSING_INLINE bool RemoteService::wait_for_threads(Deadline deadline) {
+inline bool RemoteService::wait_for_threads(Deadline deadline) {
     std::unique_lock lock{mutex_};
     return changed_.wait_for(lock, deadline.left(std::chrono::hours{1}), [&] { return threads_ == 0; });
 }
 
 } // namespace multiprocessing::inline v1::detail
-
-#endif // MULTIPROCESSING_BODIES

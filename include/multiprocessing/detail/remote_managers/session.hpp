@@ -1,24 +1,38 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file session.hpp  A remote client as a manager's server sees it: its requests, and its references.
-/// Knows bytes, no socket.
+/// @file session.hpp  A remote client as a manager's server sees it: its requests, and its
+/// references. Knows bytes, no socket.
 
+#include <multiprocessing/detail/archive/reader.hpp>
+#include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/exceptions/remote_exception.hpp>
+#include <multiprocessing/detail/managers/local_target.hpp>
 #include <multiprocessing/detail/managers/message.hpp>
 #include <multiprocessing/detail/managers/outcome.hpp>
 #include <multiprocessing/detail/managers/served_object.hpp>
 #include <multiprocessing/detail/managers/server.hpp>
+#include <multiprocessing/detail/remote_managers/ledger.hpp>
 #include <multiprocessing/detail/remote_managers/protocol.hpp>
 #include <multiprocessing/detail/remote_managers/registry.hpp>
 #include <multiprocessing/detail/space/layout.hpp>
+#include <multiprocessing/exceptions.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <mutex>
+#include <new>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -34,16 +48,22 @@ struct RemoteAnswer {
 };
 
 /// The exception that is being handled, as an answer.
-MULTIPROCESSING_INLINE RemoteAnswer failed_answer();
+inline RemoteAnswer failed_answer();
+template <class E>
+RemoteAnswer failed_answer_of(const E& exception) {
+    try {
+        throw exception;
+    } catch (...) { return failed_answer(); }
+}
 
 /// A remote client, over all its connections. Each request is carried out by the thread of its
 /// connection. Whatever its bytes are, they reach registered methods only, of objects that the
 /// client has references of, with arguments that are checked as they are read.
 class RemoteSession {
 public:
-    RemoteSession(ManagerServer& server, const RemoteRegistry& registry, const RemoteLimits& limits,
-                  Incarnation process)
-        : server_(server), registry_(registry), limits_(limits), process_(process) {}
+    RemoteSession(ManagerServer& server, const RemoteRegistry& registry, RemoteLedger& ledger,
+                  const RemoteLimits& limits, Incarnation process)
+        : server_(server), registry_(registry), ledger_(ledger), limits_(limits), process_(process) {}
     RemoteSession(const RemoteSession&) = delete;
     RemoteSession& operator=(const RemoteSession&) = delete;
 
@@ -64,8 +84,10 @@ private:
 
     RemoteAnswer carry_out(Reader& reader, RemoteCaller& caller);
     RemoteAnswer call(ServerJob job, Reader& reader, RemoteCaller& caller);
-    static void (*entry_of_served(Reader& reader, const RemoteRegistry::Type* type, const std::string& what))(void*);
-    ServerJob invocation(Reader& reader);
+    static void (*entry_of_served(Reader& reader, const RemoteRegistry::Type* type,
+                                  const std::string& what))(void*);
+    ServerJob invocation(Reader& reader, RemoteCaller& caller);
+    void count_addition(ManagedId object, std::size_t bytes, RemoteCaller& caller);
     ServerJob invocation_here(Reader& reader);
     ServerJob creation(Reader& reader);
     ServerJob creation_here(Reader& reader);
@@ -75,32 +97,14 @@ private:
 
     ManagerServer& server_;
     const RemoteRegistry& registry_;
+    RemoteLedger& ledger_;
     const RemoteLimits& limits_;
     const Incarnation process_;
     Mutex mutex_; // guards what follows
     std::unordered_map<ManagedId, Reference> references_;
 };
 
-} // namespace multiprocessing::inline v1::detail
-
-#if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/archive/reader.hpp>
-#include <multiprocessing/detail/archive/writer.hpp>
-#include <multiprocessing/detail/code/thunk.hpp>
-#include <multiprocessing/detail/exceptions/remote_exception.hpp>
-#include <multiprocessing/detail/managers/local_target.hpp>
-#include <multiprocessing/exceptions.hpp>
-
-#include <algorithm>
-#include <mutex>
-#include <new>
-#include <stdexcept>
-#include <system_error>
-#include <utility>
-
-namespace multiprocessing::inline v1::detail {
-
-MULTIPROCESSING_INLINE std::vector<std::byte> RemoteAnswer::head() const {
+inline std::vector<std::byte> RemoteAnswer::head() const {
     Writer writer;
     writer.raw(kind);
     writer.raw(static_cast<std::uint32_t>(references.size()));
@@ -108,7 +112,7 @@ MULTIPROCESSING_INLINE std::vector<std::byte> RemoteAnswer::head() const {
     return writer.release();
 }
 
-MULTIPROCESSING_INLINE RemoteAnswer failed_answer() {
+inline RemoteAnswer failed_answer() {
     RemoteAnswer answer;
     answer.kind = RemoteAnswerKind::error;
     try {
@@ -117,8 +121,7 @@ MULTIPROCESSING_INLINE RemoteAnswer failed_answer() {
     return answer;
 }
 
-MULTIPROCESSING_INLINE RemoteAnswer RemoteSession::answer(std::span<const std::byte> request,
-                                                          RemoteCaller& caller) {
+inline RemoteAnswer RemoteSession::answer(std::span<const std::byte> request, RemoteCaller& caller) {
     caller.process = process_;
     Reader reader{request};
     reader.set_subject("request to a manager");
@@ -132,7 +135,7 @@ MULTIPROCESSING_INLINE RemoteAnswer RemoteSession::answer(std::span<const std::b
     } catch (...) { return failed_answer(); }
 }
 
-MULTIPROCESSING_INLINE RemoteAnswer RemoteSession::carry_out(Reader& reader, RemoteCaller& caller) {
+inline RemoteAnswer RemoteSession::carry_out(Reader& reader, RemoteCaller& caller) {
     RemoteAnswer answer;
     const auto put = [&](const auto& number) {
         const auto bytes = std::as_bytes(std::span{&number, 1});
@@ -148,7 +151,7 @@ MULTIPROCESSING_INLINE RemoteAnswer RemoteSession::carry_out(Reader& reader, Rem
         put(registry_.bind(type, member, signature, text));
         return answer;
     }
-    case RemoteRequest::invoke: return call(invocation(reader), reader, caller);
+    case RemoteRequest::invoke: return call(invocation(reader, caller), reader, caller);
     case RemoteRequest::invoke_here: return call(invocation_here(reader), reader, caller);
     case RemoteRequest::create: return call(creation(reader), reader, caller);
     case RemoteRequest::create_here: return call(creation_here(reader), reader, caller);
@@ -175,10 +178,11 @@ MULTIPROCESSING_INLINE RemoteAnswer RemoteSession::carry_out(Reader& reader, Rem
 }
 
 /// What all calls have in common: who asks, the proxies among the arguments, and those.
-MULTIPROCESSING_INLINE RemoteAnswer RemoteSession::call(ServerJob job, Reader& reader, RemoteCaller& caller) {
+inline RemoteAnswer RemoteSession::call(ServerJob job, Reader& reader, RemoteCaller& caller) {
     caller.thread = reader.raw<platform::ThreadName>();
     const auto count = reader.raw<std::uint32_t>();
-    if (count > reader.left() / sizeof(ManagedId)) reader.fail("more proxies are claimed than there are bytes for");
+    if (count > reader.left() / sizeof(ManagedId))
+        reader.fail("more proxies are claimed than there are bytes for");
     for (std::uint32_t i = 0; i < count; ++i)
         job.references.push_back(std::make_shared<LocalTarget>(find(reader.raw<ManagedId>())));
     job.payload = reader.bytes(reader.left());
@@ -188,7 +192,7 @@ MULTIPROCESSING_INLINE RemoteAnswer RemoteSession::call(ServerJob job, Reader& r
             std::move(outcome.payload)};
 }
 
-MULTIPROCESSING_INLINE ServerJob RemoteSession::invocation(Reader& reader) {
+inline ServerJob RemoteSession::invocation(Reader& reader, RemoteCaller& caller) {
     ServerJob job;
     job.object = find(reader.raw<ManagedId>());
     const RemoteRegistry::Callable& callable = registry_.at(reader.raw<std::uint32_t>());
@@ -196,13 +200,38 @@ MULTIPROCESSING_INLINE ServerJob RemoteSession::invocation(Reader& reader) {
         throw std::logic_error("multiprocessing: " + callable.type->name + "." + callable.method->name +
                                " is no method of the object that it is called of");
     job.entry = callable.method->entry;
+    if (callable.method->adds) count_addition(job.object->id, reader.left(), caller);
     return job;
+}
+
+/// Throws `std::system_error` if the client has no room left for it.
+inline void RemoteSession::count_addition(ManagedId object, std::size_t bytes, RemoteCaller& caller) {
+    if (ledger_.add(object, process_, bytes, false)) return;
+    const auto objects = ledger_.to_weigh(process_);
+    for (const ManagedId id : objects) {
+        ServerJob job;
+        job.object = registry_.object(id);
+        if (!job.object) continue;
+        job.entry = registry_.weigh_entry(job.object->type);
+        if (!job.entry) continue;
+        job.caller = &caller;
+        const CallOutcome outcome = server_.call_for_remote(std::move(job), caller);
+        std::uint64_t size = 0;
+        if (outcome.failed || outcome.payload.size() != sizeof size) continue;
+        std::memcpy(&size, outcome.payload.data(), sizeof size);
+        ledger_.settle(id, static_cast<std::size_t>(size));
+    }
+    if (!objects.empty() && ledger_.add(object, process_, bytes, true)) return;
+    throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
+                            "multiprocessing: a client of a manager keeps as much in its server as "
+                            ".max_memory_per_client allows, " +
+                                std::to_string(limits_.max_memory_per_client) + " bytes: take something out");
 }
 
 /// By the address of a thunk in this image. Whatever the address is, only what bears the mark of a
 /// call of this very type is entered.
-MULTIPROCESSING_INLINE void (*RemoteSession::entry_of_served(Reader& reader, const RemoteRegistry::Type* type,
-                                                             const std::string& what))(void*) {
+inline void (*RemoteSession::entry_of_served(Reader& reader, const RemoteRegistry::Type* type,
+                                             const std::string& what))(void*) {
     ThunkAddress address;
     address.place.image.bytes = reader.raw<decltype(address.place.image.bytes)>();
     address.place.offset = reader.raw<std::uint64_t>();
@@ -222,7 +251,7 @@ MULTIPROCESSING_INLINE void (*RemoteSession::entry_of_served(Reader& reader, con
 
 /// A method by its thunk. What it names lies in this image, and is marked as what enters an object
 /// of this very type; an honest client's is.
-MULTIPROCESSING_INLINE ServerJob RemoteSession::invocation_here(Reader& reader) {
+inline ServerJob RemoteSession::invocation_here(Reader& reader) {
     ServerJob job;
     job.object = find(reader.raw<ManagedId>());
     const RemoteRegistry::Type* const type = registry_.unlisted_type(job.object->type);
@@ -230,17 +259,18 @@ MULTIPROCESSING_INLINE ServerJob RemoteSession::invocation_here(Reader& reader) 
     return job;
 }
 
-MULTIPROCESSING_INLINE ServerJob RemoteSession::creation(Reader& reader) {
+inline ServerJob RemoteSession::creation(Reader& reader) {
     require_room();
     const RemoteRegistry::Callable& callable = registry_.at(reader.raw<std::uint32_t>());
     if (!callable.is_constructor || callable.type->is_of_object)
-        throw std::logic_error("multiprocessing: a request to a manager makes an object by what is no constructor");
+        throw std::logic_error(
+            "multiprocessing: a request to a manager makes an object by what is no constructor");
     ServerJob job;
     job.entry = callable.method->entry;
     return job;
 }
 
-MULTIPROCESSING_INLINE ServerJob RemoteSession::creation_here(Reader& reader) {
+inline ServerJob RemoteSession::creation_here(Reader& reader) {
     require_room();
     const std::string name = reader.text();
     const RemoteRegistry::Type& type = registry_.type(name);
@@ -250,15 +280,15 @@ MULTIPROCESSING_INLINE ServerJob RemoteSession::creation_here(Reader& reader) {
     return job;
 }
 
-MULTIPROCESSING_INLINE void RemoteSession::require_room() {
+inline void RemoteSession::require_room() {
     std::lock_guard lock{mutex_};
     if (references_.size() < limits_.max_objects_per_client) return;
     throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
-                            "multiprocessing: a client of a manager has " +
-                                std::to_string(references_.size()) + " objects, and may have no more");
+                            "multiprocessing: a client of a manager has " + std::to_string(references_.size()) +
+                                " objects, and may have no more");
 }
 
-MULTIPROCESSING_INLINE std::shared_ptr<ServedObject> RemoteSession::find(ManagedId id) {
+inline std::shared_ptr<ServedObject> RemoteSession::find(ManagedId id) {
     {
         std::lock_guard lock{mutex_};
         if (const auto found = references_.find(id); found != references_.end()) return found->second.object;
@@ -267,7 +297,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ServedObject> RemoteSession::find(Managed
     throw std::logic_error("multiprocessing: the object of a proxy is gone");
 }
 
-MULTIPROCESSING_INLINE void RemoteSession::count(const RemoteAnswer& answer) {
+inline void RemoteSession::count(const RemoteAnswer& answer) {
     std::lock_guard lock{mutex_};
     for (const auto& target : answer.references) {
         Reference& reference = references_[target->id()];
@@ -276,7 +306,7 @@ MULTIPROCESSING_INLINE void RemoteSession::count(const RemoteAnswer& answer) {
     }
 }
 
-MULTIPROCESSING_INLINE void RemoteSession::release(ManagedId id, std::uint64_t count) {
+inline void RemoteSession::release(ManagedId id, std::uint64_t count) {
     std::shared_ptr<ServedObject> last; // destroyed, as code of the program's, without the mutex
     std::lock_guard lock{mutex_};
     const auto found = references_.find(id);
@@ -287,15 +317,14 @@ MULTIPROCESSING_INLINE void RemoteSession::release(ManagedId id, std::uint64_t c
     references_.erase(found);
 }
 
-MULTIPROCESSING_INLINE void RemoteSession::end() {
+inline void RemoteSession::end() {
     std::unordered_map<ManagedId, Reference> references;
     {
         std::lock_guard lock{mutex_};
         references.swap(references_);
     }
     server_.forget_remote(process_);
+    ledger_.forget(process_);
 }
 
 } // namespace multiprocessing::inline v1::detail
-
-#endif // MULTIPROCESSING_BODIES

@@ -27,7 +27,8 @@ inline std::string member_name_in(std::string_view signature) {
     std::string_view name = signature.substr(begin == signature.npos ? 0 : begin + 9);
     while (name.ends_with(']') && !name.ends_with("[]")) name.remove_suffix(1);
     while (name.ends_with(')') && !name.ends_with("()")) name.remove_suffix(1); // g++: (& A::f)
-    if (const std::size_t at = name.rfind("::operator"); at != name.npos) return std::string(name.substr(at + 2));
+    if (const std::size_t at = name.rfind("::operator"); at != name.npos)
+        return std::string(name.substr(at + 2));
     if (name.ends_with('>')) {
         std::size_t open = 0;
         for (std::size_t i = name.size(); i-- > 0;) {

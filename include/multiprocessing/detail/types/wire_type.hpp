@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file wire_type.hpp  Whether another build of a program, by another compiler, writes a type as this
-/// one reads it: a hash of its structure.
+/// @file wire_type.hpp  Whether another build of a program, by another compiler, writes a type as
+/// this one reads it: a hash of its structure.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/types/fingerprint.hpp>
@@ -68,7 +68,8 @@ constexpr std::uint64_t wire_type_itself() {
     } else if constexpr (K == Kind::bitset) {
         hash = mixed(hash, T{}.size());
     } else if constexpr (K == Kind::container) {
-        hash = mixed(hash, requires(const T& value) { value.data(); }); // one block, or one by one
+        hash = mixed(
+            hash, requires(const T& value) { value.data(); }); // one block, or one by one
     } else if constexpr (K == Kind::aggregate || K == Kind::hook || K == Kind::handle) {
         hash = mixed(hash, hash_of_letters(last_name(spelled_name<T>())));
     }
@@ -93,7 +94,7 @@ inline constexpr std::uint64_t wire_type = wire_type_within<T>();
 /// Of a call that takes `P...` and returns R.
 template <class R, class... P>
 constexpr std::uint64_t wire_type_of_call() {
-    std::uint64_t hash = wire_type<R>;
+    std::uint64_t hash = mixed(0x9e3779b97f4a7c15U, wire_type<R>); // else a parameter of type R would cancel it
     ((hash = mixed(hash, wire_type<P>)), ...);
     return mixed(hash, sizeof...(P));
 }

@@ -141,6 +141,23 @@ private:
     std::unique_ptr<ListeningSocket> socket_;
 };
 
+/// For pipes, which are no sockets, the calls fail, and nothing is needed. Windows before 10.0.16299
+/// knows the times of the system only.
+inline void keep_alive(const Handle& end) noexcept {
+    try {
+        const Winsock& winsock = Winsock::get();
+        constexpr int of_sockets = 0xffff; // SOL_SOCKET
+        const auto set = [&](int level, int option, char value) {
+            const char bytes[4] = {value, 0, 0, 0};
+            winsock.set_option(Winsock::native_of(end), level, option, bytes, sizeof bytes);
+        };
+        set(of_sockets, 8, 1);            // SO_KEEPALIVE
+        set(Winsock::tcp, 3, 10);         // TCP_KEEPIDLE
+        set(Winsock::tcp, 17, 5);         // TCP_KEEPINTVL
+        set(Winsock::tcp, 16, 3);         // TCP_KEEPCNT
+    } catch (const std::system_error&) {} // no Winsock, so no socket
+}
+
 inline Handle connect_socket(const Endpoint& endpoint, Deadline deadline) {
     const Winsock& winsock = Winsock::get();
     const SocketAddress address = address_of(endpoint, false);

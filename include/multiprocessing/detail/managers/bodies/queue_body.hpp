@@ -60,6 +60,7 @@ public:
         return {};
     }
     std::size_t qsize() const { return items_.size(); }
+    const std::deque<T>& items() const { return items_; }
     bool full() const { return is_full(); }
     void shutdown() {
         is_shut_ = true;

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file endpoint.hpp  Where a stream's end waits for others to connect: what listener.hpp listens at.
+/// @file endpoint.hpp  Where a stream's end waits for others to connect: what listener.hpp listens
+/// at.
 
 #include <multiprocessing/detail/config.hpp>
 

@@ -1,0 +1,166 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file support.hpp  What the tests of remote managers share.
+
+#include <support/processes.hpp>
+
+#include <multiprocessing/detail/connection/acceptor.hpp>
+#include <multiprocessing/detail/remote_managers/frame_stream.hpp>
+#include <multiprocessing/detail/remote_managers/protocol.hpp>
+#include <multiprocessing/remote_managers.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace process {
+
+using mp::connection::Address;
+using mp::managers::BaseManager;
+
+inline const std::string key = "the key of the tests";
+
+/// What a server holds for its remote clients.
+class Counter {
+public:
+    Counter() = default;
+    explicit Counter(int start) : value_(start) {}
+
+    int add(int amount) { return value_ += amount; }
+    int value() const { return value_; }
+    void fail(const std::string& text) const { throw std::out_of_range(text); }
+    void sleep(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds{milliseconds}); }
+    std::vector<int> numbers(int count) const { return std::vector<int>(static_cast<std::size_t>(count), 7); }
+    std::size_t length_of(const std::vector<int>& numbers) const noexcept { return numbers.size(); }
+    std::string join(const std::vector<std::string>& parts, int times) const {
+        std::string result;
+        for (int i = 0; i < times; ++i) {
+            for (const std::string& part : parts) result += part;
+        }
+        return result;
+    }
+    void leave(int code) { std::_Exit(code); }
+    void secret() {}
+
+private:
+    int value_ = 0;
+};
+
+/// Of which all methods are for clients of the same image.
+class Open {
+public:
+    explicit Open(std::string text) : text_(std::move(text)) {}
+    const std::string& text() const { return text_; }
+    template <class F>
+    int apply(F function) {
+        return function(text_);
+    }
+
+private:
+    std::string text_;
+};
+
+/// What both sides say.
+inline void register_all(BaseManager& manager) {
+    manager.register_type<Counter, &Counter::add, &Counter::value, &Counter::fail, &Counter::sleep,
+                          &Counter::numbers, &Counter::length_of, &Counter::join, &Counter::leave,
+                          mp::managers::constructor<>, mp::managers::constructor<int>>("counter");
+    manager.register_type<Open>("open");
+    manager.register_object<Counter, &Counter::add, &Counter::value>("total", 100);
+    manager.register_object<mp::Queue<std::string>>("jobs");
+    manager.register_object<std::map<std::string, int>>("map");
+    manager.register_object<std::vector<int>>("vector");
+    manager.register_object<std::set<std::string>>("set");
+    manager.register_object<mp::Lock>("lock");
+    manager.register_object<mp::RLock>("rlock");
+    manager.register_object<mp::Event>("event");
+}
+
+inline std::vector<Address> addresses() { return {Address{}, Address{"127.0.0.1", 0}}; }
+
+inline BaseManager started_server(mp::managers::ManagerOptions options = {}) {
+    if (!options.authkey) options.authkey = key;
+    BaseManager manager(std::move(options));
+    register_all(manager);
+    manager.start();
+    return manager;
+}
+
+inline BaseManager connected_to(const Address& address) {
+    BaseManager manager({.address = address, .authkey = key});
+    register_all(manager);
+    manager.connect();
+    return manager;
+}
+
+/// Waits until `condition()` holds: for what a server notices by itself.
+template <class Condition>
+bool soon(Condition condition) {
+    for (int i = 0; i < 3000; ++i) {
+        if (condition()) return true;
+        std::this_thread::sleep_for(10ms);
+    }
+    return false;
+}
+
+/// A client that says what it likes, once the server knows that it has the key.
+class RawClient {
+public:
+    explicit RawClient(const Address& address, bool greets = true)
+        : frames_(connect(address)), token_{static_cast<std::byte>(++count())} {
+        mp::detail::RemoteHello hello;
+        hello.token = token_;
+        if (!greets) return;
+        frames_.send(std::as_bytes(std::span{&hello, 1}), {});
+        if (!answer()) throw std::runtime_error("not greeted");
+    }
+
+    mp::detail::FrameStream& frames() { return frames_; }
+    void say(std::span<const std::byte> bytes) { frames_.send(bytes, {}); }
+    /// nullopt at the end.
+    std::optional<std::vector<std::byte>> answer() {
+        std::vector<std::byte> message;
+        const auto received =
+            frames_.receive(message, std::size_t{1} << 30, mp::detail::Deadline::after(30s), 30s);
+        if (received != mp::detail::FrameStream::Received::message) return std::nullopt;
+        return message;
+    }
+    /// Whether the server closes the connection, after answers if need be.
+    bool is_dismissed() {
+        try {
+            std::vector<std::byte> message;
+            for (;;) {
+                switch (frames_.receive(message, std::size_t{1} << 30, mp::detail::Deadline::after(30s), 30s)) {
+                case mp::detail::FrameStream::Received::message: break;
+                case mp::detail::FrameStream::Received::end: return true;
+                default: return false;
+                }
+            }
+        } catch (const std::system_error&) { return true; } // it was in the middle of something
+    }
+
+private:
+    static std::atomic<int>& count() {
+        static std::atomic<int> count{0};
+        return count;
+    }
+    static mp::detail::FrameStream connect(const Address& address) {
+        auto accepted = mp::detail::connect_stream(mp::detail::endpoint_of(address), key, false,
+                                                   mp::detail::Deadline::after(20s));
+        return mp::detail::FrameStream(std::move(accepted.stream), std::move(accepted.inbox));
+    }
+
+    mp::detail::FrameStream frames_;
+    mp::detail::ClientToken token_;
+};
+
+} // namespace process
