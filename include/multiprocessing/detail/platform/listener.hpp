@@ -39,8 +39,8 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-static_assert(requires(Listening& listening, const Endpoint& there, Endpoint& peer, Deadline deadline,
-                       int backlog, void (&note)(std::uint64_t)) {
+static_assert(requires(Listening& listening, const Handle& end, const Endpoint& there, Endpoint& peer,
+                       Deadline deadline, int backlog, void (&note)(std::uint64_t)) {
     Listening{there, backlog, note};
     { listening.endpoint() } -> std::same_as<const Endpoint&>;
     { listening.handle() } -> std::same_as<NativeHandle>;
@@ -49,7 +49,7 @@ static_assert(requires(Listening& listening, const Endpoint& there, Endpoint& pe
     { listening.exclude(listening.handle()) } noexcept -> std::same_as<void>;
     { listening.accept(peer) } -> std::same_as<std::optional<Handle>>;
     { connect(there, deadline) } -> std::same_as<Handle>;
-    { keep_alive(connect(there, deadline)) } noexcept -> std::same_as<void>;
+    { keep_alive(end) } noexcept -> std::same_as<void>;
 });
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -141,8 +141,8 @@ private:
     std::unique_ptr<ListeningSocket> socket_;
 };
 
-/// For pipes, which are no sockets, the calls fail, and nothing is needed. Windows before 10.0.16299
-/// knows the times of the system only.
+/// For pipes, which are no sockets, the calls fail, and nothing is needed. Windows before
+/// 10.0.16299 knows the times of the system only.
 inline void keep_alive(const Handle& end) noexcept {
     try {
         const Winsock& winsock = Winsock::get();
