@@ -20,6 +20,7 @@ struct RemoteCaller {
     std::condition_variable_any changed;
     bool has_turn = false; // this and what follows are guarded by the server's mutex
     bool answered = false;
+    bool abandoned = false; // what is answered goes to the next, or nowhere
     CallOutcome outcome;
 
     virtual ~RemoteCaller() = default;

@@ -82,6 +82,9 @@ public:
     /// thread. Returns what came of it, also where the answer is given later. Throws ProcessError
     /// after shutdown(), `std::system_error` where too many calls run.
     CallOutcome call_for_remote(ServerJob job, RemoteCaller& caller);
+    /// Somebody else has told the client that its call takes too long. Returns false if the answer
+    /// has come before.
+    bool abandon(RemoteCaller& caller);
     /// A thread is at a request of a remote client, from before the call until the answer is sent:
     /// shutdown() has some patience with it.
     void begin_request();
@@ -449,7 +452,7 @@ MULTIPROCESSING_INLINE bool ManagerServer::answer(const CallOrigin& origin, std:
     if (origin.channel == CallOrigin::no_channel) {
         std::lock_guard lock{mutex_};
         const auto found = remote_callers_.find(origin.number);
-        if (found == remote_callers_.end() || found->second->answered) return false;
+        if (found == remote_callers_.end() || found->second->answered || found->second->abandoned) return false;
         RemoteCaller& caller = *found->second;
         caller.outcome = {};
         caller.outcome.payload.assign(payload.begin(), payload.end());

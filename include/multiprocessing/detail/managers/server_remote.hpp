@@ -25,6 +25,14 @@
 
 namespace multiprocessing::inline v1::detail {
 
+MULTIPROCESSING_INLINE bool ManagerServer::abandon(RemoteCaller& caller) {
+    std::lock_guard lock{mutex_};
+    if (caller.answered) return false;
+    caller.abandoned = true;
+    caller.changed.notify_one();
+    return true;
+}
+
 MULTIPROCESSING_INLINE void ManagerServer::begin_request() {
     std::lock_guard lock{mutex_};
     ++busy_;
@@ -69,7 +77,7 @@ MULTIPROCESSING_INLINE bool ManagerServer::wait_for_turn(ServerJob& job, RemoteC
             if (caller.has_turn) break;
             lock.unlock();
             const bool gone = caller.is_gone();
-            lock.lock();
+            lock.lock(); // the turn may have come meanwhile
             if (caller.has_turn) break;
             if (!gone && body_.stage.load(std::memory_order_relaxed) == ManagerStage::open) continue;
             const auto mine = std::find_if(turns.waiting.begin(), turns.waiting.end(),
@@ -86,7 +94,7 @@ MULTIPROCESSING_INLINE bool ManagerServer::wait_for_turn(ServerJob& job, RemoteC
 MULTIPROCESSING_INLINE void ManagerServer::wait_for_answer(RemoteCaller& caller, Lock& lock) {
     while (!caller.answered) {
         caller.changed.wait_for(lock, slice);
-        if (caller.answered) return;
+        if (caller.answered || caller.abandoned) return;
         if (body_.stage.load(std::memory_order_relaxed) != ManagerStage::open) {
             caller.outcome = failed_outcome(
                 ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()"));

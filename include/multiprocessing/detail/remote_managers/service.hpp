@@ -61,7 +61,7 @@ struct RemoteConnection {
     std::shared_ptr<RemoteSession> session; ///< Of the thread that serves; set when it has introduced itself.
     Mutex mutex;                            ///< Held while an answer is sent.
     std::uint64_t turn = 0;                 ///< Guarded by it: whose connection it is.
-    bool in_call = false;                   ///< The same.
+    RemoteCaller* in_call = nullptr;        ///< The same; null: in none.
     std::atomic<Clock::time_point> call_ends{never};
     std::atomic<Clock::time_point> sending_ends{never};
 };
@@ -320,7 +320,7 @@ inline bool RemoteService::serve_one(RemoteConnection& connection, std::span<con
                                      Caller& caller, std::uint64_t turn) {
     {
         std::lock_guard lock{connection.mutex};
-        connection.in_call = true;
+        connection.in_call = &caller;
     }
     if (options_.limits.call_timeout) connection.call_ends.store(Clock::now() + *options_.limits.call_timeout);
     server_.begin_request();
@@ -328,7 +328,7 @@ inline bool RemoteService::serve_one(RemoteConnection& connection, std::span<con
     RemoteAnswer answer = connection.session->answer(request, caller);
     std::unique_lock lock{connection.mutex};
     if (connection.turn != turn) return false; // the watcher has answered; the connection is another thread's
-    connection.in_call = false;
+    connection.in_call = nullptr;
     connection.call_ends.store(never);
     const std::size_t size = answer.payload.size();
     const Incarnation process = connection.session->process();
@@ -407,8 +407,9 @@ inline void RemoteService::look_after(const ConnectionPointer& connection, Clock
     if (connection->call_ends.load() > now) return;
     std::unique_lock lock{connection->mutex, std::try_to_lock};
     if (!lock || !connection->in_call || connection->call_ends.load() > now) return;
-    connection->in_call = false;
     connection->call_ends.store(never);
+    if (!server_.abandon(*connection->in_call)) return; // the answer is on its way
+    connection->in_call = nullptr;
     const std::uint64_t turn = ++connection->turn;
     const TimeoutError error("multiprocessing: a call in a manager took longer than its .call_timeout");
     try {
