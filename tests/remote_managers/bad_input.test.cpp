@@ -208,12 +208,15 @@ TEST_CASE("a client reaches objects by ids of its own only", "[remote_managers]"
     owner.register_type<Counter, &Counter::add, &Counter::value>("counter");
     owner.connect();
     auto counter = owner.create<Counter>("counter");
+    const std::uint32_t value = 2; // behind the constructor and add()
     RawClient thief(server.address());
+    thief.say(request(RemoteRequest::invoke, std::uint64_t{1}, value, std::uint64_t{1}, std::uint32_t{0}));
+    CHECK_FALSE(is_error(thief.answer()));
     for (std::uint64_t id = 0; id < 20; ++id) {
         if (id == 1) continue; // "total" is everybody's
         thief.say(request(RemoteRequest::release, id, std::uint64_t{100}));
         CHECK_FALSE(is_error(thief.answer()));
-        thief.say(request(RemoteRequest::invoke, id, std::uint32_t{1}, std::uint64_t{1}, std::uint32_t{0}));
+        thief.say(request(RemoteRequest::invoke, id, value, std::uint64_t{1}, std::uint32_t{0}));
         CHECK(is_error(thief.answer()));
     }
     CHECK(counter.call<&Counter::add>(2) == 2);
