@@ -33,6 +33,7 @@ enum class StateSlot : unsigned {
     logger,
     images,  // loaded images, by build-id
     handles, // descriptors that a forked child must not keep
+    task,    // what a worker is at
     count
 };
 

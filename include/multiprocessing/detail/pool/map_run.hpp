@@ -91,6 +91,8 @@ public:
     /// the caller gets.
     void fail(std::uint64_t item);
     bool has_failed() const noexcept;
+    /// Somebody wants to know which item it is: they are to be noted one by one.
+    bool is_asked_for_item() const noexcept { return worker_.context().is_asked(); }
 
     /// The chunk has been worked through; `results` is the archive of its results, or empty.
     void commit(Writer& results, ResultContext returning);
@@ -203,7 +205,8 @@ struct MapCode {
                             one(frame, function, results, item);
                         }
                         quick =
-                            std::chrono::steady_clock::now() - begin < count * std::chrono::nanoseconds{100};
+                            std::chrono::steady_clock::now() - begin < count * std::chrono::nanoseconds{100} &&
+                            !frame.is_asked_for_item();
                         measured = true;
                     } else if (quick) {
                         frame.note_block(item);
@@ -259,10 +262,11 @@ MULTIPROCESSING_INLINE HelperFrame::HelperFrame(Worker& worker, std::uint32_t sl
     : worker_(worker), index_(slot), slot_(worker.view().slot(slot)), job_(worker.view().job(slot_)) {}
 
 MULTIPROCESSING_INLINE bool HelperFrame::claim() {
-    const std::uint64_t from = (std::min)(job_.cursor.load(std::memory_order_relaxed), job_.chunk_count);
+    const std::uint64_t all = job_.all_chunks();
+    const std::uint64_t from = (std::min)(job_.cursor.load(std::memory_order_relaxed), all);
     // The cursor may be ahead of a chunk that was made ready again: the last look is at all of
     // them.
-    return claim_in(from, job_.chunk_count) || claim_in(0, from);
+    return claim_in(from, all) || claim_in(0, from);
 }
 
 MULTIPROCESSING_INLINE void HelperFrame::note(std::uint64_t item) noexcept {
@@ -290,6 +294,7 @@ HelperFrame::item_leases(std::uint64_t index) const noexcept {
 
 MULTIPROCESSING_INLINE void HelperFrame::has_committed(std::uint64_t tasks) {
     chunk_ = nullptr;
+    worker_.context().leave();
     worker_.count_tasks(tasks);
     // Killed here: the last one to finish is not counted, and the supervisor wakes the caller.
     const bool last = job_.unfinished.fetch_sub(1, std::memory_order_seq_cst) == 1;
@@ -331,6 +336,8 @@ MULTIPROCESSING_INLINE std::span<const std::byte> HelperFrame::bytes(const Parce
 MULTIPROCESSING_INLINE bool MapFrame::claim() {
     if (!HelperFrame::claim()) return false;
     chunk().result = {}; // a failure stays: of an earlier item, whose worker died with a later one
+    worker_.context().enter_items(worker_.line().item, 0, WorkerLine::block_of_items, job_.first_index, 1,
+                                  std::chrono::nanoseconds{0});
     return true;
 }
 

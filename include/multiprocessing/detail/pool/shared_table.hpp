@@ -5,6 +5,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
+#include <multiprocessing/detail/platform/affinity.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
 #include <multiprocessing/detail/pool/task_cell.hpp>
 #include <multiprocessing/detail/space/space.hpp>
@@ -56,6 +57,8 @@ struct alignas(64) TaskSlot {
     Parcel leases;    ///< Of LeaseEntry, for shared objects among the arguments.
     Parcel result;    ///< In `small_result` if there is no block; else a block of the worker's, handed over.
     std::atomic<std::uint32_t> end_flags; ///< Of EndFlag: then the end is noted in SlotSegment as well.
+    std::atomic<std::uint32_t> attempt;   ///< From 1 on.
+    std::uint64_t time_limit;             ///< Nanoseconds; 0: none.
     std::byte small_arguments[inline_bytes];
     std::byte small_result[inline_bytes];
 };
@@ -95,6 +98,9 @@ static_assert(sizeof(MapChunk) == 64 || sizeof(MapChunk) == 128);
 /// is written by the parent and by claims, the second by the worker that has the chunk.
 struct alignas(64) ItemizedChunk : ChunkHead {
     std::uint64_t first; ///< Of all its items, also those that are done.
+    /// Of ChunkAsk, or 0. Set and taken back by the parent, together with ItemizedAttention::asked.
+    std::atomic<std::uint64_t> ask;
+    std::uint32_t attempt; ///< Of its first item, from 1 on.
 
     /// The item, and whether it runs: all items before it have ended. Released behind their
     /// results. A process that reads it may read those.
@@ -109,13 +115,30 @@ struct alignas(64) ItemizedChunk : ChunkHead {
 };
 static_assert(sizeof(ItemizedChunk) == 128);
 
+/// What the worker that has a chunk is asked for; see ItemizedChunk::ask.
+enum ChunkAsk : std::uint64_t {
+    ask_to_halt = 1, ///< It begins no further item until this is taken back, or it is killed.
+    ask_to_leave = 2 ///< It leaves between two items, and the rest goes to others.
+};
+
 /// What a worker is asked for between two items of an itemized map.
 struct alignas(64) ItemizedAttention {
     static constexpr std::uint32_t reader_sleeps = 1; ///< To be woken when the next item has ended.
     static constexpr std::uint32_t abandoned = 2;     ///< Nobody wants the rest.
+    static constexpr std::uint32_t asked = 4;         ///< Times the number of chunks with an `ask`.
 
-    std::atomic<std::uint32_t> wanted; ///< Of these bits.
+    std::atomic<std::uint32_t> wanted; ///< Of these bits, and that number.
     ParkingPlace place;                ///< Where the reader sleeps.
+    /// The index of the first item in time that failed, plus 1, where that ends the map.
+    std::atomic<std::uint64_t> failed;
+
+    /// That ends the map.
+    void fail(std::uint64_t index) noexcept {
+        std::uint64_t none = 0;
+        failed.compare_exchange_strong(none, index + 1, std::memory_order_acq_rel);
+        wanted.fetch_or(abandoned, std::memory_order_seq_cst);
+    }
+    bool has_failed() const noexcept { return failed.load(std::memory_order_acquire) != 0; }
 };
 
 /// Where an element of an archived input lies, and how many shared objects come before its own.
@@ -134,14 +157,20 @@ struct MapJob {
     Parcel output;          ///< Room for plain results; none for others.
     Position chunks;        ///< Of MapChunk or ItemizedChunk.
     std::uint64_t chunk_count;
-    std::uint64_t chunk_bytes;                     ///< Of one of them.
-    Position attention;                            ///< Of ItemizedAttention; 0 if the map is done by chunks.
-    std::uint64_t first_index;                     ///< Of its first item, in the input that it is a part of.
-    std::atomic<std::uint32_t> taken_up;           ///< Of TakenUp.
+    std::uint64_t spare_count;           ///< Behind them, of one item each, for further attempts; else free.
+    std::uint64_t chunk_bytes;           ///< Of one of them.
+    Position attention;                  ///< Of ItemizedAttention; 0 if the map is done by chunks.
+    std::uint64_t first_index;           ///< Of its first item, in the input that it is a part of.
+    std::uint64_t time_limit;            ///< Of each item, in nanoseconds; 0: none.
+    std::uint32_t halts;                 ///< Whether ask_to_halt may come.
+    std::uint32_t fails_fast;            ///< Whether ItemizedAttention::failed is wanted.
+    std::atomic<std::uint32_t> taken_up; ///< Of TakenUp.
     alignas(64) std::atomic<std::uint64_t> cursor; ///< A hint: chunks before it are not ready.
     alignas(
         64) std::atomic<std::uint64_t> unfinished; ///< A hint: the worker that takes it to 0 wakes the caller.
     std::atomic<std::uint32_t> wake_always;        ///< A worker has died, perhaps before it could count.
+
+    std::uint64_t all_chunks() const noexcept { return chunk_count + spare_count; }
 };
 
 /// Who came first: a worker, or a thread that cancels the map.
@@ -172,6 +201,8 @@ struct alignas(64) WorkerLine {
     std::atomic<std::uint64_t> left;    ///< A map that it has left as it retires, as in `helping`. Or 0.
     std::atomic<Position> handing_over; ///< A block that is about to be told of in a task or chunk. Or 0.
     Parcel failure;                     ///< Of its initializer, when broken.
+    /// By the parent: it is to leave when it is at no task or item.
+    std::atomic<std::uint32_t> is_to_leave;
 };
 
 /// What a worker is told beside its initializer; the first bytes of its payload.
@@ -180,6 +211,9 @@ struct WorkerSetup {
     std::uint64_t most_tasks; ///< Their number until it is replaced; 0: no limit.
     std::uint64_t most_idle;  ///< Nanoseconds without work after which it leaves; 0: no limit.
     std::uint32_t worker;     ///< Its line.
+    std::uint32_t number;     ///< As the program knows it.
+    std::uint32_t has_affinity;
+    platform::ProcessorSet affinity; ///< Where it may run.
 };
 
 /// Where a worker was when it crashed, as text; see platform/crash.hpp. Empty unless it did.
@@ -201,6 +235,8 @@ struct PoolShared {
 
     std::atomic<std::uint32_t> closing; ///< Workers end when there is nothing left to do.
     std::uint32_t workers;
+    /// The parent can have every worker see all of its writes (platform/process_barrier.hpp).
+    std::uint32_t has_barrier;
     Position ring;
     Position lines;   ///< Of WorkerLine.
     Position crashes; ///< Of CrashRecord.

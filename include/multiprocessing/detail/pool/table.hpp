@@ -21,11 +21,14 @@
 
 #include <atomic>
 #include <bit>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -143,8 +146,9 @@ public:
     /// memory as long as that takes.
     void finish_reading(const std::shared_ptr<ItemizedMapWork>& work) noexcept;
 
-    /// Why an item was lost, of a map that may not have ended; see ItemizedMapWork.
-    std::exception_ptr loss_of(const ItemizedMapWork& work, std::uint64_t item, bool item_ended);
+    /// What has come of an item, of a map that may not have ended; see ItemizedMapWork.
+    ItemOutcome parents_outcome_of(const ItemizedMapWork& work, std::uint64_t item, bool item_ended);
+    bool is_decided(const ItemizedMapWork& work, std::uint64_t item);
 
     // ---- For results with callbacks ----
 
@@ -191,8 +195,37 @@ public:
 
     /// Regular chores; true if there is a reason to come again soon.
     bool tick();
+    /// When something is to be announced that waits for its time; none: nothing does.
+    std::optional<std::chrono::steady_clock::time_point> next_announcement();
+
+    // ---- Of limits ----
+
+    /// All work is to be looked at while it runs, whatever its own limits. Before the first is
+    /// submitted.
+    void police_all() noexcept { polices_all_ = true; }
+    /// Whether something has not ended that is to be looked at while it runs. If not, the bell
+    /// rings when there is.
+    bool has_policed();
+    /// What the worker is at: a single task, or an item of a map that is done item by item.
+    std::optional<WorkPoint> point_of(std::uint32_t worker, Incarnation name);
+    /// The worker is to be killed for what it is at. False if it has gone on: then it must not be.
+    bool doom(std::uint32_t worker, const WorkPoint& point, EndReason reason, std::uint64_t memory);
+    /// The worker is to leave before its next task or item; `point` is where it is, if anywhere.
+    void ask_to_leave(std::uint32_t worker, const std::optional<WorkPoint>& point);
+    /// Ends the maps that are to end with their first failure, and have failed.
+    void end_failed();
+    /// What the worker was killed for.
+    const Verdict& verdict_of(std::uint32_t worker) const noexcept { return verdicts_[worker]; }
 
 private:
+    /// A slot while it is used for one work.
+    struct SlotUse {
+        std::uint32_t slot;
+        std::uint16_t generation;
+    };
+    /// Null if the work has gone, or ended.
+    Work* live_work(const SlotUse& use) const noexcept;
+
     bool is_published(const Work& work) const;
 
     void require_open_now(bool of_stream = false) const;
@@ -201,6 +234,9 @@ private:
     Work* work_of(std::uint64_t slot) const noexcept;
 
     void add_segment();
+
+    /// Announces what waited for its time; returns how much that was.
+    std::uint32_t announce_later();
 
     /// backlog_ has room.
     void push(const TaskTicket& ticket) noexcept;
@@ -282,7 +318,14 @@ private:
     Backlog backlog_;
     std::vector<platform::ImageId> images_;
     std::vector<Incarnation> doomed_; // see take_doomed()
-    std::size_t watched_ = 0;         // works with a watcher
+    std::optional<std::chrono::steady_clock::time_point> next_later_ = {};
+    std::vector<SlotUse> later_;  // works of which something is to be announced at its time
+    std::deque<SlotUse> policed_; // works that are to be looked at, in order; those at the front have not ended
+    std::vector<SlotUse> fail_fast_; // of these, maps that end with the first failure
+    bool is_policing_ = false;       // the supervisor comes by itself
+    bool polices_all_ = false;
+    std::vector<Verdict> verdicts_; // by worker; the supervisor's alone
+    std::size_t watched_ = 0;       // works with a watcher
     Admission admission_;
     bool given_up_ = false; // and the workers are not gone yet
 };
@@ -290,6 +333,7 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/process_barrier.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 
 #include <algorithm>
@@ -317,6 +361,8 @@ MULTIPROCESSING_INLINE PoolTable::PoolTable(std::uint32_t workers)
     shared.idle = idle_.position();
     view_.ring().reset();
     promises_.reserve(workers);
+    verdicts_.resize(workers);
+    shared.has_barrier = platform::has_process_barrier();
 }
 
 MULTIPROCESSING_INLINE PoolTable::~PoolTable() {
@@ -373,10 +419,17 @@ MULTIPROCESSING_INLINE TaskTarget PoolTable::target(const ThunkAddress& address,
 MULTIPROCESSING_INLINE void PoolTable::announce(Work& work, std::uint32_t helpers, bool of_stream) {
     const std::uint32_t tickets = (std::max)(1u, helpers);
     TaskSlot& slot = view_.slot(work.slot);
+    bool rings = false;
     {
         std::lock_guard lock{mutex_};
         require_open_now(of_stream); // terminated meanwhile: what was given up then was not published
         backlog_.reserve(tickets);
+        // One that fails to be announced has never begun, and counts as ended.
+        if (polices_all_ || work.policy.is_watched()) {
+            policed_.push_back({work.slot, work.generation});
+            if (work.policy.fail_fast) fail_fast_.push_back(policed_.back());
+            rings = !std::exchange(is_policing_, true);
+        }
         if (work.leases_to_workers()) {
             leasing_.push_back(work.slot);
             work.place = static_cast<std::uint32_t>(leasing_.size() - 1);
@@ -388,6 +441,7 @@ MULTIPROCESSING_INLINE void PoolTable::announce(Work& work, std::uint32_t helper
         for (std::uint32_t i = 0; i < tickets; ++i) push(ticket);
     }
     demand_.call(tickets);
+    if (rings) bell_.ring();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::leave(const Work& work) noexcept {
@@ -488,10 +542,15 @@ MULTIPROCESSING_INLINE void PoolTable::finish_reading(const std::shared_ptr<Item
     release(work);
 }
 
-MULTIPROCESSING_INLINE std::exception_ptr PoolTable::loss_of(const ItemizedMapWork& work, std::uint64_t item,
-                                                             bool item_ended) {
+MULTIPROCESSING_INLINE ItemOutcome PoolTable::parents_outcome_of(const ItemizedMapWork& work,
+                                                                 std::uint64_t item, bool item_ended) {
     std::lock_guard lock{mutex_};
-    return work.loss_of(item, item_ended);
+    return work.parents_outcome_of(item, item_ended);
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::is_decided(const ItemizedMapWork& work, std::uint64_t item) {
+    std::lock_guard lock{mutex_};
+    return work.is_decided(item);
 }
 
 MULTIPROCESSING_INLINE void PoolTable::watch(const std::shared_ptr<Work>& work,
@@ -522,7 +581,7 @@ MULTIPROCESSING_INLINE bool PoolTable::has_unfinished() {
 
 MULTIPROCESSING_INLINE bool PoolTable::has_waiting() {
     std::lock_guard lock{mutex_};
-    return !backlog_.empty() || !view_.ring().empty();
+    return !backlog_.empty() || !later_.empty() || !view_.ring().empty();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::close() {
@@ -538,7 +597,7 @@ MULTIPROCESSING_INLINE bool PoolTable::is_closed() {
 MULTIPROCESSING_INLINE bool PoolTable::close_shared() {
     {
         std::lock_guard lock{mutex_};
-        if (!admission_.is_over() || !backlog_.empty()) return false;
+        if (!admission_.is_over() || !backlog_.empty() || !later_.empty()) return false;
     }
     if (!view_.shared().closing.load(std::memory_order_relaxed)) end_shared();
     return true;
@@ -601,12 +660,13 @@ MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const Work
     const std::array<std::uint64_t, 3> concerned{death.claiming,
                                                  death.helping ? slot_of_map(death.helping) + 1 : 0,
                                                  death.left ? slot_of_map(death.left) + 1 : 0};
-    std::vector<TaskTicket> again;
-    again.reserve(concerned.size());
+    Announcements again;
+    again.tickets.reserve(concerned.size());
     std::array<std::shared_ptr<Work>, 3> touched; // whose readers are to look again
     {
         std::lock_guard lock{mutex_};
         backlog_.reserve(concerned.size());
+        later_.reserve(later_.size() + concerned.size());
         view_.idle_bits(worker).fetch_and(~(std::uint64_t{1} << worker % 64), std::memory_order_seq_cst);
         for (std::size_t i = 0; i < concerned.size(); ++i) {
             if (std::find(concerned.begin(), concerned.begin() + static_cast<std::ptrdiff_t>(i),
@@ -615,7 +675,9 @@ MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const Work
             Work* const work = work_of(concerned[i]);
             if (!work || work->leaving || !is_published(*work)) continue;
             touched[i] = works_[work->slot];
+            again.due.reset();
             work->on_death(death, again);
+            if (again.due) later_.push_back({work->slot, work->generation});
             // It may have had no time to.
             if (work->dropped || work->watcher) view_.tell_of(work->slot);
         }
@@ -629,11 +691,13 @@ MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const Work
         line.left.store(0, std::memory_order_relaxed);
         line.handing_over.store(0, std::memory_order_relaxed);
         line.failure = {};
+        line.is_to_leave.store(0, std::memory_order_relaxed);
+        verdicts_[worker] = {};
         line.state.store(WorkerLine::starting, std::memory_order_release);
-        for (const TaskTicket& ticket : again) push(ticket);
+        for (const TaskTicket& ticket : again.tickets) push(ticket);
     }
     // Somebody looks again: the dead one may have been woken in another's place.
-    demand_.call(static_cast<std::uint32_t>(again.size()) + 1);
+    demand_.call(static_cast<std::uint32_t>(again.tickets.size()) + 1);
     // It may have died between its last deed and the wake for it.
     for (const std::uint64_t slot : concerned) {
         if (slot != 0 && slot <= slots_.load()) tell_readers(static_cast<std::uint32_t>(slot - 1));
@@ -657,7 +721,7 @@ MULTIPROCESSING_INLINE bool PoolTable::is_at_one_of(const WorkerLine& line, Task
     if (!work || !work->has_helpers() || map != map_name(work->slot, work->generation)) return false;
     const auto& job = static_cast<const MapWork&>(*work);
     if (!is_published(job) && !job.leaving) return false; // its chunks are yet to be made
-    return chunk != 0 && chunk <= job.job().chunk_count && is_one(job.head(chunk - 1).cell.load().state);
+    return chunk != 0 && chunk <= job.job().all_chunks() && is_one(job.head(chunk - 1).cell.load().state);
 }
 
 MULTIPROCESSING_INLINE std::vector<Position> PoolTable::unclaimed(std::uint32_t worker) {
@@ -687,6 +751,7 @@ MULTIPROCESSING_INLINE bool PoolTable::tick() {
             backlog_.pop();
             ++pushed;
         }
+        pushed += announce_later();
         sweep(dropped, ending);
         // A round longer than there is a reason: what comes meanwhile need not ring.
         const bool now = !backlog_.empty() || dropped_ != 0 || !limbo_.empty();
@@ -695,6 +760,99 @@ MULTIPROCESSING_INLINE bool PoolTable::tick() {
     if (pushed) demand_.call(pushed);
     discard(dropped);
     return again;
+}
+
+MULTIPROCESSING_INLINE std::uint32_t PoolTable::announce_later() {
+    std::uint32_t pushed = 0;
+    std::size_t kept = 0;
+    next_later_.reset();
+    for (std::size_t i = 0; i < later_.size(); ++i) {
+        Work* const work = live_work(later_[i]);
+        if (!work) continue;
+        Announcements now;
+        work->on_time(now);
+        backlog_.reserve(now.tickets.size());
+        for (const TaskTicket& ticket : now.tickets) push(ticket);
+        pushed += static_cast<std::uint32_t>(now.tickets.size());
+        if (!now.due) continue;
+        next_later_ = next_later_ ? (std::min)(*next_later_, *now.due) : *now.due;
+        later_[kept++] = later_[i];
+    }
+    later_.resize(kept);
+    return pushed;
+}
+
+MULTIPROCESSING_INLINE std::optional<std::chrono::steady_clock::time_point> PoolTable::next_announcement() {
+    std::lock_guard lock{mutex_};
+    return next_later_;
+}
+
+MULTIPROCESSING_INLINE Work* PoolTable::live_work(const SlotUse& use) const noexcept {
+    Work* const work = works_[use.slot].get();
+    return work && work->generation == use.generation && !work->leaving && is_published(*work) && !work->ended()
+               ? work
+               : nullptr;
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::has_policed() {
+    std::lock_guard lock{mutex_};
+    while (!policed_.empty() && !live_work(policed_.front())) policed_.pop_front();
+    if (policed_.empty()) is_policing_ = false;
+    return is_policing_;
+}
+
+MULTIPROCESSING_INLINE std::optional<WorkPoint> PoolTable::point_of(std::uint32_t worker, Incarnation name) {
+    const WorkerLine& line = view_.line(worker);
+    std::lock_guard lock{mutex_};
+    const std::uint64_t task = line.task.load(std::memory_order_acquire);
+    const std::uint64_t map = line.helping.load(std::memory_order_seq_cst);
+    for (const std::uint64_t slot : {task, map ? slot_of_map(map) + 1 : 0}) {
+        const Work* const work = work_of(slot);
+        if (!work || work->leaving || !is_published(*work)) continue;
+        if (const auto point = work->point_of(line, name)) return point;
+    }
+    return std::nullopt;
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::doom(std::uint32_t worker, const WorkPoint& point, EndReason reason,
+                                            std::uint64_t memory) {
+    std::lock_guard lock{mutex_};
+    Work* const work = live_work({point.slot, point.generation});
+    if (!work || !work->doom(point, reason, memory)) return false;
+    verdicts_[worker] = {point, reason, memory};
+    return true;
+}
+
+MULTIPROCESSING_INLINE void PoolTable::ask_to_leave(std::uint32_t worker,
+                                                    const std::optional<WorkPoint>& point) {
+    {
+        std::lock_guard lock{mutex_};
+        view_.line(worker).is_to_leave.store(1, std::memory_order_seq_cst);
+        Work* const work = point && point->chunk != 0 ? live_work({point->slot, point->generation}) : nullptr;
+        if (work) static_cast<ItemizedMapWork*>(work)->ask_to_go(*point);
+    }
+    post(view_.space().parking(), view_.line(worker).park);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::end_failed() {
+    std::vector<std::shared_ptr<Work>> ended; // whose waiters are to look
+    {
+        std::lock_guard lock{mutex_};
+        if (fail_fast_.empty()) return;
+        doomed_.reserve(doomed_.size() + workers() * fail_fast_.size());
+        ended.reserve(fail_fast_.size());
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < fail_fast_.size(); ++i) {
+            Work* const work = live_work(fail_fast_[i]);
+            if (!work) continue;
+            if (work->end_if_failed(doomed_)) ended.push_back(works_[work->slot]);
+            fail_fast_[kept++] = fail_fast_[i];
+        }
+        fail_fast_.resize(kept);
+    }
+    for (const auto& work : ended) {
+        if (work->ended()) tell_of_end(*work);
+    }
 }
 
 MULTIPROCESSING_INLINE void PoolTable::require_open_now(bool of_stream) const {

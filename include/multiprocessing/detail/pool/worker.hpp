@@ -9,6 +9,7 @@
 #include <multiprocessing/detail/platform/standard_streams.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
+#include <multiprocessing/detail/pool/task_context.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/reduction.hpp>
@@ -41,6 +42,11 @@ public:
     /// Whether a chunk of this many tasks may still be taken on; if not, this worker retires.
     bool may_take(std::uint64_t tasks);
     void count_tasks(std::uint64_t tasks);
+    /// Ends this process, which has begun no further item; what is left of its chunk goes to
+    /// others.
+    [[noreturn]] void leave();
+
+    TaskContext& context() noexcept { return context_; }
 
     /// Says that `block`, and those that it lists, are about to be told of in a task or chunk; then
     /// hands them over. Killed after this and before the commit, the parent finds them here and
@@ -77,6 +83,7 @@ private:
     PoolView view_;
     TreeMember& self_;
     WorkerLine& line_;
+    TaskContext& context_;
     const WorkerSetup setup_;
     std::uint64_t tasks_ = 0;
     bool retires_ = false;
@@ -95,6 +102,7 @@ struct TaskFrame {
 
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/launch/child_main.hpp>
+#include <multiprocessing/detail/platform/affinity.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
 
@@ -107,14 +115,20 @@ struct TaskFrame {
 namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE Worker::Worker(const WorkerSetup& setup)
-    : view_(tree().space, setup.pool), self_(tree()), line_(view_.line(setup.worker)), setup_(setup) {
+    : view_(tree().space, setup.pool),
+      self_(tree()),
+      line_(view_.line(setup.worker)),
+      context_(process_wide<TaskContext>()),
+      setup_(setup) {
     platform::record_crashes(view_.crash(setup.worker).text);
+    context_.set_worker(static_cast<int>(setup.number));
+    if (setup.has_affinity) platform::set_affinity(setup.affinity);
 }
 
 MULTIPROCESSING_INLINE void Worker::serve() {
     line_.state.store(WorkerLine::serving, std::memory_order_release);
     TaskRing& ring = view_.ring();
-    while (!retires_) {
+    while (!retires_ && !line_.is_to_leave.load(std::memory_order_relaxed)) {
         const std::uint64_t head = ring.head();
         const std::optional<TaskTicket> ticket = ring.peek(head);
         if (!ticket) {
@@ -149,9 +163,17 @@ MULTIPROCESSING_INLINE void Worker::break_down() {
 MULTIPROCESSING_INLINE bool Worker::may_take(std::uint64_t tasks) {
     // A fresh worker takes whatever it is given: a chunk that is larger than its share must be
     // done by somebody.
-    if (setup_.most_tasks == 0 || tasks_ == 0 || tasks_ + tasks <= setup_.most_tasks) return true;
+    if (!line_.is_to_leave.load(std::memory_order_relaxed) &&
+        (setup_.most_tasks == 0 || tasks_ == 0 || tasks_ + tasks <= setup_.most_tasks))
+        return true;
     retires_ = true;
     return false;
+}
+
+MULTIPROCESSING_INLINE void Worker::leave() {
+    line_.state.store(WorkerLine::retired, std::memory_order_release);
+    context_.leave();
+    finish_child(0);
 }
 
 MULTIPROCESSING_INLINE void Worker::count_tasks(std::uint64_t tasks) {
@@ -206,7 +228,8 @@ MULTIPROCESSING_INLINE bool Worker::wait_for_work() {
         setup_.most_idle == 0 ? Deadline{} : Deadline::after(std::chrono::nanoseconds{setup_.most_idle});
     const bool is_called = wait(view_.space().parking(), line_.park, patience, [&] {
         return (idle.load(std::memory_order_relaxed) & bit) == 0 || !ring.empty() ||
-               view_.shared().closing.load(std::memory_order_relaxed);
+               view_.shared().closing.load(std::memory_order_relaxed) ||
+               line_.is_to_leave.load(std::memory_order_relaxed);
     });
     // Whoever takes the bit away has this worker: the one who announces work relies on it, or
     // it leaves. Sequentially consistent: what is announced later finds no bit.
@@ -242,6 +265,8 @@ MULTIPROCESSING_INLINE void Worker::run_task(const TaskTicket& ticket) {
         TaskFrame frame{{arguments, static_cast<std::size_t>(slot.arguments.bytes)},
                         {leases, static_cast<std::size_t>(slot.leases.bytes / sizeof(LeaseEntry))},
                         result};
+        context_.enter_task(static_cast<int>(slot.attempt.load(std::memory_order_relaxed)),
+                            std::chrono::nanoseconds{slot.time_limit});
         target(slot.target).entry(&frame);
         deliver(OutcomeKind::value, result.view(), std::move(returning));
     } catch (const platform::ThrowProbe&) {
@@ -249,6 +274,7 @@ MULTIPROCESSING_INLINE void Worker::run_task(const TaskTicket& ticket) {
         if (platform::is_thread_exit()) finish_child(0);
         deliver(OutcomeKind::exception, bytes_of_failure(capture_current_exception()), {});
     }
+    context_.leave();
     commit(slot.cell, ticket.published());
     post(view_.space().parking(), slot.place);
     view_.tell_if_wanted(ticket.slot);

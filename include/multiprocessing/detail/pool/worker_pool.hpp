@@ -3,15 +3,18 @@
 /// @file worker_pool.hpp  Workers, their table, their supervisor, and the way to submit to them:
 /// what a Pool and an executor are faces of.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/launch/packed_call.hpp>
+#include <multiprocessing/detail/platform/affinity.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/supervisor.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/task_run.hpp>
 #include <multiprocessing/environment.hpp>
+#include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -24,6 +27,7 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -36,8 +40,31 @@ struct WorkerPoolRequest {
     std::function<Environment(int)> worker_env = {}; ///< And in that of each.
     std::optional<std::filesystem::path> cwd = {};
     SupervisorPolicy policy = {};
+    TaskPolicy task_policy = {};               ///< Of tasks that say nothing else.
     std::exception_ptr (*refusal)() = nullptr; ///< See PoolTable::set_refusal().
 };
+
+/// The sets of processors of an option; throws `std::invalid_argument` for one that is empty, or
+/// names a processor that this process may not use.
+MULTIPROCESSING_INLINE std::vector<platform::ProcessorSet>
+affinity_of(const std::vector<std::vector<int>>& processors);
+/// Sets the variables by which numeric libraries are told how many threads they may start, but for
+/// those that the program sets itself.
+MULTIPROCESSING_INLINE void limit_threads(Environment& env, Count threads);
+
+/// What the options of a pool and of an executor have in common. They are valid.
+template <class Options>
+void set_common(WorkerPoolRequest& request, Options& options) {
+    request.start_method = options.start_method;
+    request.env = std::move(options.env);
+    request.worker_env = std::move(options.worker_env);
+    request.cwd = std::move(options.cwd);
+    request.task_policy = policy_of(options);
+    request.policy.memory_limit = options.memory_limit;
+    request.policy.recycle_memory = options.recycle_memory;
+    request.policy.affinity = affinity_of(options.cpu_affinity);
+    limit_threads(request.env, options.threads_per_worker);
+}
 
 /// The workers of one pool, and the way to them.
 class WorkerPool final : public FinishedAtEnd {
@@ -101,6 +128,34 @@ private:
 
 namespace multiprocessing::inline v1::detail {
 
+MULTIPROCESSING_INLINE std::vector<platform::ProcessorSet>
+affinity_of(const std::vector<std::vector<int>>& processors) {
+    std::vector<platform::ProcessorSet> sets;
+    if (processors.empty()) return sets;
+    const platform::ProcessorSet allowed = platform::allowed_affinity();
+    for (const std::vector<int>& numbers : processors) {
+        if (numbers.empty())
+            throw std::invalid_argument("multiprocessing: .cpu_affinity has an empty list: a worker has to run "
+                                        "somewhere");
+        platform::ProcessorSet& set = sets.emplace_back();
+        for (const int number : numbers) {
+            if (number < 0 || !allowed.has(static_cast<std::size_t>(number)))
+                throw std::invalid_argument("multiprocessing: .cpu_affinity names processor " +
+                                            std::to_string(number) + ", which this process may not use");
+            set.add(static_cast<std::size_t>(number));
+        }
+    }
+    return sets;
+}
+
+MULTIPROCESSING_INLINE void limit_threads(Environment& env, Count threads) {
+    if (threads.value() == 0) return;
+    for (const char* const name :
+         {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
+          "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"})
+        env.emplace(name, std::to_string(threads.value()));
+}
+
 MULTIPROCESSING_INLINE void WorkerPool::close() {
     table_->close();
     table_->bell().ring();
@@ -154,8 +209,8 @@ MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedC
     if (request.policy.on_demand) table_->demand().start_with_none();
     if (request.refusal) table_->set_refusal(request.refusal);
     supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), request.worker_env,
-                                               request.most_tasks, request.policy);
-    submitter_ = Submitter{table_, request.most_tasks};
+                                               request.most_tasks, std::move(request.policy));
+    submitter_ = Submitter{table_, request.most_tasks, request.task_policy};
 }
 
 } // namespace multiprocessing::inline v1::detail

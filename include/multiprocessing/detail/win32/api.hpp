@@ -51,6 +51,8 @@ BOOST_WINAPI_IMPORT boost::winapi::DWORD_
     BOOST_WINAPI_WINAPI_CC GetCurrentProcessorNumber(BOOST_WINAPI_DETAIL_VOID);
 BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC GetProcessAffinityMask(
     boost::winapi::HANDLE_ process, boost::winapi::ULONG_PTR_* own, boost::winapi::ULONG_PTR_* all);
+BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC
+SetProcessAffinityMask(boost::winapi::HANDLE_ process, boost::winapi::ULONG_PTR_ processors);
 BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC GlobalMemoryStatusEx(::_MEMORYSTATUSEX* status);
 
 BOOST_WINAPI_IMPORT long(BOOST_WINAPI_WINAPI_CC* BOOST_WINAPI_WINAPI_CC SetUnhandledExceptionFilter(
