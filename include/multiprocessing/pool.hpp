@@ -11,7 +11,7 @@
 #include <multiprocessing/detail/types/explain.hpp>
 #include <multiprocessing/pool/async_result.hpp>
 #include <multiprocessing/pool/basic_pool.hpp>
-#include <multiprocessing/pool/current_task.hpp>
+#include <multiprocessing/pool/current_task.hpp> // for current_task
 #include <multiprocessing/pool/imap.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/outcome.hpp>

@@ -61,7 +61,6 @@ static_assert(Executor<ProcessPoolExecutor>);
 #include <multiprocessing/exceptions.hpp>
 
 #include <exception>
-#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 

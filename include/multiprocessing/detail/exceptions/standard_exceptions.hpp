@@ -8,6 +8,8 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/exceptions.hpp>
 
+#include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,6 +24,7 @@
 #include <system_error>
 #include <type_traits>
 #include <typeinfo>
+#include <utility>
 #include <variant>
 
 namespace multiprocessing::inline v1::detail {

@@ -6,8 +6,8 @@
 /// copies of a fork do, and no pages of files.
 /// * `estimate_memory(pid)`: bytes, quick, and perhaps too many: what it shares may be counted.
 /// * `measure_memory(pid)`: bytes, and a hundred times as slow.
-/// * `children_of(pid)`: the processes that it has started and that live; none where the system does
-///   not say.
+/// * `children_of(pid)`: the processes that it has started and that live; none where the system
+///   does not say.
 /// nullopt, or an empty list, if there is no such process, or the system does not say.
 
 #include <multiprocessing/detail/config.hpp>

@@ -8,16 +8,13 @@
 #include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/result.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
-#include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
 #include <multiprocessing/pool/outcome.hpp>
-#include <multiprocessing/progress.hpp>
 #include <multiprocessing/reduction.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <type_traits>
 #include <utility>
 

@@ -7,7 +7,6 @@
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
 #include <multiprocessing/detail/launch/child_main.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
-#include <multiprocessing/detail/platform/process_barrier.hpp>
 #include <multiprocessing/detail/pool/map_run.hpp>
 #include <multiprocessing/detail/pool/tape.hpp>
 #include <multiprocessing/detail/pool/worker.hpp>
@@ -150,6 +149,8 @@ void Worker::help_as(const TaskTicket& ticket) {
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/process_barrier.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <new>

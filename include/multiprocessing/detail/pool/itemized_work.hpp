@@ -5,34 +5,23 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
+#include <multiprocessing/detail/pool/attention_block.hpp>
 #include <multiprocessing/detail/pool/map_work.hpp>
+#include <multiprocessing/detail/pool/retried_items.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/tape.hpp>
+#include <multiprocessing/detail/pool/task_policy.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <exception>
-#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
-
-/// What several itemized maps of one reader share: where it sleeps.
-class AttentionBlock {
-public:
-    AttentionBlock() : block_(tree().heap.allocate_zeroed(sizeof(ItemizedAttention))) {}
-
-    Position position() const noexcept { return block_.position(); }
-    ItemizedAttention& attention() const;
-
-private:
-    Block block_;
-};
 
 /// What has come of one item.
 struct ItemOutcome {
@@ -55,8 +44,11 @@ class ItemizedMapWork final : public MapWork {
 public:
     using Chunk = ItemizedChunk;
 
-    ItemizedMapWork(PoolView view, std::uint64_t items, std::shared_ptr<AttentionBlock> attention)
-        : MapWork(view, items), attention_(std::move(attention)) {}
+    ItemizedMapWork(PoolView view, std::uint64_t items, std::shared_ptr<AttentionBlock> attention,
+                    const TaskPolicy& items_policy)
+        : MapWork(view, items), attention_(std::move(attention)), retried_(view, items_policy.retries) {
+        policy = items_policy;
+    }
     MULTIPROCESSING_INLINE ~ItemizedMapWork() override;
 
     ItemizedChunk& chunk(std::uint64_t index) const noexcept {
@@ -64,6 +56,10 @@ public:
     }
     ItemizedAttention* attention() const noexcept override { return &attention_->attention(); }
     Position attention_position() const noexcept { return attention_->position(); }
+    void set_job(MapJob& job) noexcept override {
+        MapWork::set_job(job);
+        retried_.set_job(job);
+    }
 
     MULTIPROCESSING_INLINE bool ended() const override;
 
@@ -134,8 +130,8 @@ public:
 
     /// Whether an attempt at any item has failed.
     bool has_losses() const noexcept { return has_losses_.load(std::memory_order_acquire); }
-    /// Whether nothing more comes of an item that is past its chunk's progress. The table's mutex is
-    /// held.
+    /// Whether nothing more comes of an item that is past its chunk's progress. The table's mutex
+    /// is held.
     bool is_decided(std::uint64_t item) const {
         return parents_outcome_of(item, true).kind != ItemOutcome::none;
     }
@@ -148,28 +144,15 @@ public:
     std::exception_ptr first_error() const;
 
 protected:
-    /// Whoever owned it is dead: what it had ended counts, the item that it was at is lost, or to be
-    /// tried again.
+    /// Whoever owned it is dead: what it had ended counts, the item that it was at is lost, or to
+    /// be tried again.
     MULTIPROCESSING_INLINE void take_back(std::uint64_t index, const WorkerDeath& death,
                                           Announcements& again) override;
 
-    MULTIPROCESSING_INLINE void drop_waiting() noexcept override;
+    void drop_waiting() noexcept override { retried_.drop_waiting(); }
 
 private:
-    using Clock = std::chrono::steady_clock;
-
-    /// An item of which an attempt has failed.
-    struct RetriedItem {
-        std::uint32_t failures = 0;
-        std::optional<Clock::time_point> due = {}; ///< It waits for the next.
-        std::optional<std::uint64_t> spare = {};   ///< The chunk that it has; else what came of it is here:
-        bool is_lost = false;                      ///< Nothing, as the map was given up.
-        std::atomic<Position> tape{0};             ///< Its record, if it has one.
-    };
-
-    void open_ask(ItemizedChunk& chunk, ChunkAsk ask) noexcept;
-    void close_ask(ItemizedChunk& chunk) noexcept;
-    /// The index in the whole input.
+    // Where the first failure ends it.
     void note_failure(std::uint64_t item) noexcept;
     void look_for_failure(const ItemizedChunk& chunk) noexcept;
 
@@ -177,23 +160,12 @@ private:
     std::exception_ptr why_given_up() const;
     /// What has come of an item of which an attempt failed.
     ItemOutcome outcome_of_retried(const RetriedItem& retried, std::uint64_t item) const;
-    /// A spare chunk that can be used; nullopt if all are in use.
-    std::optional<std::uint64_t> free_spare();
-    void publish_in_spare(std::uint64_t index, std::uint64_t item, RetriedItem& retried);
-
-    // Changes at each change of the number of items that wait, which is its lower half: whoever
-    // looks at it, at all chunks, and at it again, knows that none was between two places.
-    static constexpr std::uint64_t one_more_waits = (std::uint64_t{1} << 32) + 1;
-    static constexpr std::uint64_t one_less_waits = (std::uint64_t{1} << 32) - 1;
-    static std::uint32_t waiting(std::uint64_t count) noexcept { return static_cast<std::uint32_t>(count); }
 
     const std::shared_ptr<AttentionBlock> attention_;
     std::atomic<bool> has_losses_{false};
-    std::atomic<std::uint64_t> waiting_{0};
-    // Guarded by the table's mutex until it has ended.
-    std::map<std::uint64_t, RetriedItem> retried_; // by item
-    bool is_abandoned_ = false;
-    bool has_stopped_ = false; // at the first failure
+    RetriedItems retried_;
+    bool is_abandoned_ = false; // guarded by the table's mutex
+    bool has_stopped_ = false;  // the same: at the first failure
 };
 
 } // namespace multiprocessing::inline v1::detail
@@ -202,59 +174,35 @@ private:
 #include <multiprocessing/detail/platform/process_barrier.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 
 namespace multiprocessing::inline v1::detail {
-
-MULTIPROCESSING_INLINE ItemizedAttention& AttentionBlock::attention() const {
-    return tree().space.at<ItemizedAttention>(block_.position());
-}
 
 MULTIPROCESSING_INLINE ItemizedMapWork::~ItemizedMapWork() {
     // No worker looks at it any more.
     if (!job_ || !origin_.is_here()) return;
     for (std::uint64_t i = 0; i < job_->all_chunks(); ++i) free_tape(chunk(i).tape);
-    for (auto& [item, retried] : retried_) free_tape(retried.tape);
+    retried_.free_tapes();
 }
 
 MULTIPROCESSING_INLINE bool ItemizedMapWork::ended() const {
     if (job_->spare_count == 0) return MapWork::ended();
-    // A failed item is counted among those that wait before its chunk says that it is over, and
-    // until its spare chunk says that it is ready.
-    const std::uint64_t before = waiting_.load(std::memory_order_seq_cst);
-    if (waiting(before) != 0 || !MapWork::ended()) return false;
-    for (std::uint64_t i = job_->chunk_count; i < job_->all_chunks(); ++i) {
-        const TaskWord word = head(i).cell.load();
-        if (word.state != TaskState::free && !is_over(word)) return false;
-    }
-    return waiting_.load(std::memory_order_seq_cst) == before;
+    const std::uint64_t before = retried_.state();
+    return RetriedItems::waiting(before) == 0 && MapWork::ended() && retried_.running() == 0 &&
+           retried_.state() == before;
 }
 
 MULTIPROCESSING_INLINE std::uint64_t ItemizedMapWork::items_done() const {
     std::uint64_t done = 0;
     for (std::uint64_t i = 0; i < job_->chunk_count; ++i) done += chunk(i).item() - chunk(i).first;
-    std::uint64_t again = waiting(waiting_.load(std::memory_order_relaxed));
-    for (std::uint64_t i = job_->chunk_count; i < job_->all_chunks(); ++i) {
-        const TaskWord word = head(i).cell.load();
-        again += word.state != TaskState::free && !is_over(word);
-    }
+    const std::uint64_t again = RetriedItems::waiting(retried_.state()) + retried_.running();
     return (std::min)(done - (std::min)(done, again), items_);
 }
 
 MULTIPROCESSING_INLINE void ItemizedMapWork::on_time(Announcements& again) {
-    for (auto& [item, retried] : retried_) {
-        if (!retried.due) continue;
-        if (*retried.due <= Clock::now()) {
-            if (const auto spare = free_spare()) {
-                publish_in_spare(*spare, item, retried);
-                again.tickets.push_back({slot, generation, 0, true});
-                continue;
-            }
-            // All of them are in use: they all end some time. Their deaths lead here.
-            retried.due = Clock::now() + std::chrono::milliseconds{10};
-        }
-        again.due = again.due ? (std::min)(*again.due, *retried.due) : *retried.due;
-    }
+    for (std::uint32_t i = retried_.publish_due(again.due); i > 0; --i)
+        again.tickets.push_back({slot, generation, 0, true});
 }
 
 MULTIPROCESSING_INLINE std::optional<WorkPoint> ItemizedMapWork::point_of(const WorkerLine& line,
@@ -272,7 +220,7 @@ MULTIPROCESSING_INLINE std::optional<WorkPoint> ItemizedMapWork::point_of(const 
 
 MULTIPROCESSING_INLINE bool ItemizedMapWork::doom(const WorkPoint& point, EndReason, std::uint64_t) noexcept {
     ItemizedChunk& at = chunk(point.chunk - 1);
-    open_ask(at, ask_to_halt);
+    attention_->open_ask(at, ask_to_halt);
     // Whoever goes on to another item now sees that; see ItemFrame::advance().
     if (view_.shared().has_barrier && !platform::process_barrier())
         std::this_thread::sleep_for(std::chrono::milliseconds{1}); // longer than a store takes
@@ -280,30 +228,20 @@ MULTIPROCESSING_INLINE bool ItemizedMapWork::doom(const WorkPoint& point, EndRea
     // before it begins another.
     if (at.progress.load(std::memory_order_seq_cst) == point.progress && at.cell.load() == point.word)
         return true;
-    close_ask(at);
+    attention_->close_ask(at);
     return false;
 }
 
 MULTIPROCESSING_INLINE void ItemizedMapWork::ask_to_go(const WorkPoint& point) noexcept {
     ItemizedChunk& at = chunk(point.chunk - 1);
-    if (at.cell.load() == point.word && at.ask.load(std::memory_order_relaxed) == 0) open_ask(at, ask_to_leave);
+    if (at.cell.load() == point.word && at.ask.load(std::memory_order_relaxed) == 0)
+        attention_->open_ask(at, ask_to_leave);
 }
 
 MULTIPROCESSING_INLINE bool ItemizedMapWork::end_if_failed(std::vector<Incarnation>& owners) noexcept {
     if (!policy.fail_fast || has_stopped_ || !attention_->attention().has_failed()) return false;
     has_stopped_ = true;
     return kill(owners);
-}
-
-MULTIPROCESSING_INLINE void ItemizedMapWork::open_ask(ItemizedChunk& chunk, ChunkAsk ask) noexcept {
-    // In this order: whoever sees the number sees what it is about.
-    if (chunk.ask.exchange(ask, std::memory_order_seq_cst) == 0)
-        attention_->attention().wanted.fetch_add(ItemizedAttention::asked, std::memory_order_seq_cst);
-}
-
-MULTIPROCESSING_INLINE void ItemizedMapWork::close_ask(ItemizedChunk& chunk) noexcept {
-    if (chunk.ask.exchange(0, std::memory_order_seq_cst) != 0)
-        attention_->attention().wanted.fetch_sub(ItemizedAttention::asked, std::memory_order_seq_cst);
 }
 
 MULTIPROCESSING_INLINE void ItemizedMapWork::note_failure(std::uint64_t item) noexcept {
@@ -323,8 +261,7 @@ MULTIPROCESSING_INLINE bool ItemizedMapWork::refers_to(Position block) const {
     for (std::uint64_t i = 0; i < job_->all_chunks(); ++i) {
         if (tape_refers_to(chunk(i).tape, block)) return true;
     }
-    return std::any_of(retried_.begin(), retried_.end(),
-                       [&](const auto& entry) { return tape_refers_to(entry.second.tape, block); });
+    return retried_.refers_to(block);
 }
 
 MULTIPROCESSING_INLINE void ItemizedMapWork::discard(const std::exception_ptr& expected) noexcept {
@@ -343,15 +280,6 @@ MULTIPROCESSING_INLINE void ItemizedMapWork::cancel_rest() noexcept {
             at.cell.lose(word);
     }
     drop_waiting();
-}
-
-MULTIPROCESSING_INLINE void ItemizedMapWork::drop_waiting() noexcept {
-    for (auto& [item, retried] : retried_) {
-        if (!retried.due) continue;
-        retried.due.reset();
-        retried.is_lost = true;
-        waiting_.fetch_add(one_less_waits, std::memory_order_seq_cst);
-    }
 }
 
 MULTIPROCESSING_INLINE std::uint64_t ItemizedMapWork::plain_until(std::uint64_t index) const {
@@ -374,8 +302,7 @@ MULTIPROCESSING_INLINE ItemOutcome ItemizedMapWork::parents_outcome_of(std::uint
                                                                        bool item_ended) const {
     if (const auto loss = losses_.find(item); loss != losses_.end())
         return {ItemOutcome::lost, nullptr, loss->second};
-    if (const auto retried = retried_.find(item); retried != retried_.end())
-        return outcome_of_retried(retried->second, item);
+    if (const RetriedItem* const retried = retried_.find(item)) return outcome_of_retried(*retried, item);
     if (item_ended) return {ItemOutcome::value, nullptr, {}};
     return {ItemOutcome::lost, nullptr, why_given_up()};
 }
@@ -416,43 +343,6 @@ MULTIPROCESSING_INLINE std::exception_ptr ItemizedMapWork::first_error() const {
     return first;
 }
 
-MULTIPROCESSING_INLINE std::optional<std::uint64_t> ItemizedMapWork::free_spare() {
-    for (std::uint64_t i = job_->chunk_count; i < job_->all_chunks(); ++i) {
-        ItemizedChunk& spare = chunk(i);
-        const TaskWord word = spare.cell.load();
-        if (word.state == TaskState::free) return i;
-        if (!is_over(word)) continue;
-        const auto retried = retried_.find(spare.first);
-        if (retried != retried_.end() && retried->second.spare == i) {
-            retried->second.is_lost = spare.item() <= spare.first;
-            retried->second.tape.store(spare.tape.exchange(0, std::memory_order_relaxed),
-                                       std::memory_order_relaxed);
-            retried->second.spare.reset();
-        }
-        free_tape(spare.tape);
-        spare.cell.recycle();
-        return i;
-    }
-    return std::nullopt;
-}
-
-MULTIPROCESSING_INLINE void ItemizedMapWork::publish_in_spare(std::uint64_t index, std::uint64_t item,
-                                                              RetriedItem& retried) {
-    ItemizedChunk& spare = chunk(index);
-    spare.begin.store(item, std::memory_order_relaxed);
-    spare.end = item + 1;
-    spare.first = item;
-    spare.attempt = retried.failures + 1;
-    spare.progress.store(ItemizedChunk::at(item, false), std::memory_order_relaxed);
-    job_->unfinished.fetch_add(1, std::memory_order_acq_rel);
-    retried.spare = index;
-    retried.due.reset();
-    spare.cell.publish(spare.cell.load());
-    waiting_.fetch_add(one_less_waits, std::memory_order_seq_cst); // after: see ended()
-    if (job_->cursor.load(std::memory_order_relaxed) > index)
-        job_->cursor.store(index, std::memory_order_relaxed);
-}
-
 MULTIPROCESSING_INLINE void ItemizedMapWork::take_back(std::uint64_t index, const WorkerDeath& death,
                                                        Announcements& again) {
     ItemizedChunk& at = chunk(index);
@@ -462,33 +352,26 @@ MULTIPROCESSING_INLINE void ItemizedMapWork::take_back(std::uint64_t index, cons
     RetriedItem* retried = nullptr; // its next attempt
     // What may fail comes first: this may be called again.
     if (ran) {
-        const auto known = retried_.find(rest);
-        const std::uint32_t failures = known == retried_.end() ? 0 : known->second.failures;
         // A worker is killed for the item that it is at, and may have ended it before it was dead.
         const bool is_judged =
             death.verdict.point.chunk == index + 1 && death.verdict.point.progress == progress;
         if (given_up_) {
             losses_.emplace(rest, given_up_);
-        } else if (failures < policy.retries) {
-            retried = &retried_[rest];
-        } else {
-            losses_.emplace(rest,
-                            death.error({is_judged ? death.verdict.reason : EndReason::lost,
-                                         job_->first_index + rest, 1, failures, policy, death.verdict.memory}));
+        } else if (retried = retried_.prepare(rest); !retried) {
+            losses_.emplace(
+                rest, death.error({is_judged ? death.verdict.reason : EndReason::lost, job_->first_index + rest,
+                                   1, retried_.failures_of(rest), policy, death.verdict.memory}));
         }
         has_losses_.store(true, std::memory_order_release);
     }
-    close_ask(at);
+    attention_->close_ask(at);
     TapeReader tape{at};
     tape.find(rest);
     tape.cut(); // what it had written of the item that it was at
     look_for_failure(at);
     if (retried) {
-        ++retried->failures;
-        retried->spare.reset();
-        retried->due = Clock::now() + retry_delay(retried->failures);
-        waiting_.fetch_add(one_more_waits, std::memory_order_seq_cst); // before: see ended()
-        again.due = again.due ? (std::min)(*again.due, *retried->due) : *retried->due;
+        const auto due = retried_.wait(*retried);
+        again.due = again.due ? (std::min)(*again.due, due) : due;
     } else if (ran) {
         note_failure(rest);
     }

@@ -23,8 +23,8 @@ namespace multiprocessing::inline v1::detail {
 /// late by one look at most.
 class LimitWatch {
 public:
-    /// `memory_limit`: of workers that are at nothing; `recycle_memory`: beyond that they are replaced
-    /// between two tasks. Bytes; 0: none.
+    /// `memory_limit`: of workers that are at nothing; `recycle_memory`: beyond that they are
+    /// replaced between two tasks. Bytes; 0: none.
     LimitWatch(PoolTable& table, std::uint64_t memory_limit, std::uint64_t recycle_memory);
 
     /// A worker that lives.

@@ -32,7 +32,7 @@ class MapWork : public Work {
 public:
     std::uint64_t items() const noexcept { return items_; }
     MapJob& job() const noexcept { return *job_; }
-    void set_job(MapJob& job) noexcept { job_ = &job; }
+    virtual void set_job(MapJob& job) noexcept { job_ = &job; }
     ChunkHead& head(std::uint64_t index) const noexcept { return view_.chunk(*job_, index); }
 
     /// How many items are done, as far as can be seen from here.

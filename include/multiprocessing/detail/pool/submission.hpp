@@ -180,9 +180,7 @@ private:
         plan.policy = policy;
         if (policy.retries != 0) plan.spares = 2 * std::uint64_t{table_->workers()};
         return submit(thunk_address<Code, ItemFrame>(), thunk_file<Code, ItemFrame>(), plan, sizes, [&] {
-            auto work = std::make_shared<ItemizedMapWork>(table_->view(), plan.items, std::move(attention));
-            work->policy = policy;
-            return work;
+            return std::make_shared<ItemizedMapWork>(table_->view(), plan.items, std::move(attention), policy);
         });
     }
 
@@ -226,6 +224,7 @@ private:
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/pool/progress_display.hpp>
 
+#include <atomic>
 #include <cstring>
 
 namespace multiprocessing::inline v1::detail {

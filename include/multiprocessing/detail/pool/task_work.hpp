@@ -96,6 +96,7 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <atomic>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {

@@ -110,8 +110,8 @@ public:
 
     /// What that worker is at of it, if it is: chunk and item by its line.
     virtual std::optional<WorkPoint> point_of(const WorkerLine& line, Incarnation worker) const = 0;
-    /// Its worker is to be killed for what it is at. False if it has gone on meanwhile: then it must
-    /// not be.
+    /// Its worker is to be killed for what it is at. False if it has gone on meanwhile: then it
+    /// must not be.
     virtual bool doom(const WorkPoint& point, EndReason reason, std::uint64_t memory) noexcept = 0;
     /// Ends it if it has failed, and is to end with the first failure. True if it did.
     virtual bool end_if_failed(std::vector<Incarnation>&) noexcept { return false; }

@@ -7,7 +7,6 @@
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
 
-#include <cstdint>
 #include <exception>
 #include <string>
 
@@ -36,6 +35,7 @@ MULTIPROCESSING_INLINE std::exception_ptr loss_of_worker(const ChildProcess& pro
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {

@@ -15,6 +15,8 @@ MULTIPROCESSING_INLINE void set_affinity(const ProcessorSet& processors);
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/platform/error.hpp>
 
+#include <cstddef>
+
 #include <sched.h>
 
 namespace multiprocessing::inline v1::detail::platform {

@@ -22,10 +22,10 @@ MULTIPROCESSING_INLINE std::vector<int> children_of(int pid);
 #include <multiprocessing/detail/base/scope_exit.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <string>
 
 namespace multiprocessing::inline v1::detail::platform {
