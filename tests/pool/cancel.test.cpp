@@ -343,7 +343,6 @@ TEST_CASE("an option that is not there yet is refused", "[pool]") {
     CHECK_THROWS_AS(pool.imap(identity, {1}, options), std::logic_error);
     CHECK_THROWS_AS(pool.imap_unordered(identity, {1}, options), std::logic_error);
     CHECK_THROWS_AS(pool.try_map(identity, {1}, options), std::logic_error);
-    CHECK_THROWS_AS(mp::Pool({.processes = 1, .run_inline = true}), std::logic_error);
     CHECK_THROWS_AS(mp::Pool({.processes = 1, .trace = "trace.json"}), std::logic_error);
     CHECK_THROWS_AS(mp::Pool({.processes = 1, .capture_output = true}), std::logic_error);
     CHECK(mp::active_children().size() == 1);

@@ -84,8 +84,8 @@ struct MapOptions {
     Progress progress = {}; ///< Whether and how its progress is shown.
 };
 
-/// The options of a Pool. Not there yet, and `std::logic_error` where they are given:
-/// `run_inline`, `trace`, `capture_output`.
+/// The options of a Pool. Not there yet, and `std::logic_error` where they are given: `trace`,
+/// `capture_output`.
 struct PoolOptions {
     Count processes = {};        ///< Number of workers. Default: process_cpu_count().
     Count maxtasksperchild = {}; ///< Tasks of a worker until it is replaced. Default: no limit.
@@ -95,7 +95,10 @@ struct PoolOptions {
     std::size_t memory_limit = {};                ///< Bytes that a worker may use; it is killed beyond.
     std::size_t recycle_memory = {};              ///< Bytes beyond which a worker is replaced between tasks.
     OnExit on_exit = OnExit::terminate;
-    bool run_inline = false;                                ///< Tasks run in the caller.
+    /// There are no workers: tasks run in the thread that submits them, and have ended when that
+    /// returns; for debuggers, and where processes cannot be had. They cross as ever, but nothing
+    /// can be limited, killed or tried again. So does `MULTIPROCESSING_INLINE=1` in the environment.
+    bool run_inline = false;
     Count threads_per_worker = {};                          ///< Threads of numeric libraries in each worker.
     std::vector<std::vector<int>> cpu_affinity = {};        ///< CPUs of worker 0, 1, ...; reused in turn.
     Environment env = {};                                   ///< What is different in the workers' environment.
@@ -110,7 +113,6 @@ namespace detail {
 /// Calls `look(is_given, name)` for each option of a pool that does nothing yet.
 template <class Options, class Look>
 void look_at_missing(const Options& options, Look look) {
-    look(options.run_inline, "run_inline");
     look(!options.trace.empty(), "trace");
     look(options.capture_output.wanted(), "capture_output");
 }
@@ -125,6 +127,7 @@ void look_at_limits(const Options& options, Look look) {
         look(options.recycle_memory != 0, "recycle_memory");
         look(options.threads_per_worker.value() != 0, "threads_per_worker");
         look(!options.cpu_affinity.empty(), "cpu_affinity");
+        look(options.run_inline, "run_inline");
         look_at_missing(options, look);
     }
 }

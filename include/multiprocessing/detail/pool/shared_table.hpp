@@ -207,13 +207,14 @@ struct alignas(64) WorkerLine {
 
 /// What a worker is told beside its initializer; the first bytes of its payload.
 struct WorkerSetup {
-    Position pool;
-    std::uint64_t most_tasks; ///< Their number until it is replaced; 0: no limit.
-    std::uint64_t most_idle;  ///< Nanoseconds without work after which it leaves; 0: no limit.
-    std::uint32_t worker;     ///< Its line.
-    std::uint32_t number;     ///< As the program knows it.
-    std::uint32_t has_affinity;
-    platform::ProcessorSet affinity; ///< Where it may run.
+    Position pool = 0;
+    std::uint64_t most_tasks = 0;   ///< Their number until it is replaced; 0: no limit.
+    std::uint64_t most_idle = 0;    ///< Nanoseconds without work after which it leaves; 0: no limit.
+    std::uint32_t worker = 0;       ///< Its line.
+    std::uint32_t number = 0;       ///< As the program knows it.
+    std::uint32_t is_here = 0;      ///< It is no process of its own, but the caller.
+    std::uint32_t has_affinity = 0; ///< Whether the next counts.
+    platform::ProcessorSet affinity = {}; ///< Where it may run.
 };
 
 /// Where a worker was when it crashed, as text; see platform/crash.hpp. Empty unless it did.

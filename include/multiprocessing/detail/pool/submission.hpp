@@ -18,10 +18,12 @@
 #include <multiprocessing/detail/pool/task_policy.hpp>
 #include <multiprocessing/detail/pool/task_run.hpp>
 #include <multiprocessing/detail/pool/task_work.hpp>
+#include <multiprocessing/detail/pool/worker.hpp>
 #include <multiprocessing/detail/result/local_result.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/outcome.hpp>
 #include <multiprocessing/progress.hpp>
+#include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -58,9 +60,11 @@ struct StarmapTypes {
 class Submitter {
 public:
     Submitter() = default;
-    /// `most_tasks`: of a worker until it is replaced; 0: no limit. `policy`: the pool's.
-    Submitter(std::shared_ptr<PoolTable> table, std::uint64_t most_tasks, const TaskPolicy& policy)
-        : table_(std::move(table)), most_tasks_(most_tasks), policy_(policy) {}
+    /// `most_tasks`: of a worker until it is replaced; 0: no limit. `policy`: the pool's. `is_here`:
+    /// there are no workers, and the thread that submits carries it out.
+    Submitter(std::shared_ptr<PoolTable> table, std::uint64_t most_tasks, const TaskPolicy& policy,
+              bool is_here)
+        : table_(std::move(table)), most_tasks_(most_tasks), policy_(policy), is_here_(is_here) {}
 
     const std::shared_ptr<PoolTable>& table() const noexcept { return table_; }
     /// No chunk of a map is larger; 0: no limit.
@@ -68,19 +72,28 @@ public:
     /// What holds for tasks that say nothing else.
     const TaskPolicy& policy() const noexcept { return policy_; }
 
+    bool is_here() const noexcept { return is_here_; }
+
+    /// Calls `function(arguments...)` in this thread, where there are no workers; throws what it
+    /// throws.
+    template <class Function, class... Arguments>
+    void carry_out(Function&& function, Arguments&&... arguments) const {
+        using Code = DiscardingCode<std::decay_t<Function>, Arguments...>;
+        auto work = submit_call<Code>({}, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+        TaskResult<void> result{table_, std::move(work)};
+        result.fetch(Deadline{});
+        result.require_success();
+    }
+
     template <class Function, class... Arguments>
     auto submit_task(const TaskOptions& options, Function&& function, Arguments&&... arguments) const {
         using F = std::decay_t<Function>;
         using Call = CrossingCall<F, Arguments...>;
         using R = std::decay_t<typename Call::Returned>;
-        using Code = TaskCode<F, Arguments...>;
         validate(options);
-        ArgumentContext<SpaceWriteContext> context;
-        Writer writer{&context};
-        Call::write(writer, function, std::forward<Arguments>(arguments)...);
-        auto work = submit(thunk_address<Code, TaskFrame>(), thunk_file<Code, TaskFrame>(), writer.view(),
-                           context, policy_of(options, policy_));
-        Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+        auto work =
+            submit_call<TaskCode<F, Arguments...>>(policy_of(options, policy_), std::forward<Function>(function),
+                                                   std::forward<Arguments>(arguments)...);
         return std::shared_ptr<ResultState<R>>(std::make_shared<TaskResult<R>>(table_, std::move(work)));
     }
 
@@ -186,6 +199,18 @@ private:
 
     void wait_for_items(const ItemizedMapWork& work, Progress progress) const;
 
+    template <class Code, class Function, class... Arguments>
+    std::shared_ptr<TaskWork> submit_call(const TaskPolicy& policy, Function&& function,
+                                          Arguments&&... arguments) const {
+        using Call = CrossingCall<std::decay_t<Function>, Arguments...>;
+        ArgumentContext<SpaceWriteContext> context;
+        Writer writer{&context};
+        Call::write(writer, function, std::forward<Arguments>(arguments)...);
+        auto work = submit(thunk_address<Code, TaskFrame>(), thunk_file<Code, TaskFrame>(), writer.view(),
+                           context, policy);
+        Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+        return work;
+    }
     std::shared_ptr<TaskWork> submit(const ThunkAddress& code, const std::string& file,
                                      std::span<const std::byte> message,
                                      ArgumentContext<SpaceWriteContext>& context,
@@ -211,12 +236,14 @@ private:
                          static_cast<std::uint32_t>(std::min<std::uint64_t>(table_->workers(), sizes.size())),
                          plan.of_stream);
         leave.release();
+        if (is_here_) Worker::serve_here(table_->position());
         return work;
     }
 
     std::shared_ptr<PoolTable> table_;
     std::uint64_t most_tasks_ = 0;
     TaskPolicy policy_ = {};
+    bool is_here_ = false;
 };
 
 } // namespace multiprocessing::inline v1::detail
@@ -268,6 +295,7 @@ Submitter::submit(const ThunkAddress& code, const std::string& file, std::span<c
     slot->leases = work->given.parcel();
     table_->announce(*work, 0);
     leave.release();
+    if (is_here_) Worker::serve_here(table_->position());
     return work;
 }
 

@@ -29,6 +29,7 @@ namespace multiprocessing::inline v1::detail {
 struct SupervisorPolicy {
     bool on_demand = false;            ///< A worker starts when there is work and none that is idle.
     Timeout idle_timeout = no_timeout; ///< One that has had no work for this long leaves.
+    bool starts_none = false;          ///< There are no workers: tasks run in the caller.
     bool breaks_with_worker = false;   ///< The end of one is the end of all.
     std::uint64_t memory_limit = 0;    ///< Bytes of a worker that is at nothing; 0: none.
     std::uint64_t recycle_memory = 0;  ///< Bytes beyond which one is replaced between tasks; 0: none.
@@ -209,7 +210,7 @@ MULTIPROCESSING_INLINE Supervisor::Supervisor(std::shared_ptr<PoolTable> core, L
         worker_envs_.push_back(worker_env(static_cast<int>(i)));
         check_environment(worker_envs_.back());
     }
-    if (!policy_.on_demand) {
+    if (!policy_.on_demand && !policy_.starts_none) {
         for (std::uint32_t i = 0; i < workers_.size(); ++i) start(i);
     }
     const platform::AllSignalsBlocked program_handles_signals;
@@ -260,6 +261,7 @@ MULTIPROCESSING_INLINE void Supervisor::start(std::uint32_t worker) {
                             idle ? (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(idle->count())) : 0,
                             worker,
                             worker,
+                            0,
                             !policy_.affinity.empty(),
                             policy_.affinity.empty() ? platform::ProcessorSet{}
                                                      : policy_.affinity[worker % policy_.affinity.size()]};
@@ -329,7 +331,7 @@ MULTIPROCESSING_INLINE bool Supervisor::step() {
     const bool closed = core_->close_shared();
     // While the pool is open every worker is replaced; later only if there is something that
     // nobody has taken.
-    const bool needed = !core_->broken() && (!closed || core_->has_waiting());
+    const bool needed = !policy_.starts_none && !core_->broken() && (!closed || core_->has_waiting());
     Deadline wake_up;
     auto running = static_cast<std::uint32_t>(
         std::count_if(workers_.begin(), workers_.end(), [](const Slot& slot) { return slot.process; }));

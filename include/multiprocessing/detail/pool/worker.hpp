@@ -35,6 +35,9 @@ public:
     /// Works until the pool closes and nothing is left, or until it has had its share of tasks.
     void serve();
 
+    /// Does what is announced now, in the process that has announced it: a pool without workers.
+    static void serve_here(Position pool);
+
     /// The initializer has thrown what is being handled: the parent reads it when this process has
     /// ended.
     void break_down();
@@ -68,6 +71,9 @@ public:
     std::uint32_t index() const noexcept { return setup_.worker; }
 
 private:
+    /// Takes the announcement at `head`, unless another is quicker.
+    void take(std::uint64_t head, const TaskTicket& ticket);
+
     /// False if there has been none for so long that this worker leaves.
     bool wait_for_work();
 
@@ -120,6 +126,7 @@ MULTIPROCESSING_INLINE Worker::Worker(const WorkerSetup& setup)
       line_(view_.line(setup.worker)),
       context_(process_wide<TaskContext>()),
       setup_(setup) {
+    if (setup.is_here) return;
     platform::record_crashes(view_.crash(setup.worker).text);
     context_.set_worker(static_cast<int>(setup.number));
     if (setup.has_affinity) platform::set_affinity(setup.affinity);
@@ -137,19 +144,34 @@ MULTIPROCESSING_INLINE void Worker::serve() {
             line_.state.store(WorkerLine::idle, std::memory_order_release);
             return;
         }
-        // Before either: see WorkerLine.
-        line_.claiming.store(ticket->slot + std::uint64_t{1}, std::memory_order_release);
-        if (ticket->wants_helpers) {
-            if (ring.pass(head)) help(*ticket);
-        } else {
-            // Won or lost, the announcement has been seen to: the next worker moves the head
-            // past it.
-            const bool mine = view_.slot(ticket->slot).cell.claim(ticket->published(), self_.self);
-            ring.pass(head);
-            if (mine) run_task(*ticket);
-        }
+        take(head, *ticket);
     }
     line_.state.store(WorkerLine::retired, std::memory_order_release);
+}
+
+MULTIPROCESSING_INLINE void Worker::serve_here(Position pool) {
+    Worker worker{{.pool = pool, .is_here = 1}};
+    TaskRing& ring = worker.view_.ring();
+    for (;;) {
+        const std::uint64_t head = ring.head();
+        const std::optional<TaskTicket> ticket = ring.peek(head);
+        if (!ticket) break;
+        worker.take(head, *ticket);
+    }
+}
+
+MULTIPROCESSING_INLINE void Worker::take(std::uint64_t head, const TaskTicket& ticket) {
+    TaskRing& ring = view_.ring();
+    // Before either: see WorkerLine.
+    line_.claiming.store(ticket.slot + std::uint64_t{1}, std::memory_order_release);
+    if (ticket.wants_helpers) {
+        if (ring.pass(head)) help(ticket);
+    } else {
+        // Won or lost, the announcement has been seen to: the next worker moves the head past it.
+        const bool mine = view_.slot(ticket.slot).cell.claim(ticket.published(), self_.self);
+        ring.pass(head);
+        if (mine) run_task(ticket);
+    }
 }
 
 MULTIPROCESSING_INLINE void Worker::break_down() {
@@ -191,6 +213,10 @@ MULTIPROCESSING_INLINE Parcel Worker::hand_over(std::span<const std::byte> messa
 
 MULTIPROCESSING_INLINE Parcel Worker::hand_over(Block block, std::uint64_t bytes, std::vector<Block> placed) {
     line_.handing_over.store(block.position(), std::memory_order_release);
+    if (setup_.is_here) { // they are where they belong
+        for (Block& part : placed) part.release();
+        return {block.release(), bytes};
+    }
     for (Block& part : placed) self_.heap.hand_over(part.release());
     self_.heap.hand_over(block.position());
     return {block.release(), bytes};

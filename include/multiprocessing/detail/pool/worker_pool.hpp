@@ -39,6 +39,7 @@ struct WorkerPoolRequest {
     Environment env = {};                            ///< What is different in their environment.
     std::function<Environment(int)> worker_env = {}; ///< And in that of each.
     std::optional<std::filesystem::path> cwd = {};
+    bool runs_inline = false;    ///< There are no workers; see PoolOptions.
     SupervisorPolicy policy = {};
     TaskPolicy task_policy = {};               ///< Of tasks that say nothing else.
     std::exception_ptr (*refusal)() = nullptr; ///< See PoolTable::set_refusal().
@@ -48,6 +49,8 @@ struct WorkerPoolRequest {
 /// names a processor that this process may not use.
 MULTIPROCESSING_INLINE std::vector<platform::ProcessorSet>
 affinity_of(const std::vector<std::vector<int>>& processors);
+/// Whether MULTIPROCESSING_INLINE is 1.
+MULTIPROCESSING_INLINE bool is_inline_by_environment();
 /// Sets the variables by which numeric libraries are told how many threads they may start, but for
 /// those that the program sets itself.
 MULTIPROCESSING_INLINE void limit_threads(Environment& env, Count threads);
@@ -64,6 +67,7 @@ void set_common(WorkerPoolRequest& request, Options& options) {
     request.policy.recycle_memory = options.recycle_memory;
     request.policy.affinity = affinity_of(options.cpu_affinity);
     limit_threads(request.env, options.threads_per_worker);
+    request.runs_inline = options.run_inline || is_inline_by_environment();
 }
 
 /// The workers of one pool, and the way to them.
@@ -77,8 +81,14 @@ public:
         requires(!std::is_same_v<std::decay_t<Initializer>, PackedCall>)
     WorkerPool(WorkerPoolRequest request, Initializer&& initializer, Arguments&&... arguments)
         : WorkerPool(std::move(request),
-                     pack_call<WorkerCode<std::decay_t<Initializer>, Arguments...>>(
-                         std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...)) {}
+                     request.runs_inline
+                         ? PackedCall::of_entry<WorkerCode<>>()
+                         : pack_call<WorkerCode<std::decay_t<Initializer>, Arguments...>>(
+                               std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...)) {
+        // Without workers it is called here, and what it throws is thrown.
+        if (submitter_.is_here())
+            submitter_.carry_out(std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...);
+    }
 
     PoolTable& table() const noexcept { return *table_; }
     const std::shared_ptr<PoolTable>& shared_table() const noexcept { return table_; }
@@ -123,8 +133,10 @@ private:
 #include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -146,6 +158,11 @@ affinity_of(const std::vector<std::vector<int>>& processors) {
         }
     }
     return sets;
+}
+
+MULTIPROCESSING_INLINE bool is_inline_by_environment() {
+    const char* const value = std::getenv("MULTIPROCESSING_INLINE");
+    return value && std::string_view(value) == "1";
 }
 
 MULTIPROCESSING_INLINE void limit_threads(Environment& env, Count threads) {
@@ -188,8 +205,10 @@ MULTIPROCESSING_INLINE bool WorkerPool::join(const Deadline& deadline) {
 }
 
 MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
+    request.policy.starts_none = request.runs_inline;
     const std::size_t workers =
-        request.processes ? request.processes : static_cast<std::size_t>(platform::allowed_processors());
+        request.runs_inline ? 1
+        : request.processes ? request.processes : static_cast<std::size_t>(platform::allowed_processors());
     if (workers > most_processes) {
         throw std::invalid_argument("multiprocessing: a pool of " + std::to_string(workers) +
                                     " processes is too large: at most " + std::to_string(most_processes) +
@@ -210,7 +229,7 @@ MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedC
     if (request.refusal) table_->set_refusal(request.refusal);
     supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), request.worker_env,
                                                request.most_tasks, std::move(request.policy));
-    submitter_ = Submitter{table_, request.most_tasks, request.task_policy};
+    submitter_ = Submitter{table_, request.most_tasks, request.task_policy, request.runs_inline};
 }
 
 } // namespace multiprocessing::inline v1::detail
