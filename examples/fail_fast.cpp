@@ -34,13 +34,14 @@ int main() {
     // With try_map what was finished by then is kept.
     int done = 0;
     int cancelled = 0;
-    for (const auto& outcome : pool.try_map(check, std::views::iota(1, 1000), {.chunksize = 1, .fail_fast = true})) {
+    for (const auto& outcome :
+         pool.try_map(check, std::views::iota(1, 1000), {.chunksize = 1, .fail_fast = true})) {
         try {
             outcome.value();
             ++done;
-        } catch (const mp::CancelledError&) {
-            ++cancelled;
-        } catch (const std::invalid_argument&) { std::cout << "again\n"; }
+        } catch (const mp::CancelledError&) { ++cancelled; } catch (const std::invalid_argument&) {
+            std::cout << "again\n";
+        }
     }
     std::cout << std::boolalpha << (done < 100) << ' ' << (cancelled > 900) << '\n';
 }

@@ -39,7 +39,8 @@ int main() {
     } catch (const mp::TimeoutError&) { std::cout << "so did a call\n"; }
     mp::AsyncResult<int> result = pool.apply_async(work, 60'000);
     std::this_thread::sleep_for(50ms);
-    std::cout << std::boolalpha << "cancelled before it began: " << result.cancel() << ", ended: " << result.kill() << '\n';
+    std::cout << std::boolalpha << "cancelled before it began: " << result.cancel()
+              << ", ended: " << result.kill() << '\n';
     std::cout << pool.apply(work, 5) << " ms\n"; // both workers have been replaced
 }
 

@@ -800,7 +800,6 @@ TEST_CASE("an executor's options that cannot be are refused", "[executor]") {
     CHECK_THROWS_AS(ProcessPoolExecutor(-1), std::invalid_argument);
     CHECK_THROWS_AS(ProcessPoolExecutor(5000), std::invalid_argument);
     ProcessPoolExecutor executor(1);
-    CHECK_THROWS_AS(executor.map(square, {1}, {.priority = mp::Priority::low}), std::logic_error);
     CHECK(mp::active_children().empty());
 }
 

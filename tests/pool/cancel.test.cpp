@@ -336,13 +336,6 @@ TEST_CASE("join with a timeout that has passed leaves terminate to end it", "[po
 
 TEST_CASE("an option that is not there yet is refused", "[pool]") {
     mp::Pool pool(1);
-    CHECK_THROWS_AS(pool.apply_async(mp::TaskOptions{.priority = mp::Priority::high}, identity, 1),
-                    std::logic_error);
-    const mp::MapOptions options{.priority = mp::Priority::low};
-    CHECK_THROWS_AS(pool.map(identity, {1}, options), std::logic_error);
-    CHECK_THROWS_AS(pool.imap(identity, {1}, options), std::logic_error);
-    CHECK_THROWS_AS(pool.imap_unordered(identity, {1}, options), std::logic_error);
-    CHECK_THROWS_AS(pool.try_map(identity, {1}, options), std::logic_error);
     CHECK_THROWS_AS(mp::Pool({.processes = 1, .trace = "trace.json"}), std::logic_error);
     CHECK_THROWS_AS(mp::Pool({.processes = 1, .capture_output = true}), std::logic_error);
     CHECK(mp::active_children().size() == 1);

@@ -37,20 +37,22 @@ TEST_CASE("tasks run in the thread that submits them, and have ended then", "[po
     auto result = pool.apply_async([](std::string text) { return text + "!"; }, "text");
     CHECK(result.ready());
     CHECK(result.get() == "text!");
-    CHECK(*pool.apply([](std::unique_ptr<int> p) { return std::make_unique<int>(*p + 1); }, std::make_unique<int>(1)) ==
-          2);
+    CHECK(*pool.apply([](std::unique_ptr<int> p) { return std::make_unique<int>(*p + 1); },
+                      std::make_unique<int>(1)) == 2);
     CHECK_THROWS_AS(pool.apply([]() -> int { throw std::domain_error("inline"); }), std::domain_error);
     std::vector<int> items(1000);
     std::iota(items.begin(), items.end(), 0);
     CHECK(pool.map(identity, items) == items);
     CHECK(pool.map([](int x) { return std::to_string(x); }, items).back() == "999");
-    CHECK(pool.map([](int x) { return std::string(100'000, static_cast<char>(x)); }, {65, 66}).front().size() == 100'000);
+    CHECK(pool.map([](int x) { return std::string(100'000, static_cast<char>(x)); }, {65, 66}).front().size() ==
+          100'000);
     CHECK(pool.map(identity, items, {.timeout = 60s, .retries = 1}) == items);
     int next = 0;
     for (const int x : pool.imap(identity, items)) next += x == next;
     CHECK(next == 1000);
     for (const int x : pool.imap_unordered(identity, {7})) CHECK(x == 7);
-    CHECK(pool.try_map([](int x) { return x == 1 ? throw std::domain_error("1") : x; }, {0, 1})[0].value() == 0);
+    CHECK(pool.try_map([](int x) { return x == 1 ? throw std::domain_error("1") : x; }, {0, 1})[0].value() ==
+          0);
     mp::shared_vector<int> into;
     pool.map_into(identity, items, into);
     CHECK(into[999] == 999);

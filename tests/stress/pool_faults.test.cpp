@@ -74,12 +74,14 @@ struct Peril {
     R operator()(std::size_t item) const {
         ledger.begin(item);
         switch (item % 251) {
-        case 17: while (true) std::this_thread::sleep_for(1s);
+        case 17:
+            while (true) std::this_thread::sleep_for(1s);
         case 23: mp::detail::platform::exit_now(3);
         case 31: throw std::domain_error("item");
         case 43:
         case 47: {
-            const auto until = std::chrono::steady_clock::now() + limit - 200us + std::chrono::microseconds(item % 400);
+            const auto until =
+                std::chrono::steady_clock::now() + limit - 200us + std::chrono::microseconds(item % 400);
             while (std::chrono::steady_clock::now() < until) {}
             break;
         }
@@ -145,9 +147,7 @@ struct FaultTallies {
             fault(error);
         } catch (const mp::WorkerLostError& error) {
             fault(error);
-        } catch (const futures::BrokenProcessPool& error) {
-            fault(error);
-        } catch (const std::domain_error&) {
+        } catch (const futures::BrokenProcessPool& error) { fault(error); } catch (const std::domain_error&) {
             wrong += item % 251 != 31;
         } catch (const mp::CancelledError&) {
             ++cancelled;
@@ -157,13 +157,15 @@ struct FaultTallies {
     }
     /// After a round without fail_fast: an item ends once; it begins again only if its worker was lost.
     void check(const FaultLedger& ledger) {
-        for (std::size_t i = 0; i < item_count; ++i) wrong += ledger.begun(i) > retries + 1 || ledger.ended(i) > retries + 1;
+        for (std::size_t i = 0; i < item_count; ++i)
+            wrong += ledger.begun(i) > retries + 1 || ledger.ended(i) > retries + 1;
     }
 };
 
 } // namespace
 
-TEST_CASE("kills, limits, retries, cancels and first failures at random: each task is right or has the error that fits",
+TEST_CASE("kills, limits, retries, cancels and first failures at random: each task is right or has the error "
+          "that fits",
           "[pool]") {
     const int wanted = mp::detail::platform::can_fork ? support::rounds(120) : support::rounds(30);
     FaultLedger ledger;
@@ -185,7 +187,8 @@ TEST_CASE("kills, limits, retries, cancels and first failures at random: each ta
             ++rounds;
         };
         while (killer.kills() < wanted) {
-            const mp::MapOptions options{.chunksize = std::array{0u, 1u, 50u}[static_cast<std::size_t>(rounds) % 3],
+            const mp::MapOptions options{.chunksize =
+                                             std::array{0u, 1u, 50u}[static_cast<std::size_t>(rounds) % 3],
                                          .timeout = limit,
                                          .retries = retries};
             round([&] {
@@ -223,7 +226,8 @@ TEST_CASE("kills, limits, retries, cancels and first failures at random: each ta
             });
             round([&] {
                 std::vector<futures::Future<std::uint64_t>> all;
-                for (std::size_t i = 0; i < item_count; ++i) all.push_back(executor.submit(Peril<std::uint64_t>{ledger}, i));
+                for (std::size_t i = 0; i < item_count; ++i)
+                    all.push_back(executor.submit(Peril<std::uint64_t>{ledger}, i));
                 for (std::size_t i = 0; i < item_count; i += 97) all[i].cancel();
                 for (std::size_t i = 0; i < item_count; ++i)
                     tallies.count(ledger, i, i % 97 == 0, [&] { return is_right(i, all[i].result()); });
@@ -231,8 +235,8 @@ TEST_CASE("kills, limits, retries, cancels and first failures at random: each ta
             if (mark == 0) mark = space.high_water();
         }
     }
-    INFO(rounds << " rounds, " << tallies.values << " values, " << tallies.faults << " faults, " << tallies.cancelled
-                << " cancelled");
+    INFO(rounds << " rounds, " << tallies.values << " values, " << tallies.faults << " faults, "
+                << tallies.cancelled << " cancelled");
     CHECK(tallies.faults > 0);
     CHECK(tallies.values > tallies.faults);
     CHECK(tallies.wrong == 0);

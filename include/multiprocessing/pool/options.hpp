@@ -29,7 +29,9 @@ enum class OnExit {
     join,      ///< Finishes the work: close() and join().
 };
 
-/// How urgent work is.
+/// How urgent work is. A worker looks for higher work between two tasks, and between two chunks of
+/// a map, with which it then goes on. While lower work waits, one of 16 turns is that of the next
+/// lower level, so that none waits forever.
 enum class Priority { low, normal, high };
 
 /// What becomes of what workers print: it goes where the program's own output goes (false), or,
@@ -52,8 +54,7 @@ private:
     std::function<void(int, std::string_view)> function_;
 };
 
-/// The options of a single task. Not there yet, and `std::logic_error` where it is given:
-/// `priority`.
+/// The options of a single task.
 struct TaskOptions {
     /// Time limit, from when the task begins; its worker is ended beyond, and the result is
     /// TimeLimitExceeded. Default: the pool's; `no_timeout` is none.
@@ -68,8 +69,7 @@ struct TaskOptions {
 };
 
 /// The options of a map. Limits and retries are those of each item, as in TaskOptions: the worker
-/// that is ended for one takes no other item with it. Not there yet, and `std::logic_error` where
-/// it is given: `priority`.
+/// that is ended for one takes no other item with it.
 struct MapOptions {
     Count chunksize = {}; ///< Items that a worker takes at once. Default: what is left / (2 x workers).
     std::optional<Timeout> timeout = {}; ///< Time limit of each item. Default: the pool's.
@@ -97,7 +97,8 @@ struct PoolOptions {
     OnExit on_exit = OnExit::terminate;
     /// There are no workers: tasks run in the thread that submits them, and have ended when that
     /// returns; for debuggers, and where processes cannot be had. They cross as ever, but nothing
-    /// can be limited, killed or tried again. So does `MULTIPROCESSING_INLINE=1` in the environment.
+    /// can be limited, killed or tried again. `MULTIPROCESSING_INLINE=1` in the environment does
+    /// the same.
     bool run_inline = false;
     Count threads_per_worker = {};                          ///< Threads of numeric libraries in each worker.
     std::vector<std::vector<int>> cpu_affinity = {};        ///< CPUs of worker 0, 1, ...; reused in turn.
@@ -160,8 +161,6 @@ template <class Options>
 void validate(const Options& options) {
     require_limits(options.timeout, options.retries);
     if constexpr (requires { options.recycle_memory; }) look_at_missing(options, require_unset);
-    if constexpr (requires { options.priority; })
-        require_unset(options.priority != Priority::normal, "priority");
     if constexpr (requires { options.env; }) check_environment(options.env);
 }
 
@@ -173,6 +172,7 @@ TaskPolicy policy_of(const Options& options, const TaskPolicy& pool = {}) {
     if (options.retries) policy.retries = static_cast<std::uint32_t>(options.retries->value());
     if (options.memory_limit) policy.memory_limit = options.memory_limit;
     if constexpr (requires { options.fail_fast; }) policy.fail_fast = options.fail_fast;
+    if constexpr (requires { options.priority; }) policy.level = static_cast<std::uint8_t>(options.priority);
     return policy;
 }
 

@@ -286,18 +286,20 @@ MULTIPROCESSING_INLINE void ItemFrame::add_segment(std::uint64_t size, std::uint
     room_ = room;
 }
 
-MULTIPROCESSING_INLINE void Worker::help(const TaskTicket& ticket) {
+MULTIPROCESSING_INLINE void Worker::help(const TaskTicket& ticket, std::size_t level) {
     TaskSlot& slot = view_.slot(ticket.slot);
+    std::atomic<std::uint64_t>& promise = line_.helping[level];
     line_.chunk.store(0, std::memory_order_relaxed);
     // The promise first, then the look, both sequentially consistent: either the parent, which
     // first recycles the slot and then looks for promises, waits for us, or we see that the map is
     // over.
-    line_.helping.store(map_name(ticket.slot, ticket.generation), std::memory_order_seq_cst);
+    promise.store(map_name(ticket.slot, ticket.generation), std::memory_order_seq_cst);
     if (slot.cell.load() == ticket.published()) {
         MapJob& job = view_.job(slot);
         if (takes_up(job)) job.attention ? help_as<ItemFrame>(ticket) : help_as<MapFrame>(ticket);
     }
-    line_.helping.store(0, std::memory_order_release);
+    line_.chunk.store(0, std::memory_order_relaxed);
+    promise.store(0, std::memory_order_release);
 }
 
 } // namespace multiprocessing::inline v1::detail

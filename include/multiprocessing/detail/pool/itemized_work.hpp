@@ -208,8 +208,7 @@ MULTIPROCESSING_INLINE void ItemizedMapWork::on_time(Announcements& again) {
 MULTIPROCESSING_INLINE std::optional<WorkPoint> ItemizedMapWork::point_of(const WorkerLine& line,
                                                                           Incarnation worker) const {
     const std::uint64_t index = line.chunk.load(std::memory_order_acquire);
-    if (line.helping.load(std::memory_order_acquire) != map_name(slot, generation) || index == 0 ||
-        index > job_->all_chunks())
+    if (!line.is_helping(map_name(slot, generation)) || index == 0 || index > job_->all_chunks())
         return std::nullopt;
     const ItemizedChunk& at = chunk(index - 1);
     const TaskWord word = at.cell.load();

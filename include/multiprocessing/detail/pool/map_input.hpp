@@ -223,6 +223,7 @@ public:
                                                                 attention,
                                                                 first_index,
                                                                 limit_in_job(policy),
+                                                                policy.level,
                                                                 policy.is_watched(),
                                                                 policy.fail_fast,
                                                                 {},

@@ -262,6 +262,7 @@ MULTIPROCESSING_INLINE HelperFrame::HelperFrame(Worker& worker, std::uint32_t sl
     : worker_(worker), index_(slot), slot_(worker.view().slot(slot)), job_(worker.view().job(slot_)) {}
 
 MULTIPROCESSING_INLINE bool HelperFrame::claim() {
+    worker_.work_above(job_.level);
     const std::uint64_t all = job_.all_chunks();
     const std::uint64_t from = (std::min)(job_.cursor.load(std::memory_order_relaxed), all);
     // The cursor may be ahead of a chunk that was made ready again: the last look is at all of
@@ -311,8 +312,9 @@ MULTIPROCESSING_INLINE bool HelperFrame::claim_in(std::uint64_t from, std::uint6
         if (word.state != TaskState::ready) continue;
         if (!worker_.may_take(chunk.end - chunk.begin.load(std::memory_order_relaxed))) {
             // Retired, the parent has another one help in its place.
-            worker_.line().left.store(worker_.line().helping.load(std::memory_order_relaxed),
-                                      std::memory_order_release);
+            WorkerLine& line = worker_.line();
+            line.left[job_.level].store(line.helping[job_.level].load(std::memory_order_relaxed),
+                                        std::memory_order_release);
             return false;
         }
         if (!chunk.cell.claim(word, worker_.name())) continue;

@@ -154,6 +154,7 @@ private:
 
 #if MULTIPROCESSING_BODIES
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -173,7 +174,7 @@ MULTIPROCESSING_INLINE bool MapWork::running() const {
 
 MULTIPROCESSING_INLINE void MapWork::on_death(const WorkerDeath& death, Announcements& again) {
     job_->wake_always.store(1, std::memory_order_seq_cst); // it may have died before it could count
-    if (death.helping == map_name(slot, generation)) {
+    if (std::ranges::find(death.helping, map_name(slot, generation)) != std::end(death.helping)) {
         if (const std::optional<std::uint64_t> held = chunk_of(death)) take_back(*held, death, again);
     }
     // Its replacement, and idle workers, shall help; too many helpers do no harm.
@@ -263,7 +264,7 @@ MULTIPROCESSING_INLINE std::uint64_t ChunkedMapWork::items_done() const {
         const WorkerLine& line = view_.line(worker);
         const std::uint64_t index = line.chunk.load(std::memory_order_relaxed);
         const std::uint64_t item = line.item.load(std::memory_order_relaxed) & ~WorkerLine::block_of_items;
-        if (line.helping.load(std::memory_order_relaxed) != map_name(slot, generation) || index == 0 ||
+        if (!line.is_helping(map_name(slot, generation)) || index == 0 ||
             index > job_->chunk_count) // it may be at another map by now
             continue;
         const MapChunk& at = chunk(index - 1);

@@ -5,9 +5,11 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
-#include <multiprocessing/detail/platform/affinity.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/pool/parcel.hpp>
 #include <multiprocessing/detail/pool/task_cell.hpp>
+#include <multiprocessing/detail/pool/task_policy.hpp>
+#include <multiprocessing/detail/pool/worker_line.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 
 #include <atomic>
@@ -20,12 +22,6 @@ namespace multiprocessing::inline v1::detail {
 // All of it lies in blocks of the parent's heap, all zero is a valid beginning, and nothing in it
 // is ever locked: what is not atomic is written by one side before a task's cell hands it over to
 // the other.
-
-/// Bytes in the Space; none if `block` is 0.
-struct Parcel {
-    Position block = 0;
-    std::uint64_t bytes = 0;
-};
 
 /// A thunk, its image by its place in the pool's list: shorter than a ThunkAddress, and looked up
 /// once per worker.
@@ -162,6 +158,7 @@ struct MapJob {
     Position attention;                  ///< Of ItemizedAttention; 0 if the map is done by chunks.
     std::uint64_t first_index;           ///< Of its first item, in the input that it is a part of.
     std::uint64_t time_limit;            ///< Of each item, in nanoseconds; 0: none.
+    std::uint32_t level;                 ///< See WorkerLine::helping.
     std::uint32_t halts;                 ///< Whether ask_to_halt may come.
     std::uint32_t fails_fast;            ///< Whether ItemizedAttention::failed is wanted.
     std::atomic<std::uint32_t> taken_up; ///< Of TakenUp.
@@ -175,52 +172,6 @@ struct MapJob {
 
 /// Who came first: a worker, or a thread that cancels the map.
 enum TakenUp : std::uint32_t { map_is_fresh, map_is_begun, map_is_cancelled };
-
-/// What a worker is doing, for its parent to read after its death. Written by the worker alone,
-/// plain stores, one processor cache line: the parent reads it when the process is gone, or for
-/// progress, when any mixture will do.
-struct alignas(64) WorkerLine {
-    enum State : std::uint32_t { starting, serving, retired, broken, idle };
-    /// Set in `item` if it stands for the first of 64: items so quick that a note for each would
-    /// cost more than they do.
-    static constexpr std::uint64_t block_of_items = std::uint64_t{1} << 63;
-    static constexpr std::uint64_t block_size = 64;
-
-    ParkingPlace park; ///< Where the worker sleeps.
-    std::atomic<std::uint32_t> state;
-    /// The slot, plus 1, of the announcement that it is about to see to, or did last. Written
-    /// before it takes the task or moves the announcement out of the way: killed at any instant,
-    /// the parent knows which one to look at.
-    std::atomic<std::uint64_t> claiming;
-    /// A promise not to let go: while a map's slot and generation stand here, its memory is not
-    /// freed.
-    std::atomic<std::uint64_t> helping;
-    std::atomic<std::uint64_t> chunk;   ///< Of that map, plus 1. Or 0.
-    std::atomic<std::uint64_t> item;    ///< The item it is at.
-    std::atomic<std::uint64_t> task;    ///< The slot of the task it runs, plus 1. Or 0.
-    std::atomic<std::uint64_t> left;    ///< A map that it has left as it retires, as in `helping`. Or 0.
-    std::atomic<Position> handing_over; ///< A block that is about to be told of in a task or chunk. Or 0.
-    Parcel failure;                     ///< Of its initializer, when broken.
-    /// By the parent: it is to leave when it is at no task or item.
-    std::atomic<std::uint32_t> is_to_leave;
-};
-
-/// What a worker is told beside its initializer; the first bytes of its payload.
-struct WorkerSetup {
-    Position pool = 0;
-    std::uint64_t most_tasks = 0;   ///< Their number until it is replaced; 0: no limit.
-    std::uint64_t most_idle = 0;    ///< Nanoseconds without work after which it leaves; 0: no limit.
-    std::uint32_t worker = 0;       ///< Its line.
-    std::uint32_t number = 0;       ///< As the program knows it.
-    std::uint32_t is_here = 0;      ///< It is no process of its own, but the caller.
-    std::uint32_t has_affinity = 0; ///< Whether the next counts.
-    platform::ProcessorSet affinity = {}; ///< Where it may run.
-};
-
-/// Where a worker was when it crashed, as text; see platform/crash.hpp. Empty unless it did.
-struct CrashRecord {
-    char text[4096];
-};
 
 /// An image that tasks come from.
 struct PoolImage {
@@ -238,7 +189,8 @@ struct PoolShared {
     std::uint32_t workers;
     /// The parent can have every worker see all of its writes (platform/process_barrier.hpp).
     std::uint32_t has_barrier;
-    Position ring;
+    /// Of TaskRing, by level; 0 while nothing of that level was announced.
+    std::atomic<Position> rings[priority_levels];
     Position lines;   ///< Of WorkerLine.
     Position crashes; ///< Of CrashRecord.
     Position idle;    ///< Of std::atomic<std::uint64_t>: a bit per worker that is about to sleep, or sleeps.
@@ -269,7 +221,13 @@ public:
 
     Space& space() const noexcept { return space_; }
     PoolShared& shared() const noexcept { return shared_; }
-    TaskRing& ring() const noexcept { return space_.at<TaskRing>(shared_.ring); }
+    /// The announcements of a level; null if there were none yet.
+    TaskRing* ring(std::size_t level) const noexcept {
+        const Position position = shared_.rings[level].load(std::memory_order_acquire);
+        return position ? &space_.at<TaskRing>(position) : nullptr;
+    }
+    /// Whether something is announced, of a level above `level` - 1.
+    bool has_announced(std::size_t level = 0) const noexcept;
     WorkerLine& line(std::uint32_t worker) const noexcept;
     CrashRecord& crash(std::uint32_t worker) const noexcept;
     TaskSlot& slot(std::uint32_t index) const noexcept;
@@ -300,6 +258,13 @@ private:
 #if MULTIPROCESSING_BODIES
 
 namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE bool PoolView::has_announced(std::size_t level) const noexcept {
+    for (; level < priority_levels; ++level) {
+        if (const TaskRing* const announced = ring(level); announced && !announced->empty()) return true;
+    }
+    return false;
+}
 
 MULTIPROCESSING_INLINE WorkerLine& PoolView::line(std::uint32_t worker) const noexcept {
     return space_.at<WorkerLine>(shared_.lines + worker * sizeof(WorkerLine));

@@ -60,8 +60,8 @@ struct StarmapTypes {
 class Submitter {
 public:
     Submitter() = default;
-    /// `most_tasks`: of a worker until it is replaced; 0: no limit. `policy`: the pool's. `is_here`:
-    /// there are no workers, and the thread that submits carries it out.
+    /// `most_tasks`: of a worker until it is replaced; 0: no limit. `policy`: the pool's.
+    /// `is_here`: there are no workers, and the thread that submits carries it out.
     Submitter(std::shared_ptr<PoolTable> table, std::uint64_t most_tasks, const TaskPolicy& policy,
               bool is_here)
         : table_(std::move(table)), most_tasks_(most_tasks), policy_(policy), is_here_(is_here) {}
@@ -79,7 +79,8 @@ public:
     template <class Function, class... Arguments>
     void carry_out(Function&& function, Arguments&&... arguments) const {
         using Code = DiscardingCode<std::decay_t<Function>, Arguments...>;
-        auto work = submit_call<Code>({}, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+        auto work =
+            submit_call<Code>({}, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
         TaskResult<void> result{table_, std::move(work)};
         result.fetch(Deadline{});
         result.require_success();
@@ -91,9 +92,9 @@ public:
         using Call = CrossingCall<F, Arguments...>;
         using R = std::decay_t<typename Call::Returned>;
         validate(options);
-        auto work =
-            submit_call<TaskCode<F, Arguments...>>(policy_of(options, policy_), std::forward<Function>(function),
-                                                   std::forward<Arguments>(arguments)...);
+        auto work = submit_call<TaskCode<F, Arguments...>>(policy_of(options, policy_),
+                                                           std::forward<Function>(function),
+                                                           std::forward<Arguments>(arguments)...);
         return std::shared_ptr<ResultState<R>>(std::make_shared<TaskResult<R>>(table_, std::move(work)));
     }
 
@@ -129,6 +130,7 @@ public:
             state = std::make_shared<ItemizedMapResult<Read>>(table_, std::move(work), options.progress);
         } else {
             plan.add_callable<typename Types::F>(function);
+            plan.policy = policy;
             const auto sizes = cut(plan.items, options.chunksize.value(), table_->workers(), most_tasks_);
             auto work = submit(thunk_address<Code, MapFrame>(), thunk_file<Code, MapFrame>(), plan, sizes,
                                [&] { return std::make_shared<ChunkedMapWork>(table_->view(), plan.items); });
@@ -229,6 +231,7 @@ private:
             },
             plan.of_stream);
         ScopeExit leave{[&] { table_->leave(*work); }};
+        work->policy = plan.policy;
         plan.fill(*work, sizes, table_->workers(), table_->kept_leases()->holder);
         slot->target = target;
         slot->arguments = plan.job();

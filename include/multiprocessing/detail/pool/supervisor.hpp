@@ -424,8 +424,10 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
     WorkerDeath death;
     death.dead = process->incarnation();
     death.claiming = line.claiming.load(std::memory_order_acquire);
-    death.left = line.left.load(std::memory_order_acquire);
-    death.helping = line.helping.load(std::memory_order_acquire);
+    for (std::size_t level = 0; level < priority_levels; ++level) {
+        death.left[level] = line.left[level].load(std::memory_order_acquire);
+        death.helping[level] = line.helping[level].load(std::memory_order_acquire);
+    }
     death.chunk = line.chunk.load(std::memory_order_acquire);
     death.item = item & ~WorkerLine::block_of_items;
     death.items = item & WorkerLine::block_of_items ? WorkerLine::block_size : 1;

@@ -19,6 +19,7 @@
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 
+#include <array>
 #include <atomic>
 #include <bit>
 #include <chrono>
@@ -230,6 +231,11 @@ private:
 
     void require_open_now(bool of_stream = false) const;
 
+    bool has_backlog() const noexcept;
+    /// That level has something to be announced.
+    void need_ring(std::size_t level);
+    /// Of what helping says: plus 1; 0 if it says nothing.
+    static std::uint64_t slot_in(std::uint64_t map) noexcept { return map ? slot_of_map(map) + 1 : 0; }
     /// By a slot plus 1; null if there is none.
     Work* work_of(std::uint64_t slot) const noexcept;
 
@@ -238,7 +244,7 @@ private:
     /// Announces what waited for its time; returns how much that was.
     std::uint32_t announce_later();
 
-    /// backlog_ has room.
+    /// The backlog of its level has room.
     void push(const TaskTicket& ticket) noexcept;
 
     /// It is to look again within a slice, until there is no reason any more: it is woken at most
@@ -292,7 +298,7 @@ private:
     bool is_told_of(Position block, const WorkerLine& line);
 
     Block shared_;
-    Block ring_;
+    std::array<Block, priority_levels> rings_; // made when there is something for them
     Block lines_;
     Block crashes_;
     Block idle_;
@@ -315,7 +321,7 @@ private:
     std::vector<std::uint32_t> limbo_;     // of maps that are over, see drain_limbo()
     std::vector<std::uint32_t> held_back_; // of works that were given up and read, until the workers are gone
     std::vector<std::uint64_t> promises_;  // of drain_limbo()
-    Backlog backlog_;
+    std::array<Backlog, priority_levels> backlogs_;
     std::vector<platform::ImageId> images_;
     std::vector<Incarnation> doomed_; // see take_doomed()
     std::optional<std::chrono::steady_clock::time_point> next_later_ = {};
@@ -337,16 +343,16 @@ private:
 #include <multiprocessing/detail/pool/result_block.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE PoolTable::PoolTable(std::uint32_t workers)
     : shared_(tree().heap.allocate_zeroed(sizeof(PoolShared))),
-      ring_(tree().heap.allocate(sizeof(TaskRing))),
       lines_(tree().heap.allocate_zeroed(workers * sizeof(WorkerLine))),
       crashes_(tree().heap.allocate_zeroed(workers * sizeof(CrashRecord))),
       idle_(tree().heap.allocate_zeroed((workers + 63) / 64 * sizeof(std::uint64_t))),
@@ -355,12 +361,10 @@ MULTIPROCESSING_INLINE PoolTable::PoolTable(std::uint32_t workers)
       callbacks_(view_) {
     PoolShared& shared = view_.shared();
     shared.workers = workers;
-    shared.ring = ring_.position();
     shared.lines = lines_.position();
     shared.crashes = crashes_.position();
     shared.idle = idle_.position();
-    view_.ring().reset();
-    promises_.reserve(workers);
+    promises_.reserve(priority_levels * workers);
     verdicts_.resize(workers);
     shared.has_barrier = platform::has_process_barrier();
 }
@@ -423,7 +427,8 @@ MULTIPROCESSING_INLINE void PoolTable::announce(Work& work, std::uint32_t helper
     {
         std::lock_guard lock{mutex_};
         require_open_now(of_stream); // terminated meanwhile: what was given up then was not published
-        backlog_.reserve(tickets);
+        backlogs_[work.policy.level].reserve(tickets);
+        need_ring(work.policy.level);
         // One that fails to be announced has never begun, and counts as ended.
         if (polices_all_ || work.policy.is_watched()) {
             policed_.push_back({work.slot, work.generation});
@@ -581,7 +586,7 @@ MULTIPROCESSING_INLINE bool PoolTable::has_unfinished() {
 
 MULTIPROCESSING_INLINE bool PoolTable::has_waiting() {
     std::lock_guard lock{mutex_};
-    return !backlog_.empty() || !later_.empty() || !view_.ring().empty();
+    return has_backlog() || !later_.empty() || view_.has_announced();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::close() {
@@ -597,7 +602,7 @@ MULTIPROCESSING_INLINE bool PoolTable::is_closed() {
 MULTIPROCESSING_INLINE bool PoolTable::close_shared() {
     {
         std::lock_guard lock{mutex_};
-        if (!admission_.is_over() || !backlog_.empty() || !later_.empty()) return false;
+        if (!admission_.is_over() || has_backlog() || !later_.empty()) return false;
     }
     if (!view_.shared().closing.load(std::memory_order_relaxed)) end_shared();
     return true;
@@ -614,7 +619,7 @@ MULTIPROCESSING_INLINE void PoolTable::give_up(const std::exception_ptr& error, 
         std::lock_guard lock{mutex_};
         broken ? admission_.end_broken(error) : admission_.end_terminated(error);
         given_up_ = true;
-        backlog_.clear();
+        for (Backlog& backlog : backlogs_) backlog.clear();
         for (const auto& work : works_) {
             if (!work || !is_published(*work)) continue;
             work->give_up(error);
@@ -643,7 +648,9 @@ MULTIPROCESSING_INLINE void PoolTable::workers_are_gone() noexcept {
     EndingWorks ending;
     std::lock_guard lock{mutex_};
     given_up_ = false;
-    for (std::uint32_t i = 0; i < workers(); ++i) view_.line(i).helping.store(0, std::memory_order_seq_cst);
+    for (std::uint32_t i = 0; i < workers(); ++i) {
+        for (auto& promise : view_.line(i).helping) promise.store(0, std::memory_order_seq_cst);
+    }
     for (const std::uint32_t slot : held_back_) free_slot(*works_[slot], ending);
     held_back_.clear();
     drain_limbo(ending);
@@ -657,15 +664,18 @@ MULTIPROCESSING_INLINE std::exception_ptr PoolTable::broken() {
 MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const WorkerDeath& death) {
     // What it may have had, and not have told anybody of: the task that it had claimed, or a
     // map.
-    const std::array<std::uint64_t, 3> concerned{death.claiming,
-                                                 death.helping ? slot_of_map(death.helping) + 1 : 0,
-                                                 death.left ? slot_of_map(death.left) + 1 : 0};
+    std::array<std::uint64_t, 1 + 2 * priority_levels> concerned{death.claiming};
+    for (std::size_t level = 0; level < priority_levels; ++level) {
+        concerned[1 + 2 * level] = slot_in(death.helping[level]);
+        concerned[2 + 2 * level] = slot_in(death.left[level]);
+    }
     Announcements again;
     again.tickets.reserve(concerned.size());
-    std::array<std::shared_ptr<Work>, 3> touched; // whose readers are to look again
+    std::array<std::shared_ptr<Work>, std::tuple_size_v<decltype(concerned)>>
+        touched; // whose readers are to look again
     {
         std::lock_guard lock{mutex_};
-        backlog_.reserve(concerned.size());
+        for (Backlog& backlog : backlogs_) backlog.reserve(concerned.size());
         later_.reserve(later_.size() + concerned.size());
         view_.idle_bits(worker).fetch_and(~(std::uint64_t{1} << worker % 64), std::memory_order_seq_cst);
         for (std::size_t i = 0; i < concerned.size(); ++i) {
@@ -684,11 +694,11 @@ MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const Work
         for (const std::uint32_t slot : leasing_) works_[slot]->on_replacement(worker, death.dead);
         WorkerLine& line = view_.line(worker);
         line.claiming.store(0, std::memory_order_relaxed);
-        line.helping.store(0, std::memory_order_seq_cst);
+        for (auto& promise : line.helping) promise.store(0, std::memory_order_seq_cst);
         line.chunk.store(0, std::memory_order_relaxed);
         line.item.store(0, std::memory_order_relaxed);
         line.task.store(0, std::memory_order_relaxed);
-        line.left.store(0, std::memory_order_relaxed);
+        for (auto& map : line.left) map.store(0, std::memory_order_relaxed);
         line.handing_over.store(0, std::memory_order_relaxed);
         line.failure = {};
         line.is_to_leave.store(0, std::memory_order_relaxed);
@@ -711,17 +721,21 @@ MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const Work
 MULTIPROCESSING_INLINE bool PoolTable::is_at_one_of(const WorkerLine& line, TaskState first,
                                                     TaskState second) const noexcept {
     const std::uint64_t task = line.task.load(std::memory_order_acquire);
-    const std::uint64_t map = line.helping.load(std::memory_order_seq_cst);
     const std::uint64_t chunk = line.chunk.load(std::memory_order_acquire);
     std::lock_guard lock{mutex_};
     const auto is_one = [&](TaskState state) { return state == first || state == second; };
     if (const Work* const work = work_of(task); work && is_one(view_.slot(work->slot).cell.load().state))
         return true;
-    const Work* const work = map ? work_of(slot_of_map(map) + 1) : nullptr;
-    if (!work || !work->has_helpers() || map != map_name(work->slot, work->generation)) return false;
-    const auto& job = static_cast<const MapWork&>(*work);
-    if (!is_published(job) && !job.leaving) return false; // its chunks are yet to be made
-    return chunk != 0 && chunk <= job.job().all_chunks() && is_one(job.head(chunk - 1).cell.load().state);
+    for (const auto& promise : line.helping) {
+        const std::uint64_t map = promise.load(std::memory_order_seq_cst);
+        const Work* const work = work_of(slot_in(map));
+        if (!work || !work->has_helpers() || map != map_name(work->slot, work->generation)) continue;
+        const auto& job = static_cast<const MapWork&>(*work);
+        if (!is_published(job) && !job.leaving) continue; // its chunks are yet to be made
+        if (chunk != 0 && chunk <= job.job().all_chunks() && is_one(job.head(chunk - 1).cell.load().state))
+            return true;
+    }
+    return false;
 }
 
 MULTIPROCESSING_INLINE std::vector<Position> PoolTable::unclaimed(std::uint32_t worker) {
@@ -747,14 +761,14 @@ MULTIPROCESSING_INLINE bool PoolTable::tick() {
     const WakeCallbacks wake{callbacks_};
     {
         std::lock_guard lock{mutex_};
-        while (!backlog_.empty() && view_.ring().push(backlog_.front())) {
-            backlog_.pop();
-            ++pushed;
+        for (std::size_t level = 0; level < priority_levels; ++level) {
+            Backlog& backlog = backlogs_[level];
+            for (; !backlog.empty() && view_.ring(level)->push(backlog.front()); ++pushed) backlog.pop();
         }
         pushed += announce_later();
         sweep(dropped, ending);
         // A round longer than there is a reason: what comes meanwhile need not ring.
-        const bool now = !backlog_.empty() || dropped_ != 0 || !limbo_.empty();
+        const bool now = has_backlog() || dropped_ != 0 || !limbo_.empty();
         again = is_watched_ = std::exchange(was_needed_, now) || now;
     }
     if (pushed) demand_.call(pushed);
@@ -771,7 +785,7 @@ MULTIPROCESSING_INLINE std::uint32_t PoolTable::announce_later() {
         if (!work) continue;
         Announcements now;
         work->on_time(now);
-        backlog_.reserve(now.tickets.size());
+        backlogs_[work->policy.level].reserve(now.tickets.size());
         for (const TaskTicket& ticket : now.tickets) push(ticket);
         pushed += static_cast<std::uint32_t>(now.tickets.size());
         if (!now.due) continue;
@@ -805,11 +819,13 @@ MULTIPROCESSING_INLINE std::optional<WorkPoint> PoolTable::point_of(std::uint32_
     const WorkerLine& line = view_.line(worker);
     std::lock_guard lock{mutex_};
     const std::uint64_t task = line.task.load(std::memory_order_acquire);
-    const std::uint64_t map = line.helping.load(std::memory_order_seq_cst);
-    for (const std::uint64_t slot : {task, map ? slot_of_map(map) + 1 : 0}) {
+    const auto point_in = [&](std::uint64_t slot) -> std::optional<WorkPoint> {
         const Work* const work = work_of(slot);
-        if (!work || work->leaving || !is_published(*work)) continue;
-        if (const auto point = work->point_of(line, name)) return point;
+        return work && !work->leaving && is_published(*work) ? work->point_of(line, name) : std::nullopt;
+    };
+    if (const auto point = point_in(task)) return point;
+    for (const auto& promise : line.helping) {
+        if (const auto point = point_in(slot_in(promise.load(std::memory_order_seq_cst)))) return point;
     }
     return std::nullopt;
 }
@@ -866,6 +882,18 @@ MULTIPROCESSING_INLINE bool PoolTable::is_published(const Work& work) const {
     return view_.slot(work.slot).cell.load().state != TaskState::free;
 }
 
+MULTIPROCESSING_INLINE bool PoolTable::has_backlog() const noexcept {
+    return std::any_of(backlogs_.begin(), backlogs_.end(),
+                       [](const Backlog& backlog) { return !backlog.empty(); });
+}
+
+MULTIPROCESSING_INLINE void PoolTable::need_ring(std::size_t level) {
+    if (view_.ring(level)) return;
+    rings_[level] = Block{tree().heap.allocate(sizeof(TaskRing))};
+    view_.space().at<TaskRing>(rings_[level].position()).reset();
+    view_.shared().rings[level].store(rings_[level].position(), std::memory_order_release);
+}
+
 MULTIPROCESSING_INLINE Work* PoolTable::work_of(std::uint64_t slot) const noexcept {
     return slot != 0 && slot <= works_.size() ? works_[static_cast<std::size_t>(slot - 1)].get() : nullptr;
 }
@@ -891,8 +919,10 @@ MULTIPROCESSING_INLINE void PoolTable::add_segment() {
 }
 
 MULTIPROCESSING_INLINE void PoolTable::push(const TaskTicket& ticket) noexcept {
-    if (!backlog_.empty() || !view_.ring().push(ticket)) {
-        backlog_.push(ticket);
+    const std::size_t level = works_[ticket.slot]->policy.level;
+    Backlog& backlog = backlogs_[level];
+    if (!backlog.empty() || !view_.ring(level)->push(ticket)) {
+        backlog.push(ticket);
         call_supervisor(); // it announces the ticket when there is room
     }
 }
@@ -930,8 +960,9 @@ MULTIPROCESSING_INLINE void PoolTable::drain_limbo(EndingWorks& ending) noexcept
     // finds it over, and lets go.
     promises_.clear();
     for (std::uint32_t i = 0; i < workers(); ++i) {
-        const std::uint64_t name = view_.line(i).helping.load(std::memory_order_seq_cst);
-        if (name) promises_.push_back(name);
+        for (const auto& promise : view_.line(i).helping) {
+            if (const std::uint64_t name = promise.load(std::memory_order_seq_cst)) promises_.push_back(name);
+        }
     }
     std::sort(promises_.begin(), promises_.end());
     std::size_t kept = 0;
@@ -1011,14 +1042,15 @@ MULTIPROCESSING_INLINE void PoolTable::discard(const DroppedWorks& dropped) noex
 }
 
 MULTIPROCESSING_INLINE bool PoolTable::is_told_of(Position block, const WorkerLine& line) {
-    const std::uint64_t helping = line.helping.load(std::memory_order_acquire);
     std::lock_guard lock{mutex_};
-    for (const std::uint64_t slot :
-         {line.claiming.load(std::memory_order_acquire), helping ? slot_of_map(helping) + 1 : 0}) {
+    const auto is_told_in = [&](std::uint64_t slot) {
         const Work* const work = work_of(slot);
-        if (work && is_published(*work) && work->refers_to(block)) return true;
-    }
-    return false;
+        return work && is_published(*work) && work->refers_to(block);
+    };
+    return is_told_in(line.claiming.load(std::memory_order_acquire)) ||
+           std::any_of(std::begin(line.helping), std::end(line.helping), [&](const auto& promise) {
+               return is_told_in(slot_in(promise.load(std::memory_order_acquire)));
+           });
 }
 
 } // namespace multiprocessing::inline v1::detail

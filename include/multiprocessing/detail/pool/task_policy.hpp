@@ -6,9 +6,13 @@
 #include <multiprocessing/detail/config.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 
 namespace multiprocessing::inline v1::detail {
+
+/// How many levels of urgency there are.
+inline constexpr std::size_t priority_levels = 3;
 
 /// The options of a task or map that concern its failures, with the defaults of its pool.
 struct TaskPolicy {
@@ -16,6 +20,7 @@ struct TaskPolicy {
     std::uint64_t memory_limit = 0;         ///< Bytes of its worker; 0: none.
     std::uint32_t retries = 0;              ///< Further attempts when its worker was lost or ended.
     bool fail_fast = false;                 ///< The first failure in time ends the map.
+    std::uint8_t level = 1;                 ///< How urgent it is, from 0 on; see Priority.
 
     /// Whether somebody has to look at it while it runs.
     bool is_watched() const noexcept { return time_limit.count() != 0 || memory_limit != 0 || fail_fast; }

@@ -54,8 +54,8 @@ struct Verdict {
 struct WorkerDeath {
     Incarnation dead;
     std::uint64_t claiming;
-    std::uint64_t left;
-    std::uint64_t helping;
+    std::uint64_t left[priority_levels];
+    std::uint64_t helping[priority_levels];
     std::uint64_t chunk;
     std::uint64_t item;  ///< The first that died with it.
     std::uint64_t items; ///< How many those may be: quick ones are noted by blocks.

@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,6 +46,9 @@ public:
     /// Whether a chunk of this many tasks may still be taken on; if not, this worker retires.
     bool may_take(std::uint64_t tasks);
     void count_tasks(std::uint64_t tasks);
+    /// Does what is announced above that level. The caller helps with a map of that level, and is
+    /// between two of its chunks.
+    void work_above(std::size_t level);
     /// Ends this process, which has begun no further item; what is left of its chunk goes to
     /// others.
     [[noreturn]] void leave();
@@ -71,8 +75,16 @@ public:
     std::uint32_t index() const noexcept { return setup_.worker; }
 
 private:
-    /// Takes the announcement at `head`, unless another is quicker.
-    void take(std::uint64_t head, const TaskTicket& ticket);
+    struct Announcement {
+        std::size_t level;
+        std::uint64_t head;
+        TaskTicket ticket;
+    };
+    /// The announcement whose turn it is, of a level from `lowest` on; nullopt if there is none, or
+    /// if it is the turn of what waits below.
+    std::optional<Announcement> next(std::size_t lowest);
+    /// Takes it, unless another worker is quicker.
+    void take(const Announcement& announced);
 
     /// False if there has been none for so long that this worker leaves.
     bool wait_for_work();
@@ -82,7 +94,7 @@ private:
     static bool takes_up(MapJob& job) noexcept;
 
     void run_task(const TaskTicket& ticket);
-    void help(const TaskTicket& ticket);
+    void help(const TaskTicket& ticket, std::size_t level);
     template <class Frame>
     void help_as(const TaskTicket& ticket);
 
@@ -93,6 +105,8 @@ private:
     const WorkerSetup setup_;
     std::uint64_t tasks_ = 0;
     bool retires_ = false;
+    unsigned turns_[priority_levels] = {}; // by level: claims in a row while lower work waited
+    bool is_turn_below_ = false;           // a map is to get a chunk done before higher work is looked for
     TaskTarget last_target_;
     const Thunk* last_thunk_ = nullptr;
 };
@@ -115,7 +129,6 @@ struct TaskFrame {
 #include <chrono>
 #include <cstring>
 #include <iterator>
-#include <optional>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -134,42 +147,66 @@ MULTIPROCESSING_INLINE Worker::Worker(const WorkerSetup& setup)
 
 MULTIPROCESSING_INLINE void Worker::serve() {
     line_.state.store(WorkerLine::serving, std::memory_order_release);
-    TaskRing& ring = view_.ring();
     while (!retires_ && !line_.is_to_leave.load(std::memory_order_relaxed)) {
-        const std::uint64_t head = ring.head();
-        const std::optional<TaskTicket> ticket = ring.peek(head);
-        if (!ticket) {
-            if (view_.shared().closing.load(std::memory_order_seq_cst) && ring.empty()) break;
-            if (wait_for_work()) continue;
-            line_.state.store(WorkerLine::idle, std::memory_order_release);
-            return;
+        if (const std::optional<Announcement> announced = next(0)) {
+            take(*announced);
+            continue;
         }
-        take(head, *ticket);
+        if (view_.shared().closing.load(std::memory_order_seq_cst) && !view_.has_announced()) break;
+        if (wait_for_work()) continue;
+        line_.state.store(WorkerLine::idle, std::memory_order_release);
+        return;
     }
     line_.state.store(WorkerLine::retired, std::memory_order_release);
 }
 
 MULTIPROCESSING_INLINE void Worker::serve_here(Position pool) {
     Worker worker{{.pool = pool, .is_here = 1}};
-    TaskRing& ring = worker.view_.ring();
-    for (;;) {
-        const std::uint64_t head = ring.head();
-        const std::optional<TaskTicket> ticket = ring.peek(head);
-        if (!ticket) break;
-        worker.take(head, *ticket);
+    while (const std::optional<Announcement> announced = worker.next(0)) worker.take(*announced);
+}
+
+MULTIPROCESSING_INLINE void Worker::work_above(std::size_t level) {
+    if (std::exchange(is_turn_below_, false)) return;
+    while (!retires_) {
+        const std::optional<Announcement> announced = next(level + 1);
+        if (!announced) return;
+        take(*announced);
     }
 }
 
-MULTIPROCESSING_INLINE void Worker::take(std::uint64_t head, const TaskTicket& ticket) {
-    TaskRing& ring = view_.ring();
+MULTIPROCESSING_INLINE std::optional<Worker::Announcement> Worker::next(std::size_t lowest) {
+    constexpr unsigned most_turns = 15; // in a row, while lower work waits; then it is the turn of that
+    std::optional<Announcement> waiting;
+    for (std::size_t level = priority_levels; level-- > lowest;) {
+        const TaskRing* const ring = view_.ring(level);
+        if (!ring) continue;
+        const std::uint64_t head = ring->head();
+        const std::optional<TaskTicket> ticket = ring->peek(head);
+        if (!ticket) continue;
+        if (waiting && ++turns_[waiting->level] <= most_turns) return waiting;
+        if (waiting) turns_[waiting->level] = 0;
+        is_turn_below_ = waiting && ticket->wants_helpers; // else it would look for higher work at once
+        waiting = Announcement{level, head, *ticket};
+    }
+    if (waiting && lowest != 0) { // the map below waits as well
+        if (++turns_[waiting->level] <= most_turns) return waiting;
+        turns_[waiting->level] = 0;
+        return std::nullopt;
+    }
+    return waiting;
+}
+
+MULTIPROCESSING_INLINE void Worker::take(const Announcement& announced) {
+    const TaskTicket& ticket = announced.ticket;
+    TaskRing& ring = *view_.ring(announced.level);
     // Before either: see WorkerLine.
     line_.claiming.store(ticket.slot + std::uint64_t{1}, std::memory_order_release);
     if (ticket.wants_helpers) {
-        if (ring.pass(head)) help(ticket);
+        if (ring.pass(announced.head)) help(ticket, announced.level);
     } else {
         // Won or lost, the announcement has been seen to: the next worker moves the head past it.
         const bool mine = view_.slot(ticket.slot).cell.claim(ticket.published(), self_.self);
-        ring.pass(head);
+        ring.pass(announced.head);
         if (mine) run_task(ticket);
     }
 }
@@ -243,7 +280,6 @@ MULTIPROCESSING_INLINE const Thunk& Worker::target(const TaskTarget& target) {
 }
 
 MULTIPROCESSING_INLINE bool Worker::wait_for_work() {
-    TaskRing& ring = view_.ring();
     std::atomic<std::uint64_t>& idle = view_.idle_bits(setup_.worker);
     const std::uint64_t bit = std::uint64_t{1} << setup_.worker % 64;
     // Either this is seen by the thread that announces work, or the work is seen below. One who
@@ -253,14 +289,14 @@ MULTIPROCESSING_INLINE bool Worker::wait_for_work() {
     const Deadline patience =
         setup_.most_idle == 0 ? Deadline{} : Deadline::after(std::chrono::nanoseconds{setup_.most_idle});
     const bool is_called = wait(view_.space().parking(), line_.park, patience, [&] {
-        return (idle.load(std::memory_order_relaxed) & bit) == 0 || !ring.empty() ||
+        return (idle.load(std::memory_order_relaxed) & bit) == 0 || view_.has_announced() ||
                view_.shared().closing.load(std::memory_order_relaxed) ||
                line_.is_to_leave.load(std::memory_order_relaxed);
     });
     // Whoever takes the bit away has this worker: the one who announces work relies on it, or
     // it leaves. Sequentially consistent: what is announced later finds no bit.
     const bool was_idle = (idle.fetch_and(~bit, std::memory_order_seq_cst) & bit) != 0;
-    return is_called || !was_idle || !ring.empty();
+    return is_called || !was_idle || view_.has_announced();
 }
 
 MULTIPROCESSING_INLINE bool Worker::takes_up(MapJob& job) noexcept {

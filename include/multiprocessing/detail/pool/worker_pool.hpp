@@ -39,7 +39,7 @@ struct WorkerPoolRequest {
     Environment env = {};                            ///< What is different in their environment.
     std::function<Environment(int)> worker_env = {}; ///< And in that of each.
     std::optional<std::filesystem::path> cwd = {};
-    bool runs_inline = false;    ///< There are no workers; see PoolOptions.
+    bool runs_inline = false; ///< There are no workers; see PoolOptions.
     SupervisorPolicy policy = {};
     TaskPolicy task_policy = {};               ///< Of tasks that say nothing else.
     std::exception_ptr (*refusal)() = nullptr; ///< See PoolTable::set_refusal().
@@ -206,9 +206,9 @@ MULTIPROCESSING_INLINE bool WorkerPool::join(const Deadline& deadline) {
 
 MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
     request.policy.starts_none = request.runs_inline;
-    const std::size_t workers =
-        request.runs_inline ? 1
-        : request.processes ? request.processes : static_cast<std::size_t>(platform::allowed_processors());
+    const std::size_t workers = request.runs_inline ? 1
+                                : request.processes ? request.processes
+                                                    : static_cast<std::size_t>(platform::allowed_processors());
     if (workers > most_processes) {
         throw std::invalid_argument("multiprocessing: a pool of " + std::to_string(workers) +
                                     " processes is too large: at most " + std::to_string(most_processes) +
