@@ -75,6 +75,7 @@ MULTIPROCESSING_INLINE std::vector<ProcessView> active_children();
 
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/launch/process_text.hpp>
+#include <multiprocessing/detail/launch/reaper.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 
 #include <mutex>
@@ -136,7 +137,7 @@ MULTIPROCESSING_INLINE std::optional<ProcessView> parent_process() {
 
 MULTIPROCESSING_INLINE std::vector<ProcessView> active_children() {
     std::vector<ProcessView> views;
-    for (const auto& child : detail::children().running())
+    for (const auto& child : detail::running_children())
         views.push_back({child->identity(), child->pid(), child});
     return views;
 }

@@ -26,6 +26,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
 #include <multiprocessing/detail/launch/by_forkserver.hpp>
 #include <multiprocessing/detail/launch/by_spawn.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
+#include <multiprocessing/detail/launch/reaper.hpp>
 
 #include <mutex>
 #include <stdexcept>
@@ -46,7 +47,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
     require_no_mutex();
     require_available(request.method);
     require_freeze_support(request.method);
-    children().reap(); // as Python does
+    reap_children();
     LaunchState& launching = process_wide<LaunchState>();
     StartNotes notes; // written when nothing is held any more
     if constexpr (platform::can_fork) {

@@ -144,6 +144,8 @@ MULTIPROCESSING_INLINE void prepare_first_start(LaunchState& launching);
 
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/launch/children.hpp>
+#include <multiprocessing/detail/launch/reaper.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
 
 #include <atomic>
@@ -312,7 +314,7 @@ MULTIPROCESSING_INLINE void end_children() {
     if (!in_start) finish_all();
     this_process().ends_children.store(true);
     if (in_start) return;
-    children().end_all();
+    end_running_children();
     process_wide<LaunchState>().stop_server();
 }
 
