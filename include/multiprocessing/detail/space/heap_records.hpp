@@ -6,6 +6,7 @@
 /// a block, which destructors do, takes no memory.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/space/number_table.hpp>
 #include <multiprocessing/detail/space/size_classes.hpp>
 
 #include <algorithm>
@@ -147,6 +148,56 @@ private:
     RecordList<Run, &Run::by_age> ages_;
     std::array<RecordList<Run, &Run::by_length>, 4 * 32 + 8> lengths_;
     std::uint64_t extents_ = 0;
+};
+
+/// The extents of a heap, by number: which record each has. It owns the records of slabs, and those
+/// of runs in use.
+class OwnedExtents {
+public:
+    struct Owned {
+        std::uint64_t number; ///< Of the slab's extent, or of the first of the run.
+        Slab* slab;
+        Run* run;
+    };
+
+    OwnedExtents() = default;
+    OwnedExtents(const OwnedExtents&) = delete;
+    OwnedExtents& operator=(const OwnedExtents&) = delete;
+    ~OwnedExtents() {
+        for_each([](const Owned& owned) {
+            delete owned.run;
+            if (owned.slab) Slab::Delete{}(owned.slab);
+        });
+    }
+
+    std::size_t size() const noexcept { return table_.size(); }
+
+    /// Makes room for one more, so that the next add() cannot fail.
+    void expect() { table_.reserve(table_.size() + 1); }
+    void add(Slab::Pointer slab) noexcept {
+        table_.put({slab->extent, slab.get(), nullptr});
+        slab.release();
+    }
+    void add(std::unique_ptr<Run> run) noexcept {
+        table_.put({run->first, nullptr, run.get()});
+        run.release();
+    }
+
+    /// Removes a slab's extent, or a run's; the record is the caller's from here on.
+    void remove(const Slab& slab) noexcept { table_.erase(slab.extent); }
+    void remove(const Run& run) noexcept { table_.erase(run.first); }
+
+    /// Returns null if no slab or run begins with that extent.
+    Owned* find(std::uint64_t number) noexcept { return table_.find(number); }
+
+    /// Calls `look(owned)` for each. It must not add or remove any.
+    template <class Look>
+    void for_each(Look look) const {
+        table_.for_each(look);
+    }
+
+private:
+    NumberTable<Owned> table_;
 };
 
 } // namespace multiprocessing::inline v1::detail
