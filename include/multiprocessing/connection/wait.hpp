@@ -28,7 +28,7 @@ public:
     Waitable(const Connection&&) = delete;
     Waitable(const Sentinel& sentinel) : handle_(sentinel.native_handle()) {}
 
-    /// The handle of the operating system.
+    /// Returns the handle of the operating system.
     detail::platform::NativeHandle fileno() const;
 
     friend bool operator==(const Waitable&, const Waitable&) noexcept = default;

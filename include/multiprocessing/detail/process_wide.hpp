@@ -84,7 +84,7 @@ MULTIPROCESSING_INLINE void announce(StateRoot& root);
 /// pages to copy.
 MULTIPROCESSING_INLINE void announce_pid(StateRoot& root);
 
-/// The root that another image of this process announced, or null if there is none.
+/// Returns the root that another image of this process announced, or null if there is none.
 MULTIPROCESSING_INLINE StateRoot* announced_root();
 
 MULTIPROCESSING_VISIBLE inline StateRoot& state_root();
@@ -103,8 +103,8 @@ MULTIPROCESSING_INLINE void after_fork(bool in_child);
 
 MULTIPROCESSING_INLINE StateRoot& make_state_root();
 
-/// One per image; all images of a process refer to the same object, as the later ones adopt the
-/// first one's.
+/// Returns the root, one reference per image; all images of a process refer to the same object, as
+/// the later ones adopt the first one's.
 MULTIPROCESSING_VISIBLE inline StateRoot& state_root() {
     static StateRoot& root = make_state_root();
     return root;
@@ -130,8 +130,8 @@ T& find_process_wide() {
     return *object;
 }
 
-/// The process's one T. It is never destroyed, so each image remembers where it is: each use of a
-/// shared object asks for it.
+/// Returns the process's one T. It is never destroyed, so each image remembers where it is: each
+/// use of a shared object asks for it.
 template <ProcessWide T>
 T& process_wide() {
     static constinit std::atomic<T*> known{nullptr};

@@ -83,26 +83,26 @@ public:
         if (size > stage_size) message_.reserve((std::min)(size, std::size_t{64} << 20));
     }
 
-    /// How many bytes were written.
+    /// Returns how many bytes were written.
     std::size_t size() const noexcept { return message_.size() + staged_; }
 
-    /// All that was written; valid until more is.
+    /// Returns all that was written; valid until more is.
     std::span<const std::byte> view() {
         if (message_.empty()) return {stage_, staged_};
         flush();
         return message_;
     }
 
-    /// All that was written, and the end of this writer.
+    /// Returns all that was written, and ends this writer.
     std::vector<std::byte> release() {
         flush();
         return std::move(message_);
     }
 
-    /// Who takes shared handles; null if nobody does.
+    /// Returns what takes shared handles; null if nothing does.
     HandleSink* handle_sink() const { return context_ ? context_->handle_sink() : nullptr; }
 
-    /// The objects of the message that have several owners. Most messages have none.
+    /// Returns the objects of the message that have several owners. Most messages have none.
     WrittenObjects& shared_objects() noexcept { return shared_; }
 
     /// One level of nesting; throws SerializationError where there are too many.

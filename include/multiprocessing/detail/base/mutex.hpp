@@ -13,7 +13,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// How many mutexes of the library this thread holds. Counted in checked builds only.
+/// Returns how many mutexes of the library this thread holds. Counted in checked builds only.
 MULTIPROCESSING_VISIBLE inline int& held_mutexes() noexcept {
     static constinit thread_local int held = 0;
     return held;

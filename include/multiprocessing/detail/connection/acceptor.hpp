@@ -49,8 +49,8 @@ public:
     /// Of its stream.
     platform::NativeHandle handle() const noexcept { return stream_.handle().native(); }
 
-    /// A handle that is ready when step() may be called; until unwatch(), however often it is asked
-    /// for: to begin and to end a watch may cost as much as a message.
+    /// Returns a handle that is ready when step() may be called; until unwatch(), however often it
+    /// is asked for: to begin and to end a watch may cost as much as a message.
     platform::NativeHandle watch() {
         if (!watched_) watched_ = stream_.watch(inbox_);
         return *watched_;
@@ -139,7 +139,7 @@ public:
         bell_.ring();
     }
 
-    /// The next connection whose other side has shown that it knows the key. Throws
+    /// Returns the next connection whose other side has shown that it knows the key. Throws
     /// AuthenticationError for one that has not: the others are not affected. nullopt when the
     /// deadline passed, or at interrupt().
     std::optional<Accepted> accept(Deadline deadline) {
@@ -175,7 +175,7 @@ private:
     static constexpr std::size_t most_guests = 256;
     static constexpr std::size_t before_guests = 2;
 
-    /// Which are ready: the listening end first, then the bell, then the guests.
+    /// Returns which are ready: the listening end first, then the bell, then the guests.
     std::vector<bool> wait(Deadline deadline) {
         std::vector<platform::NativeHandle> handles{listening_.handle(), bell_.handle().native()};
         for (const auto& guest : guests_) {

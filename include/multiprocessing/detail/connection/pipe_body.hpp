@@ -39,7 +39,7 @@ public:
     PipeBody& operator*() const { return body(); }
     Space& space() const { return member().space; }
     const platform::Parking& parking() const { return HandleBase::parking(); }
-    /// Whether it has ever been used, by this process or before it came here.
+    /// Returns whether it has ever been used, by this process or before it came here.
     bool is_made() const noexcept;
 
 private:

@@ -64,7 +64,7 @@ public:
     MULTIPROCESSING_INLINE std::unique_ptr<Transport> duplicate() const override;
 
     MULTIPROCESSING_INLINE void export_to(HandleSink& sink, Writer& writer) override;
-    /// What give() of any Transport has written.
+    /// Makes the transport that export_to() of any Transport has written.
     static std::unique_ptr<Transport> import_from(HandleSource& source, Reader& reader);
 
 private:
@@ -85,7 +85,7 @@ private:
 
     PipeBody::Way& incoming() const;
 
-    /// False if this way has gone over to the stream.
+    /// Returns false if this way has gone over to the stream.
     bool put(PipeBody& pipe, std::span<const std::byte> begin, std::span<const std::byte> rest);
 
     /// Of a side that was killed nothing is heard, so it is asked for: when it does not wake from

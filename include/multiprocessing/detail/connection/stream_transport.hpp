@@ -55,7 +55,7 @@ public:
 
     MULTIPROCESSING_INLINE std::optional<platform::NativeHandle> watch() override;
     MULTIPROCESSING_INLINE bool unwatch(bool was_ready) override;
-    /// Whether nothing but the end is left to be read.
+    /// Returns whether nothing but the end is left to be read.
     bool has_ended() const;
     bool is_closed() const { return stream_.is_closed(); }
     /// The messages that `frames()` yields, when nobody receives, come before all that is to be

@@ -48,7 +48,7 @@ public:
     /// The same into memory of the caller's, of the body's size.
     virtual void body_into(Incoming& message, std::span<std::byte> bytes, Deadline deadline) = 0;
 
-    /// Whether a message, or the end, begins to arrive before the deadline.
+    /// Returns whether a message, or the end, begins to arrive before the deadline.
     virtual bool poll(Deadline deadline) = 0;
 
     /// Something that wait_any() can wait for; empty if there is something to receive already.
@@ -61,13 +61,13 @@ public:
     /// Watches until the deadline, or for a shorter time. Whether there is something to receive.
     bool wait_watching(Deadline deadline);
 
-    /// The handle that polls readable when a message comes, from now on.
+    /// Returns the handle that polls readable when a message comes, from now on.
     virtual const platform::Handle& expose() = 0;
 
-    /// Whether handles can be sent over it.
+    /// Returns whether handles can be sent over it.
     virtual bool carries_handles() const noexcept = 0;
 
-    /// Another end of the same, with a handle of its own.
+    /// Returns another end of the same, with a handle of its own.
     virtual std::unique_ptr<Transport> duplicate() const = 0;
     /// Writes what another process makes the same end of, by RingTransport::take().
     virtual void export_to(HandleSink& sink, Writer& writer) = 0;

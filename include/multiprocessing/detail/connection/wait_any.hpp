@@ -19,7 +19,7 @@ struct Waited {
     platform::NativeHandle handle;
 };
 
-/// Which of them are ready, ascending; none when the deadline passed.
+/// Waits, and returns which of them are ready, ascending; none when the deadline passed.
 MULTIPROCESSING_INLINE std::vector<std::size_t> wait_connections(std::span<const Waited> waited,
                                                                  Deadline deadline);
 

@@ -69,7 +69,8 @@ struct MULTIPROCESSING_VISIBLE FromWorkerNested : FromWorker<E>, std::nested_exc
 
 namespace detail {
 
-/// The cause of the last rebuilt exception of this thread whose type could not be derived from.
+/// Returns the cause of the last rebuilt exception of this thread whose type could not be derived
+/// from.
 MULTIPROCESSING_INLINE std::optional<RemoteCause>& plain_cause();
 
 /// Throws `exception` with its cause; inside it, if `nested`, the exception that is being handled.
@@ -93,7 +94,7 @@ public:
 
     struct Type {
         const std::type_info* type;
-        /// The exception that is being handled as bytes, if it is of this type.
+        /// Returns the exception that is being handled as bytes, if it is of this type.
         std::optional<std::vector<std::byte>> (*save)();
         /// Throws it; returns if the bytes cannot be read.
         void (*rethrow)(const RemoteFailure&, bool nested);

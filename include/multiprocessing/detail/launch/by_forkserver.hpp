@@ -21,8 +21,8 @@ namespace multiprocessing::inline v1::detail {
 MULTIPROCESSING_INLINE std::shared_ptr<ForkServer> make_server(LaunchState& launching,
                                                                platform::Surroundings now);
 
-/// The next message of the server; nullopt if it has ended, or has stood still for as long as
-/// `patience`: it was stopped, or waits for something that may never come. It is not hurried as
+/// Returns the next message of the server; nullopt if it has ended, or has stood still for as long
+/// as `patience`: it was stopped, or waits for something that may never come. It is not hurried as
 /// long as it computes.
 MULTIPROCESSING_INLINE std::optional<platform::Message> answer_of(const ForkServer& server,
                                                                   std::chrono::seconds patience);
@@ -52,7 +52,7 @@ private:
 
     void replace_server();
 
-    /// Nullopt if the server ended before it answered, or stands still.
+    /// Returns nullopt if the server ended before it answered, or stands still.
     std::optional<ForkReply> ask();
 
     /// It was asked, or half of it: nobody will take its answer, or what it makes.

@@ -40,8 +40,8 @@ public:
     const ProcessIdentity& identity() const noexcept { return identity_; }
     Incarnation incarnation() const noexcept { return name_; }
 
-    /// How it ended, or nullopt while it runs. Whoever first sees the end has what the child leaves
-    /// dealt with, unless the child is supervised: then its supervisor calls settle().
+    /// Returns how it ended, or nullopt while it runs. Whoever first sees the end has what the
+    /// child leaves dealt with, unless the child is supervised: then its supervisor calls settle().
     std::optional<platform::Ending> poll();
     std::optional<platform::Ending> look();
     void settle();
@@ -65,7 +65,7 @@ public:
     /// settle().
     void leave_unsupervised() { supervised_ = false; }
 
-    /// Why it refused to run; empty if it did not, or runs still.
+    /// Returns why it refused to run; empty if it did not, or runs still.
     std::string refusal();
 
     /// Ends it for certain: SIGTERM, and SIGKILL after a second. Throws `std::system_error` if the
@@ -76,7 +76,7 @@ public:
     /// not have, say.
     bool try_to(void (ChildProcess::*ending)()) noexcept;
 
-    /// What it has used of the processors.
+    /// Returns what it has used of the processors.
     std::optional<std::chrono::microseconds> cpu_time() const noexcept { return process_.cpu_time(); }
 
 private:

@@ -35,7 +35,7 @@ struct LaunchRequest {
     platform::SignalMask mask = child_mask();
 };
 
-/// The handles that travel to it.
+/// Returns the handles that travel to it.
 MULTIPROCESSING_INLINE std::span<const platform::Handle> handles_of(const LaunchRequest& request);
 
 /// What a child is told. Crosses as bytes in a block of the parent's heap, unless the child is a

@@ -56,8 +56,8 @@ public:
     /// its place.
     void take_over();
 
-    /// Whether this step is to be taken, by this thread; waits forever in a thread that another
-    /// one has taken the place of.
+    /// Returns whether this step is to be taken, by this thread; waits forever in a thread that
+    /// another one has taken the place of.
     bool begins(EndStep step);
 
     /// Runs them, last added first; also those that are added meanwhile. What they throw is logged.

@@ -100,8 +100,8 @@ public:
     ~StartNotes();
 };
 
-/// The folder that a child is to work in, for it to enter; empty if that is its parent's. Throws
-/// `std::system_error` if it is none.
+/// Returns the folder that a child is to work in, for it to enter; empty if that is its parent's.
+/// Throws `std::system_error` if it is none.
 MULTIPROCESSING_INLINE std::string folder_for(const LaunchRequest& request);
 
 /// What is prepared for one child. Whatever does not become a ChildProcess is undone with it.

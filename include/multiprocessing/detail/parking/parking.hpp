@@ -34,10 +34,10 @@ struct ParkingPlace {
     platform::Word poster{0};   ///< Processor that the last post came from, plus 1.
 };
 
-/// How long to spin before a sleep: 20 us, about what a wake across cores costs, so that at worst
-/// twice the best choice is paid. Never on a single processor, nor where a quota grants no more.
-/// (An affinity to one does not count: a waiter spins for a peer on another.) Two running cores
-/// exchange a word in 0.06 us; sleeping takes 45.
+/// Returns how long to spin before a sleep: 20 us, about what a wake across cores costs, so that at
+/// worst twice the best choice is paid. Never on a single processor, nor where a quota grants no
+/// more. (An affinity to one does not count: a waiter spins for a peer on another.) Two running
+/// cores exchange a word in 0.06 us; sleeping takes 45.
 inline std::chrono::microseconds spin_budget() {
     static constinit std::atomic<int> budget{-1}; // not asked yet; no guard, see lazy.hpp
     int microseconds = budget.load(std::memory_order_relaxed);

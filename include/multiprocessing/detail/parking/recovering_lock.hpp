@@ -68,9 +68,9 @@ struct ThisThread {
     }
 };
 
-/// The name of this thread. Asked for once in its life, and in each copy that any kind of fork
-/// makes; where the system did not say when the thread began, again at later uses, while it holds
-/// nothing. Throws `std::logic_error` in another id space than the tree's.
+/// Returns the name of this thread. Asked for once in its life, and in each copy that any kind of
+/// fork makes; where the system did not say when the thread began, again at later uses, while it
+/// holds nothing. Throws `std::logic_error` in another id space than the tree's.
 inline platform::ThreadName this_thread() {
     ThisThread& known = ThisThread::get();
     return known.copy_of_complete == count_copies() ? known.name : known.ask();
@@ -86,10 +86,10 @@ class RecoveringLock {
 public:
     using Thread = platform::ThreadName;
 
-    /// The thread that holds it, which may have died; 0 if none does.
+    /// Returns the thread that holds it, which may have died; 0 if none does.
     Thread holder() const noexcept { return word_.load(std::memory_order_relaxed) & ~contended; }
 
-    /// Whether the holder took it from a thread that had died with it.
+    /// Returns whether the holder took it from a thread that had died with it.
     bool recovered() const noexcept { return recovered_.load(std::memory_order_relaxed) != 0; }
 
     /// Takes it for `self`, which does not hold it; false when the deadline passed. After a death

@@ -65,7 +65,7 @@ struct Image {
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// Whether `offset` to `offset + bytes` lies in one of `ranges`.
+/// Returns whether `offset` to `offset + bytes` lies in one of `ranges`.
 inline bool lies_in(const std::vector<ImageRange>& ranges, std::uint64_t offset, std::uint64_t bytes) {
     for (const ImageRange& range : ranges) {
         if (offset >= range.begin && offset < range.end && range.end - offset >= bytes) return true;

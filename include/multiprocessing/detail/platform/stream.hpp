@@ -107,7 +107,7 @@ public:
         position_ += count;
         came(0, std::move(arrived));
     }
-    /// The handles of the bytes that were taken since this was called last.
+    /// Returns the handles of the bytes that were taken since this was called last.
     Arrived take_arrived() {
         Arrived all;
         std::size_t done = 0;

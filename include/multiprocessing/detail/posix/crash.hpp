@@ -49,7 +49,7 @@ private:
     std::size_t size_ = 0;
 };
 
-/// The instruction that a signal interrupted; 0 where that is not known.
+/// Returns the instruction that a signal interrupted; 0 where that is not known.
 MULTIPROCESSING_INLINE std::uintptr_t interrupted_at(const void* context) noexcept;
 
 MULTIPROCESSING_INLINE void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept;
@@ -64,8 +64,8 @@ MULTIPROCESSING_INLINE std::string path_of(const dl_phdr_info& image);
 
 MULTIPROCESSING_INLINE void record_crashes(std::span<char> text);
 
-/// The symbol that an image exports for what lies there; empty if there is none, or no such image
-/// here.
+/// Returns the symbol that an image exports for what lies there; empty if there is none, or no such
+/// image here.
 MULTIPROCESSING_INLINE std::string exported_symbol(const std::string& path, std::uintptr_t offset);
 
 MULTIPROCESSING_INLINE std::string with_names(const std::string& text);

@@ -25,14 +25,14 @@ extern "C" void* __libc_stack_end; // of the dynamic linker: the number of argum
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// The file that a link of /proc names, read by hand: std::filesystem reports a deleted file as an
-/// error.
+/// Returns the file that a link of /proc names, read by hand: std::filesystem reports a deleted
+/// file as an error.
 MULTIPROCESSING_INLINE std::string link_target(const char* link);
 
-/// The strings of /proc/self/cmdline.
+/// Returns the strings of /proc/self/cmdline.
 MULTIPROCESSING_INLINE std::vector<std::string> whole_command_line();
 
-/// The file that is mapped at `address`; empty if none is.
+/// Returns the file that is mapped at `address`; empty if none is.
 MULTIPROCESSING_INLINE std::string file_mapped_at(std::uintptr_t address);
 
 /// A program that its dynamic linker was told to run:
@@ -50,8 +50,8 @@ MULTIPROCESSING_INLINE const LinkerStart& linker_start();
 
 MULTIPROCESSING_INLINE std::filesystem::path program_path();
 
-/// Whether a process has mapped the file of that device and number; nullopt if it may not be looked
-/// at.
+/// Returns whether a process has mapped the file of that device and number; nullopt if it may not
+/// be looked at.
 MULTIPROCESSING_INLINE std::optional<bool> has_mapped(const std::string& process, const struct stat& file);
 
 inline bool same_file(const struct stat& one, const struct stat& other) noexcept {
@@ -77,7 +77,7 @@ MULTIPROCESSING_INLINE std::filesystem::path program_to_spawn();
 
 MULTIPROCESSING_INLINE std::vector<std::string> command_line();
 
-/// The linker's build-id among the notes of an image; false if there is none.
+/// Finds the linker's build-id among the notes of an image; returns false if there is none.
 MULTIPROCESSING_INLINE bool find_build_id(const dl_phdr_info& info, ImageId& id);
 
 /// Without a build-id: device, inode, size and time of the file.
@@ -85,7 +85,7 @@ MULTIPROCESSING_INLINE ImageId id_of_file(const std::string& path);
 
 MULTIPROCESSING_INLINE Image describe(const dl_phdr_info& info);
 
-/// The first loaded image for which `wanted(image)` holds.
+/// Returns the first loaded image for which `wanted(image)` holds.
 template <class Wanted>
 std::optional<Image> find_image(Wanted wanted) {
     struct Search {

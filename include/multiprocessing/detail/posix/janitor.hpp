@@ -85,7 +85,8 @@ MULTIPROCESSING_INLINE void remove_socket_folders(const std::vector<std::uint64_
 /// Adds what the process has mapped; false if the system is short of what it takes to tell.
 MULTIPROCESSING_INLINE bool add_mapped(const std::string& process, std::vector<std::uint64_t>& found);
 
-/// Which files some process has mapped, of those that we may look at; nullopt if that is not known.
+/// Returns which files some process has mapped, of those that we may look at; nullopt if that is
+/// not known.
 MULTIPROCESSING_INLINE std::optional<std::vector<std::uint64_t>> mapped_files();
 
 MULTIPROCESSING_INLINE void unlink_when_unused(std::vector<std::uint64_t> identities);

@@ -138,8 +138,8 @@ inline std::string random_hex(std::size_t digits) {
     return text;
 }
 
-/// A folder that only this user may enter, for a socket in it. The janitor knows where they are,
-/// and their names. Calls `note(identity)` before it is made.
+/// Makes a directory that only this user may enter, for a socket in it. The janitor knows where
+/// they are, and their names. Calls `note(identity)` before it is made.
 template <class Note>
 std::string make_private_folder(Note& note) {
     constexpr std::size_t most = sizeof(sockaddr_un::sun_path) - sizeof "/sock-0123456789ab";

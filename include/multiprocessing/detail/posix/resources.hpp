@@ -16,14 +16,14 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// The beginning of a small file of the kernel's; empty if it cannot be read.
+/// Returns the beginning of a small file of the kernel's; empty if it cannot be read.
 MULTIPROCESSING_INLINE std::string small_file(const std::string& path);
 
-/// Whether `item` is one of the names between commas.
+/// Returns whether `item` is one of the names between commas.
 MULTIPROCESSING_INLINE bool lists(std::string_view names, std::string_view item);
 
-/// The folders of the control group of this process that `controller` belongs to, and of its
-/// parents. `controller` is empty for version 2.
+/// Returns the directories of the control group of this process that `controller` belongs to, and
+/// of its parents. `controller` is empty for version 2.
 MULTIPROCESSING_INLINE std::vector<std::string> control_groups(std::string_view controller);
 
 MULTIPROCESSING_INLINE std::optional<std::uint64_t> number_in(const std::string& text);

@@ -57,7 +57,7 @@ class Rights {
 public:
     static Rights here(RightsFiles& files);
 
-    /// Whether a process that has these may stand for one that has `other`.
+    /// Returns whether a process that has these may stand for one that has `other`.
     bool equal(const Rights& other) const;
 
 private:
@@ -81,8 +81,8 @@ private:
 
     Rights();
 
-    /// Whether it is a status, and that thread's. (In another namespace of processes it has another
-    /// number there.)
+    /// Returns whether it is a status, and that thread's. (In another namespace of processes it has
+    /// another number there.)
     static bool is_of(const std::string& status, long thread);
 
     /// From the line that begins with `first` up to one that begins with `next`; nothing if either

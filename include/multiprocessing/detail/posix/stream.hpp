@@ -52,13 +52,13 @@ public:
     static void shut(const Handle& socket, bool reading, bool writing);
 
 private:
-    /// nullopt: nothing is there, and the flags or the socket say not to wait.
+    /// Returns nullopt if nothing is there, and the flags or the socket say not to wait.
     std::optional<std::size_t> receive(std::span<std::byte> bytes, int flags, Arrived& arrived) const;
 
     void write(std::span<const std::byte> head, std::span<const std::byte> body,
                std::span<const Handle> handles, Drain* drain);
 
-    /// nullopt: there is no room.
+    /// Returns nullopt if there is no room.
     std::optional<std::size_t> send(std::span<const std::byte> head, std::span<const std::byte> body,
                                     std::span<const Handle> handles) const;
 

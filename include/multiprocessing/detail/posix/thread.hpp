@@ -50,7 +50,7 @@ MULTIPROCESSING_INLINE void remember_id_space(IdSpace space, bool is_own) noexce
 /// Of the text of a symbolic link; 0 if there is none. Needs no descriptor.
 MULTIPROCESSING_INLINE std::uint32_t hash_of_link(const char* name) noexcept;
 
-/// The number behind the last slash of a symbolic link in /proc; 0 if there is none.
+/// Returns the number behind the last slash of a symbolic link in /proc; 0 if there is none.
 MULTIPROCESSING_INLINE std::uint32_t number_in_link(const char* name) noexcept;
 
 /// Reads all of it again: a process may be moved to another time namespace, and may mount another

@@ -17,7 +17,7 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// The end of a process from what wait4() says.
+/// Returns the end of a process from what wait4() says.
 MULTIPROCESSING_INLINE Ending ending_of(int status, const rusage& used);
 
 /// A child that is watched by a thread, as the system has no pidfds: an old kernel, a container

@@ -46,7 +46,7 @@ public:
     }
     bool kill() override { return cancel(); }
 
-    /// False if it was cancelled, or has begun: then the caller does not run it.
+    /// Returns false if it was cancelled, or has begun: then the caller does not run it.
     bool begin() {
         std::lock_guard lock{mutex_};
         if (stage_ != Stage::pending) return false;
@@ -54,7 +54,7 @@ public:
         has_begun_ = true;
         return true;
     }
-    /// False if it has ended.
+    /// Returns false if it has ended.
     bool set_value(Value value) {
         return end(Stage::running, [&] { this->value_.emplace(std::move(value)); });
     }

@@ -48,15 +48,15 @@ public:
     ResultStream& operator=(const ResultStream&) = delete;
     virtual ~ResultStream() = default;
 
-    /// Whether a result is left, which may not be there yet.
+    /// Returns whether a result is left, which may not be there yet.
     bool has_next() { return is_taken_ || run_ != run_end_ || has_more(); }
     /// Waits for the next result, which stays at hand until pop(); false when the deadline passed.
     /// After has_next().
     bool wait(const Deadline& deadline) { return is_at_hand() || wait_for_next(deadline); }
-    /// Whether wait() would not wait, as far as that is known without asking anybody.
+    /// Returns whether wait() would not wait, as far as that is known without asking anybody.
     bool is_at_hand() { return is_taken_ || take_from_run(); }
 
-    /// The result at hand; throws the error of its task.
+    /// Returns the result at hand; throws the error of its task.
     Value& value() {
         if (taken_.error) std::rethrow_exception(taken_.error);
         return *taken_.value;

@@ -40,11 +40,11 @@ public:
     /// This number of bytes is there.
     void grow(std::uint64_t stamp, std::uint64_t bytes) noexcept;
 
-    /// What there is of record number `record`.
+    /// Returns what there is of record number `record`.
     Seen look(std::uint64_t record) const noexcept;
 
-    /// A record's head: how many bytes it has, and the stamp of the attempt that put it, 0 for
-    /// those put at once.
+    /// Returns a record's head: how many bytes it has, and the stamp of the attempt that put it, 0
+    /// for those put at once.
     static constexpr std::uint64_t stamped(std::uint64_t stamp, std::uint64_t bytes) noexcept {
         return stamp << shift | bytes;
     }

@@ -157,12 +157,12 @@ private:
     /// There is something to take for a consumer that did not get the taking end in time: whether
     /// it has it after all.
     bool insists(RecoveringLockGuard& turn) { return (size() > 0 || is_shut_down()) && turn.try_longer(); }
-    /// What has become of a consumer that does not have it.
+    /// Returns what has become of a consumer that does not have it.
     RingResult missed() const {
         return is_shut_down() && size() == 0 ? RingResult::shut_down : RingResult::timed_out;
     }
 
-    /// False if a sleeper at the other end was not heard to wake.
+    /// Returns false if a sleeper at the other end was not heard to wake.
     template <class Fill>
     bool write(Space& space, std::uint64_t produced, std::uint64_t bytes, Fill& fill) {
         const std::uint64_t length = RecordStore::length_of(bytes);

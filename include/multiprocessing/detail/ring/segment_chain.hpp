@@ -41,10 +41,11 @@ public:
     /// Oldest segment, drained or not; 0 if there was never one.
     Position oldest() const noexcept { return oldest_; }
 
-    /// Whether so much is kept that trim() may have something to do. May be asked by anybody.
+    /// Returns whether so much is kept that trim() may have something to do. May be asked by
+    /// anybody.
     bool is_long() const noexcept;
 
-    /// What the segments up to `tail` have that are not drained.
+    /// Returns what the segments up to `tail` have that are not drained.
     std::uint64_t unread_bytes(Space& space, Position tail, std::uint64_t consumed) const;
 
     /// Appends a segment with room for `needed` bytes of records behind `tail` (0: as the first),

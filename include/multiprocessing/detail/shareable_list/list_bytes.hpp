@@ -38,8 +38,8 @@ public:
     /// Of a list that is there. Throws `std::runtime_error` if it is none.
     explicit ShareableLayout(std::span<std::byte> memory);
 
-    /// How many bytes a list of these values takes. Throws `std::invalid_argument` if a text or
-    /// bytes are too large, or end in a zero byte.
+    /// Returns how many bytes a list of these values takes. Throws `std::invalid_argument` if a
+    /// text or bytes are too large, or end in a zero byte.
     static std::size_t bytes_for(const std::vector<Value>& values);
 
     /// Of a new list, which is written to `memory`, all zero and of that size or more.
@@ -47,7 +47,7 @@ public:
 
     std::size_t count() const noexcept { return count_; }
 
-    /// The format of value `i`, which exists, as it stands there.
+    /// Returns the format of value `i`, which exists, as it stands there.
     std::string format(std::size_t i) const;
 
     /// Value `i`, which exists. Throws `std::runtime_error` if no list has what is there.
@@ -73,8 +73,8 @@ private:
 
     [[noreturn]] static void damaged(const std::string& why);
 
-    /// The size of a text or of bytes that come back as they are: the layout knows no length, and
-    /// all zeros at the end are taken for what fills the slot up.
+    /// Returns the size of a text or of bytes that come back as they are: the layout knows no
+    /// length, and all zeros at the end are taken for what fills the slot up.
     static std::size_t checked(std::span<const std::byte> bytes);
 
     /// At least one byte more than is needed, as CPython has it; but for text CPython counts
@@ -89,7 +89,7 @@ private:
 
     std::span<std::byte> slot(std::size_t i) const;
 
-    /// The number in "24s".
+    /// Returns the number in "24s".
     static std::optional<std::size_t> length_in(std::string_view format) noexcept;
 
     void set_type(std::size_t i, std::string_view format, int code) const noexcept;

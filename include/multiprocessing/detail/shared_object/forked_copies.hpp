@@ -66,7 +66,7 @@ public:
     /// every 10 ms.
     void collect() noexcept;
 
-    /// How many copies live, and how many objects are kept for them.
+    /// Returns how many copies live, and how many objects are kept for them.
     std::size_t living();
 
     void before_fork();

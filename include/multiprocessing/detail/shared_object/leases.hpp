@@ -111,10 +111,10 @@ public:
         destroy_dropped();
     }
 
-    /// A holder that is no process: these have 32 bits.
+    /// Returns a holder that is no process: these have 32 bits.
     std::uint64_t new_holder() noexcept { return last_holder_.fetch_add(1, std::memory_order_relaxed) + 1; }
 
-    /// How many leases are open.
+    /// Returns how many leases are open.
     std::size_t count() {
         std::lock_guard lock{mutex};
         Table* const table = table_.get_if_any();
@@ -145,7 +145,7 @@ private:
         std::uint32_t dropped = nothing; // ended, and to be destroyed without the mutex
         Block ended;                     // the head of the list that receivers append to
 
-        /// The index of a free lease; link() has room for it.
+        /// Returns the index of a free lease; link() has room for it.
         std::uint32_t prepare() {
             holders.reserve(holders.size() + 1);
             holders.reserve(open + 1);

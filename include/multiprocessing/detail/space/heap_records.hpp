@@ -63,7 +63,7 @@ struct Slab {
     };
     using Pointer = std::unique_ptr<Slab, Delete>;
 
-    /// One without free blocks.
+    /// Makes a slab without free blocks.
     static Pointer make(std::uint32_t size_class) {
         const std::size_t bytes = sizeof(Slab) + HeapLayout::blocks_in_slab(size_class) * sizeof(std::uint16_t);
         Pointer slab{new (::operator new(bytes)) Slab};
@@ -127,8 +127,8 @@ public:
         extents_ -= run.length;
     }
 
-    /// The best fit for a rounded length, the latest among equals; a waste of a quarter is better
-    /// than fresh pages. Null if there is none.
+    /// Returns the best fit for a rounded length, the latest among equals; a waste of a quarter is
+    /// better than fresh pages. Null if there is none.
     Run* find(std::uint64_t length) const noexcept {
         const std::size_t end = place_of(length + length / 4);
         for (std::size_t place = place_of(length); place <= end; ++place) {

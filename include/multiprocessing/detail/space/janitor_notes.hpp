@@ -41,7 +41,7 @@ public:
         }
     }
 
-    /// Whether the caller is the one to start the tree's janitor: there is none, or
+    /// Returns whether the caller is the one to start the tree's janitor: there is none, or
     /// `has_ended(thread)` says of the thread that the word names, the janitor's or the one that
     /// was to start it, that it has ended. If the caller cannot start one it calls lacks_janitor().
     template <class HasEnded>

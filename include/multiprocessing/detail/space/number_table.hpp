@@ -22,7 +22,7 @@ public:
 
     std::size_t size() const noexcept { return size_; }
 
-    /// Null if it is not there. Valid until the table changes.
+    /// Returns null if it is not there. Valid until the table changes.
     Entry* find(std::uint64_t number) noexcept {
         if (table_.empty()) return nullptr;
         Entry& place = table_[place_of(number)];

@@ -89,8 +89,8 @@ public:
     /// In the copy that a fork of the program's made: the name that its original has drawn for it.
     void set_name_of_copy(Incarnation name) noexcept { name_of_copy_ = name; }
 
-    /// Null as long as this process is in no tree. In a copy that has not joined yet, that of its
-    /// original.
+    /// Returns null as long as this process is in no tree. In a copy that has not joined yet, that
+    /// of its original.
     TreeMember* member_if_any() noexcept { return member_.load(std::memory_order_acquire); }
 
     /// Before a fork: makes room for what the child's join() will make, as the child's first

@@ -79,13 +79,14 @@ public:
     Space(const Space&) = delete;
     Space& operator=(const Space&) = delete;
 
-    /// The memory object, to be passed to children.
+    /// Returns the memory object, to be passed to children.
     const platform::Handle& handle() const noexcept { return object_.handle(); }
     platform::Parking& parking() noexcept { return *parking_; }
     std::uint64_t bytes() const noexcept { return header().bytes; }
     const platform::IdOrigin& ids() const noexcept { return header().ids; }
 
-    /// A name for a new process of the tree, which `parent` is about to start; 0 for the root.
+    /// Returns a name for a new process of the tree, which `parent` is about to start; 0 for the
+    /// root.
     Incarnation new_incarnation(Incarnation parent) {
         Incarnation name = 0;
         while (name == 0) name = header().last_incarnation.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -95,9 +96,9 @@ public:
         return name;
     }
 
-    /// Whether `name` was started by `ancestor`, or by a process that was, and so on. After 262,144
-    /// more starts a long-lived process may be forgotten: then false, and what it leaves is freed
-    /// with the whole tree.
+    /// Returns whether `name` was started by `ancestor`, or by a process that was, and so on. After
+    /// 262,144 more starts a long-lived process may be forgotten: then false, and what it leaves is
+    /// freed with the whole tree.
     bool descends_from(Incarnation name, Incarnation ancestor) const {
         while (name != 0) {
             const std::uint64_t entry = lineage(name).load(std::memory_order_acquire);
@@ -108,13 +109,13 @@ public:
         return false;
     }
 
-    /// What is to be done after everybody's death.
+    /// Returns what is to be done after everybody's death.
     NamedNotes& named_notes() const noexcept {
         return *reinterpret_cast<NamedNotes*>(mapping_.base() + SpaceLayout::notes_start);
     }
 
-    /// The object at a position that this library wrote. No check: the Space is trusted memory (see
-    /// README). Throws `std::system_error` if the process may not map that much.
+    /// Returns the object at a position that this library wrote. No check: the Space is trusted
+    /// memory (see README). Throws `std::system_error` if the process may not map that much.
     ///
     /// All that was ever handed out is mapped first, not only what lies there: a block that begins
     /// in what is mapped may end beyond. Whoever learned the position sees the high water mark that
@@ -138,7 +139,7 @@ public:
     Position position_of(const void* address) const noexcept {
         return static_cast<Position>(static_cast<const std::byte*>(address) - mapping_.base());
     }
-    /// Whether `bytes` from `position` on lie in the part that was ever handed out.
+    /// Returns whether `bytes` from `position` on lie in the part that was ever handed out.
     bool holds(Position position, std::uint64_t bytes) const noexcept {
         const std::uint64_t end = header().high_water.load(std::memory_order_acquire) * extent_bytes;
         return position >= first_extent() * extent_bytes && position < end && bytes <= end - position;
@@ -277,8 +278,8 @@ private:
         }
     }
 
-    /// The first run of `count` extents, from `at` on and ending by `limit`, whose owner words are
-    /// 0; those past the high water mark count as free.
+    /// Returns the first run of `count` extents, from `at` on and ending by `limit`, whose owner
+    /// words are 0; those past the high water mark count as free.
     std::optional<std::uint64_t> free_run(std::uint64_t at, std::uint64_t count, std::uint64_t limit) const {
         const std::uint64_t used = (std::min)(limit, high_water());
         std::uint64_t begin = at;

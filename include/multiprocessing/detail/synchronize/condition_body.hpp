@@ -50,7 +50,7 @@ public:
 
     // ---- Not holding it ----
 
-    /// How many wait, or were killed waiting.
+    /// Returns how many wait, or were killed waiting.
     std::uint32_t waiting() const noexcept {
         return drawn_.load(std::memory_order_relaxed) - ended_.load(std::memory_order_relaxed);
     }

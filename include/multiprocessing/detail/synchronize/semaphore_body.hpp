@@ -23,7 +23,7 @@ public:
         value_.store(value, std::memory_order_relaxed);
         first_ = value;
     }
-    /// What it was set to.
+    /// Returns the value that it was made with.
     std::uint32_t first() const noexcept { return first_; }
 
     bool try_acquire() noexcept {
@@ -36,7 +36,7 @@ public:
         return false;
     }
 
-    /// False when the deadline passed.
+    /// Returns false when the deadline passed.
     bool acquire(const platform::Parking& parking, const Deadline& deadline) {
         if (try_acquire()) return true;
         for (;;) {
@@ -54,7 +54,7 @@ public:
         }
     }
 
-    /// False if it would be more than `limit`.
+    /// Returns false if it would be more than `limit`.
     bool release(const platform::Parking& parking, std::uint32_t limit) noexcept {
         std::uint32_t value = value_.load(std::memory_order_relaxed);
         do {

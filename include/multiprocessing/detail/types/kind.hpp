@@ -174,7 +174,7 @@ constexpr Kind kind_of_class() {
     }
 }
 
-/// The kind of a complete type without const, volatile and reference.
+/// Returns the kind of a complete type without const, volatile and reference.
 template <class T>
 constexpr Kind find_kind() {
     if constexpr (std::is_arithmetic_v<T> || is_wide_integer<std::remove_cv_t<T>>) {

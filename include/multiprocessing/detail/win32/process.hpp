@@ -117,7 +117,7 @@ private:
     std::vector<std::byte> storage_;
 };
 
-/// A copy of one of our standard streams; empty if there is none.
+/// Returns a copy of one of our standard streams; empty if there is none.
 MULTIPROCESSING_INLINE Handle standard_stream(winapi::DWORD_ which);
 
 MULTIPROCESSING_INLINE Handle null_device();

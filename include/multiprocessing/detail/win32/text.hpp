@@ -23,8 +23,8 @@ MULTIPROCESSING_INLINE std::string narrow(std::wstring_view text);
 /// it back.
 MULTIPROCESSING_INLINE void append_argument(std::wstring& line, std::wstring_view argument);
 
-/// The arguments of a command line, by the rules of the C runtime. (CommandLineToArgvW would need
-/// shell32.)
+/// Returns the arguments of a command line, by the rules of the C runtime. (CommandLineToArgvW
+/// would need shell32.)
 MULTIPROCESSING_INLINE std::vector<std::wstring> split_command_line(std::wstring_view line);
 
 } // namespace multiprocessing::inline v1::detail::platform
