@@ -172,10 +172,10 @@ public:
     /// read it ahead. Windows: a HANDLE. A Pipe is slower afterwards. Python: `Connection.fileno`.
     detail::platform::NativeHandle fileno() const;
 
-    /// Of the library: for the archive. `give` writes a duplicate.
+    /// For the archive alone: writes a duplicate, and makes a Connection of one.
     void export_to(detail::HandleSink& sink, detail::Writer& writer) const;
     static Connection import_from(detail::HandleSource& source, detail::Reader& reader);
-    /// Of the library: an end that is open.
+    /// For the library alone: makes an end that is open.
     Connection(std::unique_ptr<detail::Transport> transport, bool readable, bool writable)
         : transport_(std::move(transport)), readable_(readable), writable_(writable) {}
 

@@ -21,7 +21,7 @@ struct ProcessOptions {
     /// started by spawn on POSIX; otherwise they have run before.
     Environment env = {};
     std::optional<std::filesystem::path> cwd =
-        {}; ///< The folder that the child works in. Default: its parent's.
+        {}; ///< The directory that the child works in. Default: its parent's.
 };
 
 } // namespace multiprocessing::inline v1

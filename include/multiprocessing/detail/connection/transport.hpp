@@ -67,9 +67,9 @@ public:
     /// Returns whether handles can be sent over it.
     virtual bool carries_handles() const noexcept = 0;
 
-    /// Returns another end of the same, with a handle of its own.
+    /// Returns a second end of the same stream, with a handle of its own.
     virtual std::unique_ptr<Transport> duplicate() const = 0;
-    /// Writes what another process makes the same end of, by RingTransport::take().
+    /// Writes what another process makes the same end of, by RingTransport::import_from().
     virtual void export_to(HandleSink& sink, Writer& writer) = 0;
 };
 

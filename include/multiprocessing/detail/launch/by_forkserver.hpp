@@ -81,7 +81,7 @@ private:
     StartNotes& notes_;
     std::shared_ptr<ForkServer> server_;
     std::unique_ptr<PendingChild> birth_;
-    platform::Handle folder_;
+    platform::Handle directory_;
     std::size_t sent_ = 0;
     bool fits_ = true; // the server has the rights that the child should have
     bool stood_still_ = false;
@@ -206,7 +206,7 @@ MULTIPROCESSING_INLINE void ForkServerStart::prepare() {
         birth_ = std::make_unique<PendingChild>(request_, launching_.lifeline());
         birth_->message =
             write_message(birth_->start, request_.call.payload, now.changes(server_->surroundings));
-        folder_ = now.folder(server_->surroundings);
+        directory_ = now.directory(server_->surroundings);
     }
     if (old) retire(*old);
 }
@@ -236,11 +236,11 @@ MULTIPROCESSING_INLINE std::optional<ForkReply> ForkServerStart::ask() {
                                    request_.mask,
                                    is_open(outputs[0]),
                                    is_open(outputs[1]),
-                                   folder_.valid(),
+                                   directory_.valid(),
                                    {},
                                    handles_of(request_).size()};
     std::vector<platform::NativeHandle> handles{birth_->strand.child.native(), birth_->alive.writer.native()};
-    for (const platform::NativeHandle handle : {outputs[0], outputs[1], folder_.native()}) {
+    for (const platform::NativeHandle handle : {outputs[0], outputs[1], directory_.native()}) {
         if (is_open(handle)) handles.push_back(handle);
     }
     fits_ = true;

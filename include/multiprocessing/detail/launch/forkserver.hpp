@@ -29,7 +29,7 @@ struct ForkRequest {
     platform::SignalMask mask;
     bool has_output;
     bool has_error;
-    bool has_folder;
+    bool has_directory;
     bool unused[5];        ///< No byte that is sent is left as it happens to be.
     std::uint64_t handles; ///< Among the target's arguments: they follow, in messages of nothing else.
 };
@@ -108,7 +108,7 @@ MULTIPROCESSING_INLINE void live_as_copy(const ForkRequest& request, std::vector
         platform::Handle alive = take(true);
         const platform::Handle output = take(request.has_output);
         const platform::Handle error = take(request.has_error);
-        const platform::Handle folder = take(request.has_folder);
+        const platform::Handle directory = take(request.has_directory);
         while (next < handles.size()) { // from here on our own: not for a child of ours
             this_process().given.emplace_back(handles[next].release());
             ++next;
@@ -122,7 +122,7 @@ MULTIPROCESSING_INLINE void live_as_copy(const ForkRequest& request, std::vector
         become_child(message.start, std::move(strand), std::move(alive));
         platform::take_standard_outputs({output.native(), error.native()});
         limit.restore();
-        platform::apply_surroundings(message.changes, folder);
+        platform::apply_surroundings(message.changes, directory);
         platform::leave_word(state_word_name, state_root().word); // the environment may be another one now
         await_approval(server.space, record);
         request.mask.apply();

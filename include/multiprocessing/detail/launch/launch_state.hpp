@@ -100,9 +100,9 @@ public:
     ~StartNotes();
 };
 
-/// Returns the folder that a child is to work in, for it to enter; empty if that is its parent's.
-/// Throws `std::system_error` if it is none.
-MULTIPROCESSING_INLINE std::string folder_for(const LaunchRequest& request);
+/// Returns the directory that a child is to work in, for it to enter; empty if that is its
+/// parent's. Throws `std::system_error` if it is none.
+MULTIPROCESSING_INLINE std::string directory_for(const LaunchRequest& request);
 
 /// What is prepared for one child. Whatever does not become a ChildProcess is undone with it.
 class PendingChild {
@@ -214,15 +214,15 @@ MULTIPROCESSING_INLINE StartNotes::~StartNotes() {
     for (const std::string& line : warnings) get_logger().log(LogLevel::warning, line);
 }
 
-MULTIPROCESSING_INLINE std::string folder_for(const LaunchRequest& request) {
+MULTIPROCESSING_INLINE std::string directory_for(const LaunchRequest& request) {
     if (request.cwd.empty()) return {};
-    const std::filesystem::path folder = std::filesystem::absolute(request.cwd);
-    if (!std::filesystem::is_directory(folder)) {
+    const std::filesystem::path directory = std::filesystem::absolute(request.cwd);
+    if (!std::filesystem::is_directory(directory)) {
         throw std::system_error(std::make_error_code(std::errc::not_a_directory),
-                                "multiprocessing: starting " + request.identity.name +
-                                    " with .cwd = " + folder.string() + ": that is no folder; make it first");
+                                "multiprocessing: starting " + request.identity.name + " with .cwd = " +
+                                    directory.string() + ": that is no directory; make it first");
     }
-    return folder.string();
+    return directory.string();
 }
 
 MULTIPROCESSING_INLINE PendingChild::PendingChild(const LaunchRequest& request, platform::Lifeline& lifeline)
@@ -245,7 +245,7 @@ MULTIPROCESSING_INLINE PendingChild::PendingChild(const LaunchRequest& request, 
     start.default_method = request.method; // as get_start_method() says there; here that fixes nothing
     start.log_level = get_logger().level();
     start.env = request.env;
-    start.cwd = folder_for(request);
+    start.cwd = directory_for(request);
     start.serves = request.serves;
     start.capabilities = platform::Capabilities::of_caller();
     child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);

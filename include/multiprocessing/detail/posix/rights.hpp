@@ -37,14 +37,14 @@ public:
     /// Appends what it says; false if it cannot be read.
     bool read(Name name, std::string& text) const;
 
-    int folder() const noexcept { return folder_.native(); }
+    int directory() const noexcept { return directory_.native(); }
     long thread() const noexcept { return thread_; }
 
 private:
     static constexpr std::array<const char*, 4> names{"status", "cgroup", "attr/current", "oom_score_adj"};
 
     long thread_ = 0;
-    Handle folder_;
+    Handle directory_;
     std::array<Handle, names.size()> files_;
 };
 
@@ -98,7 +98,7 @@ private:
     /// counted.
     void ask_for_status();
 
-    void read_fixed(int folder);
+    void read_fixed(int directory);
 
     static constexpr unsigned statx_mount = 0x1000; // STATX_MNT_ID, Linux 5.8; its place was spare before
     static std::uint64_t mount_of(const struct statx& status);
@@ -123,15 +123,16 @@ namespace multiprocessing::inline v1::detail::platform {
 
 MULTIPROCESSING_INLINE void RightsFiles::open() {
     const long caller = ::syscall(SYS_gettid);
-    if (thread_ == caller && folder_.valid()) return;
+    if (thread_ == caller && directory_.valid()) return;
     reopen(caller);
 }
 
 MULTIPROCESSING_INLINE void RightsFiles::reopen(long caller) {
     thread_ = caller;
-    folder_ = Handle{::open("/proc/thread-self", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    directory_ = Handle{::open("/proc/thread-self", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     for (std::size_t i = 0; i < files_.size(); ++i)
-        files_[i] = Handle{folder_.valid() ? ::openat(folder_.native(), names[i], O_RDONLY | O_CLOEXEC) : -1};
+        files_[i] =
+            Handle{directory_.valid() ? ::openat(directory_.native(), names[i], O_RDONLY | O_CLOEXEC) : -1};
 }
 
 MULTIPROCESSING_INLINE bool RightsFiles::read(Name name, std::string& text) const {
@@ -161,7 +162,7 @@ MULTIPROCESSING_INLINE Rights Rights::here(RightsFiles& files) {
         files.read(RightsFiles::status, status);
     }
     if (!is_of(status, files.thread()) || !now.read_status(status)) now.ask_for_status();
-    now.read_fixed(files.folder());
+    now.read_fixed(files.directory());
     for (const auto file : {RightsFiles::group, RightsFiles::label, RightsFiles::out_of_memory}) {
         files.read(file, now.texts_);
         now.texts_.push_back('\n');
@@ -253,10 +254,10 @@ MULTIPROCESSING_INLINE void Rights::ask_for_status() {
     }
 }
 
-MULTIPROCESSING_INLINE void Rights::read_fixed(int folder) {
+MULTIPROCESSING_INLINE void Rights::read_fixed(int directory) {
     for (std::size_t i = 0; i < (can_change_namespaces_ ? namespaces.size() : 1); ++i) {
         char text[64];
-        const ssize_t size = folder < 0 ? -1 : ::readlinkat(folder, namespaces[i], text, sizeof text - 1);
+        const ssize_t size = directory < 0 ? -1 : ::readlinkat(directory, namespaces[i], text, sizeof text - 1);
         text[size > 0 ? size : 0] = '\0';
         const char* const inode = std::strchr(text, '['); // "net:[4026531833]"
         if (inode) {
@@ -264,7 +265,7 @@ MULTIPROCESSING_INLINE void Rights::read_fixed(int folder) {
         } else if (size < 0 && errno != ENOENT && can_change_namespaces_) {
             unknown_ = true;
         }
-        if (folder < 0 && can_change_namespaces_) unknown_ = true;
+        if (directory < 0 && can_change_namespaces_) unknown_ = true;
     }
     struct statx root;
     if (::statx(AT_FDCWD, "/", 0, STATX_INO | statx_mount, &root) == 0) {

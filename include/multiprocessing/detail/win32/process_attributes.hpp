@@ -18,7 +18,7 @@ public:
     static Surroundings here();
     bool can_be_taken_on(const Surroundings&) const { return true; }
     std::vector<std::byte> changes(const Surroundings&) const;
-    Handle folder(const Surroundings&) const;
+    Handle directory(const Surroundings&) const;
 };
 
 struct RightsFiles {};
@@ -59,7 +59,7 @@ MULTIPROCESSING_INLINE Surroundings Surroundings::here() { return {}; }
 
 MULTIPROCESSING_INLINE std::vector<std::byte> Surroundings::changes(const Surroundings&) const { return {}; }
 
-MULTIPROCESSING_INLINE Handle Surroundings::folder(const Surroundings&) const { return {}; }
+MULTIPROCESSING_INLINE Handle Surroundings::directory(const Surroundings&) const { return {}; }
 
 MULTIPROCESSING_INLINE Rights Rights::here(RightsFiles&) { return {}; }
 
