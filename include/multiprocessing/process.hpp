@@ -86,47 +86,55 @@ public:
 
     /// Starts the child. Throws `std::logic_error` if it was started before, `std::runtime_error`
     /// if main() did not call freeze_support(), `std::system_error` if the system has no room for
-    /// another process. Nothing was started then.
+    /// another process. Nothing was started then. Python: `start()`.
     void start();
 
-    /// Waits until the child has ended; returns false after the timeout.
+    /// Waits until the child has ended; returns false after the timeout. Throws `std::logic_error`
+    /// before start(). Python: `join(timeout)`, which returns None.
     bool join(Timeout timeout = no_timeout);
 
-    /// Returns whether the child was started and has not ended.
+    /// Returns whether the child was started and has not ended. Python: `is_alive()`.
     bool is_alive() const;
 
-    /// Sends SIGINT. Without a handler of the program the exit code is -SIGINT. Windows: throws
-    /// `std::system_error`.
+    /// Sends SIGINT to the child. Without a handler of the program the exit code is -SIGINT. Does
+    /// nothing if the child has ended. Throws `std::logic_error` before start(). Windows: throws
+    /// `std::system_error`. Python 3.14: `interrupt()`.
     void interrupt();
-    /// Sends SIGTERM, and the children of the child end with it. Windows: ends it at once.
+    /// Sends SIGTERM to the child, whose own children end with it. Does nothing if the child has
+    /// ended. Throws `std::logic_error` before start(). Windows: ends the child at once. Python:
+    /// `terminate()`.
     void terminate();
-    /// Sends SIGKILL. Windows: ends it at once.
+    /// Sends SIGKILL to the child; otherwise as terminate(). Windows: ends the child at once.
+    /// Python: `kill()`.
     void kill();
 
     /// Releases the resources of a child that has ended or was never started. Throws
-    /// `std::invalid_argument` while it runs. A second close() does nothing.
+    /// `std::invalid_argument` while it runs. A second close() does nothing. Python: `close()`.
     void close();
 
     const std::string& name() const { return usable().request.identity.name; }
     /// Sets the name, which is for people only. A child that runs keeps the name that it was
-    /// started with.
+    /// started with. Python: `name`.
     void set_name(std::string name);
 
+    /// Returns whether the child is a daemon: terminated, not waited for, when its parent ends.
+    /// Python: `daemon`.
     bool daemon() const { return usable().request.identity.daemon; }
     /// Sets whether the child is a daemon. Throws `std::logic_error` after start().
     void set_daemon(bool daemon);
 
     /// Returns the key by which the processes of the family authenticate each other: 32 random
-    /// bytes unless set.
+    /// bytes unless set. Python: `authkey`.
     const std::string& authkey() const { return usable().request.identity.authkey; }
+    /// Sets the key. A child that runs keeps the key that it was started with.
     void set_authkey(std::string key);
 
-    /// Returns the process id; nullopt before start().
+    /// Returns the process id; nullopt before start(). Python: `pid`.
     std::optional<int> pid() const;
 
     /// Returns the exit code: nullopt before start() and while the child runs; -signum if a signal
     /// ended it; 1 after an uncaught exception. Also nullopt if the program waits for all children
-    /// by itself, or ignores SIGCHLD, and the child could not store its code.
+    /// by itself, or ignores SIGCHLD, and the child could not store its code. Python: `exitcode`.
     std::optional<int> exitcode() const;
 
     /// Returns `<Process name='Process-1' pid=7 parent=1 stopped exitcode=-SIGKILL>`, or with
@@ -134,8 +142,8 @@ public:
     /// move. Python: `repr(p)`.
     std::string repr() const;
 
-    /// Returns a handle that is ready when the child has ended. Valid as long as this Process.
-    /// Throws `std::invalid_argument` before start().
+    /// Returns a handle that is ready when the child has ended; valid as long as this Process.
+    /// Throws `std::invalid_argument` before start(). Python: `sentinel`.
     Sentinel sentinel() const;
 
 private:

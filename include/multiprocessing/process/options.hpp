@@ -14,14 +14,18 @@ namespace multiprocessing::inline v1 {
 /// How a Process is made. Members that are not set are inherited from the calling process, or
 /// chosen.
 struct ProcessOptions {
-    std::string name = {};           ///< Default: `Process-1`, `Process-1:2` for a child of that.
-    std::optional<bool> daemon = {}; ///< Ended, not waited for, when its parent ends. Default: as its parent.
-    std::optional<StartMethod> start_method = {}; ///< Default: get_start_method().
+    /// For people only. Default: `Process-1`, and `Process-1:1` for the first child of that.
+    std::string name = {};
+    /// Whether the child is a daemon: terminated, not waited for, when its parent ends. Default: as
+    /// its parent.
+    std::optional<bool> daemon = {};
+    /// Default: get_start_method().
+    std::optional<StartMethod> start_method = {};
     /// Changes to the child's environment. Static initialisers of the child see them only if it is
     /// started by spawn on POSIX; otherwise they have run before.
     Environment env = {};
-    std::optional<std::filesystem::path> cwd =
-        {}; ///< The directory that the child works in. Default: its parent's.
+    /// The working directory of the child. Default: its parent's, as it is at start().
+    std::optional<std::filesystem::path> cwd = {};
 };
 
 } // namespace multiprocessing::inline v1

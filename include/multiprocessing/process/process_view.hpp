@@ -22,6 +22,7 @@ public:
     const std::string& name() const noexcept { return identity_.name; }
     int pid() const noexcept { return pid_; }
     bool daemon() const noexcept { return identity_.daemon; }
+    /// Returns the key by which the processes of the family authenticate each other, in bytes.
     const std::string& authkey() const noexcept { return identity_.authkey; }
 
     /// Returns `<Process name='Process-1' pid=7 parent=1 started daemon>` or
@@ -32,9 +33,10 @@ public:
     /// ends its children.
     bool is_alive() const { return !child_ || !child_->poll(); }
 
-    /// Ends a child, as Process::terminate() and kill() do. Throws `std::logic_error` for the
-    /// current process and the parent.
+    /// Ends a child, as Process::terminate() does. Throws `std::logic_error` for the current process
+    /// and the parent.
     void terminate() const;
+    /// Ends a child, as Process::kill() does. Throws as terminate() does.
     void kill() const;
 
     /// Returns the exit code of a child that has ended, as Process::exitcode(); nullopt for all
