@@ -67,8 +67,8 @@ public:
     /// As `multiprocessing::Pipe`.
     static std::pair<Connection, Connection> Pipe(bool duplex = true) { return multiprocessing::Pipe(duplex); }
 
-    // Shared objects are the same for all start methods: a context makes them for those who have
-    // one at hand.
+    // Shared objects are the same for all start methods: a context makes them for programs that
+    // have one at hand.
     multiprocessing::Lock Lock() const;
     multiprocessing::RLock RLock() const;
     multiprocessing::Semaphore Semaphore(Count value = 1) const { return multiprocessing::Semaphore(value); }

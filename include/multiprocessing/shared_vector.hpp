@@ -254,7 +254,7 @@ private:
     }
 
     static void set_size(Head& head, std::size_t size) noexcept {
-        head.size.store(size, std::memory_order_release); // whoever sees the size sees the elements
+        head.size.store(size, std::memory_order_release); // a reader that sees the size sees the elements
     }
     /// Makes T() at `count` fresh places.
     static void fill(T* at, std::size_t count) noexcept {
@@ -269,8 +269,8 @@ private:
     }
 
     /// Elements are plain, so that all changes of place are a memmove. (Not Boost's vector, whose
-    /// growth would free the old block under those who have it; here it is an object of its own,
-    /// which its leases keep.)
+    /// growth would free the old block under processes that use it; here it is an object of its
+    /// own, which its leases keep.)
     void move_to(std::size_t capacity) {
         const std::size_t size = this->size();
         detail::leases().collect(); // what others no longer need makes room

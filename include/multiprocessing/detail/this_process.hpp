@@ -60,7 +60,7 @@ public:
     bool starts_child_by_fork = false;
 
     /// Counts the processes between the main one and this. An object remembers the life in which it
-    /// was made; in another one it is somebody else's. Life 0 in a spawned child is its
+    /// was made; in another one it is another process's. Life 0 in a spawned child is its
     /// initialisation.
     std::uint32_t life() const noexcept { return life_.load(std::memory_order_relaxed); }
     void begin_life() noexcept { life_.fetch_add(1, std::memory_order_relaxed); }

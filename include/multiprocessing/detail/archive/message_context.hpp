@@ -15,7 +15,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Blocks of at least so many bytes may travel beside the message.
+/// Blocks of at least this many bytes may travel beside the message.
 inline constexpr std::size_t bulk_threshold = 32 * 1024;
 
 class SharedObject;

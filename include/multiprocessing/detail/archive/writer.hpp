@@ -77,8 +77,8 @@ public:
     void keep_last_block() noexcept { keeps_last_ = true; }
     std::span<const std::byte> last() const noexcept { return last_; }
 
-    /// So many bytes are likely in the end: makes room for them at once, where growing would move
-    /// them time and again. A guess: no more than 64 MiB are taken on its word.
+    /// Makes room at once for the bytes that the message will probably have, where growing would
+    /// move them time and again. A guess: no more than 64 MiB are taken on its word.
     void expect(std::size_t size) {
         if (size > stage_size) message_.reserve((std::min)(size, std::size_t{64} << 20));
     }

@@ -81,7 +81,7 @@ public:
         } catch (const AuthenticationError&) {
             try {
                 if (!handshake_.farewell().empty()) send({std::string(handshake_.farewell())});
-            } catch (const std::system_error&) {} // it need not be there to hear it
+            } catch (const std::system_error&) {} // the other side may be gone already
             throw;
         }
         return handshake_.done();
@@ -170,8 +170,7 @@ private:
         platform::Endpoint peer;
     };
 
-    // Whoever has been here for longest goes, if there are more: an honest client needs a moment
-    // only.
+    // If there are more, the oldest goes: an honest client needs a moment only.
     static constexpr std::size_t most_guests = 256;
     static constexpr std::size_t before_guests = 2;
 

@@ -14,11 +14,11 @@
 /// M is "{sha256}" and 40 random bytes, the response "{digest}" and the HMAC of all of M. A Python
 /// before 3.12 sends 20 random bytes, and answers any M by the 16 bytes of HMAC-MD5.
 ///
-/// Both sides answer by the same digest; so somebody without the key, to whom two clients connect,
-/// could ask the second what the first has asked, and hand on the answer. Therefore the last 8 of
-/// our 40 bytes are not random, but say which side asks, and a side that is asked what its own side
-/// asks does not answer. Whoever hands a challenge on cannot change that: the answer is to all of
-/// it. CPython takes them for random, and its own say nothing: then it is as it was.
+/// Both sides answer by the same digest; so an impostor without the key, to whom two clients
+/// connect, could ask the second what the first has asked, and hand on the answer. Therefore the
+/// last 8 of our 40 bytes are not random, but say which side asks, and a side that is asked what
+/// its own side asks does not answer. An impostor cannot change that on the way: the answer is to
+/// all of M. CPython takes them for random, and its own say nothing: then it is as it was.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>

@@ -42,7 +42,7 @@ public:
     MULTIPROCESSING_INLINE void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
                                      std::vector<platform::Handle> handles) override;
 
-    /// Says "look" to who watches the other end. Throws as send().
+    /// Says "look" to a watcher of the other end. Throws as send().
     void ring();
 
     MULTIPROCESSING_INLINE bool receive(Incoming& message, Deadline deadline) override;
@@ -58,8 +58,8 @@ public:
     /// Returns whether nothing but the end is left to be read.
     bool has_ended() const;
     bool is_closed() const { return stream_.is_closed(); }
-    /// The messages that `frames()` yields, when nobody receives, come before all that is to be
-    /// read here.
+    /// Has the messages that `frames()` yields, called when no thread receives, come before all
+    /// else that is read here.
     template <class Frames>
     void add_before(Frames frames) {
         std::lock_guard lock{shared_->receiving};
@@ -74,8 +74,8 @@ public:
     std::unique_ptr<StreamTransport> duplicate_stream() const;
 
     MULTIPROCESSING_INLINE void export_to(HandleSink& sink, Writer& writer) override;
-    /// What was read ahead goes along, with the handles that came with it: the receiver has to see
-    /// it first.
+    /// Writes the stream, and what was read ahead of it, with the handles that came: the receiver
+    /// has to see those first.
     void export_stream(HandleSink& sink, Writer& writer);
     static std::unique_ptr<StreamTransport> import_from(HandleSource& source, Reader& reader);
 
@@ -83,7 +83,7 @@ private:
     /// Of all ends that are duplicates of each other in this process: they are one stream.
     struct Shared {
         Mutex sending;
-        Mutex receiving; // may be taken by who sends, if nobody receives; never the other way round
+        Mutex receiving; // a sender may take it, if no thread receives; never the other way round
         std::atomic<int> watchers{0};
         platform::Inbox inbox;
     };
@@ -94,17 +94,17 @@ private:
 
     static std::size_t bells_in(std::span<const std::byte> bytes);
 
-    /// By who receives, between two messages: what is there of the next one, or the end, is in the
-    /// inbox then; bells are not.
+    /// Called by the receiver, between two messages: puts what is there of the next one, or the
+    /// end, into the inbox, but no bells.
     void look();
 
     /// As fill(), without the bells before it.
     std::size_t fill_after_bells(std::span<std::byte> bytes, Deadline deadline);
 
-    /// So many bytes are not wanted.
+    /// Reads `count` bytes that are not wanted.
     void skip(std::uint64_t count, Deadline deadline);
 
-    /// Until all are filled, or the stream ends. How many were.
+    /// Fills all bytes, or as many as there are before the stream ends; returns how many.
     std::size_t fill(std::span<std::byte> bytes, Deadline deadline);
 
     platform::Stream stream_;

@@ -62,8 +62,8 @@ private:
     /// to the last request, 0 if there is none.
     int end_server();
 
-    /// The server was killed by somebody, refused to begin, or stood still. A fresh one gets one
-    /// chance, if this process lives on, and if it would not stand still for the same reason.
+    /// The server was killed, refused to begin, or stood still. A fresh one gets one chance, if
+    /// this process lives on, and if it would not stand still for the same reason.
     void throw_unless_worth_another(bool again) const;
 
     /// The copy may run, or not. It waits for that at the end of its own preparations, if it gets

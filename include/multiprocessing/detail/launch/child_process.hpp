@@ -40,8 +40,8 @@ public:
     const ProcessIdentity& identity() const noexcept { return identity_; }
     Incarnation incarnation() const noexcept { return name_; }
 
-    /// Returns how it ended, or nullopt while it runs. Whoever first sees the end has what the
-    /// child leaves dealt with, unless the child is supervised: then its supervisor calls settle().
+    /// Returns how it ended, or nullopt while it runs. The first thread that sees the end also
+    /// calls settle(), unless the child is supervised: then its supervisor does.
     std::optional<platform::Ending> poll();
     std::optional<platform::Ending> look();
     void settle();
@@ -57,12 +57,12 @@ public:
     /// sees its end.
     void set_unclaimed(std::vector<Position> blocks);
 
-    /// What its subtree may use: it is let go of when the last of it has gone. Before poll() sees
-    /// its end.
+    /// Keeps what its subtree may use until the last process of the subtree has gone. Called before
+    /// poll() sees its end.
     void keep(std::shared_ptr<const void> kept);
 
-    /// Its supervisor cannot end it, and leaves it: whoever first sees its end from here on calls
-    /// settle().
+    /// Its supervisor cannot end it, and leaves it: the first thread that sees its end from here on
+    /// calls settle().
     void leave_unsupervised() { supervised_ = false; }
 
     /// Returns why it refused to run; empty if it did not, or runs still.
@@ -187,8 +187,8 @@ MULTIPROCESSING_INLINE std::optional<platform::Ending> ChildProcess::look() {
     if (!ending_) return std::nullopt;
     const ChildRecord& record = tree().space.at<ChildRecord>(record_.position());
     const ChildStage stage = record.stage.load(std::memory_order_acquire);
-    // Somebody else waited for our child, or SIGCHLD is ignored: what it said itself is then all
-    // that is known.
+    // The program waited for our child, or SIGCHLD is ignored: what the child said is then all that
+    // is known.
     if (!ending_->exitcode && stage == ChildStage::ended)
         ending_->exitcode = record.exitcode.load(std::memory_order_relaxed);
     if (stage == ChildStage::refused) refusal_ = record.refusal;

@@ -31,7 +31,7 @@ struct LaunchRequest {
     Environment env = {};           ///< What is different in its environment.
     std::filesystem::path cwd = {}; ///< Where it works; empty: where its parent does.
     bool serves = false;            ///< A worker or server: Ctrl-C is not its business.
-    bool supervised = false;        ///< Its end is dealt with by who started it, not by whoever sees it first.
+    bool supervised = false; ///< Its end is settled by its supervisor, not by the first thread that sees it.
     platform::SignalMask mask = child_mask();
 };
 

@@ -143,7 +143,7 @@ MULTIPROCESSING_INLINE std::vector<std::shared_ptr<ChildProcess>> Children::next
 }
 
 MULTIPROCESSING_INLINE void Children::remove(const ChildProcess& child, Remains remains) {
-    std::shared_ptr<ChildProcess> ended; // let go of without the mutex
+    std::shared_ptr<ChildProcess> ended; // destroyed without the mutex
     {
         const NotToEndIn part;
         std::lock_guard lock{mutex};

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file exit_hooks.hpp  What a child does last, for those who asked for it.
+/// @file exit_hooks.hpp  What a child does last: the functions of at_child_exit(), and which thread
+/// ends the process.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/process.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file janitor.hpp  A small process that outlives its tree, to take away the names of those who
+/// @file janitor.hpp  A small process that outlives its tree, to take away the names of those that
 /// were killed.
 ///
 /// The first process of a tree that makes memory with a name starts it: the program again, which

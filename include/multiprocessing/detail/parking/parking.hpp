@@ -17,17 +17,17 @@ namespace multiprocessing::inline v1::detail {
 /// Longest sleep without looking again: the process that should wake us may have been killed
 /// before.
 inline constexpr std::chrono::milliseconds slice{100};
-/// Of a waiter that has looked this often in vain: a look costs 50 us of CPU time, 0.05 % in
-/// slices.
+/// The slice of a waiter that has looked this often in vain: a look costs 50 us of CPU time, 0.05 %
+/// at the usual slice.
 inline constexpr std::chrono::milliseconds long_slice{400};
 inline constexpr int slices_before_long_ones = 10;
 inline constexpr int any_number = (std::numeric_limits<int>::max)();
 
 /// A place to wait at. All zero is a valid one; lives in the Space, and is not copied.
 ///
-/// What is waited for stands elsewhere: the word only says "look again". Wake-ups are meant for all
-/// who wait here; where one of several is to be woken, each has a place of its own (a wake meant
-/// for one is lost with it when it is killed).
+/// What is waited for stands elsewhere: the word only says "look again". A wake-up is meant for all
+/// waiters at the place; where one of several is to be woken, each has a place of its own (a
+/// wake-up meant for one waiter is lost when that waiter is killed).
 struct ParkingPlace {
     platform::Word changes{0};  ///< Counts posts.
     platform::Word sleepers{0}; ///< A flag, not a count: what a dead sleeper leaves is one spare wake.

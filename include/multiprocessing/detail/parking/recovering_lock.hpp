@@ -92,8 +92,8 @@ public:
     /// Returns whether the holder took it from a thread that had died with it.
     bool recovered() const noexcept { return recovered_.load(std::memory_order_relaxed) != 0; }
 
-    /// Takes it for `self`, which does not hold it; false when the deadline passed. After a death
-    /// the first thread that asks takes it, or a waiter, within 100 ms at most.
+    /// Acquires it for `self`, which does not hold it; returns false when the deadline passed.
+    /// After a death, the first thread that asks gets it, or a waiter, within 100 ms at most.
     bool acquire(const platform::Parking& parking, Thread self, const Deadline& deadline) {
         std::uint64_t free = 0;
         if (!word_.compare_exchange_strong(free, self, std::memory_order_acquire, std::memory_order_relaxed) &&
@@ -159,14 +159,14 @@ private:
             parking.sleep(changes_, seen, deadline.left(patience));
             last_look = deadline.passed();
             if (changes_.load(std::memory_order_relaxed) != seen) continue;
-            // Nobody let go of it. The wait may also have ended for no reason: then this costs a
-            // few microseconds.
+            // It was not released. The sleep may have ended for no reason: then this costs a few
+            // microseconds.
             if (take_over(now, self)) return true;
             patience = std::min<std::chrono::nanoseconds>(2 * patience, slice);
         }
     }
 
-    /// Takes it from the holder that `now` names, if that has died.
+    /// Acquires it in place of the holder that `now` names, if that thread has died.
     bool take_over(std::uint64_t now, Thread self) {
         if (now == 0) return false;
         // By a name that is not complete another thread may have held it, which had our id before

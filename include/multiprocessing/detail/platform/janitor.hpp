@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file janitor.hpp  Contract: what a process needs that cleans up after others were killed.
 ///
-/// * `names_outlive_processes`: whether named memory stays until somebody unlinks it. Where it does
-///   not (Windows), there is nothing to clean up: no janitor is ever started.
+/// * `names_outlive_processes`: whether named memory stays until a process unlinks it. Where it
+///   does not (Windows), there is nothing to clean up: no janitor is ever started.
 /// * `identity_of(object)`: tells named memory from any other, also from later ones of the same
 ///   name; 0 where names do not outlive processes. (The identity of a socket's directory, see
 ///   Listening, is told from all of these.)

@@ -142,7 +142,7 @@ MULTIPROCESSING_INLINE bool child_has_ended(int pid) noexcept {
         answer = ::syscall(SYS_wait4, pid, nullptr, no_waiting, nullptr);
     } while (answer < 0 && errno == EINTR);
     return answer == pid ||
-           (answer < 0 && errno == ECHILD); // somebody else took its end, or SIGCHLD is ignored
+           (answer < 0 && errno == ECHILD); // another thread waited for it, or SIGCHLD is ignored
 }
 
 MULTIPROCESSING_INLINE std::string directory_of_temporary_files() {

@@ -21,8 +21,8 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 /// Returns whether the memory can only have been made by a process with the ids of this one, or by
-/// root. Any file that somebody may write to can be passed: sealed memory alone has its maker for
-/// its owner.
+/// root. Any file that another user may write to can be passed: sealed memory alone has its maker
+/// for its owner.
 MULTIPROCESSING_INLINE bool made_with_our_rights(const Handle& memory) noexcept;
 
 /// Lines of a process's status: its ids.

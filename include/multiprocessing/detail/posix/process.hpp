@@ -62,8 +62,8 @@ private:
 
     std::optional<Ending> poll_by_pid();
 
-    /// Somebody else waits for all children, SIGCHLD is ignored, or every call is refused: the
-    /// pidfd still knows whether it has ended.
+    /// The program waits for all children, SIGCHLD is ignored, or every call is refused: the pidfd
+    /// still knows whether it has ended.
     std::optional<Ending> poll_by_sentinel();
 
     void send(int signal);
@@ -200,7 +200,7 @@ MULTIPROCESSING_INLINE void Child::watch() {
     if (!no_pidfds.load(std::memory_order_relaxed))
         sentinel = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)); // close-on-exec by itself
     if (sentinel < 0 && errno == ESRCH) {
-        // It has ended, and nobody knows how: SIGCHLD is ignored, or somebody waits for all
+        // It has ended, and nobody knows how: SIGCHLD is ignored, or the program waits for all
         // children.
         ending_ = Ending{};
         sentinel = ::eventfd(1, EFD_CLOEXEC); // ready forever

@@ -203,7 +203,7 @@ MULTIPROCESSING_INLINE bool Rights::read_status(std::string_view status) {
         texts_ += piece;
     const bool can_add_filters = (number(rights, "\nCapPrm:", 16) >> CAP_SYS_ADMIN & 1) != 0;
     const bool is_root = ids.find("\t0\t") != ids.npos || ids.find("\t0\n") != ids.npos;
-    // Root's rights can be put down and taken up again. Whoever has neither can make a new
+    // Root's rights can be put down and taken up again. A process that has neither can make a new
     // namespace of users alone.
     can_change_namespaces_ = can_add_filters || is_root;
     // Before Linux 5.9 filters are not counted.

@@ -210,7 +210,7 @@ MULTIPROCESSING_INLINE void Stream::wait_for_room(Drain*& drain) const {
     if (!drain || !(events & POLLIN) || (events & POLLOUT)) return;
     const std::unique_lock reading{drain->reading, std::try_to_lock};
     if (!reading || drain->inbox.is_full() ||
-        drain->watchers.load() > 0) { // somebody reads just now; if not forever, it is up to us then
+        drain->watchers.load() > 0) { // another thread reads just now; when it stops, it is up to us
         wait_for(POLLOUT, 10ms);
         return;
     }

@@ -115,8 +115,7 @@ MULTIPROCESSING_INLINE void WatchedChild::watch() noexcept {
     long got;
     while ((got = ::syscall(SYS_wait4, pid_, &status, 0, &used)) < 0 && errno == EINTR) {}
     if (!lock.owns_lock()) lock.lock();
-    // Somebody else may have waited for it, or SIGCHLD is ignored: then nobody knows how it
-    // ended.
+    // Another thread may have waited for it, or SIGCHLD is ignored: then nobody knows how it ended.
     ending_ = got == pid_ ? ending_of(status, used) : Ending{};
     lock.unlock();
     const std::uint64_t one = 1;

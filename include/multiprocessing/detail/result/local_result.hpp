@@ -66,7 +66,7 @@ protected:
     /// Calls the hooks, in this thread. It has ended.
     virtual void announce() noexcept { this->call_hooks(); }
 
-    /// Whoever ends it calls the hooks: it may have ended since they were added.
+    /// The thread that ends it calls the hooks: it may have ended since they were added.
     void watch() override {
         if (ready()) announce();
     }

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file result_base.hpp  What is true of every result, whatever its type and whoever makes it: it
-/// ends once, and then calls those who asked for it.
+/// @file result_base.hpp  What every result has, whatever its type and its maker: it ends once, and
+/// then calls its hooks.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -59,14 +59,14 @@ public:
     /// The hook is not called any more, unless it is being called.
     void forget(std::uint64_t number) noexcept;
 
-    /// Calls what was asked for, in order. By whoever was told to watch, once the result is ready;
-    /// more often than once does no harm.
+    /// Calls the hooks in the order in which they were added. Called by the watcher (see watch())
+    /// when the result is ready; a second call does no harm.
     void call_hooks() noexcept;
 
     /// Returns whether this thread is in a hook.
     static bool is_in_hook() noexcept { return hooks_here() != 0; }
 
-    // In a list of results that have ended, of whoever watches.
+    // The next in the watcher's list of results that have ended.
     std::shared_ptr<ResultBase> next_ended = {};
 
 protected:

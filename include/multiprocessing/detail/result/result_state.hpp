@@ -18,7 +18,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// A result of type R. Whoever derives from it writes `value_` or `error_`, once, before ready().
+/// A result of type R. A derived class writes `value_` or `error_` once, before ready() is true.
 template <class R>
 class ResultState : public ResultBase {
 public:

@@ -31,9 +31,9 @@ public:
     static constexpr std::uint64_t length_of(std::uint64_t bytes) {
         return head_bytes + (bytes + head_bytes - 1) / head_bytes * head_bytes;
     }
-    /// Returns what stands before the bytes of a record: how many they are, stamped. By anybody who
-    /// knows that there is one. Acquire: what is looked at afterwards, the draft, is no older than
-    /// the head, whoever has written that.
+    /// Returns what stands before the bytes of a record: how many they are, stamped. Called by any
+    /// process that knows of the record. Acquire: what is looked at afterwards, the draft, is no
+    /// older than the head, whichever process wrote that.
     static std::uint64_t head_at(Space& space, const RingCursor& at);
     static void set_head(Space& space, const RingCursor& at, std::uint64_t head);
     static std::byte* content_at(Space& space, const RingCursor& at);

@@ -162,7 +162,8 @@ private:
         return is_shut_down() && size() == 0 ? RingResult::shut_down : RingResult::timed_out;
     }
 
-    /// Returns false if a sleeper at the other end was not heard to wake.
+    /// Writes the record. Returns false if a sleeper at the other end was announced and none was
+    /// woken.
     template <class Fill>
     bool write(Space& space, std::uint64_t produced, std::uint64_t bytes, Fill& fill) {
         const std::uint64_t length = RecordStore::length_of(bytes);

@@ -41,8 +41,7 @@ public:
     /// Oldest segment, drained or not; 0 if there was never one.
     Position oldest() const noexcept { return oldest_; }
 
-    /// Returns whether so much is kept that trim() may have something to do. May be asked by
-    /// anybody.
+    /// Returns whether trim() may have something to do. May be asked by anybody.
     bool is_long() const noexcept;
 
     /// Returns what the segments up to `tail` have that are not drained.
@@ -66,7 +65,7 @@ public:
         if (discarded_) discarded_ = false;
     }
 
-    /// Gives back what is not reachable: somebody has died with the lock. The records end in
+    /// Gives back what is not reachable, after a process has died with the lock. The records end in
     /// `tail`. Takes no memory, as the process that finds the dead one may have none.
     void sweep(Space& space, Position tail) noexcept;
 

@@ -26,9 +26,9 @@ namespace multiprocessing::inline v1::detail {
 ///     8(N+2) + data   N formats of 8 bytes: what Python's `struct` calls the value's type
 ///     ... + 8N        N codes of 1 byte: what becomes of what `struct` reads
 ///
-/// Whoever has the memory can write anything there at any time. So the number of values and the
-/// size of the data are kept here once they were checked, and whatever else is read is checked
-/// before it is used.
+/// Every process that has the memory can write anything there at any time. So the number of values
+/// and the size of the data are kept here once they were checked, and everything else is checked
+/// each time that it is read.
 class ShareableLayout {
 public:
     using Value = shared_memory::ShareableValue;

@@ -36,7 +36,7 @@ struct LeaseWord {
     std::atomic<Position> next; ///< In that list.
 };
 
-/// Lets go of one grip, or of the promise.
+/// Ends one grip, or the promise itself.
 inline void let_go(TreeMember& member, Position grips) noexcept {
     LeaseWord& lease = member.space.at<LeaseWord>(grips);
     if (lease.grips.fetch_sub(1, std::memory_order_acq_rel) != 1) return;

@@ -80,9 +80,9 @@ public:
         return position_.load(std::memory_order_relaxed);
     }
 
-    /// Hands the object over for good, as a block of this process's heap that `self` refers to no
-    /// longer; or a copy of it, if others have it as well, who go on with what they have.
-    /// `handles`: how many pointers the caller knows of.
+    /// Hands the object over for good, as a block of this process's heap that `self` no longer
+    /// refers to; or a copy of it, if other handles refer to the object, which keep it. `handles`:
+    /// how many pointers the caller knows of.
     static Block hand_over(const std::shared_ptr<SharedObject>& self, long handles);
 
     /// Returns the process's place in the tree that the object is in; address() comes first.

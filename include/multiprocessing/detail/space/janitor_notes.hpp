@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
 /// @file janitor_notes.hpp  Notes in the Space of the named memory that processes of the tree made,
-/// for who outlives them.
+/// for the process that outlives them.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>

@@ -70,7 +70,7 @@ inline void note_name(std::uint64_t identity) {
     }
 }
 
-/// The name of that memory is gone, whoever made it.
+/// Notes that the name of that memory is gone, whichever process made it.
 inline void forget_name(std::uint64_t identity) noexcept {
     TreeMember* const member = process_wide<Tree>().member_if_any();
     if (!member || identity == 0) return;

@@ -161,7 +161,7 @@ public:
     }
 
     Position position() const noexcept { return position_; }
-    /// Gives up ownership.
+    /// Releases ownership, and returns the position.
     Position release() noexcept { return std::exchange(position_, 0); }
 
 private:

@@ -118,8 +118,8 @@ public:
     /// memory (see README). Throws `std::system_error` if the process may not map that much.
     ///
     /// All that was ever handed out is mapped first, not only what lies there: a block that begins
-    /// in what is mapped may end beyond. Whoever learned the position sees the high water mark that
-    /// was set before its block was taken.
+    /// in what is mapped may end beyond. A process that learned the position sees the high water
+    /// mark that was set before its block was taken.
     template <class T>
     T& at(Position position) const {
         if (high_water() > mapping_.end()) [[unlikely]]
@@ -211,8 +211,9 @@ public:
         header().given_back.fetch_add(count, std::memory_order_relaxed);
         for (std::uint64_t i = first; i < first + count; ++i) {
             Extent& extent = this->extent(i);
-            // Before the owner word: killed here, the extent is still ours, and whoever sweeps up
-            // after us finds no shape in it. After it, the new owner's shape would be wiped out.
+            // Before the owner word: killed here, the extent is still ours, and the process that
+            // sweeps up after us finds no shape in it. After it, the new owner's shape would be
+            // wiped out.
             extent.shape.store(0, std::memory_order_relaxed);
             extent.state.store(zero ? 0 : 1, std::memory_order_relaxed);
             extent.dirty.store(0, std::memory_order_relaxed);
