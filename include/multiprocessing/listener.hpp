@@ -178,8 +178,8 @@ public:
         state_->close();
     }
 
-    /// For connection::wait(): ready while a client waits for accept(). Valid until close(),
-    /// wherever the Listener is moved to.
+    /// Makes connection::wait() wait for a client: ready while one waits for accept(). Valid until
+    /// close(), wherever the Listener is moved to.
     ///
     /// Without an authkey accept() then returns at once, unless another thread was faster. With an
     /// authkey the handshake follows, and lasts until the client has answered; accept() waits for

@@ -80,8 +80,8 @@ inline constexpr std::size_t state_word_pid_digits = 10;
 
 MULTIPROCESSING_INLINE void announce(StateRoot& root);
 
-/// In a forked child only the pid differs; by hand, as what a child is the first to call costs it
-/// pages to copy.
+/// Announces the root in a forked child, where only the pid differs. By hand: a function that a
+/// child is the first to call costs it pages to copy.
 MULTIPROCESSING_INLINE void announce_pid(StateRoot& root);
 
 /// Returns the root that another image of this process announced, or null if there is none.
@@ -89,7 +89,7 @@ MULTIPROCESSING_INLINE StateRoot* announced_root();
 
 MULTIPROCESSING_VISIBLE inline StateRoot& state_root();
 
-/// The first that notices a fresh copy counts it.
+/// Counts a fresh copy: called by the first thread that notices it.
 MULTIPROCESSING_INLINE std::uint32_t count_fresh_copy(StateRoot& root) noexcept;
 
 MULTIPROCESSING_INLINE std::uint32_t count_copies(StateRoot& root) noexcept;

@@ -85,7 +85,7 @@ public:
         return value == 1;
     }
 
-    /// All was read.
+    /// Throws SerializationError if bytes are left over.
     void finish() {
         if (left_ != 0) fail(std::to_string(left_) + " bytes are left over");
     }

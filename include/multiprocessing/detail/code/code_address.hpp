@@ -32,8 +32,8 @@ class Images : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::images;
 
-    /// Returns the image that holds `address`; null if none does. Holding `mutex`, and good for as
-    /// long.
+    /// Returns the image that holds `address`; null if none does. Called with `mutex` held; valid
+    /// as long as it is held.
     const platform::Image* at(const void* address) {
         forget_if_changed();
         for (const platform::Image& image : known_) {
@@ -42,8 +42,8 @@ public:
         return keep(platform::image_at(address));
     }
 
-    /// Returns the loaded image of that build; null if it is not loaded. Holding `mutex`, and good
-    /// for as long.
+    /// Returns the loaded image of that build; null if it is not loaded. Called with `mutex` held;
+    /// valid as long as it is held.
     const platform::Image* with(const platform::ImageId& id) {
         forget_if_changed();
         for (const platform::Image& image : known_) {
@@ -69,7 +69,7 @@ private:
     std::uint64_t changes_ = 0;
 };
 
-/// Where `address` lies. Throws SerializationError if it is in no image.
+/// Returns where `address` lies. Throws SerializationError if it is in no image.
 inline CodeAddress code_address_of(const void* address) {
     Images& images = process_wide<Images>();
     std::lock_guard lock{images.mutex};

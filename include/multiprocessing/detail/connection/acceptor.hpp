@@ -46,7 +46,7 @@ public:
     }
 
     Deadline deadline() const noexcept { return deadline_; }
-    /// Of its stream.
+    /// Returns the handle of its stream.
     platform::NativeHandle handle() const noexcept { return stream_.handle().native(); }
 
     /// Returns a handle that is ready when step() may be called; until unwatch(), however often it
@@ -55,7 +55,7 @@ public:
         if (!watched_) watched_ = stream_.watch(inbox_);
         return *watched_;
     }
-    /// Before step().
+    /// Ends watch(); called before step().
     void unwatch() {
         if (std::exchange(watched_, std::nullopt)) stream_.unwatch(inbox_);
     }
@@ -87,7 +87,7 @@ public:
         return handshake_.done();
     }
 
-    /// After the handshake.
+    /// Turns the guest into a transport, after the handshake.
     std::unique_ptr<Transport> into_transport() {
         return std::make_unique<StreamTransport>(std::move(stream_), std::move(inbox_),
                                                  StreamTransport::Options{.both_ways = true});
@@ -133,7 +133,7 @@ public:
 
     const platform::Listening& listening() const noexcept { return listening_; }
 
-    /// accept() returns nullopt from now on, at once.
+    /// Makes accept() return nullopt from now on, at once.
     void interrupt() noexcept {
         interrupted_.store(true);
         bell_.ring();

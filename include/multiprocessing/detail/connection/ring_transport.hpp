@@ -36,7 +36,7 @@ namespace multiprocessing::inline v1::detail {
 /// when the program asks for the descriptor, to watch it by itself.
 class RingTransport final : public Transport {
 public:
-    /// End 0 or 1.
+    /// Makes end 0 or 1 of the Pipe.
     RingTransport(PipeRings rings, unsigned side, std::unique_ptr<StreamTransport> stream)
         : rings_(std::move(rings)), side_(side), stream_(std::move(stream)) {}
 

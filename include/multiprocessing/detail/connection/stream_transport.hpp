@@ -34,7 +34,7 @@ public:
     };
 
     StreamTransport(platform::Handle handle, Options options);
-    /// Of a stream that is in use already: with what was read ahead of it.
+    /// Takes over a stream that is in use already, with what was read ahead of it.
     StreamTransport(platform::Stream stream, platform::Inbox inbox, Options options);
 
     MULTIPROCESSING_INLINE ~StreamTransport() override;
@@ -98,7 +98,7 @@ private:
     /// end, into the inbox, but no bells.
     void look();
 
-    /// As fill(), without the bells before it.
+    /// Does what fill() does, and skips the bells before.
     std::size_t fill_after_bells(std::span<std::byte> bytes, Deadline deadline);
 
     /// Reads `count` bytes that are not wanted.

@@ -102,7 +102,7 @@ public:
 
     void add(const Type& type);
 
-    /// The latest first: it may derive from one that was registered before.
+    /// Returns all types, the latest first: it may derive from one that was registered before.
     std::vector<Type> all();
 
 private:
@@ -120,8 +120,8 @@ struct RebuildStandard {
 inline constexpr auto& standard_exceptions =
     StandardExceptions::table<void (*)(const RemoteFailure&, bool), RebuildStandard>;
 
-/// As what the exception that is being handled is to arrive. An exact type before those that are
-/// bases of it.
+/// Saves the exception that is being handled, by the type as which it will arrive: its own, if that
+/// is registered, before its bases.
 MULTIPROCESSING_INLINE void save_current_exception(RemoteFailure& failure);
 
 /// Takes apart the exception that is being handled, and those that are nested in it.

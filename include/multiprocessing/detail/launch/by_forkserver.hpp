@@ -27,7 +27,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ForkServer> make_server(LaunchState& laun
 MULTIPROCESSING_INLINE std::optional<platform::Message> answer_of(const ForkServer& server,
                                                                   std::chrono::seconds patience);
 
-/// In messages of as many as one may have.
+/// Sends handles, in as many messages as they need.
 MULTIPROCESSING_INLINE void send_handles(const platform::Handle& channel,
                                          std::span<const platform::Handle> handles, const Deadline& deadline);
 
@@ -45,7 +45,7 @@ private:
     static constexpr std::chrono::seconds patience{5};
     static constexpr std::chrono::seconds patience_with_preload{15};
 
-    /// A server, and all that the child is told.
+    /// Prepares a server, and all that the child is told.
     void prepare();
 
     void retire(const ForkServer& server);
@@ -55,25 +55,26 @@ private:
     /// Returns nullopt if the server ended before it answered, or stands still.
     std::optional<ForkReply> ask();
 
-    /// It was asked, or half of it: nobody will take its answer, or what it makes.
+    /// Abandons a server that was asked, perhaps in part: its answer, and the child that it makes,
+    /// are not taken.
     void abandon() noexcept;
 
     /// Ends a server that is of no use any more. Returns the pid of the copy that it made in answer
     /// to the last request, 0 if there is none.
     int end_server();
 
-    /// The server was killed, refused to begin, or stood still. A fresh one gets one chance, if
-    /// this process lives on, and if it would not stand still for the same reason.
+    /// Throws if a fresh server is not worth a try, after one that was killed, refused to begin, or
+    /// stood still: it gets one, if this process lives on and the server would not stand still for
+    /// the same reason.
     void throw_unless_worth_another(bool again) const;
 
-    /// The copy may run, or not. It waits for that at the end of its own preparations, if it gets
-    /// there first.
+    /// Tells the copy whether it may run. The copy waits for that at the end of its preparations.
     void decide(Approval approval) const;
 
     [[noreturn]] void throw_lost(const ForkReply& reply) const;
 
-    /// Where the kernel (or its seccomp filter) refuses to make siblings, or the server is no
-    /// process of one thread.
+    /// Starts the child by spawn, where the kernel (or its seccomp filter) refuses to make
+    /// siblings, or the server is no process of one thread.
     std::shared_ptr<ChildProcess> spawn_instead(const ForkReply& reply);
 
     const LaunchRequest& request_;

@@ -31,7 +31,7 @@ public:
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
 
-    /// It runs. Before anybody else knows of this object.
+    /// Notes that the process runs. Called before any other thread knows of this object.
     void begin(platform::Child process, Block record, Block message, platform::Handle alive,
                platform::Handle tether) noexcept;
 
@@ -40,7 +40,7 @@ public:
     const ProcessIdentity& identity() const noexcept { return identity_; }
     Incarnation incarnation() const noexcept { return name_; }
 
-    /// Returns how it ended, or nullopt while it runs. The first thread that sees the end also
+    /// Returns how the child ended; nullopt while it runs. The first thread that sees the end also
     /// calls settle(), unless the child is supervised: then its supervisor does.
     std::optional<platform::Ending> poll();
     std::optional<platform::Ending> look();
@@ -61,8 +61,8 @@ public:
     /// poll() sees its end.
     void keep(std::shared_ptr<const void> kept);
 
-    /// Its supervisor cannot end it, and leaves it: the first thread that sees its end from here on
-    /// calls settle().
+    /// Leaves a child that its supervisor cannot end: the first thread that sees its end from here
+    /// on calls settle().
     void leave_unsupervised() { supervised_ = false; }
 
     /// Returns why it refused to run; empty if it did not, or runs still.
@@ -72,8 +72,8 @@ public:
     /// system refuses both.
     void end();
 
-    /// terminate() or kill(); false if that was refused: it runs with rights that this process does
-    /// not have, say.
+    /// Calls `ending`, terminate() or kill(); returns false if the system refuses: the child runs
+    /// with rights that this process does not have, say.
     bool try_to(void (ChildProcess::*ending)()) noexcept;
 
     /// Returns what it has used of the processors.

@@ -42,7 +42,8 @@ public:
     void unexpect() noexcept;
     void add(std::shared_ptr<ChildProcess> child) noexcept;
 
-    /// In place of unexpect(): of a process that could not become a child of ours.
+    /// Adds, in place of unexpect(), the remains of a process that could not become a child of
+    /// ours.
     void add(Remains remains) noexcept;
 
     /// Returns all that are listed: each may have ended since.

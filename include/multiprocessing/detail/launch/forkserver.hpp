@@ -53,7 +53,7 @@ std::span<const std::byte> bytes_of(const T& value) {
 /// the right to end it.
 MULTIPROCESSING_INLINE void await_approval(Space& space, ChildRecord& record);
 
-/// The life of a copy of the server; does not return into the server's loop.
+/// Lives as a copy of the server; does not return into the server's loop.
 [[noreturn]] MULTIPROCESSING_INLINE void live_as_copy(const ForkRequest& request,
                                                       std::vector<platform::Handle>& handles,
                                                       TreeMember& server, const platform::HandleLimit& limit,

@@ -19,7 +19,8 @@ inline constexpr char janitor_marker[] = "--multiprocessing-janitor";
 /// Starts it. It is not tied to this process, and nobody waits for it.
 MULTIPROCESSING_INLINE void start_janitor();
 
-/// If this program was started as a janitor, is one, and does not return.
+/// Becomes the janitor that this program was started as, and does not return; returns if it was not
+/// started as one.
 MULTIPROCESSING_INLINE void enter_if_janitor();
 
 } // namespace multiprocessing::inline v1::detail

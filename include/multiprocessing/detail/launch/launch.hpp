@@ -12,7 +12,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Whether the program can be started again as a child at all.
+/// Throws `std::runtime_error` if this program cannot be started again as a child: main() did not
+/// call freeze_support().
 MULTIPROCESSING_INLINE void require_freeze_support(StartMethod method);
 
 /// Starts a child. Throws if it cannot be started; then nothing of it is left.

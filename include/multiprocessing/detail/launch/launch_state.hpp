@@ -60,7 +60,7 @@ public:
     /// fork does not take it, and a thread that holds `mutex` does not either.
     Mutex turn;
 
-    /// Made at the first start.
+    /// Returns the lifeline, which is made at the first start.
     platform::Lifeline& lifeline();
 
     std::shared_ptr<ForkServer> server; // made at the first need; under `mutex`
@@ -70,7 +70,7 @@ public:
     std::vector<std::weak_ptr<FinishedAtEnd>> finished_at_end; // under `mutex`
     bool warned_of_server_threads = false;                     // under `turn`
 
-    /// Before the first child. Holding `mutex`.
+    /// Holds the tree; called before the first child, with `mutex` held.
     void hold_tree();
 
     /// Ends the server, if there is one.
@@ -84,8 +84,8 @@ private:
     std::shared_ptr<ForkServer> forgotten_;
 };
 
-/// The function of set_forkserver_preload(), if there is one, is run by that child first. Holding
-/// `mutex`.
+/// Has that child run the function of set_forkserver_preload() first, if there is one. Called with
+/// `mutex` held.
 MULTIPROCESSING_INLINE void set_preload(ChildStart& start, const LaunchState& launching);
 
 /// What a start has to say, and to take notice of, when it holds no mutex any more.
@@ -112,8 +112,8 @@ public:
     PendingChild& operator=(const PendingChild&) = delete;
     ~PendingChild();
 
-    /// The child runs: from here on it is looked after by a ChildProcess. `listed`: among this
-    /// process's children.
+    /// Turns a child that runs into a ChildProcess, which looks after it from here on. `listed`:
+    /// among this process's children.
     std::shared_ptr<ChildProcess> into_child(platform::Child process, bool listed = true) noexcept;
 
     ChildRecord& record() const;
@@ -130,14 +130,14 @@ private:
 
 MULTIPROCESSING_INLINE void end_children();
 
-/// The work of this object is finished at the end of this process, before its children are ended.
+/// Has the work of this object finished at the end of this process, before its children are ended.
 MULTIPROCESSING_INLINE void finish_at_end(const std::shared_ptr<FinishedAtEnd>& object);
 MULTIPROCESSING_INLINE void finish_all() noexcept;
 
-/// At the end of this process: its children end, and its fork server.
+/// Ends the children of this process, and its fork server; called at its end.
 MULTIPROCESSING_INLINE void end_children();
 
-/// Before the first start of this process. Holding `mutex`.
+/// Prepares the first start of this process. Called with `mutex` held.
 MULTIPROCESSING_INLINE void prepare_first_start(LaunchState& launching);
 
 } // namespace multiprocessing::inline v1::detail

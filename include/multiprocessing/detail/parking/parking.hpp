@@ -60,11 +60,11 @@ inline void post(const platform::Parking& parking, ParkingPlace& place) noexcept
     if (place.sleepers.exchange(0, std::memory_order_relaxed)) parking.wake_all(place.changes);
 }
 
-/// As post(), for words that are changed under a lock, and cheaper: it costs no locked instruction
-/// when nobody sleeps. Returns false if a waiter has said that it sleeps here and none does: it has
-/// just woken, is about to sleep, or is dead. `touch` of the waiter, see wait(), and the caller's
-/// step between the change and this call **must** be read-modify-writes of one word, so that either
-/// the waiter sees the change or this call its flag.
+/// Does what post() does, for words that are changed under a lock, and cheaper: it costs no locked
+/// instruction when nobody sleeps. Returns false if a waiter has said that it sleeps here and none
+/// does: it has just woken, is about to sleep, or is dead. `touch` of the waiter, see wait(), and
+/// the caller's step between the change and this call **must** be read-modify-writes of one word,
+/// so that either the waiter sees the change or this call its flag.
 inline bool post_if_waited(const platform::Parking& parking, ParkingPlace& place) noexcept {
     if (const std::uint32_t here = platform::current_processor() + 1;
         place.poster.load(std::memory_order_relaxed) != here) {
@@ -118,7 +118,7 @@ bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline&
     }
 }
 
-/// The same for waiters that are woken by post().
+/// Waits as above, for posts by post().
 template <class Ready>
 bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline& deadline, Ready ready) {
     return wait(parking, place, deadline, ready, [] {});

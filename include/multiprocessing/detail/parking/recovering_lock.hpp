@@ -104,7 +104,7 @@ public:
         return true;
     }
 
-    /// The same without waiting; asks for the holder's life if it is taken.
+    /// Acquires it without waiting; if it is held, asks whether the holder lives.
     bool try_acquire(Thread self) {
         std::uint64_t now = 0;
         if (!word_.compare_exchange_strong(now, self, std::memory_order_acquire, std::memory_order_relaxed) &&
@@ -115,7 +115,7 @@ public:
         return true;
     }
 
-    /// By the holder only.
+    /// Releases it; called by the holder only.
     void release(const platform::Parking& parking) noexcept {
         if (recovered()) recovered_.store(0, std::memory_order_relaxed);
         // Sequentially consistent: a waiter reads `changes`, then finds the word taken and marked,
@@ -200,8 +200,8 @@ public:
         return *this;
     }
     ~RecoveringLockGuard() { end(); }
-    /// There is something to do, and the deadline was perhaps 0: its holder only copies a
-    /// record, which is there.
+    /// Tries once more for a while: there is something to do, the deadline was perhaps 0, and the
+    /// holder only copies a record, which is there.
     bool try_longer() {
         mine_ = lock_->acquire(*parking_, this_thread(), Deadline::after(slice));
         return mine_;

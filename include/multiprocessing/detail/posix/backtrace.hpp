@@ -80,7 +80,7 @@ struct Place {
 
     static Place of(const void* address);
 
-    /// Where there is no dynamic linker.
+    /// Finds the image, where there is no dynamic linker.
     void find_image(std::uintptr_t address);
 
     /// Returns whether it is in a library whose names and lines nobody here can have.

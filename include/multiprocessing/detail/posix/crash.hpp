@@ -59,7 +59,7 @@ MULTIPROCESSING_INLINE void write_crash(const CrashPlan& plan, std::uintptr_t cr
 /// signal that was sent is sent again.
 MULTIPROCESSING_INLINE void on_crash(int signal, siginfo_t* info, void* context) noexcept;
 
-/// Of the program, whatever it was called as, and of libraries as they were found.
+/// Returns the path of the program, whatever it was called as, or of a library as it was found.
 MULTIPROCESSING_INLINE std::string path_of(const dl_phdr_info& image);
 
 MULTIPROCESSING_INLINE void record_crashes(std::span<char> text);
@@ -141,7 +141,7 @@ MULTIPROCESSING_INLINE void write_crash(const CrashPlan& plan, std::uintptr_t cr
 
 MULTIPROCESSING_INLINE void on_crash(int signal, siginfo_t* info, void* context) noexcept {
     ::signal(signal, SIG_DFL); // it may not be so, if another handler has called this one
-    // What a task has forked writes nothing: it is not this process that crashed.
+    // A process that a task has forked writes nothing: it is not this process that crashed.
     if (CrashPlan* const plan = crash_plan; plan && plan->pid == ::getpid()) {
         crash_plan = nullptr; // threads may crash together, and writing about it may crash
         write_crash(*plan, interrupted_at(context));

@@ -45,7 +45,8 @@ struct LinkerStart {
 
 MULTIPROCESSING_INLINE LinkerStart find_linker_start();
 
-/// Known from the first call on, as a program may write over its command line.
+/// Returns how the linker was started; found at the first call, as a program may write over its
+/// command line.
 MULTIPROCESSING_INLINE const LinkerStart& linker_start();
 
 MULTIPROCESSING_INLINE std::filesystem::path program_path();
@@ -80,7 +81,7 @@ MULTIPROCESSING_INLINE std::vector<std::string> command_line();
 /// Finds the linker's build-id among the notes of an image; returns false if there is none.
 MULTIPROCESSING_INLINE bool find_build_id(const dl_phdr_info& info, ImageId& id);
 
-/// Without a build-id: device, inode, size and time of the file.
+/// Returns the id of a file without a build-id: its device, inode, size and time.
 MULTIPROCESSING_INLINE ImageId id_of_file(const std::string& path);
 
 MULTIPROCESSING_INLINE Image describe(const dl_phdr_info& info);

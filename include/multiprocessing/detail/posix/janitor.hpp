@@ -30,7 +30,7 @@ inline constexpr std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) n
     return hash ^ hash >> 32;
 }
 
-/// Of a file: numbers of inodes are the same in many file systems.
+/// Returns the identity of a file: many file systems have inodes of the same number.
 MULTIPROCESSING_INLINE std::uint64_t identity_of_file(unsigned device_major, unsigned device_minor,
                                                       std::uint64_t inode) noexcept;
 MULTIPROCESSING_INLINE std::uint64_t identity_of_file(const struct stat& status) noexcept;
@@ -61,7 +61,7 @@ bool for_each_entry(int directory, Look look) {
     }
 }
 
-/// No symbolic link: its owner could have put it there.
+/// Opens a directory, but no symbolic link: another user could have put that there.
 inline int open_directory(int in, const char* name) noexcept {
     return ::openat(in, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
@@ -70,8 +70,8 @@ inline constexpr char socket_directory_prefix[] = "pymp-";
 
 MULTIPROCESSING_INLINE std::string directory_of_temporary_files();
 
-/// Of a directory that a Listener makes, before it is there. Its name is random, so there is no
-/// other one of that name.
+/// Returns the identity of a directory that a Listener is about to make, by its name, which is
+/// random.
 MULTIPROCESSING_INLINE std::uint64_t identity_of_directory(const std::string& path) noexcept;
 
 inline bool is_of_process(std::uint64_t identity) noexcept { return (identity & directory_mark) != 0; }

@@ -25,7 +25,7 @@ namespace multiprocessing::inline v1::detail::platform {
 /// for its owner.
 MULTIPROCESSING_INLINE bool made_with_our_rights(const Handle& memory) noexcept;
 
-/// Lines of a process's status: its ids.
+/// Returns the lines of a process's status that say its ids.
 MULTIPROCESSING_INLINE std::string ids_in(const std::string& status);
 
 /// Returns the build-id of a program file; empty if it has none.

@@ -67,8 +67,8 @@ inline SocketAddress address_of_path(const std::string& path) {
     return address;
 }
 
-/// By the resolver of the system. CPython takes the addresses of IPv4 only; we take others if there
-/// are no such.
+/// Asks the resolver of the system. CPython takes the addresses of IPv4 only; we take others if
+/// there are no such.
 inline SocketAddress address_of_host(const Endpoint& endpoint, bool to_listen) {
     addrinfo hints{};
     hints.ai_family = endpoint.host.find(':') == std::string::npos ? AF_INET : AF_INET6;
@@ -124,7 +124,7 @@ inline Handle make_socket(int family, int flags) {
     return socket;
 }
 
-/// Small messages leave at once.
+/// Has small messages leave at once.
 inline void do_not_delay(const Handle& socket, int family) noexcept {
     const int on = 1;
     if (family != AF_UNIX) ::setsockopt(socket.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

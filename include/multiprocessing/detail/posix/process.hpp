@@ -62,8 +62,8 @@ private:
 
     std::optional<Ending> poll_by_pid();
 
-    /// The program waits for all children, SIGCHLD is ignored, or every call is refused: the pidfd
-    /// still knows whether it has ended.
+    /// Asks the pidfd whether the child has ended, which it knows even if the program waits for all
+    /// children, SIGCHLD is ignored, or every call is refused.
     std::optional<Ending> poll_by_sentinel();
 
     void send(int signal);

@@ -66,8 +66,9 @@ private:
 
     static mode_t current_umask();
 
-    /// It cannot be asked without being set: strictly, as a file may be made just then by another
-    /// thread or a signal handler. That file is less open than wanted for once, never more.
+    /// Returns the umask, which cannot be asked without being set. It is set to the strictest: a
+    /// file that another thread or a signal handler makes just then is less open than wanted, never
+    /// more.
     static mode_t asked_umask() noexcept;
 
     std::string environment_; // "A=1\0B=2\0"

@@ -28,7 +28,7 @@ namespace multiprocessing::inline v1::detail::platform {
 /// long.
 class RightsFiles {
 public:
-    /// As they are of the calling thread.
+    /// Opens the files of the calling thread.
     void open();
     void reopen(long caller);
 
@@ -85,17 +85,17 @@ private:
     /// another number there.)
     static bool is_of(const std::string& status, long thread);
 
-    /// From the line that begins with `first` up to one that begins with `next`; nothing if either
-    /// is missing.
+    /// Returns the lines from that which begins with `first` up to one that begins with `next`;
+    /// nothing if either is missing.
     static std::string_view lines(std::string_view status, std::string_view first, std::string_view next);
     static std::uint64_t number(std::string_view text, std::string_view name, int base);
 
-    /// False if it is not as Linux writes it. Pieces, found by how they begin: line by line this
-    /// took 9 us.
+    /// Reads a status; returns false if it is not as Linux writes it. Pieces are found by how they
+    /// begin: line by line this took 9 us.
     bool read_status(std::string_view status);
 
-    /// The same without /proc: seven times as many calls, and the filters of system calls are not
-    /// counted.
+    /// Asks for the status without /proc: seven times as many calls, and the filters of system
+    /// calls are not counted.
     void ask_for_status();
 
     void read_fixed(int directory);
@@ -145,8 +145,7 @@ MULTIPROCESSING_INLINE bool RightsFiles::read(Name name, std::string& text) cons
         if (got <= 0) return got == 0;
         text.append(buffer, static_cast<std::size_t>(got));
         at += got;
-        // A file of the kernel's is given out line by line: what is shorter than this was the
-        // rest.
+        // The kernel returns such a file line by line: a read as short as this was the last.
         if (static_cast<std::size_t>(got) < sizeof buffer / 2) return true;
     }
 }

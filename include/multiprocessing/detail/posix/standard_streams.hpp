@@ -30,7 +30,7 @@ MULTIPROCESSING_INLINE bool is_synchronised([[maybe_unused]] const std::ostream&
 
 MULTIPROCESSING_INLINE void flush_standard_streams() noexcept;
 
-/// What a stream buffer holds is known to its derived classes alone.
+/// Returns whether a stream buffer holds output, which is known to its derived classes alone.
 MULTIPROCESSING_INLINE bool holds_output(const std::ostream& stream) noexcept;
 
 MULTIPROCESSING_INLINE void flush_what_was_printed() noexcept;

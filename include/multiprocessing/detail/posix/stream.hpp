@@ -62,7 +62,7 @@ private:
     std::optional<std::size_t> send(std::span<const std::byte> head, std::span<const std::byte> body,
                                     std::span<const Handle> handles) const;
 
-    /// Waits for one of the events, at most for the slice; which of them came.
+    /// Waits at most `slice` for one of `events`; returns which of them came.
     short wait_for(short events, std::chrono::nanoseconds slice) const;
 
     /// Sets `drain` to null when nothing will arrive any more. No lock is held while it sleeps.

@@ -47,7 +47,7 @@ inline constinit KnownIdSpace known_id_space;
 
 MULTIPROCESSING_INLINE void remember_id_space(IdSpace space, bool is_own) noexcept;
 
-/// Of the text of a symbolic link; 0 if there is none. Needs no descriptor.
+/// Returns a hash of the text of a symbolic link; 0 if there is none. Needs no descriptor.
 MULTIPROCESSING_INLINE std::uint32_t hash_of_link(const char* name) noexcept;
 
 /// Returns the number behind the last slash of a symbolic link in /proc; 0 if there is none.

@@ -27,15 +27,15 @@ class WatchedChild {
 public:
     explicit WatchedChild(int pid);
 
-    /// The thread has it as long as the child lives.
+    /// Makes one, which its thread keeps as long as the child lives.
     static std::shared_ptr<WatchedChild> of(int pid);
 
     const Handle& sentinel() const noexcept { return sentinel_; }
 
     std::optional<Ending> ending();
 
-    /// False if there is no such process any more. The pid is its own, as it is waited for under
-    /// the mutex.
+    /// Sends a signal; returns false if there is no such process any more. The pid is its own, as
+    /// it is waited for under the mutex.
     bool send(int signal);
 
 private:

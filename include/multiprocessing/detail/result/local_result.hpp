@@ -23,7 +23,7 @@ public:
     using Value = typename ResultState<R>::Value;
 
     LocalResult() = default;
-    /// A result that is there already.
+    /// Makes a result that is there already.
     explicit LocalResult(Value value) : ResultState<R>(std::move(value)), stage_(Stage::ended) {}
 
     bool ready() override { return stage() == Stage::ended; }

@@ -56,7 +56,7 @@ public:
     /// first hook, sees the other.
     bool has_hooks();
 
-    /// The hook is not called any more, unless it is being called.
+    /// Forgets a hook: it is not called any more, unless it is being called.
     void forget(std::uint64_t number) noexcept;
 
     /// Calls the hooks in the order in which they were added. Called by the watcher (see watch())

@@ -65,7 +65,7 @@ public:
             return move_out();
         }
     }
-    /// The same of a handle that is an rvalue.
+    /// Returns what get() of a handle returns that is an rvalue.
     R get_moved() {
         if constexpr (std::is_void_v<R>) {
             this->require_success();

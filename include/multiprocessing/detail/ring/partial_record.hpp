@@ -30,14 +30,14 @@ public:
         std::uint64_t bytes; ///< Written so far, and not 0 where there is a draft.
     };
 
-    /// By the holder of the putting end: record number `record` is about to be written. Returns its
-    /// stamp.
+    /// Begins the draft of record number `record`, and returns its stamp. Called by the holder of
+    /// the putting end.
     std::uint64_t begin(std::uint64_t record) noexcept;
-    /// By the process that has found the writer dead, before anything that it had taken is given to
-    /// others: nobody follows it any more. A reader that has read a head since, and then still sees
-    /// the draft, has read the right one.
+    /// Ends a draft whose writer is dead: no reader follows it any more. Called before any of its
+    /// memory is used again. A reader that has read a head since, and then still sees the draft,
+    /// has read the right one.
     void drop() noexcept;
-    /// This number of bytes is there.
+    /// Publishes that `bytes` bytes are there.
     void grow(std::uint64_t stamp, std::uint64_t bytes) noexcept;
 
     /// Returns what there is of record number `record`.

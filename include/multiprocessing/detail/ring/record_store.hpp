@@ -44,13 +44,13 @@ public:
         return at.segment && at.offset + length <= end_of(space, at, taken);
     }
 
-    /// Where record number `produced`, of `length`, is to be written; `at` is where the last one
-    /// ends. Nothing is published yet.
+    /// Returns where record number `produced`, of `length`, is to be written; `at` is where the
+    /// last one ends. Publishes nothing.
     RingCursor place_for(Space& space, const RingCursor& at, std::uint64_t produced, std::uint64_t length,
                          const Count& taken);
 
-    /// By the holder of the taking end: whether the next record, number `consumed`, is in another
-    /// place than `at`, behind the last one; sets that.
+    /// Finds the next record, number `consumed`, and returns whether it is in another place than
+    /// `at`, behind the last one; sets `at` then. Called by the holder of the taking end.
     bool find(Space& space, RingCursor& at, std::uint64_t consumed) const;
 
     /// Returns what the segments up to `tail` have that is not taken.

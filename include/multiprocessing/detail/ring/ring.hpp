@@ -32,9 +32,9 @@ class Ring : public RingState {
 public:
     /// Puts a record of `bytes`: calls `fill(std::byte* to, from, count)` under the lock, once or
     /// for each part, which writes `count` bytes of it, from number `from` on, and **must not**
-    /// throw. Waits while it is full, but no longer than until `is_over()`, then it has timed out;
-    /// `beyond`: as if it had no limit of bytes. Throws `std::system_error` if there is no memory;
-    /// then nothing was put.
+    /// throw. Waits while it is full, until the deadline or until `is_over()`: then it has timed
+    /// out. `beyond`: as if it had no limit of bytes. Throws `std::system_error` if there is no
+    /// memory; then nothing was put.
     template <class Fill, class IsOver = Never>
     RingResult put(Space& space, std::uint64_t bytes, Fill&& fill, const Deadline& deadline,
                    const IsOver& is_over = {}, bool beyond = false) {
@@ -63,12 +63,11 @@ public:
         return is_heard ? RingResult::done : RingResult::unheard;
     }
 
-    /// Takes a record: calls `sink.begin(bytes)` under the lock, and
-    /// `sink.add(std::span<const std::byte>)`, once or for each part; a part is a multiple of
-    /// `sink.grain` bytes, but for the last. It may be one in the making that never comes, so
-    /// begin() may be called again, and only the result says that there is a record. If the sink
-    /// throws the record stays. Waits while it is empty. What was put before a shutdown is taken
-    /// first.
+    /// Takes a record: calls `sink.begin(bytes)` under the lock, and `sink.add(std::span<const
+    /// std::byte>)`, once or for each part; a part is a multiple of `sink.grain` bytes, but for the
+    /// last. It may be a record in the making that is never finished: so begin() may be called
+    /// again, and only the result says that there is a record. If the sink throws, the record
+    /// stays. Waits while it is empty. What was put before a shutdown is taken first.
     template <class Sink>
     RingResult pop(Space& space, Sink&& sink, const Deadline& deadline) {
         RecoveringLockGuard turn{consumers_.lock, space.parking(), deadline};
@@ -99,9 +98,8 @@ public:
 
     class Taking;
 
-    /// Takes one in two steps: the record is in `taking`, which is an empty one before. Waits no
-    /// longer than until `is_over()`, nor longer than `most_idle` slices in which nobody put
-    /// anything.
+    /// Takes a record in two steps: it is in `taking`, which is an empty one before. Waits until
+    /// the deadline, until `is_over()`, or for `most_idle` slices in which nothing was put.
     template <class IsOver = Never>
     RingResult begin_take(Space& space, Taking& taking, const Deadline& deadline, const IsOver& is_over = {},
                           int most_idle = any_number) {
@@ -125,12 +123,12 @@ public:
     /// committed, it stays.
     class Taking {
     public:
-        /// Where it lies, until it is committed.
+        /// Returns where it lies, until it is committed.
         std::span<const std::byte> bytes() const { return RecordStore::bytes_at(*space_, at_); }
 
         explicit operator bool() const noexcept { return turn_.is_mine(); }
 
-        /// It is taken, and nobody else will have it.
+        /// Takes the record: no other consumer will have it.
         void commit() { ring_->commit(*space_, turn_, consumed_, at_, moves_); }
 
     private:
@@ -154,8 +152,8 @@ public:
     };
 
 private:
-    /// There is something to take for a consumer that did not get the taking end in time: whether
-    /// it has it after all.
+    /// Tries for longer, as there is something to take, to get the taking end; returns whether that
+    /// did.
     bool insists(RecoveringLockGuard& turn) { return (size() > 0 || is_shut_down()) && turn.try_longer(); }
     /// Returns what has become of a consumer that does not have it.
     RingResult missed() const {
@@ -187,7 +185,8 @@ private:
         return is_heard;
     }
 
-    /// Out of line: else the compiler thinks that small ones have parts, and warns.
+    /// Writes a large record. Out of line: else the compiler thinks that small ones have parts, and
+    /// warns.
     template <class Fill>
     __attribute__((noinline)) bool write_in_parts(Space& space, std::uint64_t stamp, std::uint64_t bytes,
                                                   std::byte* to, Fill& fill) {
@@ -204,7 +203,7 @@ private:
         return is_heard;
     }
 
-    /// It was copied out of `at`; the turn is over.
+    /// Takes the record, which was copied out of `at`, and ends the turn.
     void commit(Space& space, RecoveringLockGuard& turn, std::uint64_t consumed, RingCursor at, bool moves) {
         at.offset += RecordStore::length_of(RecordStore::bytes_at(space, at).size());
         consumers_.at[(consumed + 1) % 2] = at;
@@ -259,7 +258,7 @@ private:
         return true;
     }
 
-    /// By the holder of the putting end: until there is room.
+    /// Waits until there is room. Called by the holder of the putting end.
     template <class IsFull, class IsOver>
     RingResult await_room(const platform::Parking& parking, const IsFull& is_full, const Deadline& deadline,
                           const IsOver& is_over) {
@@ -273,7 +272,7 @@ private:
         return is_full() ? RingResult::timed_out : RingResult::done;
     }
 
-    /// By the holder of the taking end: until there is a record.
+    /// Waits until there is a record. Called by the holder of the taking end.
     template <class IsOver>
     RingResult await_record(Space& space, std::uint64_t consumed, const Deadline& deadline,
                             const IsOver& is_over, int most_idle) {

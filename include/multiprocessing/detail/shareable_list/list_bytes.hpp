@@ -35,14 +35,14 @@ public:
 
     ShareableLayout() noexcept = default;
 
-    /// Of a list that is there. Throws `std::runtime_error` if it is none.
+    /// Reads a list that is there. Throws `std::runtime_error` if it is none.
     explicit ShareableLayout(std::span<std::byte> memory);
 
     /// Returns how many bytes a list of these values takes. Throws `std::invalid_argument` if a
     /// text or bytes are too large, or end in a zero byte.
     static std::size_t bytes_for(const std::vector<Value>& values);
 
-    /// Of a new list, which is written to `memory`, all zero and of that size or more.
+    /// Writes a new list to `memory`, which is all zero and has its size or more.
     static ShareableLayout create(std::span<std::byte> memory, const std::vector<Value>& values);
 
     std::size_t count() const noexcept { return count_; }
@@ -50,7 +50,7 @@ public:
     /// Returns the format of value `i`, which exists, as it stands there.
     std::string format(std::size_t i) const;
 
-    /// Value `i`, which exists. Throws `std::runtime_error` if no list has what is there.
+    /// Returns value `i`, which exists. Throws `std::runtime_error` if no list has what is there.
     Value read(std::size_t i) const;
 
     /// Replaces value `i`, which exists. Throws `std::invalid_argument` if it has more bytes than
@@ -77,8 +77,8 @@ private:
     /// length, and all zeros at the end are taken for what fills the slot up.
     static std::size_t checked(std::span<const std::byte> bytes);
 
-    /// At least one byte more than is needed, as CPython has it; but for text CPython counts
-    /// characters, and cuts it where they have several bytes.
+    /// Returns at least one byte more than is needed, as CPython has it; but for text CPython
+    /// counts characters, and cuts it where they have several bytes.
     static std::size_t slot_bytes_for(const Value& value);
 
     std::size_t format_at(std::size_t i) const noexcept { return word * (2 + count_ + i) + data_bytes_; }

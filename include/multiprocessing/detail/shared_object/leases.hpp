@@ -75,7 +75,7 @@ public:
         return entry;
     }
 
-    /// The leases of `holder` are `to`'s from now on.
+    /// Makes the leases of `holder` those of `to`.
     void transfer(std::uint64_t holder, std::uint64_t to) noexcept {
         std::lock_guard lock{mutex};
         Table* const table = table_.get_if_any();
@@ -86,7 +86,7 @@ public:
         }
     }
 
-    /// The holder is gone for good, whatever its counts say.
+    /// Ends all leases of a holder that is gone for good, whatever its counts say.
     void end(std::uint64_t holder) noexcept {
         {
             std::lock_guard lock{mutex};
@@ -205,7 +205,7 @@ private:
         }
     }
 
-    /// One at a time, as the last grip on an object may end more leases.
+    /// Destroys them one at a time, as the last grip on an object may end more leases.
     void destroy_dropped() noexcept {
         for (;;) {
             std::shared_ptr<void> object;

@@ -62,8 +62,8 @@ public:
         }
     }
 
-    /// Where it is here; made if need be. Throws `std::logic_error` if this process has no right to
-    /// it.
+    /// Returns where it is in this process; makes it if need be. Throws `std::logic_error` if this
+    /// process has no right to it.
     void* address() {
         if (life_ != this_process().life()) throw_foreign();
         if (void* const known = address_.load(std::memory_order_acquire)) return known;
@@ -74,7 +74,7 @@ public:
         return address;
     }
 
-    /// The same, as a position.
+    /// Returns where it is, as a position.
     Position position() {
         address();
         return position_.load(std::memory_order_relaxed);

@@ -12,13 +12,14 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// `repr` of a text: 'name', or "it's".
+/// Returns Python's `repr` of a text: 'name', or "it's".
 MULTIPROCESSING_INLINE std::string shown(std::string_view text);
 
-/// `hex` of an address.
+/// Returns Python's `hex` of an address.
 MULTIPROCESSING_INLINE std::string shown_address(const void* address);
 
-/// `repr` of a number: the shortest that reads as the same one, with a point or an exponent.
+/// Returns Python's `repr` of a number: the shortest text that reads as the same number, with a
+/// point or an exponent.
 MULTIPROCESSING_INLINE std::string shown(double number);
 
 /// Returns what ctypes calls a T: c_int; the compiler's name for what is no number.

@@ -152,7 +152,7 @@ public:
     const T* end() const { return first() + count(); }
     std::span<T> span() { return {first(), count()}; }
     std::span<const T> span() const { return {first(), count()}; }
-    /// Python: `get_obj()`.
+    /// Returns all elements, without a lock. Python: `get_obj()`.
     std::span<T> get_obj() { return span(); }
 
     T& operator[](std::size_t index) { return first()[index]; }

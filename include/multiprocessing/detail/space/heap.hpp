@@ -47,12 +47,13 @@ public:
     /// `std::system_error` with `not_enough_memory` and the figures if there is no room for it.
     Position allocate(std::uint64_t bytes);
 
-    /// As allocate(), and all zero. A large block takes memory only where it is touched.
+    /// Does what allocate() does, with all bytes zero. A large block takes memory only where it is
+    /// touched.
     Position allocate_zeroed(std::uint64_t bytes);
 
-    /// From now on the block survives this process: it belongs to the parent, which is told its
-    /// position next. Killed between: the parent finds the position in the record of what this
-    /// process was about (WorkerLine).
+    /// Makes the block survive this process: it belongs to the parent, which is told its position
+    /// next. Killed between: the parent finds the position in the record of what this process was
+    /// about (WorkerLine).
     void hand_over(Position block) noexcept {
         words_.state_of(block).store(BlockWords::handed, std::memory_order_release);
     }
@@ -144,8 +145,8 @@ private:
     void trim_to(std::uint64_t bytes) noexcept {
         while (in_use() + large_.warm() > bytes && large_.give_back_oldest()) {}
     }
-    /// A fresh page costs a hundred times its copy: what was in use a moment ago will probably be
-    /// needed again.
+    /// Does trim_to() what was recently in use: a fresh page costs a hundred times its copy, and
+    /// that much will probably be needed again.
     void trim_to_recent() noexcept {
         if (in_use() + large_.warm() > least_kept) trim_to((std::max)(least_kept, peak_.most(in_use())));
     }

@@ -48,7 +48,7 @@ public:
         return true;
     }
 
-    /// The run is a block in use from here on.
+    /// Makes the run a block in use.
     void begin_use(const Run& run) noexcept {
         Extent& extent = space_.extent(run.first);
         extent.state.store(BlockWords::used, std::memory_order_relaxed);

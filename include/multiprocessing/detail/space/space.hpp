@@ -126,8 +126,8 @@ public:
             reach(position / extent_bytes);
         return known<T>(position);
     }
-    /// The same for a position that was learned before the last catch_up(), and without looking:
-    /// half a nanosecond each.
+    /// Does what at() does for a position that was learned before the last catch_up(), and without
+    /// looking: half a nanosecond each.
     template <class T>
     T& known(Position position) const noexcept {
         return *reinterpret_cast<T*>(mapping_.base() + position);
@@ -221,8 +221,8 @@ public:
         }
     }
 
-    /// What lies there is not needed any more; the extents stay the caller's. True if it reads as
-    /// zero from now on, false if as before.
+    /// Discards what lies there; the extents stay the caller's. Returns true if it reads as zero
+    /// from now on, false if as before.
     bool discard(Position position, std::uint64_t bytes) noexcept {
         return platform::discard(object_, position, bytes);
     }

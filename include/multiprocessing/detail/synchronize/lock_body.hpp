@@ -88,7 +88,7 @@ struct LockBody {
         lock.depth = depth;
     }
 
-    /// For `what`, which only the holder may do.
+    /// Throws unless this thread holds it, as only the holder may do `what`.
     void require_mine(const char* what) const {
         if (is_mine()) return;
         if (lock.holder() == 0) {
@@ -101,8 +101,8 @@ struct LockBody {
     }
 
 private:
-    /// `self` is this thread. Another that had the same id may have held it by the same name, if
-    /// that is not complete.
+    /// Returns whether this thread, `self`, holds it. Another thread that had the same id may have
+    /// held it by the same name, if that is not complete.
     bool is_held_by(platform::ThreadName self) const noexcept {
         return lock.holder() == self && (platform::is_complete(self) || ThisThread::get().held != 0);
     }

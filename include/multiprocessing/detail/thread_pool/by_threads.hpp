@@ -172,7 +172,7 @@ private:
         }
         if (is_exhausted_) leave_stream();
     }
-    /// All of the input that will be read has been submitted.
+    /// Ends the stream: all of the input that will be read has been submitted.
     void leave_stream() noexcept {
         is_exhausted_ = true;
         if (std::exchange(is_streaming_, false)) crew_->leave_stream();
@@ -228,7 +228,7 @@ struct ByThreads {
     using Initializer = Task<Function, Arguments...>;
 
     static std::shared_ptr<Crew> workers(CrewRequest request);
-    /// Each thread calls a copy of `initializer(arguments...)` first.
+    /// Makes a crew each of whose threads calls a copy of `initializer(arguments...)` first.
     template <class Function, class... Arguments>
     static std::shared_ptr<Crew> workers(CrewRequest request, Function&& initializer,
                                          Arguments&&... arguments) {

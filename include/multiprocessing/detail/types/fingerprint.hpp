@@ -52,7 +52,8 @@ constexpr std::uint64_t fingerprint_within() {
 template <class T>
 inline constexpr std::uint64_t fingerprint_value = fingerprint_within<T>();
 
-/// Of a type that crosses. Of a class with a hook only name and size are known.
+/// Returns the fingerprint of a type that crosses. Of a class with a hook only name and size are
+/// known.
 template <class T>
 constexpr std::uint64_t fingerprint() {
     return fingerprint_value<T>;

@@ -212,7 +212,7 @@ using FieldTypes =
                             decltype(Members<Count>::apply(std::declval<const T&>(),
                                                            FieldsByReference{}))>::type;
 
-/// `use(field...)` with all fields of `value`.
+/// Calls `use(field...)` with all fields of `value`, and returns what that returns.
 template <class T, class Use>
 constexpr decltype(auto) with_fields(T& value, Use&& use) {
     return Members<field_count<std::remove_const_t<T>>()>::apply(value, std::forward<Use>(use));

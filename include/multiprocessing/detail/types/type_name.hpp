@@ -108,8 +108,8 @@ private:
     std::size_t size_ = 0;
 };
 
-/// `name` for people, at run time: only texts of errors need it, so the compiler is spared the
-/// work.
+/// Returns `name` for people, at run time: only texts of errors need it, so the compiler is spared
+/// the work.
 inline std::string readable(std::string_view name) {
     std::string result(name);
     result.resize(NameForPeople{name, result.data()}.size());

@@ -93,7 +93,7 @@ public:
     ImageWatch& operator=(const ImageWatch&) = delete;
     ~ImageWatch();
 
-    /// Never the same as what another DLL's watch says.
+    /// Returns a number that is never that of another DLL's watch.
     static std::uint64_t changes() noexcept;
 
 private:

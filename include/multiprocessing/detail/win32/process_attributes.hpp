@@ -41,7 +41,7 @@ public:
     void restore() const noexcept {}
 };
 
-/// For the C runtime, which tells the system.
+/// Sets a variable for the C runtime, which tells the system.
 MULTIPROCESSING_INLINE void set_variable(const std::string& name, const char* value);
 
 inline void apply_surroundings(std::span<const std::byte>, const Handle&) {}

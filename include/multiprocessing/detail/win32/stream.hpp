@@ -92,7 +92,8 @@ public:
     void unwatch(Inbox& inbox);
 
     static constexpr bool handles_are_words = true;
-    /// Our process and the handle's value here, where it stays open until the receiver takes it.
+    /// Returns our process and the handle's value here, where it stays open until the receiver
+    /// takes it.
     static std::uint64_t offer(Handle&& handle);
     static Handle accept(std::uint64_t word);
 

@@ -13,10 +13,10 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// UTF-16 of UTF-8; what is not UTF-8 becomes replacement characters.
+/// Returns UTF-16 of UTF-8; what is not UTF-8 becomes replacement characters.
 MULTIPROCESSING_INLINE std::wstring wide(std::string_view text);
 
-/// UTF-8 of UTF-16; what is not UTF-16 becomes replacement characters.
+/// Returns UTF-8 of UTF-16; what is not UTF-16 becomes replacement characters.
 MULTIPROCESSING_INLINE std::string narrow(std::wstring_view text);
 
 /// Appends an argument to a command line, such that split_command_line(), and every C runtime, gets
