@@ -28,8 +28,9 @@ namespace multiprocessing::inline v1::detail {
 class StreamTransport final : public Transport {
 public:
     struct Options {
-        bool
-            both_ways; ///< It carries messages in both directions, so that what arrives during a send is read ahead.
+        /// It carries messages in both directions, so that what arrives during a send is read
+        /// ahead.
+        bool both_ways;
         bool has_bells = false; ///< Between messages there may be bells, bytes that say no more than "look".
     };
 

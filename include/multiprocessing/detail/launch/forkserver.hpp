@@ -135,8 +135,8 @@ MULTIPROCESSING_INLINE void ServeForks::run(TargetFrame&) {
     // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every
     // copy again.
     platform::take_standard_outputs(platform::standard_outputs());
-    const platform::HandleLimit limit =
-        platform::HandleLimit::raise(); // its parent may have raised its own since
+    // Its parent may have raised its own since.
+    const platform::HandleLimit limit = platform::HandleLimit::raise();
     // After the function of set_forkserver_preload(), which is all that could change it.
     const bool shares_ids = platform::children_share_ids();
     try {

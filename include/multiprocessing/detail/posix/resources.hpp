@@ -73,8 +73,8 @@ MULTIPROCESSING_INLINE std::vector<std::string> control_groups(std::string_view 
     const std::string groups = small_file("/proc/self/cgroup");
     for (std::size_t at = 0; at < groups.size();) {
         const std::size_t end = (std::min)(groups.find('\n', at), groups.size());
-        const std::string_view line =
-            std::string_view(groups).substr(at, end - at); // "4:memory:/a/b" or "0::/a/b"
+        // For instance "4:memory:/a/b" or "0::/a/b".
+        const std::string_view line = std::string_view(groups).substr(at, end - at);
         at = end + 1;
         const std::size_t first = line.find(':');
         const std::size_t second = line.find(':', first + 1);

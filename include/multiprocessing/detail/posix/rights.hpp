@@ -155,8 +155,8 @@ MULTIPROCESSING_INLINE Rights Rights::here(RightsFiles& files) {
     Rights now;
     std::string status;
     if (files.read(RightsFiles::status, status) && !is_of(status, files.thread())) {
-        files.reopen(
-            files.thread()); // the program has closed what was not its own, and others have the numbers
+        // The program has closed what was not its own, and others have the numbers.
+        files.reopen(files.thread());
         status.clear();
         files.read(RightsFiles::status, status);
     }

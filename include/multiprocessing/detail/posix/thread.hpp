@@ -221,8 +221,8 @@ MULTIPROCESSING_INLINE void keep_id_space() noexcept {
 
 MULTIPROCESSING_INLINE std::optional<ThreadStatus> status_of_thread(std::uint32_t id) noexcept {
     char text[512];
-    std::snprintf(text, sizeof text, "/proc/%u/stat",
-                  id); // threads that are no leaders are there, though not listed
+    // Threads that are no leaders are there, though not listed.
+    std::snprintf(text, sizeof text, "/proc/%u/stat", id);
     const int file = ::open(text, O_RDONLY | O_CLOEXEC);
     if (file < 0) return std::nullopt;
     const ssize_t got = ::read(file, text, sizeof text - 1);

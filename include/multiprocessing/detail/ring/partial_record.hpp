@@ -81,8 +81,8 @@ MULTIPROCESSING_INLINE void Draft::drop() noexcept {
 }
 
 MULTIPROCESSING_INLINE void Draft::grow(std::uint64_t stamp, std::uint64_t bytes) noexcept {
-    written_.store(stamped(stamp, bytes),
-                   std::memory_order_release); // a reader that sees it sees the bytes
+    // A reader that sees it sees the bytes.
+    written_.store(stamped(stamp, bytes), std::memory_order_release);
 }
 
 MULTIPROCESSING_INLINE Draft::Seen Draft::look(std::uint64_t record) const noexcept {

@@ -106,8 +106,8 @@ private:
     static constexpr std::chrono::milliseconds part{125};
     std::array<std::uint64_t, parts> peaks_{};
     std::size_t now_ = 0;
-    std::chrono::steady_clock::time_point
-        began_{}; // not yet: a child that is the first to read a clock has three pages to fault
+    // Not yet: a child that is the first to read a clock has three pages to fault.
+    std::chrono::steady_clock::time_point began_{};
 };
 
 /// The warm runs of a heap.

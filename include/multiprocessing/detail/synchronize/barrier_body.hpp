@@ -37,8 +37,8 @@ public:
     struct State {
         std::uint32_t generation;
         std::uint16_t arrived;
-        std::uint16_t
-            passed; ///< Bit i: the generation i + 1 ago ended with all parties there, and not by a reset.
+        /// Bit i: the generation i + 1 ago ended with all parties there, and not by a reset.
+        std::uint16_t passed;
         Phase phase;
         std::uint8_t slot = 0; ///< Of the actor's name, where the phase is acting.
     };
@@ -225,8 +225,8 @@ struct BarrierBody {
     std::uint32_t parties;
     std::int64_t nanoseconds;   ///< Longest wait; negative: no limit.
     std::uint64_t action_bytes; ///< Of the action's state; 0: no action.
-    std::uint32_t
-        action_objects; ///< Shared objects that the state refers to, in order; each handle keeps them.
+    /// Shared objects that the state refers to, in order; each handle keeps them.
+    std::uint32_t action_objects;
     ThunkAddress action;
     char file[160]; ///< Of the image that holds the action, for people.
 

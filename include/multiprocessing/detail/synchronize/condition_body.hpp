@@ -35,8 +35,8 @@ public:
     /// there are none.
     platform::Word* notify(std::uint32_t count) noexcept {
         const Number drawn = drawn_.load(std::memory_order_relaxed);
-        const std::uint32_t waiting =
-            drawn - ended_.load(std::memory_order_relaxed); // the killed are among them
+        // The killed are among them.
+        const std::uint32_t waiting = drawn - ended_.load(std::memory_order_relaxed);
         if (waiting == 0) return nullptr;
         std::uint64_t grant = grant_.load(std::memory_order_relaxed);
         std::uint32_t passes;

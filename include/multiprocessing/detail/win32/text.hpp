@@ -80,8 +80,8 @@ MULTIPROCESSING_INLINE std::vector<std::wstring> split_command_line(std::wstring
             while (at < line.size() && blank()) ++at;
             if (at == line.size()) return arguments;
         }
-        const bool program =
-            arguments.empty(); // in its name backslashes never escape, as they are in every path
+        // In its name backslashes never escape, as they are in every path.
+        const bool program = arguments.empty();
         std::wstring argument;
         bool quoted = false;
         for (; at < line.size() && (quoted || !blank()); ++at) {
