@@ -49,8 +49,8 @@ public:
     /// Returns the handle of its stream.
     platform::NativeHandle handle() const noexcept { return stream_.handle().native(); }
 
-    /// Returns a handle that is ready when step() may be called; until unwatch(), however often it
-    /// is asked for: to begin and to end a watch may cost as much as a message.
+    /// Returns a handle that is ready when step() may be called; the same one until unwatch(),
+    /// however often it is called: beginning and ending a watch may cost as much as a message.
     platform::NativeHandle watch() {
         if (!watched_) watched_ = stream_.watch(inbox_);
         return *watched_;

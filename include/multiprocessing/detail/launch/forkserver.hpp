@@ -40,7 +40,8 @@ struct ForkReply {
     int error = 0;   ///< Why, as an errno; 0 if the kernel refuses this kind of fork, or because of `threads`.
     int threads = 0; ///< A copy is made of a process with one thread only: these are the others; -1: not known.
     int unused = 0;
-    std::uint64_t arrived = 0; ///< Of the handles that were sent, if some have found no room.
+    /// How many of the handles that were sent have arrived, if there was no room for some.
+    std::uint64_t arrived = 0;
 };
 
 template <class T>

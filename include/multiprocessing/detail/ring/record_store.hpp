@@ -136,8 +136,8 @@ MULTIPROCESSING_INLINE RingCursor RecordStore::place_for(Space& space, const Rin
         set_head(space, at, rewind);
     } else {
         next.segment = chain_.extend(space, maker_, at.segment, produced, length + head_bytes, consumed);
-        // At an unread marker it has to stay; a reader that comes there a second time takes it
-        // for a jump. (One whose record was never put was left by a writer that died: nobody
+        // An unread marker has to stay: a reader that comes there a second time takes it for a
+        // jump. (A marker whose record was never put was left by a writer that died: no reader
         // looks for it.)
         const bool at_marker =
             marker_.segment == at.segment && marker_.offset == at.offset && marker_.count != produced;

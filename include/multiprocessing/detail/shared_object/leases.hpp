@@ -31,7 +31,7 @@ struct LeaseWord {
     /// The promise itself, until its maker or its receiver knows that nobody will take the object
     /// any more by this entry, plus the grips of the receiver. At 0 the lease is over.
     std::atomic<std::uint32_t> grips;
-    std::uint32_t index;        ///< Of the lease among its giver's.
+    std::uint32_t index;        ///< Of the lease, in its giver's table.
     Position ended;             ///< Of the head of the list of the giver's leases that are over.
     std::atomic<Position> next; ///< In that list.
 };

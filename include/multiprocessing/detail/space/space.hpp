@@ -57,7 +57,7 @@ public:
         platform::HandleTraits::keep_in_forked_child(handle().native());
     }
 
-    /// Maps the one that a process up the tree made. Throws ProcessError if `handle` is something
+    /// Maps the Space that a process up the tree made. Throws ProcessError if `handle` is something
     /// else.
     explicit Space(platform::Handle handle) : object_(std::move(handle)) {
         std::uint64_t bytes = 0;
