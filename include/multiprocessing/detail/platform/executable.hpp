@@ -49,8 +49,8 @@ struct Image {
     ImageId id;
     std::string path;
     std::vector<ImageRange> code;
-    std::vector<ImageRange>
-        loaded; ///< What of it is mapped: all of an offset's object must lie in one of them.
+    /// What of it is mapped: all of an offset's object must lie in one of them.
+    std::vector<ImageRange> loaded;
 
     bool holds(const void* address) const { return reinterpret_cast<std::uintptr_t>(address) - base < size; }
 };

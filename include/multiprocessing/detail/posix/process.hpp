@@ -131,7 +131,7 @@ MULTIPROCESSING_INLINE bool exit_interception([[maybe_unused]] void (*call)(int)
 } // namespace multiprocessing::inline v1::detail::platform
 
 #if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/platform/executable.hpp> // for program_to_spawn
 #include <multiprocessing/detail/platform/wait.hpp>
 
 #include <atomic>
