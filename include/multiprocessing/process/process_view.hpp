@@ -33,8 +33,8 @@ public:
     /// ends its children.
     bool is_alive() const { return !child_ || !child_->poll(); }
 
-    /// Ends a child, as Process::terminate() does. Throws `std::logic_error` for the current process
-    /// and the parent.
+    /// Ends a child, as Process::terminate() does. Throws `std::logic_error` for the current
+    /// process and the parent.
     void terminate() const;
     /// Ends a child, as Process::kill() does. Throws as terminate() does.
     void kill() const;

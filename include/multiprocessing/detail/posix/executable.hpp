@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file executable.hpp  POSIX twin: program headers and build-ids of the loaded images, from memory.
+/// @file executable.hpp  POSIX twin: program headers and build-ids of loaded images, from memory.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/posix/program_file.hpp> // for program_to_spawn and command_line

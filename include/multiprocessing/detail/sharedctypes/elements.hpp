@@ -75,8 +75,8 @@ struct RawArrayHead {
     std::uint64_t size;
 };
 struct alignas(64) VectorHead {
-    std::atomic<std::uint64_t>
-        size; ///< Written by the owner alone, after the elements: a process that sees it sees them.
+    /// Written by the owner alone, after the elements: a process that sees it sees them.
+    std::atomic<std::uint64_t> size;
     std::uint64_t capacity;
     std::uint64_t gap; ///< Between this and the elements, where that depends on where this lies.
 };

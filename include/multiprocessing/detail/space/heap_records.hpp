@@ -175,12 +175,12 @@ public:
     /// Makes room for one more, so that the next add() cannot fail.
     void expect() { table_.reserve(table_.size() + 1); }
     void add(Slab::Pointer slab) noexcept {
-        table_.put({slab->extent, slab.get(), nullptr});
-        slab.release();
+        const std::uint64_t number = slab->extent;
+        table_.put({number, slab.release(), nullptr});
     }
     void add(std::unique_ptr<Run> run) noexcept {
-        table_.put({run->first, nullptr, run.get()});
-        run.release();
+        const std::uint64_t number = run->first;
+        table_.put({number, nullptr, run.release()});
     }
 
     /// Removes a slab's extent, or a run's; the record is the caller's from here on.
