@@ -51,11 +51,11 @@ struct ExceptionCodec<E> {
     static E load(Reader&) { return E(); }
 };
 
-/// A number for each category of the standard library.
+/// Returns a number for each category of the standard library.
 MULTIPROCESSING_INLINE const std::error_category* standard_category(std::uint8_t number) noexcept;
 
-/// The code, and the text that was given to the exception: its constructor appended the code's
-/// message, and will again.
+/// Writes the code, and the text that was given to the exception: its constructor appended the
+/// code's message, and will again.
 MULTIPROCESSING_INLINE bool save_system_error(Writer& writer, const std::system_error& error);
 MULTIPROCESSING_INLINE std::error_code load_error_code(Reader& reader);
 

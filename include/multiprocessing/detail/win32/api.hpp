@@ -127,9 +127,9 @@ struct ProcessMemory {
         peak_committed;
 };
 
-/// A function of a system library that this program has loaded, or null: for what not every Windows
-/// has, and for what takes an enumeration of <windows.h>, as that cannot be declared without
-/// defining it.
+/// Returns a function of a system library that this program has loaded, or null: for what not every
+/// Windows has, and for what takes an enumeration of <windows.h>, as that cannot be declared
+/// without defining it.
 template <class Function>
 Function* system_function(const wchar_t* library, const char* name) noexcept {
     const winapi::HMODULE_ module = winapi::GetModuleHandleW(library);
@@ -137,8 +137,8 @@ Function* system_function(const wchar_t* library, const char* name) noexcept {
     return reinterpret_cast<Function*>(reinterpret_cast<void*>(winapi::GetProcAddress(module, name)));
 }
 
-/// One of our standard streams, or null: not INVALID_HANDLE_VALUE, which to other calls means this
-/// very process.
+/// Returns one of our standard streams, or null: not INVALID_HANDLE_VALUE, which to other calls
+/// means this very process.
 MULTIPROCESSING_INLINE winapi::HANDLE_ standard_handle(winapi::DWORD_ which) noexcept;
 
 } // namespace multiprocessing::inline v1::detail::platform
