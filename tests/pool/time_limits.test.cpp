@@ -2,6 +2,7 @@
 // Time limits of tasks and items: the one that is too long is ended, and nothing else.
 #include <support/inputs.hpp>
 
+#include <multiprocessing/detail/platform/process_barrier.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
 
@@ -15,6 +16,14 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#if defined(__linux__)
+#include <support/filter.hpp>
+
+#include <cerrno>
+
+#include <sys/syscall.h>
+#endif
 
 using namespace process;
 
@@ -156,6 +165,25 @@ TEST_CASE("a task that blocks every signal, or is stopped, is ended by its time 
     const auto stops = [](int) { return std::raise(SIGSTOP); };
     CHECK_THROWS_AS(pool.map(stops, {1}, {.timeout = limit}), mp::TimeLimitExceeded);
     CHECK(pool.apply(identity, 7) == 7);
+}
+#endif
+
+#if defined(__linux__)
+TEST_CASE("where the system refuses the barrier of processes, limits hit nobody else either", "[pool]") {
+    // In a child, as a filter stays.
+    const auto refused = [] {
+        if (!support::refuse_call(SYS_membarrier, ENOSYS)) return;
+        if (mp::detail::platform::has_process_barrier()) mp::detail::platform::exit_now(2);
+        mp::Pool pool(2);
+        const auto outcomes = pool.try_map(Stuck<>{60}, numbers(200), {.chunksize = 50, .timeout = limit});
+        for (std::size_t i = 0; i < outcomes.size(); ++i) {
+            if (outcomes[i].has_value() == (i == 60)) mp::detail::platform::exit_now(3);
+        }
+    };
+    mp::Process child(refused);
+    child.start();
+    child.join();
+    CHECK(child.exitcode() == 0);
 }
 #endif
 
