@@ -159,8 +159,9 @@ private:
         ManagedWriteContext context;
         Writer writer{&context};
         (encode_carried<CarriedType<Declared, Argument>>(writer, std::forward<Argument>(argument)), ...);
-        ManagerAnswer answer = target.call(CallVerb::invoke, thunk_address<Entry, ServedCall>(), writer.view(),
-                                           context.references);
+        constexpr CallVerb verb = gives_back<Method> ? CallVerb::give_back : CallVerb::invoke;
+        ManagerAnswer answer =
+            target.call(verb, thunk_address<Entry, ServedCall>(), writer.view(), context.references);
         throw_if_failed(answer);
         if constexpr (!std::is_void_v<Result>) {
             ManagedReadContext received{std::move(answer.references)};

@@ -81,11 +81,16 @@ constexpr ManagedType make_managed_type() {
 template <class T>
 inline constexpr ManagedType managed_type = make_managed_type<T>();
 
+/// Whether the method gives back what other clients may wait for, and never waits itself: its calls
+/// find a channel though all others are in calls that wait.
+template <auto Method>
+inline constexpr bool gives_back = false;
+
 class ServedObject;
 
 /// Something to be done in the server: a call, or what an object has to hear of.
 struct ServerJob {
-    enum class Kind { call, tick, gone };
+    enum class Kind { call, tick, gone, in_place };
 
     Kind kind = Kind::call;
     CallOrigin origin = {};
@@ -94,6 +99,7 @@ struct ServerJob {
     ProxyTargets references = {};
     std::shared_ptr<ServedObject> object = {}; ///< None: a call that makes one, or is not looked into yet.
     bool has_turn = false;                     ///< The object's.
+    bool* is_granted = nullptr;                ///< Of a call in place: set when its thread has the turn.
 };
 
 /// Whose turn it is at an object: calls of one object run one at a time, in the order in which they
@@ -125,7 +131,8 @@ private:
     ManagerServer& server_;
 };
 
-/// Carries out a call that code inside the server makes of one of its objects.
+/// Carries out a call that code inside the server makes of one of its objects. Throws
+/// `std::logic_error` in a copy of the server by fork.
 ManagerAnswer call_in_place(const std::shared_ptr<ServedObject>& object, const ThunkAddress& entry,
                             std::span<const std::byte> payload, const ProxyTargets& references);
 

@@ -59,6 +59,10 @@ private:
     Queue waiting_;
     Queue sleeping_; // in wait()
 };
+template <>
+inline constexpr bool gives_back<& MonitorBody::release> = true;
+template <>
+inline constexpr bool gives_back<& MonitorBody::notify> = true;
 
 } // namespace multiprocessing::inline v1::detail
 
