@@ -347,6 +347,36 @@ TEST_CASE("an item put after its consumer died is kept", "[managers]") {
 #endif
 }
 
+TEST_CASE("a lock released after a waiter died is free", "[managers]") {
+#ifdef SIGSTOP
+    auto manager = mp::Manager();
+    auto lock = manager.Lock();
+    for (int i = 0; i < support::rounds(5); ++i) {
+        auto ready = manager.Event();
+        lock.acquire();
+        mp::Process waiter(
+            [](managers::LockProxy l, managers::EventProxy e) {
+                e.set();
+                l.acquire();
+                std::this_thread::sleep_for(60s);
+            },
+            lock, ready);
+        waiter.start();
+        ready.wait();
+        std::this_thread::sleep_for(3ms);
+        ::kill(*manager.pid(), SIGSTOP);
+        waiter.kill();
+        waiter.join();
+        std::thread releaser([&] { lock.release(); });
+        std::this_thread::sleep_for(3ms);
+        ::kill(*manager.pid(), SIGCONT);
+        releaser.join();
+        CHECK_FALSE(lock.locked());
+        CHECK_FALSE(lock.recovered());
+    }
+#endif
+}
+
 TEST_CASE("an answer for which there is no memory leaves no reference", "[managers]") {
     auto body = std::make_unique<detail::ManagerBody>();
     alignas(detail::ManagerServer) static std::byte server[sizeof(detail::ManagerServer)]; // never asked

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file client_drops.hpp  How a process tells a manager's server which references it needs no more.
+/// @file client_drops.hpp  How a process tells a manager's server which references it needs no
+/// more.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>

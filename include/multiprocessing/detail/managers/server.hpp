@@ -464,8 +464,8 @@ MULTIPROCESSING_INLINE bool ManagerServer::answer(const CallOrigin& origin, std:
         ServerChannel& state = clients_.channel(origin.channel);
         // The client has died, or was told that the manager is shut down.
         if (origin.number == 0 || state.in_hand != origin.number) return false;
-        // What is given to a call that has waited should not be lost with a client that has died: one
-        // question to the system, where the client is woken anyway.
+        // What is given to a call that has waited should not be lost with a client that has died:
+        // one question to the system, where the client is woken anyway.
         if (state.running != origin.number && clients_.has_ended(*state.session)) return false;
         state.place_answer(body_.channels[origin.channel], payload, references, failed);
     }
