@@ -80,7 +80,15 @@ public:
     }
     LockProxy Lock() const { return make<LockProxy, detail::MonitorBody>(false); }
     RLockProxy RLock() const { return make<RLockProxy, detail::MonitorBody>(true); }
-    ConditionProxy Condition() const { return make<ConditionProxy, detail::MonitorBody>(true); }
+    ConditionProxy Condition() const { return make<ConditionProxy, detail::ManagedConditionBody>(); }
+    /// Makes a condition with a lock of this manager. Of one that is no RLock, a thread waits and
+    /// notifies that has acquired it itself.
+    ConditionProxy Condition(const LockProxy& lock) const {
+        return make<ConditionProxy, detail::ManagedConditionBody>(lock);
+    }
+    ConditionProxy Condition(const RLockProxy& lock) const {
+        return make<ConditionProxy, detail::ManagedConditionBody>(lock);
+    }
     SemaphoreProxy Semaphore(std::size_t value = 1) const {
         return make<SemaphoreProxy, detail::ManagedSemaphoreBody>(value, false);
     }
@@ -104,11 +112,11 @@ public:
     /// Makes an array: of elements in braces, or of `size` zeros.
     template <class T>
     ArrayProxy<T> Array(std::initializer_list<T> items) const {
-        return make<ArrayProxy<T>, detail::ListBody<T>>(std::vector<T>(items));
+        return make<ArrayProxy<T>, detail::ArrayBody<T>>(std::vector<T>(items));
     }
     template <class T>
     ArrayProxy<T> Array(std::size_t size) const {
-        return make<ArrayProxy<T>, detail::ListBody<T>>(std::vector<T>(size));
+        return make<ArrayProxy<T>, detail::ArrayBody<T>>(std::vector<T>(size));
     }
 };
 

@@ -39,8 +39,8 @@ enum class Piece : std::uint32_t {
 };
 
 /// One call at a time between a thread of a client and the server. A channel belongs to a thread
-/// for a call, from the word `owner` on; of what the client writes nothing counts before the channel
-/// is on the list of those that ask.
+/// for a call, from the word `owner` on; of what the client writes nothing counts before the
+/// channel is on the list of those that ask.
 ///
 /// A message that is longer than the page goes in pieces, each a call of its own, so nobody
 /// allocates shared memory for it, and nobody's death leaves some.

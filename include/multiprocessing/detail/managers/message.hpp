@@ -76,6 +76,18 @@ public:
     virtual void export_to(HandleSink& sink) = 0;
 };
 
+struct TargetAccess {
+    template <class Proxy>
+    static ProxyTarget& of(const Proxy& proxy) {
+        return *proxy.present();
+    }
+};
+/// What the proxy refers to. Throws `std::logic_error` if that is nothing.
+template <class Proxy>
+ProxyTarget& target_of(const Proxy& proxy) {
+    return TargetAccess::of(proxy);
+}
+
 /// A request or answer that is being written. Proxies in it go by id; nothing else that is shared
 /// may be in it.
 class ManagedWriteContext final : public WriteContext, public HandleSink {

@@ -75,7 +75,7 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
         Reader reader{job.payload, &received};
         ManagedWriteContext context;
         Writer writer{&context};
-        ServedCall call{server, object, reader, writer, job.origin, context};
+        ServedCall call{server, object, job.object, reader, writer, job.origin, context};
         resolve(job.request.entry).entry(&call);
         outcome.deferred = call.deferred;
         outcome.look_at = call.look_at;

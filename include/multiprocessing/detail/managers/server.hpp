@@ -62,7 +62,9 @@ public:
     void run();
 
     /// A new object, which lives as long as it is referred to. Of code in a call.
-    std::shared_ptr<ServedObject> add(std::shared_ptr<void> value, const ManagedType& type);
+    /// `part_of`: the object whose part it is.
+    std::shared_ptr<ServedObject> add(std::shared_ptr<void> value, const ManagedType& type,
+                                      std::shared_ptr<ServedObject> part_of = nullptr);
     /// Of ~ServedObject().
     void forget(const ServedObject& object) noexcept;
     /// The answer of a deferred call. Returns whether its client is still there to have it.
@@ -346,8 +348,8 @@ MULTIPROCESSING_INLINE void ManagerServer::read_request(ServerJob& job, std::spa
 
 /// Now, or when the calls of its object that came before are through.
 MULTIPROCESSING_INLINE void ManagerServer::run_at_turn(ServerJob job, Lock& lock) {
-    if (job.object && !job.has_turn) {
-        TurnQueue& turns = job.object->turns;
+    if (job.object && !job.has_turn && !job.object->type.concurrent) {
+        TurnQueue& turns = job.object->turns();
         if (turns.busy) {
             turns.waiting.push_back(std::move(job));
             return;
@@ -366,7 +368,7 @@ MULTIPROCESSING_INLINE void ManagerServer::run(ServerJob job, Lock& lock) {
         const bool refused =
             leads && !lead_.has_spare() && !lead_.make_spare() && !(job.object && job.object->type.brief);
         if (leads) lead_.enter_program();
-        if (job.object) job.object->turns.holder = std::this_thread::get_id();
+        if (job.has_turn) job.object->turns().holder = std::this_thread::get_id();
         if (is_call) clients_.channel(job.origin.channel).running = job.origin.number;
         ++busy_;
         lock.unlock();
@@ -376,7 +378,6 @@ MULTIPROCESSING_INLINE void ManagerServer::run(ServerJob job, Lock& lock) {
                           "multiprocessing: all threads of a manager's server are in calls that block"))
                     : carry_out(*this, job);
         lock.lock();
-        --busy_;
         std::optional<ServerJob> next = finish(job, outcome);
         lock.unlock();
         if (is_call && !outcome.deferred) tell(job.origin.channel);
@@ -384,6 +385,7 @@ MULTIPROCESSING_INLINE void ManagerServer::run(ServerJob job, Lock& lock) {
         job = {};                                               // may destroy objects: as code of the program's
         outcome = {};
         lock.lock();
+        --busy_; // now: the end of the server waits for what is destroyed
         lead_.leave_program(mine);
         if (!next) return;
         if (lead_.number() == mine) {
@@ -406,11 +408,11 @@ MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::finish(ServerJob&
     }
     if (!job.object) return std::nullopt;
     if (outcome.look_at) schedule(*job.object, *outcome.look_at);
-    return pass_turn(*job.object);
+    return job.has_turn ? pass_turn(*job.object) : std::nullopt;
 }
 
 MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::pass_turn(ServedObject& object) {
-    TurnQueue& turns = object.turns;
+    TurnQueue& turns = object.turns();
     turns.holder = {};
     while (!turns.waiting.empty()) {
         ServerJob next = std::move(turns.waiting.front());
@@ -474,13 +476,14 @@ MULTIPROCESSING_INLINE bool ManagerServer::answer(const CallOrigin& origin, std:
 }
 
 MULTIPROCESSING_INLINE std::shared_ptr<ServedObject> ManagerServer::add(std::shared_ptr<void> value,
-                                                                        const ManagedType& type) {
+                                                                        const ManagedType& type,
+                                                                        std::shared_ptr<ServedObject> part_of) {
     ManagedId id;
     {
         std::lock_guard lock{mutex_};
         id = objects_.next_id();
     }
-    auto object = std::make_shared<ServedObject>(*this, id, std::move(value), type);
+    auto object = std::make_shared<ServedObject>(*this, id, std::move(value), type, std::move(part_of));
     std::lock_guard lock{mutex_};
     objects_.add(object);
     return object;
@@ -503,10 +506,10 @@ MULTIPROCESSING_INLINE ManagerAnswer ManagerServer::call_in_place(const std::sha
     job.payload = payload;
     job.references = references;
     Lock lock{mutex_};
-    TurnQueue& turns = object->turns;
+    TurnQueue& turns = object->turns();
     const auto me = std::this_thread::get_id();
-    const bool nested = turns.busy && turns.holder == me;
-    if (!nested) {
+    const bool has_turn = !object->type.concurrent && !(turns.busy && turns.holder == me);
+    if (has_turn) {
         if (turns.busy) {
             bool is_granted = false;
             ServerJob turn;
@@ -520,7 +523,7 @@ MULTIPROCESSING_INLINE ManagerAnswer ManagerServer::call_in_place(const std::sha
     }
     lock.unlock();
     CallOutcome outcome = carry_out(*this, job);
-    if (!nested) {
+    if (has_turn) {
         lock.lock();
         if (outcome.look_at) schedule(*object, *outcome.look_at);
         const bool must_look = outcome.look_at.has_value();
