@@ -11,6 +11,7 @@
 #include <multiprocessing/managers/locks.hpp>
 #include <multiprocessing/managers/namespace.hpp>
 #include <multiprocessing/managers/options.hpp>
+#include <multiprocessing/managers/pool.hpp>
 #include <multiprocessing/managers/proxy.hpp>
 #include <multiprocessing/managers/queue.hpp>
 #include <multiprocessing/managers/set.hpp>
@@ -96,6 +97,9 @@ public:
         return make<BoundedSemaphoreProxy, detail::ManagedSemaphoreBody>(value, true);
     }
     EventProxy Event() const { return make<EventProxy, detail::ManagedEventBody>(); }
+    /// Makes a Pool of the server's, for all clients; 0 processes are as many as a Pool has by
+    /// itself. Python: `manager.Pool()`.
+    PoolProxy Pool(Count processes = {}) const;
     BarrierProxy Barrier(Count parties) const;
     /// The same; the last to come calls `action()`, in the server, before all go on.
     template <class Action>
@@ -145,6 +149,10 @@ managers::SyncManager Manager(Initializer&& initializer, Arguments&&... argument
 #if MULTIPROCESSING_BODIES
 
 namespace multiprocessing::inline v1::managers {
+
+MULTIPROCESSING_INLINE PoolProxy SyncManager::Pool(Count processes) const {
+    return make<PoolProxy, detail::PoolBody>(processes.value());
+}
 
 MULTIPROCESSING_INLINE BarrierProxy SyncManager::Barrier(Count parties) const {
     return make<BarrierProxy, detail::ManagedBarrierBody>(parties.value());

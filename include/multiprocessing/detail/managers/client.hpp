@@ -222,7 +222,8 @@ MULTIPROCESSING_INLINE ManagerAnswer ManagerClient::call(CallVerb verb, ManagedI
 }
 
 MULTIPROCESSING_INLINE bool ManagerClient::ask_to_end() {
-    if (link().body().stage.load(std::memory_order_acquire) != ManagerStage::open) return false;
+    const ManagerStage stage = link().body().stage.load(std::memory_order_acquire);
+    if (stage != ManagerStage::open) return stage >= ManagerStage::closing;
     const RequestHeader header{CallVerb::shut_down, 0, 0, 0, {}, this_thread()};
     const auto index = channels_.try_take();
     if (!index) return false;
