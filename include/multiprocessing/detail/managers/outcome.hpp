@@ -22,15 +22,14 @@ struct CallOutcome {
     std::optional<ServedCall::Clock::time_point> look_at;
 };
 
-/// The exception as what came of a job.
+/// The exception that is being handled, as what came of a job. Looks for where it was thrown, so no
+/// mutex is held.
+MULTIPROCESSING_INLINE CallOutcome current_failure() noexcept;
 template <class E>
 CallOutcome failed_outcome(const E& exception) {
-    CallOutcome outcome;
-    outcome.failed = true;
     try {
         throw exception;
-    } catch (...) { outcome.payload = bytes_of_failure(capture_current_exception()); }
-    return outcome;
+    } catch (...) { return current_failure(); }
 }
 
 /// Does what the job says. Code of the program's runs, so no mutex is held.
@@ -49,6 +48,16 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
 
 namespace multiprocessing::inline v1::detail {
 
+MULTIPROCESSING_INLINE CallOutcome current_failure() noexcept {
+    require_no_mutex();
+    CallOutcome outcome;
+    outcome.failed = true;
+    try {
+        outcome.payload = bytes_of_failure(capture_current_exception());
+    } catch (const std::exception&) {} // no memory: the client cannot read it, and throws
+    return outcome;
+}
+
 MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& job) noexcept {
     require_no_mutex();
     CallOutcome outcome;
@@ -66,7 +75,7 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
         Reader reader{job.payload, &received};
         ManagedWriteContext context;
         Writer writer{&context};
-        ServedCall call{server, object, reader, writer, job.origin, context};
+        ServedCall call{server, object, job.object, reader, writer, job.origin, context};
         resolve(job.request.entry).entry(&call);
         outcome.deferred = call.deferred;
         outcome.look_at = call.look_at;
@@ -74,13 +83,7 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
             outcome.payload = writer.release();
             outcome.references = std::move(context.references);
         }
-    } catch (...) {
-        outcome = {};
-        outcome.failed = true;
-        try {
-            outcome.payload = bytes_of_failure(capture_current_exception());
-        } catch (const std::exception&) {} // no memory: the client cannot read it, and throws
-    }
+    } catch (...) { outcome = current_failure(); }
     return outcome;
 }
 

@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/managers/client_sessions.hpp>
 #include <multiprocessing/detail/managers/layout.hpp>
 #include <multiprocessing/detail/managers/lead.hpp>
@@ -21,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -51,14 +53,18 @@ public:
 
     ManagerServer(ManagerLink link, Options options);
 
-    /// The server of this process; null in others.
-    static ManagerServer*& current() noexcept;
+    /// The server of this process; null in others, the copies of a server by fork among them.
+    static ManagerServer* current() noexcept;
+    /// Whether this process is the server, no copy of it.
+    bool is_here() const noexcept { return origin_.is_here(); }
 
     /// Serves until shutdown(). Called by the main thread, which watches the clients meanwhile.
     void run();
 
     /// A new object, which lives as long as it is referred to. Of code in a call.
-    std::shared_ptr<ServedObject> add(std::shared_ptr<void> value, const ManagedType& type);
+    /// `part_of`: the object whose part it is.
+    std::shared_ptr<ServedObject> add(std::shared_ptr<void> value, const ManagedType& type,
+                                      std::shared_ptr<ServedObject> part_of = nullptr);
     /// Of ~ServedObject().
     void forget(const ServedObject& object) noexcept;
     /// The answer of a deferred call. Returns whether its client is still there to have it.
@@ -92,6 +98,8 @@ private:
 
     // Answers, of which the waiting client is told by tell(), without the mutex
     void place_answer(std::uint32_t channel, const CallOutcome& outcome) noexcept;
+    void refuse(const ServerJob& job, const std::exception_ptr& error, Lock& lock);
+    void free_notice(std::uint32_t channel, Lock& lock);
     void tell(std::uint32_t channel) const;
     void tell(std::uint32_t channel, Lock& lock) const;
 
@@ -102,6 +110,9 @@ private:
     void refuse_waiting(const CallOutcome& refusal, Lock& lock);
     void close();
 
+    static ManagerServer*& first() noexcept;
+
+    const ForkOrigin origin_;
     const ManagerLink link_;
     ManagerBody& body_;
     const Options options_;
@@ -117,8 +128,7 @@ private:
     std::vector<std::shared_ptr<void>> graveyard_;    // to be let go of without the mutex
     std::vector<std::shared_ptr<ServedObject>> kept_; // at the end, as a call may be in them
     std::uint32_t busy_ = 0;                          // threads in calls
-    std::uint32_t local_waiters_ = 0;
-    std::atomic<bool> stirred_{false}; // there is something in the backlog, or the graveyard
+    std::atomic<bool> stirred_{false};                // there is something in the backlog, or the graveyard
 };
 
 template <class R>
@@ -137,7 +147,6 @@ bool Deferred<R>::send(std::span<const std::byte> payload, const ProxyTargets& r
 #include <algorithm>
 #include <cstring>
 #include <mutex>
-#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -145,19 +154,30 @@ bool Deferred<R>::send(std::span<const std::byte> payload, const ProxyTargets& r
 
 namespace multiprocessing::inline v1::detail {
 
-MULTIPROCESSING_INLINE ManagerServer*& ManagerServer::current() noexcept {
+MULTIPROCESSING_INLINE ManagerServer*& ManagerServer::first() noexcept {
     static constinit ManagerServer* server = nullptr;
     return server;
+}
+
+MULTIPROCESSING_INLINE ManagerServer* ManagerServer::current() noexcept {
+    ManagerServer* const server = first();
+    return server && server->is_here() ? server : nullptr;
 }
 
 MULTIPROCESSING_INLINE ManagerAnswer call_in_place(const std::shared_ptr<ServedObject>& object,
                                                    const ThunkAddress& entry,
                                                    std::span<const std::byte> payload,
                                                    const ProxyTargets& references) {
-    return ManagerServer::current()->call_in_place(object, entry, payload, references);
+    ManagerServer* const server = ManagerServer::current();
+    if (!server)
+        throw std::logic_error("multiprocessing: a proxy inside a manager's server does not work in a copy of "
+                               "that process: start a process by a client, and pass it a proxy");
+    return server->call_in_place(object, entry, payload, references);
 }
 
-MULTIPROCESSING_INLINE ServedObject::~ServedObject() { server_.forget(*this); }
+MULTIPROCESSING_INLINE ServedObject::~ServedObject() {
+    if (server_.is_here()) server_.forget(*this);
+}
 
 /// Appends to the backlog what was posted since. Whoever holds the mutex may do it: the order
 /// stays that of the list.
@@ -210,7 +230,7 @@ MULTIPROCESSING_INLINE bool ManagerServer::look_into(ServerJob& job, Lock& lock)
     CallChannel& channel = body_.channels[index];
     const std::size_t used = (std::min<std::size_t>)(channel.used, CallChannel::page_size);
     const std::span<const std::byte> page{channel.page, used};
-    CallOutcome failure;
+    std::exception_ptr error;
     try {
         switch (static_cast<Piece>(channel.piece)) {
         case Piece::fetch:
@@ -227,19 +247,34 @@ MULTIPROCESSING_INLINE bool ManagerServer::look_into(ServerJob& job, Lock& lock)
         if (state.request.empty()) return look_into_request(job, page, lock);
         state.request.insert(state.request.end(), page.begin(), page.end());
         return look_into_request(job, state.request, lock);
-    } catch (const SerializationError& error) {
-        failure = failed_outcome(error);
-    } catch (const ProcessError& error) {
-        failure = failed_outcome(error);
-    } catch (const std::logic_error& error) {
-        failure = failed_outcome(std::logic_error(error.what()));
-    } catch (const std::bad_alloc& error) {
-        state.request = {};
-        failure = failed_outcome(error);
+    } catch (const std::exception&) { // a request that is none, or of a gone object; no memory
+        error = std::current_exception();
     }
-    place_answer(index, failure);
-    tell(index, lock);
+    refuse(job, error, lock);
     return false;
+}
+
+MULTIPROCESSING_INLINE void ManagerServer::refuse(const ServerJob& job, const std::exception_ptr& error,
+                                                  Lock& lock) {
+    const std::uint32_t channel = job.origin.channel;
+    if (body_.channels[channel].piece == static_cast<std::uint32_t>(Piece::notice))
+        return free_notice(channel, lock);
+    lock.unlock();
+    CallOutcome failure;
+    try {
+        std::rethrow_exception(error);
+    } catch (...) { failure = current_failure(); }
+    lock.lock();
+    // The client may have died meanwhile.
+    if (clients_.channel(channel).in_hand != job.origin.number) return;
+    place_answer(channel, failure);
+    tell(channel, lock);
+}
+
+/// Nobody waits for an answer, but perhaps for the channel to be free.
+MULTIPROCESSING_INLINE void ManagerServer::free_notice(std::uint32_t channel, Lock& lock) {
+    clients_.free_channel(channel);
+    tell(channel, lock);
 }
 
 /// The same of a whole request.
@@ -252,10 +287,15 @@ MULTIPROCESSING_INLINE bool ManagerServer::look_into_request(ServerJob& job, std
     ClientSession& client = *clients_.channel(job.origin.channel).session;
     CallOutcome outcome;
     switch (request.verb) {
-    case CallVerb::release:
-        if (auto object = client.release(request.object, request.payload_size))
-            graveyard_.push_back(std::move(object));
+    case CallVerb::release: {
+        auto entries = message.subspan(sizeof request);
+        for (ReleasedReference entry; entries.size() >= sizeof entry; entries = entries.subspan(sizeof entry)) {
+            std::memcpy(&entry, entries.data(), sizeof entry);
+            if (auto object = client.release(entry.object, entry.count))
+                graveyard_.push_back(std::move(object));
+        }
         break;
+    }
     case CallVerb::retain:
         outcome.failed = !client.retain(request.object, objects_.find(request.object));
         break;
@@ -270,11 +310,17 @@ MULTIPROCESSING_INLINE bool ManagerServer::look_into_request(ServerJob& job, std
         supervisor_.ring();
         break;
     case CallVerb::invoke:
+    case CallVerb::give_back:
     case CallVerb::create: read_request(job, message.subspan(sizeof request)); return true;
     default: throw SerializationError("multiprocessing: a request asks for what there is not");
     }
-    place_answer(job.origin.channel, outcome);
-    tell(job.origin.channel, lock);
+    const std::uint32_t channel = job.origin.channel;
+    if (body_.channels[channel].piece == static_cast<std::uint32_t>(Piece::notice)) {
+        free_notice(channel, lock);
+        return false;
+    }
+    place_answer(channel, outcome);
+    tell(channel, lock);
     return false;
 }
 
@@ -292,7 +338,7 @@ MULTIPROCESSING_INLINE void ManagerServer::read_request(ServerJob& job, std::spa
         if (!object) throw std::logic_error("multiprocessing: the object of a proxy is gone");
         return object;
     };
-    if (request.verb == CallVerb::invoke) job.object = find(request.object);
+    if (request.verb != CallVerb::create) job.object = find(request.object);
     for (std::size_t i = 0; i < request.references; ++i) {
         ManagedId id;
         std::memcpy(&id, message.data() + job.payload.size() + i * sizeof id, sizeof id);
@@ -302,8 +348,8 @@ MULTIPROCESSING_INLINE void ManagerServer::read_request(ServerJob& job, std::spa
 
 /// Now, or when the calls of its object that came before are through.
 MULTIPROCESSING_INLINE void ManagerServer::run_at_turn(ServerJob job, Lock& lock) {
-    if (job.object && !job.has_turn) {
-        TurnQueue& turns = job.object->turns;
+    if (job.object && !job.has_turn && !job.object->type.concurrent) {
+        TurnQueue& turns = job.object->turns();
         if (turns.busy) {
             turns.waiting.push_back(std::move(job));
             return;
@@ -322,7 +368,7 @@ MULTIPROCESSING_INLINE void ManagerServer::run(ServerJob job, Lock& lock) {
         const bool refused =
             leads && !lead_.has_spare() && !lead_.make_spare() && !(job.object && job.object->type.brief);
         if (leads) lead_.enter_program();
-        if (job.object) job.object->turns.holder = std::this_thread::get_id();
+        if (job.has_turn) job.object->turns().holder = std::this_thread::get_id();
         if (is_call) clients_.channel(job.origin.channel).running = job.origin.number;
         ++busy_;
         lock.unlock();
@@ -332,7 +378,6 @@ MULTIPROCESSING_INLINE void ManagerServer::run(ServerJob job, Lock& lock) {
                           "multiprocessing: all threads of a manager's server are in calls that block"))
                     : carry_out(*this, job);
         lock.lock();
-        --busy_;
         std::optional<ServerJob> next = finish(job, outcome);
         lock.unlock();
         if (is_call && !outcome.deferred) tell(job.origin.channel);
@@ -340,6 +385,7 @@ MULTIPROCESSING_INLINE void ManagerServer::run(ServerJob job, Lock& lock) {
         job = {};                                               // may destroy objects: as code of the program's
         outcome = {};
         lock.lock();
+        --busy_; // now: the end of the server waits for what is destroyed
         lead_.leave_program(mine);
         if (!next) return;
         if (lead_.number() == mine) {
@@ -362,15 +408,20 @@ MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::finish(ServerJob&
     }
     if (!job.object) return std::nullopt;
     if (outcome.look_at) schedule(*job.object, *outcome.look_at);
-    return pass_turn(*job.object);
+    return job.has_turn ? pass_turn(*job.object) : std::nullopt;
 }
 
 MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::pass_turn(ServedObject& object) {
-    TurnQueue& turns = object.turns;
+    TurnQueue& turns = object.turns();
     turns.holder = {};
     while (!turns.waiting.empty()) {
         ServerJob next = std::move(turns.waiting.front());
         turns.waiting.pop_front();
+        if (next.kind == ServerJob::Kind::in_place) { // its thread goes on
+            *next.is_granted = true;
+            turn_passed_.notify_all();
+            return std::nullopt;
+        }
         if (next.kind == ServerJob::Kind::call &&
             clients_.channel(next.origin.channel).in_hand != next.origin.number) {
             drop(std::move(next)); // of a client that died
@@ -384,7 +435,6 @@ MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::pass_turn(ServedO
         return next;
     }
     turns.busy = false;
-    if (local_waiters_) turn_passed_.notify_all();
     return std::nullopt;
 }
 
@@ -416,6 +466,9 @@ MULTIPROCESSING_INLINE bool ManagerServer::answer(const CallOrigin& origin, std:
         ServerChannel& state = clients_.channel(origin.channel);
         // The client has died, or was told that the manager is shut down.
         if (origin.number == 0 || state.in_hand != origin.number) return false;
+        // What is given to a call that has waited should not be lost with a client that has died:
+        // one question to the system, where the client is woken anyway.
+        if (state.running != origin.number && clients_.has_ended(*state.session)) return false;
         state.place_answer(body_.channels[origin.channel], payload, references, failed);
     }
     tell(origin.channel);
@@ -423,13 +476,14 @@ MULTIPROCESSING_INLINE bool ManagerServer::answer(const CallOrigin& origin, std:
 }
 
 MULTIPROCESSING_INLINE std::shared_ptr<ServedObject> ManagerServer::add(std::shared_ptr<void> value,
-                                                                        const ManagedType& type) {
+                                                                        const ManagedType& type,
+                                                                        std::shared_ptr<ServedObject> part_of) {
     ManagedId id;
     {
         std::lock_guard lock{mutex_};
         id = objects_.next_id();
     }
-    auto object = std::make_shared<ServedObject>(*this, id, std::move(value), type);
+    auto object = std::make_shared<ServedObject>(*this, id, std::move(value), type, std::move(part_of));
     std::lock_guard lock{mutex_};
     objects_.add(object);
     return object;
@@ -452,19 +506,24 @@ MULTIPROCESSING_INLINE ManagerAnswer ManagerServer::call_in_place(const std::sha
     job.payload = payload;
     job.references = references;
     Lock lock{mutex_};
-    TurnQueue& turns = object->turns;
+    TurnQueue& turns = object->turns();
     const auto me = std::this_thread::get_id();
-    const bool nested = turns.busy && turns.holder == me;
-    if (!nested) {
-        ++local_waiters_;
-        turn_passed_.wait(lock, [&] { return !turns.busy; });
-        --local_waiters_;
+    const bool has_turn = !object->type.concurrent && !(turns.busy && turns.holder == me);
+    if (has_turn) {
+        if (turns.busy) {
+            bool is_granted = false;
+            ServerJob turn;
+            turn.kind = ServerJob::Kind::in_place;
+            turn.is_granted = &is_granted;
+            turns.waiting.push_back(std::move(turn));
+            turn_passed_.wait(lock, [&] { return is_granted; });
+        }
         turns.busy = true;
         turns.holder = me;
     }
     lock.unlock();
     CallOutcome outcome = carry_out(*this, job);
-    if (!nested) {
+    if (has_turn) {
         lock.lock();
         if (outcome.look_at) schedule(*object, *outcome.look_at);
         const bool must_look = outcome.look_at.has_value();

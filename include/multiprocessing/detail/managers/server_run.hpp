@@ -128,7 +128,7 @@ MULTIPROCESSING_INLINE void ManagerServer::look_after_clients() {
 }
 
 MULTIPROCESSING_INLINE void ManagerServer::run() {
-    current() = this;
+    first() = this; // where leak checkers find it
     platform::ignore_interrupt(true);
     body_.pid.store(platform::current_pid(), std::memory_order_relaxed);
     body_.server.store(this_thread(), std::memory_order_release);
@@ -163,10 +163,10 @@ MULTIPROCESSING_INLINE void ManagerServer::refuse_waiting(const CallOutcome& ref
 
 MULTIPROCESSING_INLINE void ManagerServer::close() {
     const auto deadline = Clock::now() + options_.shutdown_timeout;
-    Lock lock{mutex_};
-    // Who waits for another client is told; who is in a call has some time.
     const CallOutcome refusal = failed_outcome(
         ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()"));
+    Lock lock{mutex_};
+    // Who waits for another client is told; who is in a call has some time.
     refuse_waiting(refusal, lock);
     while ((busy_ != 0 || !graveyard_.empty()) && Clock::now() < deadline) {
         lock.unlock();
