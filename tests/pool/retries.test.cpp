@@ -253,3 +253,46 @@ TEST_CASE("retries that are too many are refused", "[pool]") {
     CHECK_THROWS_AS(pool.map(identity, {1}, {.retries = 2'000'000}), std::invalid_argument);
     CHECK_THROWS_AS(mp::Pool({.processes = 1, .retries = 2'000'000}), std::invalid_argument);
 }
+
+TEST_CASE("a closed pool starts no workers while its last task waits for another attempt", "[pool]") {
+    const Tally starts;
+    mp::Pool pool(
+        {.processes = 4}, [](const Tally& tally) { tally.add(0, 1); }, starts);
+    auto result = pool.apply_async(mp::TaskOptions{.retries = 3}, [] { vanish(9); }); // 0.7 s of waiting
+    auto map = pool.map_async([](int) { vanish(9); }, {1}, {.retries = 3});
+    pool.close();
+    CHECK(pool.join(60s));
+    CHECK_THROWS_AS(result.get(), mp::WorkerLostError);
+    CHECK_THROWS_AS(map.get(), mp::WorkerLostError);
+    CHECK(starts.get(0) < 40);
+}
+
+TEST_CASE("a map that was killed is cancelled as a whole, whatever of it had failed", "[pool]") {
+    mp::Pool pool(2);
+    const Tally tally;
+    const auto fails_or_waits = [](const Tally& attempts, int x) -> int {
+        attempts.add(x, 1);
+        if (x == 0) throw std::domain_error("0");
+        for (;;) std::this_thread::sleep_for(1h);
+    };
+    for (const bool terminates : {false, true}) {
+        auto map = pool.map_async(mp::partial(fails_or_waits, tally), {0, 1}, {.chunksize = 1, .retries = 1});
+        tally.wait_for(1, terminates ? 2 : 1);
+        std::this_thread::sleep_for(20ms);
+        if (terminates) {
+            pool.terminate();
+        } else {
+            CHECK(map.kill());
+        }
+        CHECK_THROWS_AS(map.get(), mp::CancelledError);
+    }
+}
+
+TEST_CASE("a map of which many items are tried again costs no more for each than one with few", "[pool]") {
+    mp::Pool pool(4);
+    const auto all_fail_once = [](int x) {
+        if (mp::current_task().attempt() == 1) vanish(9);
+        return x;
+    };
+    CHECK(pool.map(all_fail_once, numbers(600), {.chunksize = 10, .retries = 1}) == numbers(600));
+}

@@ -29,7 +29,6 @@ int set_number(int number) { return of_initializer = number; }
 
 TEST_CASE("tasks run in the thread that submits them, and have ended then", "[pool]") {
     mp::Pool pool({.processes = 4, .run_inline = true});
-    const auto mark = mp::detail::tree().space.high_water();
     CHECK(mp::active_children().empty());
     CHECK(pool.apply(own_pid) == own_pid());
     CHECK(pool.apply([] { return mp::in_task(); }));
@@ -59,7 +58,6 @@ TEST_CASE("tasks run in the thread that submits them, and have ended then", "[po
     CHECK(mp::active_children().empty());
     pool.close();
     CHECK(pool.join(60s));
-    CHECK(mp::detail::tree().space.high_water() <= mark + 64);
 }
 
 TEST_CASE("shared handles are arguments of a pool without processes", "[pool]") {
@@ -112,4 +110,44 @@ TEST_CASE("MULTIPROCESSING_INLINE=1 runs tasks in the caller, anything else does
     CHECK(mp::Pool(2).apply(own_pid) != own_pid());
     mp::detail::platform::set_variable("MULTIPROCESSING_INLINE", nullptr);
     CHECK(mp::Pool(2).apply(own_pid) != own_pid());
+}
+
+TEST_CASE("a pool that is terminated while the caller is at a task, or fails fast there, gives the caller back",
+          "[pool]") {
+    static mp::Pool* shared = nullptr;
+    {
+        mp::Pool pool({.run_inline = true});
+        shared = &pool;
+        const auto ends_its_pool = [] {
+            shared->terminate();
+            while (shared->repr().find("TERMINATE") == std::string::npos) std::this_thread::sleep_for(1ms);
+            std::this_thread::sleep_for(300ms);
+        };
+        CHECK_THROWS_AS(pool.apply(ends_its_pool), mp::CancelledError);
+        shared = nullptr;
+    }
+    mp::Pool pool({.run_inline = true});
+    std::vector<int> items(3000);
+    std::iota(items.begin(), items.end(), 0);
+    const auto first_fails = [](int x) {
+        if (x == 0) throw std::domain_error("0");
+        std::this_thread::sleep_for(10us);
+        return x;
+    };
+    for (int i = 0; i < 20; ++i)
+        CHECK_THROWS_AS(pool.map(first_fails, items, {.chunksize = 1, .fail_fast = true}), std::domain_error);
+}
+
+TEST_CASE("inside a task that has submitted another to the caller it is the outer task again", "[pool]") {
+    static mp::Pool* shared = nullptr;
+    mp::Pool pool({.run_inline = true});
+    shared = &pool;
+    const auto outer = [](int x) {
+        shared->apply(identity, x);
+        shared->map(identity, {1, 2, 3});
+        return mp::in_task() ? static_cast<int>(mp::current_task().index()) : -1;
+    };
+    CHECK(pool.map(outer, {5, 6, 7}) == std::vector{0, 1, 2});
+    CHECK_FALSE(mp::in_task());
+    shared = nullptr;
 }

@@ -187,6 +187,16 @@ TEST_CASE("where the system refuses the barrier of processes, limits hit nobody 
 }
 #endif
 
+TEST_CASE("a task that looks like an earlier one, as its word came round, has its own time", "[pool]") {
+    mp::Pool pool(1);
+    const auto nap = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); };
+    pool.apply_async(mp::TaskOptions{.timeout = 2s}, nap, 60ms).get();
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 65'535; ++i) pool.apply(identity, i);
+    std::this_thread::sleep_until(begin + 2100ms); // an old one would be over its limit by now
+    CHECK_NOTHROW(pool.apply_async(mp::TaskOptions{.timeout = 2s}, nap, 60ms).get());
+}
+
 // An item that ends around its limit either has its result or the error, and its neighbours have theirs.
 TEST_CASE("items that end around their limit: no other is hit, and none is run twice", "[pool]") {
     constexpr int count = 400;

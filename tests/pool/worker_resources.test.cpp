@@ -180,3 +180,15 @@ TEST_CASE("a replaced worker has its predecessor's number", "[pool]") {
         CHECK_THROWS_AS(pool.apply([] { vanish(3); }), mp::WorkerLostError);
     }
 }
+
+TEST_CASE("an initializer that takes more than a worker may have lets tasks run, and costs a worker each",
+          "[pool]") {
+    const auto model = [](int mebibytes) {
+        static std::vector<char> data(static_cast<std::size_t>(mebibytes) * mebibyte, 'x');
+    };
+    mp::Pool recycles({.processes = 2, .recycle_memory = 50 * mebibyte}, model, 100);
+    const auto naps = [](int x) { return std::this_thread::sleep_for(30ms), x; };
+    CHECK(recycles.map(naps, {1, 2, 3, 4, 5, 6}, {.chunksize = 1}) == std::vector{1, 2, 3, 4, 5, 6});
+    mp::Pool limited({.processes = 1, .memory_limit = 50 * mebibyte}, model, 100);
+    CHECK_THROWS_AS(limited.apply([] { std::this_thread::sleep_for(1h); }), mp::MemoryLimitExceeded);
+}

@@ -41,8 +41,8 @@ private:
 /// Returns whether this process is a worker that runs a task.
 bool in_task() noexcept;
 
-/// Returns the task that this process is at. Throws `std::logic_error` outside of one, which is
-/// also in tasks of a ThreadPool or ThreadPoolExecutor.
+/// Returns the task that this process is at, or, of tasks that run in the caller, this thread.
+/// Throws `std::logic_error` outside of one. Tasks of a ThreadPool or ThreadPoolExecutor are none.
 CurrentTask current_task();
 
 } // namespace multiprocessing::inline v1
@@ -52,15 +52,13 @@ CurrentTask current_task();
 
 namespace multiprocessing::inline v1 {
 
-MULTIPROCESSING_INLINE bool in_task() noexcept {
-    return detail::process_wide<detail::TaskContext>().is_entered();
-}
+MULTIPROCESSING_INLINE bool in_task() noexcept { return detail::TaskContext::here().is_entered(); }
 
 MULTIPROCESSING_INLINE CurrentTask current_task() {
     if (!in_task())
         throw std::logic_error("multiprocessing: current_task() outside of a task: it is for functions that a "
                                "worker process of a pool calls; in_task() asks");
-    return CurrentTask(detail::process_wide<detail::TaskContext>());
+    return CurrentTask(detail::TaskContext::here());
 }
 
 } // namespace multiprocessing::inline v1

@@ -333,6 +333,7 @@ MULTIPROCESSING_INLINE ItemOutcome ItemizedMapWork::outcome_of_retried(const Ret
 MULTIPROCESSING_INLINE std::exception_ptr ItemizedMapWork::first_error() const {
     const std::uint64_t failed =
         policy.fail_fast ? attention_->attention().failed.load(std::memory_order_acquire) : 0;
+    if (given_up_ && failed == 0) return given_up_; // as a whole
     std::exception_ptr first;
     for_each([&](std::uint64_t item, const ItemOutcome& outcome) {
         if (outcome.kind == ItemOutcome::value || (first && job_->first_index + item + 1 != failed)) return;
@@ -369,7 +370,7 @@ MULTIPROCESSING_INLINE void ItemizedMapWork::take_back(std::uint64_t index, cons
     tape.cut(); // what it had written of the item that it was at
     look_for_failure(at);
     if (retried) {
-        const auto due = retried_.wait(*retried);
+        const auto due = retried_.wait(rest, *retried);
         again.due = again.due ? (std::min)(*again.due, due) : due;
     } else if (ran) {
         note_failure(rest);

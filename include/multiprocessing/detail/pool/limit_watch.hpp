@@ -48,7 +48,11 @@ private:
         Clock::time_point since = {};
         bool was_beyond = false; ///< Its memory limit, at its last look, at `beyond_at`.
         std::optional<WorkPoint> beyond_at = {};
-        std::uint64_t shared = 0; ///< What an estimate of its memory counts too much.
+        std::uint64_t shared = 0;                ///< What an estimate of its memory counts too much,
+        unsigned looks = 0;                      ///< as of so many looks ago.
+        std::uint64_t memory = 0;                ///< At the last look,
+        std::optional<WorkPoint> memory_at = {}; ///< where it was then,
+        std::uint64_t memory_before = 0;         ///< and when it was seen before it came there.
     };
 
     /// Whether its time is over.
@@ -62,12 +66,15 @@ private:
     static constexpr std::chrono::nanoseconds shortest_round = std::chrono::microseconds{500};
     static constexpr std::chrono::nanoseconds longest_round = std::chrono::milliseconds{4};
     static constexpr std::chrono::milliseconds memory_round{20};
+    static constexpr std::chrono::milliseconds longest_gap{500}; // between two looks
+    static constexpr unsigned looks_until_measured = 50;         // a second
 
     PoolTable& table_;
     const std::uint64_t memory_limit_;
     const std::uint64_t recycle_memory_;
     std::vector<Seen> seen_; // by worker
     Clock::time_point next_memory_look_{};
+    Clock::time_point last_look_{};
 };
 
 } // namespace multiprocessing::inline v1::detail
@@ -76,6 +83,7 @@ private:
 #include <multiprocessing/detail/platform/process_memory.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <utility>
 
@@ -89,9 +97,18 @@ MULTIPROCESSING_INLINE LimitWatch::LimitWatch(PoolTable& table, std::uint64_t me
 
 MULTIPROCESSING_INLINE Deadline LimitWatch::look(const std::vector<Subject>& workers,
                                                  const std::function<void(std::uint32_t)>& kill) {
-    if (!table_.has_policed()) return {};
+    if (!table_.has_policed()) {
+        // What comes later is something else, though it may look the same: words come round.
+        for (Seen& seen : seen_) seen = {};
+        return {};
+    }
     table_.end_failed();
     const Clock::time_point now = Clock::now();
+    // This process was stopped, or nothing ran: its workers may have been, too.
+    const auto missed = now - std::exchange(last_look_, now);
+    if (missed > longest_gap) {
+        for (Seen& seen : seen_) seen.since += missed;
+    }
     const bool memory_too = now >= next_memory_look_;
     std::chrono::nanoseconds round = longest_round;
     for (const Subject& worker : workers) {
@@ -125,7 +142,12 @@ MULTIPROCESSING_INLINE bool LimitWatch::is_late(Seen& seen, const std::optional<
 MULTIPROCESSING_INLINE void LimitWatch::look_at_memory(const Subject& worker,
                                                        const std::optional<WorkPoint>& point,
                                                        const std::function<void(std::uint32_t)>& kill) {
+    // One that has done nothing yet may be in its initializer, and what follows it would be no
+    // better.
+    if (table_.view().line(worker.index).claiming.load(std::memory_order_relaxed) == 0) return;
     Seen& seen = seen_[worker.index];
+    if (point && !(seen.memory_at && seen.memory_at->is_same(*point))) seen.memory_before = seen.memory;
+    seen.memory_at = point;
     const std::uint64_t limit = point ? point->policy.memory_limit : memory_limit_;
     const auto beyond = limit ? memory_beyond(seen, worker.pid, limit) : std::nullopt;
     if (!beyond) {
@@ -136,9 +158,12 @@ MULTIPROCESSING_INLINE void LimitWatch::look_at_memory(const Subject& worker,
     }
     // A second look: the first may have met an item that had only just begun, and what it found is
     // another's.
+    const bool is_same_point = point && seen.beyond_at && point->is_same(*seen.beyond_at);
+    // It had as much before it came there: then it is not this task that has taken it.
+    const bool had_it_before = seen.memory_before > limit && *beyond < seen.memory_before + limit / 8;
     if (!std::exchange(seen.was_beyond, true)) {
         seen.beyond_at = point;
-    } else if (point && seen.beyond_at && point->is_same(*seen.beyond_at)) {
+    } else if (is_same_point && !had_it_before) {
         if (table_.doom(worker.index, *point, EndReason::memory_limit, *beyond)) kill(worker.index);
     } else { // it goes on quicker than anybody can look: nobody's fault, but it has to go
         seen.beyond_at = point;
@@ -157,10 +182,16 @@ MULTIPROCESSING_INLINE std::optional<std::uint64_t> LimitWatch::memory_beyond(Se
         const std::vector<int> children = platform::children_of(family[i]);
         family.insert(family.end(), children.begin(), children.end());
     }
+    if (++seen.looks >= looks_until_measured) { // what was shared may have become its own
+        seen.looks = 0;
+        seen.shared = 0;
+    }
+    seen.memory = estimate > seen.shared ? estimate - seen.shared : 0;
     if (estimate <= limit + seen.shared) return std::nullopt;
     std::uint64_t measure = 0;
     for (const int process : family) measure += platform::measure_memory(process).value_or(0);
     seen.shared = estimate > measure ? estimate - measure : 0;
+    seen.memory = measure;
     return measure > limit ? std::optional(measure) : std::nullopt;
 }
 

@@ -62,6 +62,7 @@ protected:
     void has_committed(std::uint64_t tasks);
 
     Worker& worker_;
+    const TaskContext::Scope outer_; // of a map that runs in the caller, maybe inside of a task
     const std::uint32_t index_;
     TaskSlot& slot_;
     MapJob& job_;
@@ -259,7 +260,11 @@ private:
 namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE HelperFrame::HelperFrame(Worker& worker, std::uint32_t slot)
-    : worker_(worker), index_(slot), slot_(worker.view().slot(slot)), job_(worker.view().job(slot_)) {}
+    : worker_(worker),
+      outer_(worker.context()),
+      index_(slot),
+      slot_(worker.view().slot(slot)),
+      job_(worker.view().job(slot_)) {}
 
 MULTIPROCESSING_INLINE bool HelperFrame::claim() {
     worker_.work_above(job_.level);
@@ -295,7 +300,6 @@ HelperFrame::item_leases(std::uint64_t index) const noexcept {
 
 MULTIPROCESSING_INLINE void HelperFrame::has_committed(std::uint64_t tasks) {
     chunk_ = nullptr;
-    worker_.context().leave();
     worker_.count_tasks(tasks);
     // Killed here: the last one to finish is not counted, and the supervisor wakes the caller.
     const bool last = job_.unfinished.fetch_sub(1, std::memory_order_seq_cst) == 1;

@@ -93,6 +93,8 @@ protected:
     const ForkOrigin origin_;
 
 private:
+    /// Whether a chunk waits to be claimed.
+    bool has_ready() const;
     /// The chunk that the dead worker had.
     std::optional<std::uint64_t> chunk_of(const WorkerDeath& death) const;
 
@@ -177,8 +179,16 @@ MULTIPROCESSING_INLINE void MapWork::on_death(const WorkerDeath& death, Announce
     if (std::ranges::find(death.helping, map_name(slot, generation)) != std::end(death.helping)) {
         if (const std::optional<std::uint64_t> held = chunk_of(death)) take_back(*held, death, again);
     }
-    // Its replacement, and idle workers, shall help; too many helpers do no harm.
-    if (!ended()) again.tickets.push_back({slot, generation, 0, true});
+    // Its replacement, and idle workers, shall help where there is something to be taken; too many
+    // helpers do no harm.
+    if (has_ready()) again.tickets.push_back({slot, generation, 0, true});
+}
+
+MULTIPROCESSING_INLINE bool MapWork::has_ready() const {
+    for (std::uint64_t i = ended_before_.load(std::memory_order_acquire); i < job_->all_chunks(); ++i) {
+        if (head(i).cell.load().state == TaskState::ready) return true;
+    }
+    return false;
 }
 
 MULTIPROCESSING_INLINE void MapWork::give_up(const std::exception_ptr& error) noexcept {

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -44,7 +46,7 @@ public:
     RetriedItem* prepare(std::uint64_t item);
     /// Its attempt has failed: the next one is made at the time that this returns. Before a chunk
     /// says that it is over.
-    RetriedItem::Clock::time_point wait(RetriedItem& retried) noexcept;
+    RetriedItem::Clock::time_point wait(std::uint64_t item, RetriedItem& retried) noexcept;
     /// Publishes what is due, as far as there are spare chunks. Returns how many; `next` is when
     /// something else will be.
     std::uint32_t publish_due(std::optional<RetriedItem::Clock::time_point>& next);
@@ -85,6 +87,7 @@ private:
     MapJob* job_ = nullptr;
     std::atomic<std::uint64_t> waiting_{0};
     std::map<std::uint64_t, RetriedItem> items_;
+    std::vector<std::pair<RetriedItem::Clock::time_point, std::uint64_t>> due_; // a heap, the earliest first
 };
 
 } // namespace multiprocessing::inline v1::detail
@@ -94,6 +97,7 @@ private:
 #include <multiprocessing/detail/pool/task_policy.hpp>
 
 #include <algorithm>
+#include <functional>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -107,12 +111,17 @@ MULTIPROCESSING_INLINE std::uint32_t RetriedItems::failures_of(std::uint64_t ite
 }
 
 MULTIPROCESSING_INLINE RetriedItem* RetriedItems::prepare(std::uint64_t item) {
-    return failures_of(item) < most_failures_ ? &items_[item] : nullptr;
+    if (failures_of(item) >= most_failures_) return nullptr;
+    due_.reserve(due_.size() + 1); // so that wait() cannot fail
+    return &items_[item];
 }
 
-MULTIPROCESSING_INLINE RetriedItem::Clock::time_point RetriedItems::wait(RetriedItem& retried) noexcept {
+MULTIPROCESSING_INLINE RetriedItem::Clock::time_point RetriedItems::wait(std::uint64_t item,
+                                                                         RetriedItem& retried) noexcept {
     retried.spare.reset();
     retried.due = RetriedItem::Clock::now() + retry_delay(++retried.failures);
+    due_.emplace_back(*retried.due, item);
+    std::push_heap(due_.begin(), due_.end(), std::greater<>{});
     waiting_.fetch_add(one_more_waits, std::memory_order_seq_cst);
     return *retried.due;
 }
@@ -120,29 +129,31 @@ MULTIPROCESSING_INLINE RetriedItem::Clock::time_point RetriedItems::wait(Retried
 MULTIPROCESSING_INLINE std::uint32_t
 RetriedItems::publish_due(std::optional<RetriedItem::Clock::time_point>& next) {
     std::uint32_t published = 0;
-    for (auto& [item, retried] : items_) {
-        if (!retried.due) continue;
-        if (*retried.due <= RetriedItem::Clock::now()) {
-            if (const auto spare = free_spare()) {
-                publish(*spare, item, retried);
-                ++published;
-                continue;
-            }
-            // All of them are in use, and end some time.
-            retried.due = RetriedItem::Clock::now() + std::chrono::milliseconds{10};
+    const RetriedItem::Clock::time_point now = RetriedItem::Clock::now();
+    for (; !due_.empty(); ++published) {
+        const auto [due, item] = due_.front();
+        const std::optional<std::uint64_t> spare = due <= now ? free_spare() : std::nullopt;
+        if (!spare) {
+            // Not yet; or all of them are in use, and end some time.
+            const auto later = due <= now ? now + std::chrono::milliseconds{10} : due;
+            next = next ? (std::min)(*next, later) : later;
+            break;
         }
-        next = next ? (std::min)(*next, *retried.due) : *retried.due;
+        std::pop_heap(due_.begin(), due_.end(), std::greater<>{});
+        due_.pop_back();
+        publish(*spare, item, items_.find(item)->second);
     }
     return published;
 }
 
 MULTIPROCESSING_INLINE void RetriedItems::drop_waiting() noexcept {
-    for (auto& [item, retried] : items_) {
-        if (!retried.due) continue;
+    for (const auto& [due, item] : due_) {
+        RetriedItem& retried = items_.find(item)->second;
         retried.due.reset();
         retried.is_lost = true;
         waiting_.fetch_add(one_less_waits, std::memory_order_seq_cst);
     }
+    due_.clear();
 }
 
 MULTIPROCESSING_INLINE const RetriedItem* RetriedItems::find(std::uint64_t item) const noexcept {

@@ -187,6 +187,9 @@ struct PoolShared {
 
     std::atomic<std::uint32_t> closing; ///< Workers end when there is nothing left to do.
     std::uint32_t workers;
+    /// Which lines are taken, where tasks run in the caller: each thread, and each task inside of a
+    /// task, has one.
+    std::atomic<std::uint64_t> lines_here;
     /// The parent can have every worker see all of its writes (platform/process_barrier.hpp).
     std::uint32_t has_barrier;
     /// Of TaskRing, by level; 0 while nothing of that level was announced.

@@ -331,7 +331,11 @@ MULTIPROCESSING_INLINE bool Supervisor::step() {
     const bool closed = core_->close_shared();
     // While the pool is open every worker is replaced; later only if there is something that
     // nobody has taken.
-    const bool needed = !policy_.starts_none && !core_->broken() && (!closed || core_->has_waiting());
+    // (Once they know that nothing more comes, they would leave at once while something waits for
+    // its next attempt.)
+    const bool ending = core_->view().shared().closing.load(std::memory_order_relaxed) != 0;
+    const bool needed =
+        !policy_.starts_none && !core_->broken() && (!(closed || ending) || core_->has_waiting());
     Deadline wake_up;
     auto running = static_cast<std::uint32_t>(
         std::count_if(workers_.begin(), workers_.end(), [](const Slot& slot) { return slot.process; }));
@@ -460,7 +464,8 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
     attempt([&] { process->settle(); }); // now its memory may go, as nothing refers to it but what is told of
     if (failure) break_pool(failure);
     if (early) break_if_hopeless(*process, ending);
-    if (policy_.breaks_with_worker && state == WorkerLine::serving && !core_->broken())
+    if (policy_.breaks_with_worker && state == WorkerLine::serving && death.verdict.reason == EndReason::lost &&
+        !core_->broken())
         break_pool(policy_.loss(loss_of_worker(*process, ending, trace, static_cast<int>(index), {})));
 }
 

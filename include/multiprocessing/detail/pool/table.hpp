@@ -162,7 +162,7 @@ public:
 
     /// Whether anything has not ended.
     bool has_unfinished();
-    /// Whether anything waits to be taken, or even to be announced.
+    /// Whether anything waits to be taken.
     bool has_waiting();
 
     /// No more work is taken; workers end when what is there is done.
@@ -586,7 +586,7 @@ MULTIPROCESSING_INLINE bool PoolTable::has_unfinished() {
 
 MULTIPROCESSING_INLINE bool PoolTable::has_waiting() {
     std::lock_guard lock{mutex_};
-    return has_backlog() || !later_.empty() || view_.has_announced();
+    return has_backlog() || view_.has_announced();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::close() {
@@ -687,7 +687,8 @@ MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const Work
             touched[i] = works_[work->slot];
             again.due.reset();
             work->on_death(death, again);
-            if (again.due) later_.push_back({work->slot, work->generation});
+            if (again.due && !std::exchange(work->has_later, true))
+                later_.push_back({work->slot, work->generation});
             // It may have had no time to.
             if (work->dropped || work->watcher) view_.tell_of(work->slot);
         }
@@ -788,6 +789,7 @@ MULTIPROCESSING_INLINE std::uint32_t PoolTable::announce_later() {
         backlogs_[work->policy.level].reserve(now.tickets.size());
         for (const TaskTicket& ticket : now.tickets) push(ticket);
         pushed += static_cast<std::uint32_t>(now.tickets.size());
+        work->has_later = now.due.has_value();
         if (!now.due) continue;
         next_later_ = next_later_ ? (std::min)(*next_later_, *now.due) : *now.due;
         later_[kept++] = later_[i];

@@ -199,6 +199,11 @@ MULTIPROCESSING_INLINE bool TaskWork::cancel() noexcept {
 MULTIPROCESSING_INLINE bool TaskWork::kill(std::vector<Incarnation>& owners) noexcept {
     for (;;) {
         const TaskWord word = slot_.cell.load();
+        if (word.state == TaskState::doom && verdict_.reason != EndReason::lost && failures_ < policy.retries) {
+            verdict_ = {}; // it is being ended already; now no other attempt follows
+            loss = cancellation();
+            return true;
+        }
         // It has ended, and a thread may be reading why; or it is doomed for another reason.
         if (word.state != TaskState::ready && word.state != TaskState::run) return false;
         const std::exception_ptr before = std::exchange(loss, cancellation());

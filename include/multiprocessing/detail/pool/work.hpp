@@ -138,6 +138,7 @@ public:
     // Of the table, guarded by its mutex.
     bool dropped = false;                  ///< Nobody will read it.
     bool leaving = false;                  ///< Somebody is about to free its slot.
+    bool has_later = false;                ///< It is among those of which something is announced later.
     std::uint32_t place = 0;               ///< Among the works that lease to workers, if it does.
     Work* next_dropped = nullptr;          ///< In a list of those to be discarded.
     std::shared_ptr<Work> next_to_end{};   ///< In a list of those that end with the list.

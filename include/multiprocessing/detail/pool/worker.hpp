@@ -38,6 +38,7 @@ public:
 
     /// Does what is announced now, in the process that has announced it: a pool without workers.
     static void serve_here(Position pool);
+    static constexpr std::uint32_t lines_here = 64;
 
     /// The initializer has thrown what is being handled: the parent reads it when this process has
     /// ended.
@@ -121,14 +122,17 @@ struct TaskFrame {
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/launch/child_main.hpp>
 #include <multiprocessing/detail/platform/affinity.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
 
+#include <bit>
 #include <chrono>
 #include <cstring>
 #include <iterator>
+#include <thread>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -137,7 +141,7 @@ MULTIPROCESSING_INLINE Worker::Worker(const WorkerSetup& setup)
     : view_(tree().space, setup.pool),
       self_(tree()),
       line_(view_.line(setup.worker)),
-      context_(process_wide<TaskContext>()),
+      context_(setup.is_here ? TaskContext::of_thread() : process_wide<TaskContext>()),
       setup_(setup) {
     if (setup.is_here) return;
     platform::record_crashes(view_.crash(setup.worker).text);
@@ -161,7 +165,21 @@ MULTIPROCESSING_INLINE void Worker::serve() {
 }
 
 MULTIPROCESSING_INLINE void Worker::serve_here(Position pool) {
-    Worker worker{{.pool = pool, .is_here = 1}};
+    PoolView view{tree().space, pool};
+    std::atomic<std::uint64_t>& taken = view.shared().lines_here;
+    std::uint64_t lines = taken.load(std::memory_order_relaxed);
+    for (;;) {
+        if (lines == ~std::uint64_t{0}) { // another thread is about to give one back
+            std::this_thread::yield();
+            lines = taken.load(std::memory_order_relaxed);
+        } else if (taken.compare_exchange_weak(lines, lines | (lines + 1), std::memory_order_acquire)) {
+            break;
+        }
+    }
+    const auto line = static_cast<std::uint32_t>(std::countr_one(lines));
+    const ScopeExit given_back{
+        [&] { taken.fetch_and(~(std::uint64_t{1} << line), std::memory_order_release); }};
+    Worker worker{{.pool = pool, .worker = line, .is_here = 1}};
     while (const std::optional<Announcement> announced = worker.next(0)) worker.take(*announced);
 }
 
@@ -262,7 +280,10 @@ MULTIPROCESSING_INLINE Parcel Worker::hand_over(Block block, std::uint64_t bytes
 MULTIPROCESSING_INLINE void Worker::commit(TaskCell& cell, TaskWord published) {
     platform::flush_what_was_printed();
     if (!cell.commit(published, self_.self)) {
-        for (;;) platform::wait_any({}, Deadline{});
+        // Doomed: this process is about to be killed for that, unless it is the caller's own, where
+        // nobody else says that it is over.
+        while (!setup_.is_here) platform::wait_any({}, Deadline{});
+        if (const TaskWord word = cell.load(); word.state == TaskState::doom) cell.lose(word);
     }
     has_told();
 }
@@ -327,6 +348,7 @@ MULTIPROCESSING_INLINE void Worker::run_task(const TaskTicket& ticket) {
         TaskFrame frame{{arguments, static_cast<std::size_t>(slot.arguments.bytes)},
                         {leases, static_cast<std::size_t>(slot.leases.bytes / sizeof(LeaseEntry))},
                         result};
+        const TaskContext::Scope outer{context_}; // a task that runs in the caller may be inside another
         context_.enter_task(static_cast<int>(slot.attempt.load(std::memory_order_relaxed)),
                             std::chrono::nanoseconds{slot.time_limit});
         target(slot.target).entry(&frame);
@@ -336,7 +358,6 @@ MULTIPROCESSING_INLINE void Worker::run_task(const TaskTicket& ticket) {
         if (platform::is_thread_exit()) finish_child(0);
         deliver(OutcomeKind::exception, bytes_of_failure(capture_current_exception()), {});
     }
-    context_.leave();
     commit(slot.cell, ticket.published());
     post(view_.space().parking(), slot.place);
     view_.tell_if_wanted(ticket.slot);

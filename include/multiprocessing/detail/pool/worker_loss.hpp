@@ -71,6 +71,7 @@ MULTIPROCESSING_INLINE std::string describe_time(std::chrono::nanoseconds time) 
     const auto microseconds = time.count() / 1000;
     if (microseconds % 1'000'000 == 0 && microseconds != 0)
         return std::to_string(microseconds / 1'000'000) + " s";
+    if (time.count() < 1000) return std::to_string(time.count()) + " ns";
     if (microseconds >= 10'000) return std::to_string(microseconds / 1000) + " ms";
     return std::to_string(microseconds) + " us";
 }

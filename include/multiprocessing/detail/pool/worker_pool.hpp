@@ -94,7 +94,7 @@ public:
     const std::shared_ptr<PoolTable>& shared_table() const noexcept { return table_; }
     Supervisor& supervisor() const noexcept { return *supervisor_; }
     const ForkOrigin& origin() const noexcept { return origin_; }
-    std::size_t size() const noexcept { return table_->workers(); }
+    std::size_t size() const noexcept { return submitter_.is_here() ? 1 : table_->workers(); }
     bool is_closed() const { return table_->is_closed(); }
     bool is_broken() const { return table_->broken() != nullptr; }
     bool is_terminated() const { return supervisor_->is_terminated(); }
@@ -132,6 +132,7 @@ private:
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
+#include <multiprocessing/detail/pool/worker.hpp>
 
 #include <cstdlib>
 #include <stdexcept>
@@ -206,7 +207,7 @@ MULTIPROCESSING_INLINE bool WorkerPool::join(const Deadline& deadline) {
 
 MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
     request.policy.starts_none = request.runs_inline;
-    const std::size_t workers = request.runs_inline ? 1
+    const std::size_t workers = request.runs_inline ? std::size_t{Worker::lines_here}
                                 : request.processes ? request.processes
                                                     : static_cast<std::size_t>(platform::allowed_processors());
     if (workers > most_processes) {
@@ -217,7 +218,8 @@ MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedC
     LaunchRequest launch;
     launch.method = request.start_method ? *request.start_method : get_start_method();
     require_available(launch.method);
-    require_freeze_support(launch.method); // here, as an executor starts its first worker later
+    // Here, as an executor starts its first worker later.
+    if (!request.runs_inline) require_freeze_support(launch.method);
     launch.identity.daemon = true;
     launch.call = std::move(call);
     launch.env = std::move(request.env);
