@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSL-1.0
 # Installs what is missing, builds the benches and runs them; prints one table (Markdown) of ratios to peers that are
 # measured in the same run. Where it says "no" the machine may have been busy: run it again.
-#   cmake/bench.sh [SUBJECT...]      start map pool shared archive queues pipes rest remote compile (default: all)
+#   cmake/bench.sh [SUBJECT...]      start map pool shared archive queues pipes managers rest remote compile (default: all)
 set -eu
 cd "$(dirname -- "$0")/.."
 
-[ $# -gt 0 ] || set -- start map pool shared archive queues pipes rest remote compile
+[ $# -gt 0 ] || set -- start map pool shared archive queues pipes managers rest remote compile
 sh cmake/install_packages.sh build bench >&2
 {
     cmake --preset release -DMULTIPROCESSING_BENCHES=ON

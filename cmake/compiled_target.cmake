@@ -9,4 +9,7 @@ add_library(multiprocessing_compiled STATIC EXCLUDE_FROM_ALL "${CMAKE_CURRENT_LI
 add_library(multiprocessing::compiled ALIAS multiprocessing_compiled)
 target_link_libraries(multiprocessing_compiled PUBLIC multiprocessing::multiprocessing)
 target_compile_definitions(multiprocessing_compiled PUBLIC MULTIPROCESSING_COMPILED)
+if(MINGW) # a section for each function, of which the usual format has 32,767
+    target_compile_options(multiprocessing_compiled PRIVATE -Wa,-mbig-obj)
+endif()
 set_target_properties(multiprocessing_compiled PROPERTIES POSITION_INDEPENDENT_CODE ON) # plugins link it as well

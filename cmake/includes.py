@@ -21,7 +21,7 @@ NAMES = {
                  "min partition sort stable_sort reverse includes count set_(union|intersection|difference|symmetric_difference) transform unique ranges::(all_of|find|sort|min|max)",
     "array": "array get to_array tuple_element_t tuple_size_v",
     "atomic": r"atomic\w* memory_order\w*",
-    "bit": "bit_cast bit_ceil bit_floor bit_width countl_zero countr_zero endian popcount",
+    "bit": "bit_cast bit_ceil bit_floor bit_width countl_zero countr_one countr_zero endian popcount",
     "charconv": "from_chars to_chars", "chrono": r"chrono(_literals)?", "cmath": "lround fabs isinf isnan",
     "compare": r"\w+_ordering compare_three_way",
     "concepts": "same_as convertible_to constructible_from default_initializable derived_from integral floating_point "

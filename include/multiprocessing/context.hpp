@@ -35,7 +35,7 @@ public:
     /// Throws `std::invalid_argument` if this platform does not have the start method.
     explicit Context(StartMethod method);
 
-    /// As the constructors of `multiprocessing::Process`.
+    /// Makes a Process, as the constructors of `multiprocessing::Process` do.
     template <class Function, class... Arguments>
         requires(!std::same_as<std::decay_t<Function>, ProcessOptions>)
     multiprocessing::Process Process(Function&& function, Arguments&&... arguments) const {
@@ -49,7 +49,7 @@ public:
                                         std::forward<Arguments>(arguments)...);
     }
 
-    /// As the constructors of `multiprocessing::Pool`.
+    /// Makes a Pool, as the constructors of `multiprocessing::Pool` do.
     multiprocessing::Pool Pool() const { return Pool(PoolOptions{}); }
     multiprocessing::Pool Pool(Count processes) const { return Pool(PoolOptions{.processes = processes}); }
     multiprocessing::Pool Pool(PoolOptions options) const;
@@ -64,11 +64,11 @@ public:
                                      std::forward<Arguments>(arguments)...);
     }
 
-    /// As `multiprocessing::Pipe`.
+    /// Makes a pipe, as `multiprocessing::Pipe` does.
     static std::pair<Connection, Connection> Pipe(bool duplex = true) { return multiprocessing::Pipe(duplex); }
 
-    // Shared objects are the same for all start methods: a context makes them for those who have
-    // one at hand.
+    // Shared objects are the same for all start methods: a context makes them for programs that
+    // have one at hand.
     multiprocessing::Lock Lock() const;
     multiprocessing::RLock RLock() const;
     multiprocessing::Semaphore Semaphore(Count value = 1) const { return multiprocessing::Semaphore(value); }

@@ -89,7 +89,8 @@ private:
     explicit ProcessView(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
     State& here() const;
-    /// That of the calling thread; made at the first use in a thread that is no Process.
+    /// Returns the state of the calling thread; made at the first use in a thread that is no
+    /// Process.
     static std::shared_ptr<State>& current();
 
     std::shared_ptr<State> state_;

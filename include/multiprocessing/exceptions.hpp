@@ -4,7 +4,9 @@
 
 #include <multiprocessing/detail/config.hpp>
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -93,37 +95,80 @@ public:
     using ProcessError::ProcessError;
 };
 
-/// The worker process of a task ended before the task did. Python has no such exception: its `Pool`
-/// waits forever.
-class MULTIPROCESSING_VISIBLE WorkerLostError : public ProcessError {
-public:
-    WorkerLostError(const std::string& text, int pid, std::optional<int> exitcode,
-                    std::optional<std::size_t> task_index, const std::string& trace = {})
-        : ProcessError(text),
-          pid_(pid),
-          exitcode_(exitcode),
-          task_index_(task_index),
-          trace_(std::make_shared<const std::string>(trace)) {}
+/// How a worker process of a pool ended, and what it was at: what the errors below tell of it.
+struct WorkerEnd {
+    int pid = 0;                                ///< Its process id.
+    std::optional<int> exitcode = {};           ///< As `Process::exitcode()`; nullopt if unknown.
+    std::optional<int> worker = {};             ///< Its number in the pool: 0 ... workers - 1.
+    std::optional<std::size_t> task_index = {}; ///< The item, in the input of a map; nullopt for a single task.
+    int attempt = 1;                            ///< Which attempt of the task this was.
+    int attempts = 1;                           ///< How many are made at most: 1 + retries.
+    std::uint64_t peak_memory = 0;              ///< Bytes that were resident at most; 0 if unknown.
+    std::chrono::microseconds cpu_time{0};      ///< Of the worker, from its start.
+    std::string trace = {};                     ///< The stack of the crash, as `trace()` describes it.
+};
 
+/// What the errors have in common that a task gets because its worker ended.
+class MULTIPROCESSING_VISIBLE WorkerFault {
+public:
     /// Returns the process id of the worker.
-    int pid() const noexcept { return pid_; }
+    int pid() const noexcept { return end_->pid; }
     /// Returns how the worker ended, as `Process::exitcode()` does: -signum if a signal killed it,
     /// nullopt if unknown.
-    std::optional<int> exitcode() const noexcept { return exitcode_; }
+    std::optional<int> exitcode() const noexcept { return end_->exitcode; }
+    /// Returns the number of the worker in its pool, 0 ... workers - 1; nullopt if unknown.
+    std::optional<int> worker() const noexcept { return end_->worker; }
     /// Returns the index of the item in the input of a map; nullopt for a single task. Of items
     /// that are quicker than a worker's notes, which it takes by blocks of 64, it is the first of
     /// the block.
-    std::optional<std::size_t> task_index() const noexcept { return task_index_; }
+    std::optional<std::size_t> task_index() const noexcept { return end_->task_index; }
+    /// Returns which attempt of the task this was, from 1 on.
+    int attempt() const noexcept { return end_->attempt; }
+    /// Returns how many attempts are made at most: 1 + retries.
+    int attempts() const noexcept { return end_->attempts; }
+    /// Returns how many bytes of the worker were in memory at most; 0 if unknown.
+    std::uint64_t peak_memory() const noexcept { return end_->peak_memory; }
+    /// Returns the CPU time that the worker has used, from its start.
+    std::chrono::microseconds cpu_time() const noexcept { return end_->cpu_time; }
     /// Returns the stack of the crash, a line per frame, innermost first, with names if the program
     /// exports them (`-rdynamic`), otherwise with addresses for addr2line. Empty if the worker was
     /// killed from outside, exited, or handles crashes itself.
-    const std::string& trace() const noexcept { return *trace_; }
+    const std::string& trace() const noexcept { return end_->trace; }
+    /// Returns all of it.
+    const WorkerEnd& end() const noexcept { return *end_; }
+
+protected:
+    explicit WorkerFault(WorkerEnd end) : end_(std::make_shared<const WorkerEnd>(std::move(end))) {}
 
 private:
-    int pid_;
-    std::optional<int> exitcode_;
-    std::optional<std::size_t> task_index_;
-    std::shared_ptr<const std::string> trace_; // exceptions are copied, and that may not throw
+    std::shared_ptr<const WorkerEnd> end_; // exceptions are copied, and that may not throw
+};
+
+/// The worker process of a task ended before the task did. Python has no such exception: its `Pool`
+/// waits forever.
+class MULTIPROCESSING_VISIBLE WorkerLostError : public ProcessError, public WorkerFault {
+public:
+    WorkerLostError(const std::string& text, WorkerEnd end) : ProcessError(text), WorkerFault(std::move(end)) {}
+    WorkerLostError(const std::string& text, int pid, std::optional<int> exitcode,
+                    std::optional<std::size_t> task_index, const std::string& trace = {})
+        : WorkerLostError(
+              text, WorkerEnd{.pid = pid, .exitcode = exitcode, .task_index = task_index, .trace = trace}) {}
+};
+
+/// A task ran longer than its `.timeout`, and its worker was ended for that. Python has no such
+/// limit; pebble: `TimeoutError` of a `ProcessFuture`.
+class MULTIPROCESSING_VISIBLE TimeLimitExceeded : public TimeoutError, public WorkerFault {
+public:
+    TimeLimitExceeded(const std::string& text, WorkerEnd end)
+        : TimeoutError(text), WorkerFault(std::move(end)) {}
+};
+
+/// A task had its worker use more memory than its `.memory_limit`, and the worker was ended for
+/// that. Python has no such limit.
+class MULTIPROCESSING_VISIBLE MemoryLimitExceeded : public ProcessError, public WorkerFault {
+public:
+    MemoryLimitExceeded(const std::string& text, WorkerEnd end)
+        : ProcessError(text), WorkerFault(std::move(end)) {}
 };
 
 /// Where an exception that was caught in this process was thrown first, and what it was there.

@@ -37,7 +37,7 @@ struct ListenerOptions {
     /// is killed; or a pipe.
     Address address = {};
     std::optional<std::string> authkey = {}; ///< Both sides must know it. Without one any program may connect.
-    Count backlog = {}; ///< So many may wait for accept(). Default: 128. Of a Windows pipe: one.
+    Count backlog = {}; ///< How many clients may wait for accept(). Default: 128; of a Windows pipe: one.
     Timeout timeout = std::chrono::seconds{20}; ///< How long the other side has to show that it knows the key.
     bool allow_md5 = false;                     ///< Talk to a Python before 3.12, whose handshake is by MD5.
 };
@@ -132,8 +132,8 @@ public:
         state_->close();
     }
 
-    /// For connection::wait(): ready while a client waits for accept(). Valid until close(),
-    /// wherever the Listener is moved to.
+    /// Makes connection::wait() wait for a client: ready while one waits for accept(). Valid until
+    /// close(), wherever the Listener is moved to.
     ///
     /// Without an authkey accept() then returns at once, unless another thread was faster. With an
     /// authkey the handshake follows, and lasts until the client has answered; accept() waits for
@@ -191,7 +191,7 @@ private:
             acceptor.reset();
         }
 
-        std::mutex mutex; // not held while somebody waits in accept()
+        std::mutex mutex; // not held while a thread waits in accept()
         std::condition_variable left;
         bool accepting = false; // a thread is in accept(), and has the acceptor
         std::atomic<bool> closed{false};

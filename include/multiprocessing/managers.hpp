@@ -11,6 +11,7 @@
 #include <multiprocessing/managers/locks.hpp>
 #include <multiprocessing/managers/namespace.hpp>
 #include <multiprocessing/managers/options.hpp>
+#include <multiprocessing/managers/pool.hpp>
 #include <multiprocessing/managers/proxy.hpp>
 #include <multiprocessing/managers/queue.hpp>
 #include <multiprocessing/managers/set.hpp>
@@ -80,7 +81,15 @@ public:
     }
     LockProxy Lock() const { return make<LockProxy, detail::MonitorBody>(false); }
     RLockProxy RLock() const { return make<RLockProxy, detail::MonitorBody>(true); }
-    ConditionProxy Condition() const { return make<ConditionProxy, detail::MonitorBody>(true); }
+    ConditionProxy Condition() const { return make<ConditionProxy, detail::ManagedConditionBody>(); }
+    /// Makes a condition with a lock of this manager. Of one that is no RLock, a thread waits and
+    /// notifies that has acquired it itself.
+    ConditionProxy Condition(const LockProxy& lock) const {
+        return make<ConditionProxy, detail::ManagedConditionBody>(lock);
+    }
+    ConditionProxy Condition(const RLockProxy& lock) const {
+        return make<ConditionProxy, detail::ManagedConditionBody>(lock);
+    }
     SemaphoreProxy Semaphore(std::size_t value = 1) const {
         return make<SemaphoreProxy, detail::ManagedSemaphoreBody>(value, false);
     }
@@ -88,6 +97,9 @@ public:
         return make<BoundedSemaphoreProxy, detail::ManagedSemaphoreBody>(value, true);
     }
     EventProxy Event() const { return make<EventProxy, detail::ManagedEventBody>(); }
+    /// Makes a Pool of the server's, for all clients; 0 processes are as many as a Pool has by
+    /// itself. Python: `manager.Pool()`.
+    PoolProxy Pool(Count processes = {}) const;
     BarrierProxy Barrier(Count parties) const;
     /// The same; the last to come calls `action()`, in the server, before all go on.
     template <class Action>
@@ -104,11 +116,11 @@ public:
     /// Makes an array: of elements in braces, or of `size` zeros.
     template <class T>
     ArrayProxy<T> Array(std::initializer_list<T> items) const {
-        return make<ArrayProxy<T>, detail::ListBody<T>>(std::vector<T>(items));
+        return make<ArrayProxy<T>, detail::ArrayBody<T>>(std::vector<T>(items));
     }
     template <class T>
     ArrayProxy<T> Array(std::size_t size) const {
-        return make<ArrayProxy<T>, detail::ListBody<T>>(std::vector<T>(size));
+        return make<ArrayProxy<T>, detail::ArrayBody<T>>(std::vector<T>(size));
     }
 };
 
@@ -137,6 +149,10 @@ managers::SyncManager Manager(Initializer&& initializer, Arguments&&... argument
 #if MULTIPROCESSING_BODIES
 
 namespace multiprocessing::inline v1::managers {
+
+MULTIPROCESSING_INLINE PoolProxy SyncManager::Pool(Count processes) const {
+    return make<PoolProxy, detail::PoolBody>(processes.value());
+}
 
 MULTIPROCESSING_INLINE BarrierProxy SyncManager::Barrier(Count parties) const {
     return make<BarrierProxy, detail::ManagedBarrierBody>(parties.value());

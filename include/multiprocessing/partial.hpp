@@ -85,8 +85,8 @@ struct FixedTypes<F, std::index_sequence<Index...>, Given...> {
     }
 };
 
-/// Whether each parameter accepts its argument in every call; what is not known here is checked at
-/// the call.
+/// Returns whether each parameter accepts its argument in every call; what is not known here is
+/// checked at the call.
 template <class F, class Values, std::size_t... Index>
 constexpr bool takes_fixed(std::index_sequence<Index...>) {
     return ((std::is_void_v<Parameter<F, Index>> ||

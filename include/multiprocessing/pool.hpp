@@ -11,6 +11,7 @@
 #include <multiprocessing/detail/types/explain.hpp>
 #include <multiprocessing/pool/async_result.hpp>
 #include <multiprocessing/pool/basic_pool.hpp>
+#include <multiprocessing/pool/current_task.hpp> // for current_task
 #include <multiprocessing/pool/imap.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/outcome.hpp>
@@ -79,14 +80,11 @@ namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE WorkerPoolRequest PoolOfProcesses::request_of(PoolOptions& options) {
     validate(options);
-    return {options.processes.value(),
-            options.maxtasksperchild.value(),
-            options.start_method,
-            std::move(options.env),
-            std::move(options.worker_env),
-            std::move(options.cwd),
-            {},
-            {}};
+    WorkerPoolRequest request;
+    request.processes = options.processes.value();
+    request.most_tasks = options.maxtasksperchild.value();
+    set_common(request, options);
+    return request;
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -1,145 +1,31 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process.hpp  Processes that run a function: start, wait, end; the current process, its
-/// parent and its children.
+/// @file process.hpp  Process: a function that runs in a process of its own. Also the processes
+/// that exist already, and the number of processors.
 
 #include <multiprocessing/detail/call/crossing_call.hpp>
-#include <multiprocessing/detail/call/refused.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/launch/child_start.hpp>
 #include <multiprocessing/detail/launch/packed_call.hpp>
-#include <multiprocessing/detail/platform/backtrace.hpp>
-#include <multiprocessing/detail/platform/resources.hpp>
-#include <multiprocessing/detail/this_process.hpp>
-#include <multiprocessing/environment.hpp>
+#include <multiprocessing/detail/launch/process_target.hpp>
+#include <multiprocessing/process/cpu_count.hpp> // for cpu_count
+#include <multiprocessing/process/options.hpp>
+#include <multiprocessing/process/process_view.hpp> // for current_process
 #include <multiprocessing/sentinel.hpp>
 #include <multiprocessing/spawn.hpp> // for freeze_support
-#include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
-#include <multiprocessing/util.hpp>
 
 #include <concepts>
 #include <exception>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace multiprocessing::inline v1 {
-
-/// How a Process is made. Members that are not set are inherited from the calling process, or
-/// chosen.
-struct ProcessOptions {
-    std::string name = {};           ///< Default: `Process-1`, `Process-1:2` for a child of that.
-    std::optional<bool> daemon = {}; ///< Ended, not waited for, when its parent ends. Default: as its parent.
-    std::optional<StartMethod> start_method = {}; ///< Default: get_start_method().
-    /// Changes to the child's environment. Static initialisers of the child see them only if it is
-    /// started by spawn on POSIX; otherwise they have run before.
-    Environment env = {};
-    std::optional<std::filesystem::path> cwd =
-        {}; ///< The folder that the child works in. Default: its parent's.
-};
-
-/// Another process of the family, as `current_process()`, `parent_process()` and
-/// `active_children()` return it. Python: the `Process` objects that these return.
-class ProcessView {
-public:
-    const std::string& name() const noexcept { return identity_.name; }
-    int pid() const noexcept { return pid_; }
-    bool daemon() const noexcept { return identity_.daemon; }
-    const std::string& authkey() const noexcept { return identity_.authkey; }
-
-    /// Returns `<Process name='Process-1' pid=7 parent=1 started daemon>` or
-    /// `<_MainProcess name='MainProcess' parent=None started>`. Python: `repr(process)`.
-    std::string repr() const;
-
-    /// Returns whether the process runs. For the parent it is always true, as the end of a parent
-    /// ends its children.
-    bool is_alive() const { return !child_ || !child_->poll(); }
-
-    /// Ends a child, as Process::terminate() and kill() do. Throws `std::logic_error` for the
-    /// current process and the parent.
-    void terminate() const;
-    void kill() const;
-
-    /// Returns the exit code of a child that has ended, as Process::exitcode(); nullopt for all
-    /// other processes.
-    std::optional<int> exitcode() const;
-
-    /// Waits until the process has ended; returns false after the timeout. Throws
-    /// `std::logic_error` for the current process.
-    bool join(Timeout timeout = no_timeout) const;
-
-private:
-    friend ProcessView current_process();
-    friend std::optional<ProcessView> parent_process();
-    friend std::vector<ProcessView> active_children();
-
-    ProcessView(detail::ProcessIdentity identity, int pid, std::shared_ptr<detail::ChildProcess> child)
-        : identity_(std::move(identity)), pid_(pid), child_(std::move(child)) {}
-
-    detail::ChildProcess& child(const char* call) const;
-
-    detail::ProcessIdentity identity_;
-    int pid_;
-    std::shared_ptr<detail::ChildProcess> child_; // none: this process, or its parent
-};
-
-namespace detail {
-
-/// Returns the text form of a process. `pid` and `parent` are 0 where none is to be shown.
-MULTIPROCESSING_INLINE std::string shown_process(const ProcessIdentity& identity, int pid, int parent,
-                                                 const char* state, std::optional<int> exitcode = {},
-                                                 const char* kind = "Process");
-MULTIPROCESSING_INLINE std::string shown_child(ChildProcess& child, int parent);
-
-} // namespace detail
-
-/// Returns the calling process. Python: `multiprocessing.current_process()`.
-MULTIPROCESSING_INLINE ProcessView current_process();
-
-/// Returns the process that started the calling one; nullopt in the main process. Python:
-/// `multiprocessing.parent_process()`.
-MULTIPROCESSING_INLINE std::optional<ProcessView> parent_process();
-
-/// Returns the running children of the calling process, and releases those that have ended. Python:
-/// `multiprocessing.active_children()`.
-MULTIPROCESSING_INLINE std::vector<ProcessView> active_children();
-
-/// Returns the number of logical processors of the machine. Python: `multiprocessing.cpu_count()`.
-inline int cpu_count() { return detail::platform::machine_processors(); }
-
-/// Returns the number of processors that the calling process may use: its affinity and, on Linux,
-/// the quota of its control group. Python: `os.process_cpu_count()`.
-inline int process_cpu_count() { return detail::platform::allowed_processors(); }
-
-namespace detail {
-
-/// The main function of a Process: reads the call, makes it, discards its result.
-template <class F, class... Argument>
-struct ProcessTarget {
-    static void run(TargetFrame& frame) {
-        const platform::UserCode mark;
-        UnpackedCall<F, Argument...>(frame, frame.payload).run();
-    }
-};
-
-/// The keyword arguments of Python's Process, for an error that names their C++ form.
-struct PythonProcess {
-    Refused group = {};
-    Keyword target;
-    Refused name = {};
-    Refused args = {};
-    Refused kwargs = {};
-    Refused daemon = {};
-};
-
-} // namespace detail
 
 /// A function that runs in a process of its own.
 ///
@@ -200,47 +86,55 @@ public:
 
     /// Starts the child. Throws `std::logic_error` if it was started before, `std::runtime_error`
     /// if main() did not call freeze_support(), `std::system_error` if the system has no room for
-    /// another process. Nothing was started then.
+    /// another process. Nothing was started then. Python: `start()`.
     void start();
 
-    /// Waits until the child has ended; returns false after the timeout.
+    /// Waits until the child has ended; returns false after the timeout. Throws `std::logic_error`
+    /// before start(). Python: `join(timeout)`, which returns None.
     bool join(Timeout timeout = no_timeout);
 
-    /// Returns whether the child was started and has not ended.
+    /// Returns whether the child was started and has not ended. Python: `is_alive()`.
     bool is_alive() const;
 
-    /// Sends SIGINT. Without a handler of the program the exit code is -SIGINT. Windows: throws
-    /// `std::system_error`.
+    /// Sends SIGINT to the child. Without a handler of the program the exit code is -SIGINT. Does
+    /// nothing if the child has ended. Throws `std::logic_error` before start(). Windows: throws
+    /// `std::system_error`. Python 3.14: `interrupt()`.
     void interrupt();
-    /// Sends SIGTERM, and the children of the child end with it. Windows: ends it at once.
+    /// Sends SIGTERM to the child, whose own children end with it. Does nothing if the child has
+    /// ended. Throws `std::logic_error` before start(). Windows: ends the child at once. Python:
+    /// `terminate()`.
     void terminate();
-    /// Sends SIGKILL. Windows: ends it at once.
+    /// Sends SIGKILL to the child; otherwise as terminate(). Windows: ends the child at once.
+    /// Python: `kill()`.
     void kill();
 
     /// Releases the resources of a child that has ended or was never started. Throws
-    /// `std::invalid_argument` while it runs. A second close() does nothing.
+    /// `std::invalid_argument` while it runs. A second close() does nothing. Python: `close()`.
     void close();
 
     const std::string& name() const { return usable().request.identity.name; }
     /// Sets the name, which is for people only. A child that runs keeps the name that it was
-    /// started with.
+    /// started with. Python: `name`.
     void set_name(std::string name);
 
+    /// Returns whether the child is a daemon: terminated, not waited for, when its parent ends.
+    /// Python: `daemon`.
     bool daemon() const { return usable().request.identity.daemon; }
     /// Sets whether the child is a daemon. Throws `std::logic_error` after start().
     void set_daemon(bool daemon);
 
     /// Returns the key by which the processes of the family authenticate each other: 32 random
-    /// bytes unless set.
+    /// bytes unless set. Python: `authkey`.
     const std::string& authkey() const { return usable().request.identity.authkey; }
+    /// Sets the key. A child that runs keeps the key that it was started with.
     void set_authkey(std::string key);
 
-    /// Returns the process id; nullopt before start().
+    /// Returns the process id; nullopt before start(). Python: `pid`.
     std::optional<int> pid() const;
 
     /// Returns the exit code: nullopt before start() and while the child runs; -signum if a signal
     /// ended it; 1 after an uncaught exception. Also nullopt if the program waits for all children
-    /// by itself, or ignores SIGCHLD, and the child could not store its code.
+    /// by itself, or ignores SIGCHLD, and the child could not store its code. Python: `exitcode`.
     std::optional<int> exitcode() const;
 
     /// Returns `<Process name='Process-1' pid=7 parent=1 stopped exitcode=-SIGKILL>`, or with
@@ -248,8 +142,8 @@ public:
     /// move. Python: `repr(p)`.
     std::string repr() const;
 
-    /// Returns a handle that is ready when the child has ended. Valid as long as this Process.
-    /// Throws `std::invalid_argument` before start().
+    /// Returns a handle that is ready when the child has ended; valid as long as this Process.
+    /// Throws `std::invalid_argument` before start(). Python: `sentinel`.
     Sentinel sentinel() const;
 
 private:
@@ -287,101 +181,17 @@ private:
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/launch/child_mask.hpp>
 #include <multiprocessing/detail/launch/launch.hpp>
-#include <multiprocessing/detail/platform/signals.hpp>
-#include <multiprocessing/detail/shared_object/text_form.hpp>
+#include <multiprocessing/detail/launch/process_text.hpp>
+#include <multiprocessing/detail/this_process.hpp>
+#include <multiprocessing/environment.hpp>
+#include <multiprocessing/start_method.hpp>
+#include <multiprocessing/util.hpp>
 
 #include <chrono>
 #include <mutex>
 #include <stdexcept>
 
 namespace multiprocessing::inline v1 {
-
-MULTIPROCESSING_INLINE void ProcessView::terminate() const { child("terminate").terminate(); }
-
-MULTIPROCESSING_INLINE void ProcessView::kill() const { child("kill").kill(); }
-
-MULTIPROCESSING_INLINE std::optional<int> ProcessView::exitcode() const {
-    const auto ending = child_ ? child_->poll() : std::nullopt;
-    return ending ? ending->exitcode : std::nullopt;
-}
-
-MULTIPROCESSING_INLINE bool ProcessView::join(Timeout timeout) const {
-    const auto deadline = detail::Deadline::after(timeout);
-    if (child_) return child_->wait(deadline);
-    if (pid_ == detail::platform::current_pid())
-        throw std::logic_error(
-            "multiprocessing: join() of the current process would wait for itself: join others");
-    // The parent: when it ends, this wait ends with us.
-    detail::platform::wait_any({}, deadline);
-    return false;
-}
-
-MULTIPROCESSING_INLINE detail::ChildProcess& ProcessView::child(const char* call) const {
-    if (child_) return *child_;
-    throw std::logic_error(std::string("multiprocessing: ") + call + "() of " + identity_.name +
-                           ": it is no child of this process; let it end by itself");
-}
-
-} // namespace multiprocessing::inline v1
-
-namespace multiprocessing::inline v1::detail {
-
-MULTIPROCESSING_INLINE std::string shown_process(const ProcessIdentity& identity, int pid, int parent,
-                                                 const char* state, std::optional<int> exitcode,
-                                                 const char* kind) {
-    std::string text = std::string("<") + kind + " name=" + shown(identity.name);
-    if (pid) text += " pid=" + std::to_string(pid);
-    text += " parent=" + (parent ? std::to_string(parent) : "None");
-    text.append(" ").append(state);
-    if (exitcode)
-        text += " exitcode=" +
-                (*exitcode < 0 ? "-" + platform::signal_name(-*exitcode) : std::to_string(*exitcode));
-    if (identity.daemon) text += " daemon";
-    return text + ">";
-}
-
-MULTIPROCESSING_INLINE std::string shown_child(ChildProcess& child, int parent) {
-    const auto ending = child.poll();
-    return shown_process(child.identity(), child.pid(), parent, ending ? "stopped" : "started",
-                         ending ? ending->exitcode : std::nullopt);
-}
-
-} // namespace multiprocessing::inline v1::detail
-
-namespace multiprocessing::inline v1 {
-
-MULTIPROCESSING_INLINE std::string ProcessView::repr() const {
-    if (child_) return detail::shown_child(*child_, detail::platform::current_pid());
-    if (pid_ != detail::platform::current_pid())
-        return detail::shown_process(identity_, 0, 0, "unknown", {}, "_ParentProcess");
-    const auto parent = [] {
-        detail::ThisProcess& me = detail::this_process();
-        std::lock_guard lock{me.mutex};
-        return me.parent ? me.parent->pid : 0;
-    }();
-    return detail::shown_process(identity_, 0, parent, "started", {}, parent ? "Process" : "_MainProcess");
-}
-
-MULTIPROCESSING_INLINE ProcessView current_process() {
-    detail::ThisProcess& me = detail::this_process();
-    std::lock_guard lock{me.mutex};
-    me.key();
-    return {me.identity, detail::platform::current_pid(), nullptr};
-}
-
-MULTIPROCESSING_INLINE std::optional<ProcessView> parent_process() {
-    detail::ThisProcess& me = detail::this_process();
-    std::lock_guard lock{me.mutex};
-    if (!me.parent) return std::nullopt;
-    return ProcessView{me.parent->identity, me.parent->pid, nullptr};
-}
-
-MULTIPROCESSING_INLINE std::vector<ProcessView> active_children() {
-    std::vector<ProcessView> views;
-    for (const auto& child : detail::children().running())
-        views.push_back({child->identity(), child->pid(), child});
-    return views;
-}
 
 MULTIPROCESSING_INLINE Process& Process::operator=(Process&& other) {
     if (this != &other) {

@@ -8,3 +8,4 @@
 #include <multiprocessing/futures/map_results.hpp>
 #include <multiprocessing/futures/process_executor.hpp>
 #include <multiprocessing/futures/reusable_executor.hpp>
+#include <multiprocessing/pool/current_task.hpp>

@@ -77,13 +77,6 @@ namespace managers {
 template <class... A>
 inline constexpr detail::ConstructorMark<A...> constructor{};
 
-/// In the list of register_type(), and in call(): the method of an overloaded name that is declared
-/// so: `overload<int(int)>(&T::add)`, `overload<int() const>(&T::value)`.
-template <class Signature, class C>
-constexpr auto overload(Signature C::*method) noexcept {
-    return method;
-}
-
 /// A server in this very process: `manager.get_server()`. It listens from its making on; clients
 /// are served while serve_forever() runs. Move-only. Its destructor stops listening. Python:
 /// `multiprocessing.managers.Server`.

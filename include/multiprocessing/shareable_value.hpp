@@ -72,7 +72,7 @@ class ShareableValue
 public:
     using Variant = variant;
 
-    /// None.
+    /// Makes None.
     ShareableValue() noexcept = default;
 
     /// Throws `std::out_of_range` for an integer beyond signed 64 bits.
@@ -108,7 +108,7 @@ private:
 
     std::optional<std::int64_t> integer() const noexcept;
 
-    /// Exactly: most integers beyond 53 bits have no double.
+    /// Compares exactly: most integers beyond 53 bits have no double.
     static bool equals(std::int64_t integer, double number) noexcept;
 
     template <class T>

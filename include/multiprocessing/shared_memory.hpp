@@ -168,7 +168,7 @@ MULTIPROCESSING_INLINE std::span<std::byte> SharedMemory::buf() const noexcept {
 }
 
 MULTIPROCESSING_INLINE void SharedMemory::close() const noexcept {
-    // By the first of those who close copies at once, in several threads.
+    // Only the first of several threads that close copies at once goes on.
     if (!segment_ || segment_->closed.exchange(true)) return;
     if (!segment_->viewed) Region{}.swap(segment_->region);
 }

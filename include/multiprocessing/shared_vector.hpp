@@ -175,7 +175,7 @@ public:
     void assign(Iterator first, Iterator last) {
         assign_range(std::ranges::subrange(first, last));
     }
-    /// As in C++23. `range` must not refer to elements of this vector.
+    /// Replaces all elements, as in C++23. `range` must not refer to elements of this vector.
     template <std::ranges::input_range Range>
     void assign_range(Range&& range) {
         clear();
@@ -232,8 +232,8 @@ private:
         return static_cast<std::uint64_t>(reinterpret_cast<std::byte*>(detail::elements_behind<Head, T>(head)) -
                                           reinterpret_cast<std::byte*>(&head + 1));
     }
-    /// In a vector that was returned as a copy of its block, the elements may begin at another
-    /// offset.
+    /// Moves the elements to where they belong: in a vector that was returned as a copy of its
+    /// block they may begin at another offset.
     void realign() {
         if (this->object()->is_given()) return;
         Head& head = this->body();
@@ -254,7 +254,7 @@ private:
     }
 
     static void set_size(Head& head, std::size_t size) noexcept {
-        head.size.store(size, std::memory_order_release); // whoever sees the size sees the elements
+        head.size.store(size, std::memory_order_release); // a reader that sees the size sees the elements
     }
     /// Makes T() at `count` fresh places.
     static void fill(T* at, std::size_t count) noexcept {
@@ -268,9 +268,9 @@ private:
         if (count) std::memmove(static_cast<void*>(to), static_cast<const void*>(from), count * sizeof(T));
     }
 
-    /// Elements are plain, so that all changes of place are a memmove. (Not Boost's vector, whose
-    /// growth would free the old block under those who have it; here it is an object of its own,
-    /// which its leases keep.)
+    /// Moves to a block of another capacity. Elements are plain, so that all changes of place are a
+    /// memmove. (Not Boost's vector, whose growth would free the old block under processes that use
+    /// it; here it is an object of its own, which its leases keep.)
     void move_to(std::size_t capacity) {
         const std::size_t size = this->size();
         detail::leases().collect(); // what others no longer need makes room

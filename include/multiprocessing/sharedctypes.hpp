@@ -117,7 +117,7 @@ public:
 
     /// Returns the T itself, which is read and written without the lock.
     T& value() const { return *detail::elements_behind<Head, T>(this->body()); }
-    /// Python: `get_obj()`.
+    /// Returns the content, without a lock. Python: `get_obj()`.
     T& get_obj() const { return value(); }
 
     /// Returns `<Synchronized wrapper for c_int(3)>`, without acquiring the lock. Python:
@@ -233,8 +233,8 @@ public:
 
     std::size_t size() const { return static_cast<std::size_t>(this->body().size); }
 
-    /// `<SynchronizedArray wrapper for <multiprocessing.sharedctypes.c_int_Array_3 object at 0x7f1798d20ef0>>`.
-    /// Python: `repr(arr)`.
+    /// Returns `<SynchronizedArray wrapper for <multiprocessing.sharedctypes.c_int_Array_3 object
+    /// at 0x7f1798d20ef0>>`. Python: `repr(arr)`.
     std::string repr() const {
         return std::string(std::is_same_v<T, char> ? "<SynchronizedString" : "<SynchronizedArray") +
                " wrapper for " + this->known([&] { return this->shown_elements(); }) + ">";
@@ -311,7 +311,7 @@ public:
     RawArray(std::initializer_list<Element> elements)
         requires(!std::convertible_to<const RawArray&, Element>)
         : RawArray(std::vector<Element>(elements), Collected{}) {}
-    /// As the same constructor of Array.
+    /// Makes a RawArray of these elements.
     template <std::same_as<Element> X>
         requires std::convertible_to<const RawArray&, X>
     RawArray(std::initializer_list<X> elements) : RawArray(std::vector<X>(elements), Collected{}) {}

@@ -67,7 +67,7 @@ public:
     Logger() = default;
     Logger(const Logger&) = delete;
     Logger& operator=(const Logger&) = delete;
-    /// Nobody logs any more. The log of the process is never destroyed.
+    /// Ends a log that is used no more; that of the process is never destroyed.
     ~Logger();
 
     /// Drops lines below `level` from now on.

@@ -80,6 +80,28 @@ def main():
         for future in [executor.submit(square, i) for i in range(100_000)]:
             future.result()
 
+    managed = None
+
+    def warm_dict():
+        nonlocal managed
+        if managed is None:
+            manager = multiprocessing.get_context("fork").Manager()
+            managed = (manager, manager.dict())
+        return managed[1]
+
+    def get_and_set(times, pause):
+        """Seconds that one took, without the pauses."""
+        d = warm_dict()
+        took = 0.0
+        for i in range(times):
+            if pause:
+                time.sleep(pause)
+            begin = time.perf_counter()
+            d["key"] = i
+            d["key"]
+            took += time.perf_counter() - begin
+        return took / times
+
     rounds = {
         "nothing": nothing,
         "fork": lambda: start_and_join("fork"),
@@ -92,6 +114,8 @@ def main():
         "imap": lambda: sum(warm_pool().imap(square, numbers[:100_000], chunksize=100)),
         "apply_async": apply_asynchronously,
         "executor": submit_to_executor,
+        "manager_hot": lambda: get_and_set(2000, 0),
+        "manager_blocked": lambda: get_and_set(100, 0.001),
     }
     for line in sys.stdin:
         word = line.strip()
@@ -100,10 +124,12 @@ def main():
         elif word == "queue":
             warm_stream()
         begin = time.perf_counter()
-        rounds[word]()
-        print(time.perf_counter() - begin, flush=True)
+        took = rounds[word]()
+        print(took if isinstance(took, float) else time.perf_counter() - begin, flush=True)
     if pool is not None:
         pool.terminate()
+    if managed is not None:
+        managed[0].shutdown()
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ TEST_CASE("a thread has the rights and capabilities that it has", "[surroundings
 TEST_CASE("surroundings travel: environment, folder, umask, limits, affinity", "[surroundings]") {
     const auto before = platform::Surroundings::here();
     CHECK(before.changes(before).empty());
-    CHECK_FALSE(before.folder(before).valid());
+    CHECK_FALSE(before.directory(before).valid());
 
     // Changed in a child, so that this program keeps its own; a grandchild of the old kind takes them on.
     CHECK(exit_code_of_fork([&] {
@@ -55,7 +55,7 @@ TEST_CASE("surroundings travel: environment, folder, umask, limits, affinity", "
               ::sched_setaffinity(0, sizeof last, &last);
               const auto now = platform::Surroundings::here();
               const auto bytes = now.changes(before);
-              const auto folder = now.folder(before);
+              const auto folder = now.directory(before);
               if (bytes.empty() || !folder.valid()) return 11;
 
               // Back to what it was, as a server made earlier would be.

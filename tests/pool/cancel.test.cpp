@@ -336,28 +336,6 @@ TEST_CASE("join with a timeout that has passed leaves terminate to end it", "[po
 
 TEST_CASE("an option that is not there yet is refused", "[pool]") {
     mp::Pool pool(1);
-    const std::vector<mp::TaskOptions> task_options{
-        {.timeout = 1s}, {.retries = 1}, {.memory_limit = 1}, {.priority = mp::Priority::high}};
-    for (const auto& options : task_options)
-        CHECK_THROWS_AS(pool.apply_async(options, identity, 1), std::logic_error);
-    const std::vector<mp::MapOptions> map_options{{.timeout = 1s},
-                                                  {.retries = 1},
-                                                  {.memory_limit = 1},
-                                                  {.fail_fast = true},
-                                                  {.priority = mp::Priority::low}};
-    for (const auto& options : map_options) {
-        CHECK_THROWS_AS(pool.map(identity, {1}, options), std::logic_error);
-        CHECK_THROWS_AS(pool.imap(identity, {1}, options), std::logic_error);
-        CHECK_THROWS_AS(pool.imap_unordered(identity, {1}, options), std::logic_error);
-        CHECK_THROWS_AS(pool.try_map(identity, {1}, options), std::logic_error);
-    }
-    CHECK_THROWS_AS(mp::Pool({.processes = 1, .timeout = 1s}), std::logic_error);
-    CHECK_THROWS_AS(mp::Pool({.processes = 1, .retries = 1}), std::logic_error);
-    CHECK_THROWS_AS(mp::Pool({.processes = 1, .memory_limit = 1}), std::logic_error);
-    CHECK_THROWS_AS(mp::Pool({.processes = 1, .recycle_memory = 1}), std::logic_error);
-    CHECK_THROWS_AS(mp::Pool({.processes = 1, .run_inline = true}), std::logic_error);
-    CHECK_THROWS_AS(mp::Pool({.processes = 1, .threads_per_worker = 1}), std::logic_error);
-    CHECK_THROWS_AS(mp::Pool({.processes = 1, .cpu_affinity = {{0}}}), std::logic_error);
     CHECK_THROWS_AS(mp::Pool({.processes = 1, .trace = "trace.json"}), std::logic_error);
     CHECK_THROWS_AS(mp::Pool({.processes = 1, .capture_output = true}), std::logic_error);
     CHECK(mp::active_children().size() == 1);

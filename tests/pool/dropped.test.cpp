@@ -5,6 +5,7 @@
 #include <support/program.hpp>
 #include <support/sanitizers.hpp>
 
+#include <multiprocessing/detail/launch/reaper.hpp>
 #include <multiprocessing/pool.hpp>
 
 #include <algorithm>
@@ -52,7 +53,7 @@ bool comes_to(const std::atomic<int>& count, int value) {
 std::uint64_t live_bytes() {
     auto& heap = mp::detail::tree().heap;
     for (int i = 0; i < 50; ++i) {
-        mp::detail::children().running();
+        mp::detail::running_children();
         mp::detail::leases().collect();
         heap.trim();
         std::this_thread::sleep_for(2ms);

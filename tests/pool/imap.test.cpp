@@ -2,6 +2,7 @@
 // imap and imap_unordered: order, reading ahead, errors, losses, what results may be, leaving early.
 #include <support/inputs.hpp>
 
+#include <multiprocessing/detail/launch/reaper.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/shared_vector.hpp>
 
@@ -75,7 +76,7 @@ struct Unreadable {
 std::uint64_t live_bytes() {
     auto& heap = mp::detail::tree().heap;
     for (int i = 0; i < 50; ++i) {
-        mp::detail::children().running();
+        mp::detail::running_children();
         mp::detail::leases().collect();
         heap.trim();
         std::this_thread::sleep_for(2ms);

@@ -6,6 +6,8 @@
 #include <support/program.hpp>
 #include <support/sanitizers.hpp>
 
+#include <multiprocessing/detail/launch/children.hpp>
+
 #include <cstdlib>
 #include <filesystem>
 

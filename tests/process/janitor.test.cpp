@@ -110,7 +110,7 @@ TEST_CASE("a name is noted before it exists", "[shared_memory]") {
 TEST_CASE("the folder of a killed Listener goes, and nothing that a link names", "[shared_memory]") {
     namespace fs = std::filesystem;
     namespace platform = mp::detail::platform;
-    const fs::path parent = platform::folder_of_temporary_files();
+    const fs::path parent = platform::directory_of_temporary_files();
     const std::string number = std::to_string(::getpid());
     const fs::path folder = parent / ("pymp-folder" + number);
     const fs::path link = parent / ("pymp-link" + number);
@@ -120,13 +120,13 @@ TEST_CASE("the folder of a killed Listener goes, and nothing that a link names",
     fs::create_directory_symlink(precious, link);
     std::ofstream(precious / "sock-1") << "kept";
     std::ofstream(folder / "sock-file") << "no socket";
-    platform::remove_socket_folders(
-        {platform::identity_of_folder(link.string()), platform::identity_of_folder(folder.string())});
+    platform::remove_socket_directories(
+        {platform::identity_of_directory(link.string()), platform::identity_of_directory(folder.string())});
     CHECK(fs::exists(link));
     CHECK(fs::exists(precious / "sock-1"));
     CHECK(fs::exists(folder / "sock-file"));
     fs::remove(folder / "sock-file");
-    platform::remove_socket_folders({platform::identity_of_folder(folder.string())});
+    platform::remove_socket_directories({platform::identity_of_directory(folder.string())});
     CHECK_FALSE(fs::exists(folder));
     fs::remove(link);
     fs::remove_all(precious);

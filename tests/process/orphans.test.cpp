@@ -3,6 +3,8 @@
 
 #include <support/killer.hpp>
 
+#include <multiprocessing/detail/launch/children.hpp>
+
 using namespace process;
 
 namespace {

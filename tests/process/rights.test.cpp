@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <process/copy.hpp>
+#include <support/filter.hpp>
 #include <support/processes.hpp>
 #include <support/sanitizers.hpp>
 
@@ -16,8 +17,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -62,16 +61,6 @@ std::uint64_t state_of(const std::string& what) {
     return lines_of_status(what);
 }
 
-bool filter(int call, unsigned answer) {
-    sock_filter steps[]{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-                        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1),
-                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | answer),
-                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    sock_fprog program{4, steps};
-    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 bool change(const std::string& what) {
     if (what == "nice") return ::setpriority(PRIO_PROCESS, 0, 7) == 0;
     if (what == "session") return ::setsid() > 0;
@@ -83,7 +72,7 @@ bool change(const std::string& what) {
     if (what == "network") return ::unshare(CLONE_NEWNET) == 0;
     if (what == "ignored") return std::signal(SIGPIPE, SIG_IGN) != SIG_ERR;
     if (what == "NoNewPrivs:") return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-    if (what == "Seccomp") return filter(SYS_ptrace, EPERM);
+    if (what == "Seccomp") return support::refuse_call(SYS_ptrace, EPERM);
     if (what == "CapPrm:" || what == "CapEff:") { // which a program that root starts has again
         __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
         __user_cap_data_struct halves[2] = {};
@@ -129,7 +118,7 @@ TEST_CASE("a child has the rights that its parent has at its start", "[rights]")
             if (!change(what)) return 50; // this user may not
             if (code_of(mp::Process(compare, std::string(what), state_of(what))) != 0) return 2;
             if (std::string(what) == "Seccomp") { // a second filter
-                filter(SYS_acct, EPERM);
+                support::refuse_call(SYS_acct, EPERM);
                 return code_of(mp::Process(compare, std::string(what), state_of(what)));
             }
             return 0;
@@ -183,7 +172,7 @@ TEST_CASE("without pidfds processes and pools work, and ends are seen", "[rights
         for (const unsigned answer : {unsigned{EPERM}, unsigned{ENOSYS}}) {
             CAPTURE(call, answer);
             CHECK(in_copy([&] {
-                      if (!filter(call, answer)) return 0; // no such thing here
+                      if (!support::refuse_call(call, answer)) return 0; // no such thing here
                       if (code_of(mp::Process([] { std::exit(3); })) != 3) return 1;
                       mp::Process p([] {
                           mp::Process grandchild({.daemon = true}, [] { std::this_thread::sleep_for(1h); });

@@ -13,6 +13,29 @@
 
 using namespace process;
 
+namespace {
+
+class Meeting {
+public:
+    using multiprocessing_concurrent = void;
+
+    /// Returns whether another call came meanwhile.
+    bool meet() {
+        ++here_;
+        return soon([&] { return here_.load() == 2; });
+    }
+
+private:
+    std::atomic<int> here_{0};
+};
+
+class Asker {
+public:
+    bool is_locked(const mp::managers::ValueProxy<int>& value) const { return value.get_lock().locked(); }
+};
+
+} // namespace
+
 TEST_CASE("a client makes and calls objects by name", "[remote_managers]") {
     for (const Address& address : addresses()) {
         auto server = started_server({.address = address});
@@ -109,6 +132,82 @@ TEST_CASE("containers and locks give their typed proxies", "[remote_managers]") 
     rlock.release();
     rlock.release();
     CHECK_FALSE(rlock.locked());
+}
+
+TEST_CASE("conditions, arrays and what is printed are the same for remote clients", "[remote_managers]") {
+    const auto declare = [](BaseManager& manager) {
+        manager.register_object<mp::Condition>("condition");
+        manager.register_object<mp::Array<int>>("array", 3);
+        manager.register_object<std::map<std::string, int>>("map");
+    };
+    BaseManager server({.authkey = key});
+    declare(server);
+    server.start();
+    BaseManager client({.address = server.address(), .authkey = key});
+    declare(client);
+    client.connect();
+    auto far = client.object<mp::Condition>("condition");
+    auto near = server.object<mp::Condition>("condition");
+    CHECK_THROWS_AS(far.notify(), std::logic_error);
+    std::atomic<bool> waits{false};
+    std::thread waiting([&] {
+        std::scoped_lock guard{far};
+        waits = true;
+        CHECK(far.wait(30s));
+    });
+    CHECK(soon([&] { return waits.load(); }));
+    {
+        std::scoped_lock guard{near}; // had when the other waits
+        near.notify_all();
+    }
+    waiting.join();
+    CHECK_THAT(far.str(), ContainsSubstring("Condition(<unlocked"));
+    auto array = client.object<mp::Array<int>>("array");
+    array[1] = 5;
+    array[1] += 1;
+    CHECK(array.copy() == std::vector<int>{0, 6, 0});
+    auto map = client.object<std::map<std::string, int>>("map");
+    map["a"] = 1;
+    CHECK(map.str() == "{'a': 1}");
+    CHECK_THAT(map.repr(), ContainsSubstring("DictProxy"));
+}
+
+TEST_CASE("a class that locks for itself is called at once by remote clients", "[remote_managers]") {
+    const auto declare = [](BaseManager& manager) {
+        manager.register_object<Meeting, &Meeting::meet>("meeting");
+    };
+    BaseManager server({.authkey = key});
+    declare(server);
+    server.start();
+    BaseManager client({.address = server.address(), .authkey = key});
+    declare(client);
+    client.connect();
+    auto far = client.object<Meeting>("meeting");
+    bool other = false;
+    std::thread first([&] { other = far.call<&Meeting::meet>(); });
+    CHECK(server.object<Meeting>("meeting").call<&Meeting::meet>());
+    first.join();
+    CHECK(other);
+}
+
+TEST_CASE("a value in a server of this process has a lock", "[remote_managers]") {
+    BaseManager manager({.authkey = key});
+    const auto declare = [](BaseManager& one) {
+        one.register_object<mp::Value<int>>("value", 1);
+        one.register_object<Asker, &Asker::is_locked>("asker");
+    };
+    declare(manager);
+    auto server = manager.get_server();
+    std::thread serving([&] { server.serve_forever(); });
+    {
+        BaseManager client({.address = server.address(), .authkey = key});
+        declare(client);
+        client.connect();
+        auto value = client.object<mp::Value<int>>("value");
+        CHECK_FALSE(client.object<Asker>("asker").call<&Asker::is_locked>(value));
+    }
+    server.shutdown();
+    serving.join();
 }
 
 TEST_CASE("all methods of a type without a list are for clients of the same image", "[remote_managers]") {

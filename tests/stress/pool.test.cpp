@@ -4,6 +4,7 @@
 #include <support/catch.hpp>
 #include <support/killer.hpp>
 
+#include <multiprocessing/detail/launch/reaper.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/shared_vector.hpp>
@@ -66,7 +67,7 @@ public:
               support::Random random{21};
               while (!stop.stop_requested()) {
                   std::this_thread::sleep_for(std::chrono::microseconds{random.below(4000)});
-                  const auto children = mp::detail::children().running();
+                  const auto children = mp::detail::running_children();
                   if (children.empty()) continue;
                   mp::detail::ChildProcess& victim = *children[random.below(children.size())];
                   if (!may_kill_ || !ledger_.serves(victim.pid()) || victim.look()) continue;

@@ -4,6 +4,7 @@
 #include <support/catch.hpp>
 #include <support/killer.hpp>
 
+#include <multiprocessing/detail/launch/reaper.hpp>
 #include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
@@ -71,7 +72,7 @@ public:
               support::Random random{33};
               while (!stop.stop_requested()) {
                   std::this_thread::sleep_for(std::chrono::microseconds{5000 + random.below(15'000)});
-                  const auto children = mp::detail::children().running();
+                  const auto children = mp::detail::running_children();
                   if (children.empty()) continue;
                   mp::detail::ChildProcess& victim = *children[random.below(children.size())];
                   if (!ledger_.serves(victim.pid()) || victim.look()) continue;

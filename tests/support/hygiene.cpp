@@ -6,6 +6,7 @@
 #include <support/hygiene.hpp>
 #include <support/inventory.hpp>
 
+#include <multiprocessing/detail/launch/children.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 

@@ -3,6 +3,7 @@
 /// @file raw_end.hpp  A Connection whose other end is in the hands of a test, which may send what is no message.
 
 #include <multiprocessing/connection.hpp>
+#include <multiprocessing/detail/connection/stream_transport.hpp>
 
 #include <initializer_list>
 #include <memory>

@@ -14,7 +14,7 @@ namespace multiprocessing::inline v1::detail {
 /// member of what belongs to one process; it is copied and moved with the object.
 class ForkOrigin {
 public:
-    /// Whether the calling process is the one.
+    /// Returns whether the calling process is the one.
     bool is_here() const noexcept { return copies_ == count_copies(); }
 
     /// Throws `std::logic_error` in any other process. `object`: "this Pool"; `remedy`: what to do

@@ -28,9 +28,10 @@ public:
     }
     T* operator->() { return &get(); }
 
-    /// Null if the process has used none.
+    /// Returns null if the process has used none.
     T* get_if_any() noexcept { return node_ && node_->copies == count_copies() ? &node_->value : nullptr; }
-    /// That of the process which this one is a copy of, if this one has none yet.
+    /// Returns the latest: that of the process which this one is a copy of, if this one has none
+    /// yet.
     T* latest() noexcept { return node_ ? &node_->value : nullptr; }
 
 private:

@@ -33,6 +33,7 @@ enum class StateSlot : unsigned {
     logger,
     images,  // loaded images, by build-id
     handles, // descriptors that a forked child must not keep
+    task,    // what a worker is at
     count
 };
 
@@ -80,16 +81,16 @@ inline constexpr std::size_t state_word_pid_digits = 10;
 
 MULTIPROCESSING_INLINE void announce(StateRoot& root);
 
-/// In a forked child only the pid differs; by hand, as what a child is the first to call costs it
-/// pages to copy.
+/// Announces the root in a forked child, where only the pid differs. By hand: a function that a
+/// child is the first to call costs it pages to copy.
 MULTIPROCESSING_INLINE void announce_pid(StateRoot& root);
 
-/// The root that another image of this process announced, or null if there is none.
+/// Returns the root that another image of this process announced, or null if there is none.
 MULTIPROCESSING_INLINE StateRoot* announced_root();
 
 MULTIPROCESSING_VISIBLE inline StateRoot& state_root();
 
-/// The first that notices a fresh copy counts it.
+/// Counts a fresh copy: called by the first thread that notices it.
 MULTIPROCESSING_INLINE std::uint32_t count_fresh_copy(StateRoot& root) noexcept;
 
 MULTIPROCESSING_INLINE std::uint32_t count_copies(StateRoot& root) noexcept;
@@ -103,8 +104,8 @@ MULTIPROCESSING_INLINE void after_fork(bool in_child);
 
 MULTIPROCESSING_INLINE StateRoot& make_state_root();
 
-/// One per image; all images of a process refer to the same object, as the later ones adopt the
-/// first one's.
+/// Returns the root, one reference per image; all images of a process refer to the same object, as
+/// the later ones adopt the first one's.
 MULTIPROCESSING_VISIBLE inline StateRoot& state_root() {
     static StateRoot& root = make_state_root();
     return root;
@@ -130,8 +131,8 @@ T& find_process_wide() {
     return *object;
 }
 
-/// The process's one T. It is never destroyed, so each image remembers where it is: each use of a
-/// shared object asks for it.
+/// Returns the process's one T. It is never destroyed, so each image remembers where it is: each
+/// use of a shared object asks for it.
 template <ProcessWide T>
 T& process_wide() {
     static constinit std::atomic<T*> known{nullptr};

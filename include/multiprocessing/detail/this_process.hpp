@@ -60,7 +60,7 @@ public:
     bool starts_child_by_fork = false;
 
     /// Counts the processes between the main one and this. An object remembers the life in which it
-    /// was made; in another one it is somebody else's. Life 0 in a spawned child is its
+    /// was made; in another one it is another process's. Life 0 in a spawned child is its
     /// initialisation.
     std::uint32_t life() const noexcept { return life_.load(std::memory_order_relaxed); }
     void begin_life() noexcept { life_.fetch_add(1, std::memory_order_relaxed); }
@@ -68,7 +68,8 @@ public:
     /// Counts all forks, also the program's own, which leave `life` as it is.
     std::uint32_t copies() const noexcept { return count_copies(); }
 
-    /// Whether main() called freeze_support(), so that this program can be started as a child.
+    /// Returns whether main() called freeze_support(), so that this program can be started as a
+    /// child.
     bool is_prepared() const noexcept { return prepared_.load(std::memory_order_relaxed); }
     void prepare() noexcept { prepared_.store(true, std::memory_order_relaxed); }
 
@@ -77,11 +78,11 @@ public:
     std::atomic<int> own_threads{0};
     std::atomic<bool> warned_of_threads{false};
 
-    /// Whether some fork on the way to this process lost the stacks of other threads: what only
-    /// they pointed to looks like a leak from then on.
+    /// Returns whether some fork on the way to this process lost the stacks of other threads: what
+    /// only they pointed to looks like a leak from then on.
     bool has_lost_stacks() const noexcept { return lost_stacks_; }
 
-    /// The key that authenticates kin to each other. Holding `mutex`.
+    /// Returns the key that authenticates kin to each other. Holding `mutex`.
     const std::string& key();
 
     void before_fork();
@@ -96,7 +97,7 @@ private:
 
 inline ThisProcess& this_process() { return process_wide<ThisProcess>(); }
 
-/// The default name of the next child: "Process-1", below that "Process-1:1".
+/// Returns the default name of the next child: "Process-1", below that "Process-1:1".
 MULTIPROCESSING_INLINE std::string next_process_name();
 
 } // namespace multiprocessing::inline v1::detail

@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,22 +22,12 @@ namespace multiprocessing::inline v1::futures {
 
 /// A worker process of an executor ended before the call that it ran. Python:
 /// `concurrent.futures.process.BrokenProcessPool`, which says nothing about the worker.
-class MULTIPROCESSING_VISIBLE BrokenProcessPool : public BrokenExecutor {
+class MULTIPROCESSING_VISIBLE BrokenProcessPool : public BrokenExecutor, public WorkerFault {
 public:
-    explicit BrokenProcessPool(const std::string& text) : BrokenExecutor(text) {}
-    explicit BrokenProcessPool(const WorkerLostError& loss);
-
-    /// As those of WorkerLostError; 0 and empty if no single worker was the cause.
-    int pid() const noexcept { return pid_; }
-    std::optional<int> exitcode() const noexcept { return exitcode_; }
-    std::optional<std::size_t> task_index() const noexcept { return task_index_; }
-    const std::string& trace() const noexcept { return *trace_; }
-
-private:
-    int pid_ = 0;
-    std::optional<int> exitcode_;
-    std::optional<std::size_t> task_index_;
-    std::shared_ptr<const std::string> trace_ = std::make_shared<const std::string>();
+    /// No single worker was the cause: all that is told of one is 0, or empty.
+    explicit BrokenProcessPool(const std::string& text) : BrokenExecutor(text), WorkerFault({}) {}
+    explicit BrokenProcessPool(const WorkerLostError& loss)
+        : BrokenExecutor(loss.what()), WorkerFault(loss.end()) {}
 };
 
 /// The options of a ProcessPoolExecutor. Those that PoolOptions has as well mean the same there,
@@ -73,18 +62,3 @@ struct ShutdownOptions {
 };
 
 } // namespace multiprocessing::inline v1::futures
-
-#if MULTIPROCESSING_BODIES
-
-namespace multiprocessing::inline v1::futures {
-
-MULTIPROCESSING_INLINE BrokenProcessPool::BrokenProcessPool(const WorkerLostError& loss)
-    : BrokenExecutor(loss.what()),
-      pid_(loss.pid()),
-      exitcode_(loss.exitcode()),
-      task_index_(loss.task_index()),
-      trace_(std::make_shared<const std::string>(loss.trace())) {}
-
-} // namespace multiprocessing::inline v1::futures
-
-#endif // MULTIPROCESSING_BODIES

@@ -61,13 +61,13 @@ static_assert(Executor<ProcessPoolExecutor>);
 #include <multiprocessing/exceptions.hpp>
 
 #include <exception>
-#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE WorkerPoolRequest ExecutorOfProcesses::request_of(futures::ExecutorOptions& options) {
     validate(options);
-    SupervisorPolicy policy;
+    WorkerPoolRequest request;
+    SupervisorPolicy& policy = request.policy;
     policy.on_demand = true;
     policy.idle_timeout = options.idle_timeout;
     policy.breaks_with_worker = options.break_on_worker_loss;
@@ -82,14 +82,11 @@ MULTIPROCESSING_INLINE WorkerPoolRequest ExecutorOfProcesses::request_of(futures
             return std::make_exception_ptr(futures::BrokenProcessPool(loss));
         } catch (...) { return error; }
     };
-    return {options.max_workers.value(),
-            options.max_tasks_per_child.value(),
-            options.start_method,
-            std::move(options.env),
-            std::move(options.worker_env),
-            std::move(options.cwd),
-            policy,
-            executor_refusal};
+    request.processes = options.max_workers.value();
+    request.most_tasks = options.max_tasks_per_child.value();
+    request.refusal = executor_refusal;
+    set_common(request, options);
+    return request;
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -173,13 +173,8 @@ protected:
     ProxyType make(Arguments&&... arguments) const {
         const auto ask = [&](const detail::ThunkAddress& entry, std::span<const std::byte> payload,
                              const detail::ProxyTargets& references) {
-            detail::ManagerAnswer what_was_made =
-                server().client()->call(detail::CallVerb::create, 0, entry, payload, references);
-            detail::throw_if_failed(what_was_made);
-            if (what_was_made.references.size() != 1)
-                throw SerializationError(
-                    "multiprocessing: a manager's server has not named the object that it made");
-            return ProxyType(detail::ReceivedProxy{std::move(what_was_made.references.front())});
+            return ProxyType(detail::ReceivedProxy{detail::named_object(
+                server().client()->call(detail::CallVerb::create, 0, entry, payload, references))});
         };
         return detail::create_object<T>(ask, std::forward<Arguments>(arguments)...);
     }

@@ -6,13 +6,17 @@
 #include <multiprocessing/detail/managers/bodies/dict_body.hpp>
 #include <multiprocessing/detail/managers/element_proxy.hpp>
 #include <multiprocessing/detail/managers/proxy_base.hpp>
+#include <multiprocessing/detail/managers/shown_value.hpp>
 #include <multiprocessing/detail/managers/snapshot.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <initializer_list>
 #include <iterator>
 #include <optional>
 #include <ranges>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -123,6 +127,29 @@ public:
         return result;
     }
 
+    /// Returns a map of this process with the keys, which all have the value. Python: `fromkeys`.
+    template <std::ranges::input_range Keys>
+    static detail::LocalDict<K, V> fromkeys(const Keys& keys, const V& value = {}) {
+        detail::LocalDict<K, V> result;
+        for (const auto& key : keys) result.insert_or_assign(K(key), value);
+        return result;
+    }
+    static detail::LocalDict<K, V> fromkeys(std::initializer_list<K> keys, const V& value = {}) {
+        return fromkeys(std::vector<K>(keys), value);
+    }
+    /// Returns the keys, the last inserted first. Python: `reversed(d)`.
+    std::vector<K> reversed() const {
+        auto result = keys();
+        std::reverse(result.begin(), result.end());
+        return result;
+    }
+    /// Returns the items as text, as Python shows them. Python: `str(d)`.
+    std::string str() const {
+        return detail::shown_items(items(), "{", "}", [](const auto& item) {
+            return detail::shown_value(item.first) + ": " + detail::shown_value(item.second);
+        });
+    }
+
     /// Iterates over the items as they are when it begins: `for (auto [key, value] : d)`.
     detail::Snapshot<std::pair<K, V>> begin() const { return detail::Snapshot<std::pair<K, V>>(items()); }
     std::default_sentinel_t end() const { return {}; }
@@ -132,6 +159,7 @@ private:
     friend class detail::ElementProxy;
     friend detail::ProxyBase<DictProxy, Body>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"DictProxy", "dict"}; }
     explicit DictProxy(detail::ReceivedProxy received)
         : detail::ProxyBase<DictProxy, Body>(std::move(received)) {}
 

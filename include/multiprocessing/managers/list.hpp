@@ -8,13 +8,16 @@
 #include <multiprocessing/detail/managers/bodies/list_body.hpp>
 #include <multiprocessing/detail/managers/element_proxy.hpp>
 #include <multiprocessing/detail/managers/proxy_base.hpp>
+#include <multiprocessing/detail/managers/shown_value.hpp>
 #include <multiprocessing/detail/managers/snapshot.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <optional>
 #include <ranges>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -109,6 +112,15 @@ public:
     /// Returns the elements as a vector of this process. Python: `l[:]`, `_getvalue()`.
     std::vector<T> copy() const { return this->template invoke<&Body::copy>(); }
 
+    /// Returns the elements, the last first. Python: `reversed(l)`.
+    std::vector<T> reversed() const {
+        auto result = copy();
+        std::reverse(result.begin(), result.end());
+        return result;
+    }
+    /// Returns the elements as text, as Python shows them. Python: `str(l)`.
+    std::string str() const { return detail::shown_value(copy()); }
+
     /// Iterates over the elements as they are when it begins.
     detail::Snapshot<T> begin() const { return detail::Snapshot<T>(copy()); }
     std::default_sentinel_t end() const { return {}; }
@@ -118,6 +130,7 @@ private:
     friend class detail::ElementProxy;
     friend detail::ProxyBase<ListProxy, Body>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"ListProxy", "list"}; }
     explicit ListProxy(detail::ReceivedProxy received)
         : detail::ProxyBase<ListProxy, Body>(std::move(received)) {}
 

@@ -10,6 +10,7 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>
+#include <string>
 #include <utility>
 
 namespace multiprocessing::inline v1 {
@@ -18,17 +19,21 @@ namespace detail {
 
 /// What the proxies of locks have in common. A holder that dies gives the lock to the next, who
 /// sees `recovered()`; so does a waiter that dies.
-template <class Derived>
-class LockProxyBase : public Acquirer<Derived, MonitorBody> {
+template <class Derived, class Body = MonitorBody>
+class LockProxyBase : public Acquirer<Derived, Body> {
 public:
     /// Releases the lock. Throws `std::invalid_argument` if nobody holds it.
-    void release() const { this->template invoke<&MonitorBody::release>(); }
-    bool locked() const { return this->template invoke<&MonitorBody::locked>(); }
+    void release() const { this->template invoke<&Body::release>(); }
+    bool locked() const { return this->template invoke<&Body::locked>(); }
     /// Returns whether the holder acquired the lock from a process that died without releasing it.
-    bool recovered() const { return this->template invoke<&MonitorBody::recovered>(); }
+    bool recovered() const { return this->template invoke<&Body::recovered>(); }
+    /// Returns its state as text: `<locked _thread.lock object at 0x2>`. Python: `str(lock)`.
+    std::string str() const {
+        return "<" + this->template invoke<&Body::text>() + " at " + this->place() + ">";
+    }
 
 protected:
-    using Acquirer<Derived, MonitorBody>::Acquirer;
+    using Acquirer<Derived, Body>::Acquirer;
 };
 
 } // namespace detail
@@ -44,6 +49,7 @@ public:
 private:
     friend detail::ProxyBase<LockProxy, detail::MonitorBody>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"AcquirerProxy", "Lock"}; }
     explicit LockProxy(detail::ReceivedProxy received) : LockProxyBase(std::move(received)) {}
 };
 
@@ -56,13 +62,14 @@ public:
 private:
     friend detail::ProxyBase<RLockProxy, detail::MonitorBody>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"AcquirerProxy", "RLock"}; }
     explicit RLockProxy(detail::ReceivedProxy received) : LockProxyBase(std::move(received)) {}
 };
 
-/// A handle of a condition, with an RLock of its own, in a manager's server. Python:
-/// `ConditionProxy`.
-class ConditionProxy : public detail::LockProxyBase<ConditionProxy> {
-    using Body = detail::MonitorBody;
+/// A handle of a condition in a manager's server, with an RLock of its own or with a managed lock
+/// that was given to it. Python: `ConditionProxy`.
+class ConditionProxy : public detail::LockProxyBase<ConditionProxy, detail::ManagedConditionBody> {
+    using Body = detail::ManagedConditionBody;
 
 public:
     ConditionProxy() = default; // refers to nothing: to be assigned to
@@ -87,6 +94,7 @@ public:
 private:
     friend detail::ProxyBase<ConditionProxy, Body>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"ConditionProxy", "Condition"}; }
     explicit ConditionProxy(detail::ReceivedProxy received) : LockProxyBase(std::move(received)) {}
 };
 

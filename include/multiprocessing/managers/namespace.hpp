@@ -55,9 +55,13 @@ public:
             name, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
     }
 
+    /// Returns the attributes as text: `Namespace(x=10, y='hello')`. Python: `str(ns)`.
+    std::string str() const { return invoke<&Body::text>(); }
+
 private:
     friend detail::ProxyBase<NamespaceProxy, Body>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"NamespaceProxy", "Namespace"}; }
     explicit NamespaceProxy(detail::ReceivedProxy received) : ProxyBase(std::move(received)) {}
 };
 

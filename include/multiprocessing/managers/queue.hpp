@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace multiprocessing::inline v1 {
@@ -48,6 +49,8 @@ public:
     bool full() const { return this->template invoke<&Body::full>(); }
     /// Ends the queue for all: puts throw ShutDown, gets drain it first.
     void shutdown() const { this->template invoke<&Body::shutdown>(); }
+    /// Returns `<queue.Queue object at 0x2>`. Python: `str(q)`.
+    std::string str() const { return "<queue.Queue object at " + this->place() + ">"; }
 
 protected:
     using ProxyBase<Derived, Body>::ProxyBase;
@@ -67,6 +70,7 @@ public:
 private:
     friend detail::ProxyBase<QueueProxy, detail::QueueBody<T>>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"QueueProxy", "Queue"}; }
     explicit QueueProxy(detail::ReceivedProxy received)
         : detail::QueueProxyBase<QueueProxy, T>(std::move(received)) {}
 };
@@ -89,6 +93,7 @@ public:
 private:
     friend detail::ProxyBase<JoinableQueueProxy, Body>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"QueueProxy", "JoinableQueue"}; }
     explicit JoinableQueueProxy(detail::ReceivedProxy received)
         : detail::QueueProxyBase<JoinableQueueProxy, T>(std::move(received)) {}
 };

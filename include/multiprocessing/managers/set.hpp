@@ -5,11 +5,13 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/managers/bodies/set_body.hpp>
 #include <multiprocessing/detail/managers/proxy_base.hpp>
+#include <multiprocessing/detail/managers/shown_value.hpp>
 #include <multiprocessing/detail/managers/snapshot.hpp>
 
 #include <cstddef>
 #include <iterator>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -58,6 +60,9 @@ public:
     /// Returns the elements as a set of this process. Python: `_getvalue()`.
     Local copy() const { return this->template invoke<&Body::copy>(); }
 
+    /// Returns the elements as text, as Python shows them. Python: `str(s)`.
+    std::string str() const { return detail::shown_value(copy()); }
+
     /// Iterates over the elements as they are when it begins, in order.
     detail::Snapshot<T> begin() const {
         const Local local = copy();
@@ -68,6 +73,7 @@ public:
 private:
     friend detail::ProxyBase<SetProxy, Body>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"SetProxy", "set"}; }
     explicit SetProxy(detail::ReceivedProxy received)
         : detail::ProxyBase<SetProxy, Body>(std::move(received)) {}
 

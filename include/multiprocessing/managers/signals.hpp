@@ -10,6 +10,7 @@
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -25,6 +26,12 @@ public:
     }
     std::size_t get_value() const { return this->template invoke<&ManagedSemaphoreBody::value>(); }
     bool locked() const { return get_value() == 0; }
+    /// Returns its state as text: `<threading.Semaphore at 0x2: value=1>`. Python:
+    /// `str(semaphore)`.
+    std::string str() const {
+        return "<threading." + Derived::python_names().type + " at " + this->place() +
+               ": value=" + std::to_string(get_value()) + ">";
+    }
 
 protected:
     using Acquirer<Derived, ManagedSemaphoreBody>::Acquirer;
@@ -42,6 +49,8 @@ public:
 private:
     friend detail::ProxyBase<SemaphoreProxy, detail::ManagedSemaphoreBody>;
     friend class BaseManager; // makes it
+    friend detail::SemaphoreProxyBase<SemaphoreProxy>;
+    static detail::ProxyNames python_names() { return {"AcquirerProxy", "Semaphore"}; }
     explicit SemaphoreProxy(detail::ReceivedProxy received) : SemaphoreProxyBase(std::move(received)) {}
 };
 
@@ -53,6 +62,8 @@ public:
 private:
     friend detail::ProxyBase<BoundedSemaphoreProxy, detail::ManagedSemaphoreBody>;
     friend class BaseManager; // makes it
+    friend detail::SemaphoreProxyBase<BoundedSemaphoreProxy>;
+    static detail::ProxyNames python_names() { return {"AcquirerProxy", "BoundedSemaphore"}; }
     explicit BoundedSemaphoreProxy(detail::ReceivedProxy received) : SemaphoreProxyBase(std::move(received)) {}
 };
 
@@ -68,10 +79,13 @@ public:
     void clear() const { invoke<&Body::clear>(); }
     /// Waits until it is set, or was set meanwhile; returns false after the timeout.
     bool wait(Timeout timeout = no_timeout) const;
+    /// Returns its state as text: `<threading.Event at 0x2: set>`. Python: `str(event)`.
+    std::string str() const;
 
 private:
     friend detail::ProxyBase<EventProxy, Body>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"EventProxy", "Event"}; }
     explicit EventProxy(detail::ReceivedProxy received) : ProxyBase(std::move(received)) {}
 };
 
@@ -91,10 +105,14 @@ public:
     std::size_t parties() const { return invoke<&Body::parties>(); }
     std::size_t n_waiting() const { return invoke<&Body::n_waiting>(); }
     bool broken() const { return invoke<&Body::broken>(); }
+    /// Returns its state as text: `<threading.Barrier at 0x2: waiters=0/3>`. Python:
+    /// `str(barrier)`.
+    std::string str() const;
 
 private:
     friend detail::ProxyBase<BarrierProxy, Body>;
     friend class BaseManager; // makes it
+    static detail::ProxyNames python_names() { return {"BarrierProxy", "Barrier"}; }
     friend class SyncManager; // gives it its action
     explicit BarrierProxy(detail::ReceivedProxy received) : ProxyBase(std::move(received)) {}
 
@@ -116,6 +134,16 @@ namespace multiprocessing::inline v1::managers {
 
 MULTIPROCESSING_INLINE bool EventProxy::wait(Timeout timeout) const {
     return invoke<&Body::wait>(detail::WaitSpan::of(timeout));
+}
+
+MULTIPROCESSING_INLINE std::string EventProxy::str() const {
+    return "<threading.Event at " + place() + (is_set() ? ": set>" : ": unset>");
+}
+
+MULTIPROCESSING_INLINE std::string BarrierProxy::str() const {
+    const std::string begin = "<threading.Barrier at " + place() + ": ";
+    if (broken()) return begin + "broken>";
+    return begin + "waiters=" + std::to_string(n_waiting()) + "/" + std::to_string(parties()) + ">";
 }
 
 MULTIPROCESSING_INLINE int BarrierProxy::wait(Timeout timeout) const {

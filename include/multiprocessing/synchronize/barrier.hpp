@@ -19,7 +19,7 @@ namespace multiprocessing::inline v1 {
 
 /// The options of a Barrier.
 struct BarrierOptions {
-    Timeout timeout = no_timeout; ///< Of every wait() that has none of its own.
+    Timeout timeout = no_timeout; ///< For each wait() that is called without one.
 };
 
 /// A point that `parties` threads or processes must reach before any of them goes on. The last to
@@ -37,10 +37,12 @@ public:
 
     /// Makes a Barrier of no parties, to be assigned to later: wait() throws `std::logic_error`.
     Barrier() = default;
+    /// Makes a Barrier of `parties` threads or processes. Throws `std::invalid_argument` unless
+    /// they are 1 to 65,535.
     explicit Barrier(Count parties) : Barrier(BarrierOptions{}, parties) {}
     Barrier(BarrierOptions options, Count parties);
-    /// `action` is a Spawnable function or functor, so it may hold shared handles; it runs in the
-    /// process that arrives last.
+    /// Makes a Barrier with an action: a Spawnable function or functor, so it may hold shared
+    /// handles. It runs in the process that arrives last.
     template <class Action>
     Barrier(Count parties, Action action, Timeout timeout = no_timeout)
         : Barrier(BarrierOptions{timeout}, parties, std::move(action)) {}
@@ -48,17 +50,22 @@ public:
     Barrier(BarrierOptions options, Count parties, Action action)
         : Barrier(checked(parties), options.timeout, detail::BarrierAction::of(action)) {}
 
-    /// Waits for the other parties. Returns the order of arrival, from 0. Throws
-    /// BrokenBarrierError; in the process that ran the action, what the action throws.
+    /// Waits until all parties have arrived. Returns the order of arrival, from 0. Throws
+    /// BrokenBarrierError if the barrier is broken, or reset, or if the timeout passes, which
+    /// breaks it; in the process that ran the action, what the action throws. Python:
+    /// `wait(timeout)`.
     int wait(std::optional<Timeout> timeout = {}) const;
 
-    /// Resets the barrier; waiters throw BrokenBarrierError.
+    /// Makes the barrier as it was when new; waiters throw BrokenBarrierError. Python: `reset()`.
     void reset() const;
-    /// Breaks the barrier.
+    /// Breaks the barrier: waiters, and later calls of wait(), throw BrokenBarrierError until
+    /// reset(). Python: `abort()`.
     void abort() const;
+    /// Returns the number of parties. Python: `parties`.
     int parties() const;
-    /// Returns the number of waiters.
+    /// Returns the number of waiters. Python: `n_waiting`.
     int n_waiting() const;
+    /// Returns whether the barrier is broken. Python: `broken`.
     bool broken() const;
 
     /// Returns `<multiprocessing.synchronize.Barrier at 0x7f1798d1e290: waiters=0/2>`. Python:

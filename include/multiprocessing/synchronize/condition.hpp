@@ -18,10 +18,10 @@ namespace multiprocessing::inline v1 {
 /// Lets processes wait until another one says that something has changed. Its lock must be held to
 /// wait and to notify.
 ///
-/// notify() never waits; in Python it waits for an answer of each sleeper, of a dead one forever.
-/// For each waiter that was killed, every later notify() may wake one waiter more than its number,
-/// as a dead waiter cannot be told from a sleeping one. Use `wait_for`, which checks the condition
-/// itself.
+/// notify() never waits for the waiters; in Python it waits until each has answered, and forever if
+/// one has died. For each waiter that was killed, every later notify(n) may wake one waiter more
+/// than `n`, as a dead waiter cannot be told from a sleeping one: call wait_for(), which checks the
+/// predicate after each wake.
 ///
 /// Python: `multiprocessing.Condition(lock)`.
 class Condition : public detail::HandleBase<Condition, detail::ConditionBody>,
@@ -37,13 +37,14 @@ public:
         : lock_(detail::RLockAccess::of(detail::RLockAccess::object_of(lock))) {}
 
     /// Releases the lock, however often it is held, waits for a notification, and acquires the lock
-    /// again. Returns false after the timeout. The timeout does not cover the acquisition, which
+    /// again. Returns false after the timeout. The timeout does not cover that acquisition, which
     /// waits as long as another process holds the lock, stopped or not. Throws `std::logic_error`
-    /// if the calling thread does not hold the lock.
+    /// if the calling thread does not hold the lock. Python: `wait(timeout)`.
     bool wait(Timeout timeout = no_timeout) const;
 
     /// Waits until `predicate()`, which is called with the lock held, returns true. Returns its
-    /// last result. Python: `wait_for(...)`.
+    /// last result: false after the timeout. Throws as wait() does. Python:
+    /// `wait_for(predicate, timeout)`.
     template <class Predicate>
     bool wait_for(Predicate predicate, Timeout timeout = no_timeout) const {
         const detail::Deadline deadline = detail::Deadline::after(timeout);
@@ -54,9 +55,10 @@ public:
     }
 
     /// Wakes `n` waiters, the first to arrive first; they go on when the lock is free. Throws as
-    /// wait() does.
+    /// wait() does. Python: `notify(n)`.
     void notify(Count n = 1) const;
     void notify_one() const { notify(1); }
+    /// Wakes all waiters. Throws as wait() does. Python: `notify_all()`.
     void notify_all() const { notify(0xFFFF'FFFFu); }
 
     /// Returns `<Condition(<RLock(owner=None, count=0)>, 0)>`: the lock, and the number of waiters.
@@ -96,7 +98,7 @@ MULTIPROCESSING_INLINE void Condition::notify(Count n) const {
     detail::LockBody& held = this->held("notify");
     constexpr std::size_t all = 0xFFFF'FFFF;
     const auto count = static_cast<std::uint32_t>(n.value() < all ? n.value() : all);
-    // Of one, those who sleep are woken in order: the oldest.
+    // Where one is notified, sleepers are woken in order of arrival, the oldest first.
     if (detail::platform::Word* const word = body().notify(count))
         held.wake_on_release(parking(), *word, count != 1);
 }

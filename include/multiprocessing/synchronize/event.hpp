@@ -20,13 +20,16 @@ public:
 
     Event() = default;
 
+    /// Returns whether the flag is set. Python: `is_set()`.
     bool is_set() const;
 
-    /// Sets the flag, and wakes all waiters.
+    /// Sets the flag, and wakes all waiters. Python: `set()`.
     void set() const;
+    /// Clears the flag: later calls of wait() wait. Python: `clear()`.
     void clear() const;
 
     /// Waits until the flag is set, or was set during the call. Returns false after the timeout.
+    /// Python: `wait(timeout)`.
     bool wait(Timeout timeout = no_timeout) const;
 
     /// Returns `<Event at 0x7f1798d1e0d0 unset>`. Python: `repr(event)`.

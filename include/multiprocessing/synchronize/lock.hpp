@@ -36,9 +36,9 @@ public:
     /// Returns whether any thread holds the lock. Python 3.14: `locked()`.
     bool locked() const { return this->body().lock.holder() != 0; }
 
-    /// Returns whether the present holder acquired the lock from a thread or process that had ended
-    /// without releasing it, so that the protected data may be half changed. False again after the
-    /// release. Python has no such thing: there all waiters wait forever.
+    /// Returns whether the present holder acquired the lock after a holder that had ended without
+    /// releasing it, so that the protected data may be half changed. False again after the release.
+    /// Python has no such thing: there all waiters wait forever.
     bool recovered() const { return this->body().lock.recovered(); }
 
     /// Returns `<RLock(owner=MainProcess, count=1)>`. Python: `repr(lock)`.

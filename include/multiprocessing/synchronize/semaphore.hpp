@@ -23,7 +23,7 @@ namespace detail {
 template <class Derived>
 class SemaphoreHandle : public HandleBase<Derived, SemaphoreBody>, public Lockable<Derived> {
 public:
-    /// Returns how often it can be acquired at the moment. Python: `get_value()`.
+    /// Returns how often it can be acquired at the moment, without waiting. Python: `get_value()`.
     int get_value() const { return static_cast<int>(this->body().value()); }
     /// Returns whether it cannot be acquired at the moment. Python 3.14: `locked()`.
     bool locked() const { return get_value() == 0; }
@@ -79,7 +79,8 @@ public:
     /// Makes a semaphore of this value; 0 means that it must be released first.
     explicit Semaphore(Count value) : SemaphoreHandle(value) {}
 
-    /// Increments the counter. Throws `std::invalid_argument` beyond 2,147,483,647.
+    /// Increments the counter. Throws `std::invalid_argument` beyond 2,147,483,647. Python:
+    /// `release()`.
     void release() const { release_up_to(detail::SemaphoreBody::most); }
 
 private:
@@ -97,8 +98,11 @@ public:
 
     /// Makes a semaphore that can be acquired once.
     BoundedSemaphore() : SemaphoreHandle(1) {}
+    /// Makes a semaphore of this value, which is also its limit.
     explicit BoundedSemaphore(Count value) : SemaphoreHandle(value) {}
 
+    /// Increments the counter. Throws `std::invalid_argument` above the initial value. Python:
+    /// `release()`.
     void release() const;
 
 private:

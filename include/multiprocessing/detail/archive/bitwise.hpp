@@ -63,7 +63,8 @@ constexpr std::size_t smallest_size_of(Types<Part...>) {
     return (smallest_size<Part>() + ... + 0);
 }
 
-/// The fewest bytes that a T takes in a message: what a claimed number of them is checked against.
+/// Returns the fewest bytes that a T takes in a message: what a claimed number of them is checked
+/// against.
 template <class T>
 constexpr std::size_t smallest_size() {
     if constexpr (kind_of<T> == Kind::nothing || kind_of<T> == Kind::hook || kind_of<T> == Kind::handle) {

@@ -47,7 +47,7 @@ void decode_into(Reader& reader, T& value) {
     }
 }
 
-/// The next value of the message.
+/// Reads the next value of the message and returns it.
 template <class T>
 T decode(Reader& reader) {
     if constexpr (requires { CodecOf<T>::read(reader); }) {

@@ -156,7 +156,7 @@ private:
     }
 };
 
-/// Eight flags to a byte, those that are left in the last one 0.
+/// Writes eight flags to a byte; those that are left over in the last byte are 0.
 template <class Get>
 void write_flags(Writer& writer, std::size_t count, Get get) {
     for (std::size_t i = 0; i < count; i += 8) {

@@ -15,7 +15,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Blocks of at least so many bytes may travel beside the message.
+/// Blocks of at least this many bytes may travel beside the message.
 inline constexpr std::size_t bulk_threshold = 32 * 1024;
 
 class SharedObject;
@@ -27,9 +27,10 @@ class HandleSink {
 public:
     virtual ~HandleSink() = default;
     virtual void add(std::shared_ptr<SharedObject> object) = 0;
-    /// Whether the receiver can have shared objects at all.
+    /// Returns whether the receiver can have shared objects at all.
     virtual bool reaches_shared_memory() const noexcept { return true; }
-    /// The word for the message by which the receiver takes it. Not every message can bring one.
+    /// Returns the word for the message by which the receiver takes it. Not every message can bring
+    /// one.
     virtual std::uint64_t add_handle(platform::Handle) {
         throw std::invalid_argument(
             "multiprocessing: a Connection does not reach a worker that runs already: pass it to the "
@@ -43,8 +44,8 @@ class HandleSource {
 public:
     virtual ~HandleSource() = default;
     virtual LeaseEntry next() = 0;
-    /// The object itself, where this process has it already: then there is no lease to be taken.
-    /// Else null.
+    /// Returns the object itself, where this process has it already: then there is no lease to be
+    /// taken. Else null.
     virtual std::shared_ptr<SharedObject> next_known() { return nullptr; }
     virtual platform::Handle next_handle(std::uint64_t) {
         throw SerializationError("multiprocessing: a message names a handle that did not come with it");
@@ -59,7 +60,7 @@ public:
 
     virtual ~WriteContext() = default;
 
-    /// Who takes shared handles; null where the message may not hold any.
+    /// Returns what takes shared handles; null where the message may not hold any.
     virtual HandleSink* handle_sink() { return nullptr; }
     /// Copies the bytes to where the reader finds them, and returns their position; or
     /// `keep_inline`.
@@ -72,11 +73,11 @@ public:
     virtual ~ReadContext() = default;
 
     virtual HandleSource* handle_source() { return nullptr; }
-    /// Whether function pointers may be in it: not where others than processes of this program
+    /// Returns whether function pointers may be in it: not where others than processes of this program
     /// write it, as what they name is called.
     virtual bool may_hold_code() const noexcept { return true; }
-    /// What `place()` copied to `position`. Throws SerializationError unless `size` bytes lie
-    /// there.
+    /// Returns what `place()` copied to `position`. Throws SerializationError unless `size` bytes
+    /// lie there.
     virtual std::span<const std::byte> bytes_at(std::uint64_t position, std::uint64_t size) {
         static_cast<void>(position);
         static_cast<void>(size);

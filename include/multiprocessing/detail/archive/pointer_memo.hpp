@@ -24,8 +24,8 @@ public:
         std::uint64_t number; ///< Of a known one.
     };
 
-    /// Whether the object is in the message already. If not, it has to be written now, and then
-    /// done() called.
+    /// Returns whether the object is in the message already. If not, it has to be written now, and
+    /// then done() called.
     Found find_or_add(std::shared_ptr<const void> object, std::uint64_t type) {
         if (2 * entries_.size() >= slots_.size()) grow();
         std::uint32_t& slot = slot_of(object.get());
@@ -85,7 +85,7 @@ public:
 
     void done(std::size_t number, std::shared_ptr<void> object) { entries_[number].object = std::move(object); }
 
-    /// Null if there is no such object, it is of another type, or is being read just now.
+    /// Returns null if there is no such object, it is of another type, or is being read just now.
     std::shared_ptr<void> find(std::uint64_t number, std::uint64_t type) const {
         if (number >= entries_.size()) return nullptr;
         const Entry& entry = entries_[static_cast<std::size_t>(number)];

@@ -46,7 +46,7 @@ public:
         return value;
     }
 
-    /// A number that says nothing yet about what is there.
+    /// Returns a number that says nothing yet about what is there.
     std::uint64_t unchecked_length() {
         const auto first = raw<std::uint8_t>();
         if (first != 0xff) return first;
@@ -55,8 +55,8 @@ public:
         return count;
     }
 
-    /// A number of elements that take at least `smallest` bytes each; there are enough bytes for
-    /// them.
+    /// Returns a number of elements that take at least `smallest` bytes each; there are enough
+    /// bytes for them.
     std::size_t length(std::size_t smallest) {
         const std::uint64_t count = unchecked_length();
         if (count > left_ / smallest) fail("more elements are claimed than there are bytes for");
@@ -68,7 +68,7 @@ public:
         return {reinterpret_cast<const char*>(letters.data()), letters.size()};
     }
 
-    /// What Writer::block() wrote: in the message, or where the context placed it.
+    /// Returns what Writer::block() wrote: in the message, or where the context placed it.
     std::span<const std::byte> block(std::uint64_t size) {
         if (size < bulk_threshold) return bytes(size);
         if (!flag()) return bytes(size);
@@ -85,12 +85,12 @@ public:
         return value == 1;
     }
 
-    /// All was read.
+    /// Throws SerializationError if bytes are left over.
     void finish() {
         if (left_ != 0) fail(std::to_string(left_) + " bytes are left over");
     }
 
-    /// Who yields shared handles; null if nobody does.
+    /// Returns what yields shared handles; null if nothing does.
     HandleSource* handle_source() const { return context_ ? context_->handle_source() : nullptr; }
 
     bool may_hold_code() const { return !context_ || context_->may_hold_code(); }

@@ -38,13 +38,13 @@ public:
         staged_ += size;
     }
 
-    /// The bytes of something without padding.
+    /// Writes the bytes of a value without padding.
     template <class T>
     void raw(const T& value) {
         bytes(&value, sizeof value);
     }
 
-    /// A number of elements: one byte, or nine where it does not fit.
+    /// Writes a number of elements: as one byte, or nine where it does not fit.
     void length(std::uint64_t count) {
         if (count < 0xff) return raw(static_cast<std::uint8_t>(count));
         raw(std::uint8_t{0xff});
@@ -56,8 +56,8 @@ public:
         if (!letters.empty()) bytes(letters.data(), letters.size());
     }
 
-    /// Bytes whose number the reader knows beforehand. Many of them may go to where the context
-    /// places them.
+    /// Writes bytes whose number the reader knows beforehand. Many of them may go to where the
+    /// context places them.
     void block(const void* data, std::size_t size) {
         if (size == 0) return; // `data` may be null
         if (size < bulk_threshold) return bytes(data, size);
@@ -72,40 +72,40 @@ public:
         }
     }
 
-    /// What is written is a container whose elements are one block, and nothing behind it: if that
-    /// is big it is not copied, but to be had from last(), as long as the container is.
+    /// Announces that a container is written whose elements are one block, and nothing behind it: a
+    /// large block is not copied then, but returned by last(), valid as long as the container.
     void keep_last_block() noexcept { keeps_last_ = true; }
     std::span<const std::byte> last() const noexcept { return last_; }
 
-    /// So many bytes are likely in the end: makes room for them at once, where growing would move
-    /// them time and again. A guess: no more than 64 MiB are taken on its word.
+    /// Makes room at once for the bytes that the message will probably have, where growing would
+    /// move them time and again. A guess: no more than 64 MiB are taken on its word.
     void expect(std::size_t size) {
         if (size > stage_size) message_.reserve((std::min)(size, std::size_t{64} << 20));
     }
 
-    /// How many bytes were written.
+    /// Returns how many bytes were written.
     std::size_t size() const noexcept { return message_.size() + staged_; }
 
-    /// All that was written; valid until more is.
+    /// Returns all that was written; valid until more is.
     std::span<const std::byte> view() {
         if (message_.empty()) return {stage_, staged_};
         flush();
         return message_;
     }
 
-    /// All that was written, and the end of this writer.
+    /// Returns all that was written, and ends this writer.
     std::vector<std::byte> release() {
         flush();
         return std::move(message_);
     }
 
-    /// Who takes shared handles; null if nobody does.
+    /// Returns what takes shared handles; null if nothing does.
     HandleSink* handle_sink() const { return context_ ? context_->handle_sink() : nullptr; }
 
-    /// The objects of the message that have several owners. Most messages have none.
+    /// Returns the objects of the message that have several owners. Most messages have none.
     WrittenObjects& shared_objects() noexcept { return shared_; }
 
-    /// One level of nesting; throws SerializationError where there are too many.
+    /// Enters one level of nesting; throws SerializationError where there are too many.
     void enter() {
         if (depth_ == deepest_level) fail("it is nested deeper than 1000 levels");
         ++depth_;

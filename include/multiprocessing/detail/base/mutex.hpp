@@ -13,7 +13,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// How many mutexes of the library this thread holds. Counted in checked builds only.
+/// Returns how many mutexes of the library this thread holds. Counted in checked builds only.
 MULTIPROCESSING_VISIBLE inline int& held_mutexes() noexcept {
     static constinit thread_local int held = 0;
     return held;
@@ -44,7 +44,7 @@ public:
         native_.unlock();
     }
 
-    /// Of the holder, before the mutex is made again in place: it is held no longer.
+    /// Called by the holder before the mutex is made again in place: it is no longer held.
     void forget() noexcept { held_mutexes() -= depth_; }
 
 private:
@@ -57,7 +57,7 @@ using Mutex = std::conditional_t<checked_build, CountedMutex<std::mutex>, std::m
 using RecursiveMutex =
     std::conditional_t<checked_build, CountedMutex<std::recursive_mutex>, std::recursive_mutex>;
 
-/// In a forked child: a mutex that this thread held in the parent is free. (A recursive one bears
+/// Frees, in a forked child, a mutex that this thread held in the parent. (A recursive one bears
 /// the id of the parent's thread, and cannot be unlocked.)
 template <class AnyMutex>
 void remake_in_child(AnyMutex& mutex) {

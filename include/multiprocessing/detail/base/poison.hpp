@@ -3,7 +3,7 @@
 /// @file poison.hpp  In the checked build of the tests, free memory bears a pattern, and nobody may
 /// have written to it.
 ///
-/// No sanitizer sees that: the one who writes may be another process.
+/// No sanitizer sees that: the writer may be another process.
 
 #include <multiprocessing/detail/config.hpp>
 

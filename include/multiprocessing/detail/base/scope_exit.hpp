@@ -20,7 +20,7 @@ public:
         if (armed_) undo_();
     }
 
-    /// All went well: nothing is undone.
+    /// Disarms the guard: all went well, and nothing is undone.
     void release() noexcept { armed_ = false; }
 
 private:

@@ -131,7 +131,7 @@ template <class... Around, class... Part>
 constexpr bool some_hold_reference(Types<Part...>) {
     return (holds_reference<Part, Around...>() || ...);
 }
-/// Whether a T that crosses is a Reference, or something that holds one.
+/// Returns whether a T that crosses is a Reference, or something that holds one.
 template <class T, class... Around>
 constexpr bool holds_reference() {
     if constexpr (Reference<T>) {
@@ -160,8 +160,8 @@ inline constexpr bool holds_handle = find_handle<T>();
 template <class T>
 inline constexpr bool holds_owned = can_cross<T, Crossing::spawning>() && !can_cross<T, Crossing::copying>();
 
-/// Whether what was given as an Argument may go there as a T: not if that would leave the giver
-/// without something that it did not move.
+/// Returns whether what was given as an Argument may go there as a T: not if that would leave the
+/// giver without something that it did not move.
 template <class T, class Argument>
 constexpr bool is_given_away() {
     // Of another type, it is made of the argument, which is moved into it or does not go there at

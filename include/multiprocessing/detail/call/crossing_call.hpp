@@ -188,7 +188,7 @@ public:
         encode_function<F>(writer, function);
         write_arguments(writer, std::index_sequence_for<Argument...>{}, std::forward<Argument>(arguments)...);
     }
-    /// The call was written, and will be made: what of it was given as rvalues is consumed.
+    /// Consumes what was passed as rvalues: the call was written, and will be made.
     template <class Function>
     static void consume(Function&& function, Argument&&... arguments) {
         if constexpr (std::is_class_v<F>) give_away<Function>(std::forward<Function>(function));

@@ -20,8 +20,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Whether the call can be carried out in a worker. If not, task_refusal says why; each public
-/// function asks first, so that no other error follows.
+/// Returns whether the call can be carried out in a worker. If not, task_refusal says why; each
+/// public function asks first, so that no other error follows.
 template <class Function, class... Arguments>
 constexpr bool is_task() {
     using Call = CrossingCall<std::decay_t<Function>, Arguments...>;
@@ -72,7 +72,7 @@ constexpr bool is_starmap() {
     }
 }
 
-/// Whether the function can be called, but not with that number of arguments: 1 for a map.
+/// Returns whether the function can be called, but not with that number of arguments: 1 for a map.
 template <class F, std::size_t Given>
 constexpr bool takes_another_number() {
     if constexpr (!can_cross<F, Crossing::spawning>() || std::is_same_v<Parameters<F>, UnknownParameters>) {
@@ -138,7 +138,7 @@ template <class Function>
 using ExpectedResult =
     typename DeclaredResult<std::decay_t<Function>, Parameters<std::decay_t<Function>>>::Type;
 
-/// Whether a result of a pool can hold it.
+/// Returns whether a result of a pool can hold it.
 template <class R>
 constexpr bool can_be_held() {
     if constexpr (std::is_same_v<R, Refused>) {

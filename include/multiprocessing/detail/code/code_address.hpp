@@ -32,7 +32,8 @@ class Images : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::images;
 
-    /// The image that holds `address`; null if none does. Holding `mutex`, and good for as long.
+    /// Returns the image that holds `address`; null if none does. Called with `mutex` held; valid
+    /// as long as it is held.
     const platform::Image* at(const void* address) {
         forget_if_changed();
         for (const platform::Image& image : known_) {
@@ -41,8 +42,8 @@ public:
         return keep(platform::image_at(address));
     }
 
-    /// The loaded image of that build; null if it is not loaded. Holding `mutex`, and good for as
-    /// long.
+    /// Returns the loaded image of that build; null if it is not loaded. Called with `mutex` held;
+    /// valid as long as it is held.
     const platform::Image* with(const platform::ImageId& id) {
         forget_if_changed();
         for (const platform::Image& image : known_) {
@@ -68,7 +69,7 @@ private:
     std::uint64_t changes_ = 0;
 };
 
-/// Where `address` lies. Throws SerializationError if it is in no image.
+/// Returns where `address` lies. Throws SerializationError if it is in no image.
 inline CodeAddress code_address_of(const void* address) {
     Images& images = process_wide<Images>();
     std::lock_guard lock{images.mutex};
@@ -82,9 +83,9 @@ inline CodeAddress code_address_of(const void* address) {
     return {image->id, reinterpret_cast<std::uintptr_t>(address) - image->base};
 }
 
-/// What the address means in this process: `bytes` readable bytes of data, or, if `bytes` is 0,
-/// code. Throws SerializationError if the image (`file`, where that is known) is not loaded here,
-/// or nothing of that kind lies there.
+/// Returns what the address means in this process: `bytes` readable bytes of data, or, if `bytes`
+/// is 0, code. Throws SerializationError if the image (`file`, where that is known) is not loaded
+/// here, or nothing of that kind lies there.
 inline const void* resolve(const CodeAddress& address, std::size_t bytes, std::string_view file = {}) {
     Images& images = process_wide<Images>();
     std::lock_guard lock{images.mutex};
@@ -103,7 +104,7 @@ inline const void* resolve(const CodeAddress& address, std::size_t bytes, std::s
     return reinterpret_cast<const void*>(image->base + address.offset);
 }
 
-/// The file of the image that holds `address`, for people.
+/// Returns the file of the image that holds `address`, for people.
 inline std::string image_file(const void* address) {
     Images& images = process_wide<Images>();
     std::lock_guard lock{images.mutex};

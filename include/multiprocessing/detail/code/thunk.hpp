@@ -32,7 +32,7 @@ struct ThunkOf {
     static constexpr Thunk value{{Thunk::magic_words[0], Thunk::magic_words[1]}, &enter, fingerprint<Entry>()};
 };
 
-/// The file that holds `Entry`'s thunk, for errors where it is not loaded.
+/// Returns the file that holds `Entry`'s thunk, for errors where it is not loaded.
 template <class Entry, class Frame>
 const std::string& thunk_file() {
     static constinit Lazy<std::string> file;
@@ -45,8 +45,8 @@ struct ThunkAddress {
     std::uint64_t fingerprint = 0;
 };
 
-/// The address of `Entry`'s thunk; looked up once, as the image that this very code stands in stays
-/// loaded.
+/// Returns the address of `Entry`'s thunk; looked up once, as the image that this very code stands
+/// in stays loaded.
 template <class Entry, class Frame>
 const ThunkAddress& thunk_address() {
     static constinit Lazy<ThunkAddress> address;
@@ -55,7 +55,7 @@ const ThunkAddress& thunk_address() {
     });
 }
 
-/// The thunk that another process meant. Only with the same build loaded, inside its image,
+/// Returns the thunk that another process meant. Only with the same build loaded, inside its image,
 /// aligned, and with the right content, so that nothing else can be called by a wrong or forged
 /// address. Throws SerializationError.
 inline const Thunk& resolve(const ThunkAddress& address, std::string_view file = {}) {

@@ -46,16 +46,16 @@ public:
     }
 
     Deadline deadline() const noexcept { return deadline_; }
-    /// Of its stream.
+    /// Returns the handle of its stream.
     platform::NativeHandle handle() const noexcept { return stream_.handle().native(); }
 
-    /// A handle that is ready when step() may be called; until unwatch(), however often it is asked
-    /// for: to begin and to end a watch may cost as much as a message.
+    /// Returns a handle that is ready when step() may be called; the same one until unwatch(),
+    /// however often it is called: beginning and ending a watch may cost as much as a message.
     platform::NativeHandle watch() {
         if (!watched_) watched_ = stream_.watch(inbox_);
         return *watched_;
     }
-    /// Before step().
+    /// Ends watch(); called before step().
     void unwatch() {
         if (std::exchange(watched_, std::nullopt)) stream_.unwatch(inbox_);
     }
@@ -81,13 +81,13 @@ public:
         } catch (const AuthenticationError&) {
             try {
                 if (!handshake_.farewell().empty()) send({std::string(handshake_.farewell())});
-            } catch (const std::system_error&) {} // it need not be there to hear it
+            } catch (const std::system_error&) {} // the other side may be gone already
             throw;
         }
         return handshake_.done();
     }
 
-    /// After the handshake: the stream, and what was read ahead of it.
+    /// Gives the stream away, and what was read ahead of it, after the handshake.
     std::pair<platform::Stream, platform::Inbox> into_stream() {
         return {std::move(stream_), std::move(inbox_)};
     }
@@ -138,13 +138,13 @@ public:
 
     const platform::Listening& listening() const noexcept { return listening_; }
 
-    /// accept() returns nullopt from now on, at once.
+    /// Makes accept() return nullopt from now on, at once.
     void interrupt() noexcept {
         interrupted_.store(true);
         bell_.ring();
     }
 
-    /// The next connection whose other side has shown that it knows the key. Throws
+    /// Returns the next connection whose other side has shown that it knows the key. Throws
     /// AuthenticationError for one that has not: the others are not affected. nullopt when the
     /// deadline passed, or at interrupt().
     std::optional<Accepted> accept(Deadline deadline) {
@@ -175,12 +175,11 @@ private:
         platform::Endpoint peer;
     };
 
-    // Whoever has been here for longest goes, if there are more: an honest client needs a moment
-    // only.
+    // If there are more, the oldest goes: an honest client needs a moment only.
     static constexpr std::size_t most_guests = 256;
     static constexpr std::size_t before_guests = 2;
 
-    /// Which are ready: the listening end first, then the bell, then the guests.
+    /// Returns which are ready: the listening end first, then the bell, then the guests.
     std::vector<bool> wait(Deadline deadline) {
         std::vector<platform::NativeHandle> handles{listening_.handle(), bell_.handle().native()};
         for (const auto& guest : guests_) {

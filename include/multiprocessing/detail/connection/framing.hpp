@@ -41,11 +41,11 @@ private:
 
 MULTIPROCESSING_INLINE std::uint64_t number_of(std::span<const std::byte> bytes);
 
-/// The size of the body that comes next, nullopt if the stream has ended. `read(bytes)` fills them,
-/// or as many as there are before the end, and returns how many. Throws `std::system_error`:
-/// `connection_aborted` if the stream ends within the head, `protocol_error` if this is no head. At
-/// a mark it calls `marked()`, which reads what belongs to it, or returns false: then this is no
-/// head.
+/// Reads a head and returns the size of the body that comes next, nullopt if the stream has ended.
+/// `read(bytes)` fills them, or as many as there are before the end, and returns how many. Throws
+/// `std::system_error`: `connection_aborted` if the stream ends within the head, `protocol_error`
+/// if this is no head. At a mark it calls `marked()`, which reads what belongs to it, or returns
+/// false: then this is no head.
 template <class Read, class Marked>
 std::optional<std::uint64_t> read_frame_head(Read&& read, Marked&& marked) {
     std::array<std::byte, FrameHead::long_size> bytes;

@@ -14,11 +14,11 @@
 /// M is "{sha256}" and 40 random bytes, the response "{digest}" and the HMAC of all of M. A Python
 /// before 3.12 sends 20 random bytes, and answers any M by the 16 bytes of HMAC-MD5.
 ///
-/// Both sides answer by the same digest; so somebody without the key, to whom two clients connect,
-/// could ask the second what the first has asked, and hand on the answer. Therefore the last 8 of
-/// our 40 bytes are not random, but say which side asks, and a side that is asked what its own side
-/// asks does not answer. Whoever hands a challenge on cannot change that: the answer is to all of
-/// it. CPython takes them for random, and its own say nothing: then it is as it was.
+/// Both sides answer by the same digest; so an impostor without the key, to whom two clients
+/// connect, could ask the second what the first has asked, and hand on the answer. Therefore the
+/// last 8 of our 40 bytes are not random, but say which side asks, and a side that is asked what
+/// its own side asks does not answer. An impostor cannot change that on the way: the answer is to
+/// all of M. CPython takes them for random, and its own say nothing: then it is as it was.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
@@ -47,14 +47,14 @@ public:
     Handshake(Side side, std::string key, bool allow_md5)
         : side_(side), key_(std::move(key)), allow_md5_(allow_md5) {}
 
-    /// What to send at first; nothing, if the other side begins.
+    /// Returns what to send at first; nothing, if the other side begins.
     std::vector<std::string> begin() {
         if (side_ == Side::client) return {};
         return {challenge()};
     }
 
-    /// What to send in answer. Throws AuthenticationError if the other side does not know the key,
-    /// or what it sent is none of these messages; `farewell()` is to be sent then.
+    /// Returns what to send in answer. Throws AuthenticationError if the other side does not know
+    /// the key, or what it sent is none of these messages; `farewell()` is to be sent then.
     std::vector<std::string> receive(std::string_view message) {
         switch (next_) {
         case Next::challenge: next_ = Next::welcome; return {respond(message)};
@@ -82,7 +82,7 @@ public:
 
     bool done() const noexcept { return next_ == Next::nothing; }
 
-    /// What the other side is to be told of a failure; empty if nothing.
+    /// Returns what the other side is to be told of a failure; empty if nothing.
     std::string_view farewell() const noexcept { return rejects_ ? failure : std::string_view{}; }
 
 private:
@@ -95,7 +95,7 @@ private:
     static constexpr std::size_t size_of_md5 = 16;
     static constexpr std::size_t role_size = 8;
 
-    /// Which side asks.
+    /// Returns which side asks.
     std::string_view role() const noexcept { return side_ == Side::client ? "*client*" : "listener"; }
 
     std::string challenge() {
@@ -108,8 +108,8 @@ private:
         return std::string(challenge_mark) + challenge_;
     }
 
-    /// The digest's name in braces, which is taken off `text`; empty if there is none, or none that
-    /// may be used.
+    /// Returns the digest's name in braces, which is taken off `text`; empty if there is none, or
+    /// none that may be used.
     std::string_view take_name(std::string_view& text) const {
         for (const std::string_view name : {"sha256", "sha384", "sha3_256", "sha3_384", "md5"}) {
             if (text.size() < name.size() + 2 || text.front() != '{' || text.substr(1, name.size()) != name ||
@@ -193,7 +193,7 @@ private:
 /// memory.
 class HandshakeFrames {
 public:
-    /// How many bytes are wanted next, at least 1; not one of what comes after the frame.
+    /// Returns how many bytes are wanted next, at least 1; not one of what comes after the frame.
     std::size_t wanted() const noexcept {
         return (head_done() ? size_of_head + size_ : size_of_head) - bytes_.size();
     }
@@ -214,7 +214,7 @@ public:
         return head_done() && bytes_.size() == size_of_head + size_;
     }
 
-    /// The message that is complete; the next one begins.
+    /// Returns the message that is complete, and begins the next one.
     std::string pop() {
         std::string message = bytes_.substr(size_of_head);
         bytes_.clear();

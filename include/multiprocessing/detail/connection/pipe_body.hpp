@@ -20,8 +20,8 @@ struct PipeBody {
     /// What one end sends and the other receives.
     struct alignas(64) Way {
         Ring ring;
-        platform::Word bell{0};    ///< Who receives watches the stream: write a byte to it.
-        platform::Word blocked{0}; ///< Who sends is waiting for room.
+        platform::Word bell{0};    ///< The receiver watches the stream: write a byte to it.
+        platform::Word blocked{0}; ///< The sender is waiting for room.
     };
 
     std::array<Way, 2> ways; ///< What end 0 sends, and what end 1 does.
@@ -39,7 +39,7 @@ public:
     PipeBody& operator*() const { return body(); }
     Space& space() const { return member().space; }
     const platform::Parking& parking() const { return HandleBase::parking(); }
-    /// Whether it has ever been used, by this process or before it came here.
+    /// Returns whether it has ever been used, by this process or before it came here.
     bool is_made() const noexcept;
 
 private:

@@ -33,10 +33,10 @@ namespace multiprocessing::inline v1::detail {
 /// Where a ring does not reach, a way goes over to the stream, for good: the ring is shut down,
 /// what was put before is taken first, and all that follows are frames. It does so for a message
 /// that hands over handles, for an end that is sent to a process that may be of another tree, and
-/// for who asks for the descriptor, to watch it himself.
+/// when the program asks for the descriptor, to watch it by itself.
 class RingTransport final : public Transport {
 public:
-    /// End 0 or 1.
+    /// Makes end 0 or 1 of the Pipe.
     RingTransport(PipeRings rings, unsigned side, std::unique_ptr<StreamTransport> stream)
         : rings_(std::move(rings)), side_(side), stream_(std::move(stream)) {}
 
@@ -64,7 +64,7 @@ public:
     MULTIPROCESSING_INLINE std::unique_ptr<Transport> duplicate() const override;
 
     MULTIPROCESSING_INLINE void export_to(HandleSink& sink, Writer& writer) override;
-    /// What give() of any Transport has written.
+    /// Makes the transport that export_to() of any Transport has written.
     static std::unique_ptr<Transport> import_from(HandleSource& source, Reader& reader);
 
 private:
@@ -85,27 +85,27 @@ private:
 
     PipeBody::Way& incoming() const;
 
-    /// False if this way has gone over to the stream.
+    /// Returns false if this way has gone over to the stream.
     bool put(PipeBody& pipe, std::span<const std::byte> begin, std::span<const std::byte> rest);
 
-    /// Of a side that was killed nothing is heard, so it is asked for: when it does not wake from
-    /// its sleep, see put(); and when many messages were put while it took none. And before the
-    /// first one: an end that was closed while the ring was not yet made could not be counted in
-    /// it.
+    /// Returns whether the other side has to be looked for, as a side that was killed says nothing:
+    /// when it does not wake from its sleep, see put(); when many messages were put while it took
+    /// none; and before the first one: an end that was closed while the ring was not yet made could
+    /// not be counted in it.
     bool is_in_doubt(const Ring& ring);
 
-    /// A record was put. False if who watches the stream cannot be rung.
+    /// Rings a watcher of the stream, after a record was put. Returns false if that cannot be done.
     bool ring_if_watched(PipeBody::Way& way);
 
-    /// Throws if nobody will receive any more; asks for that if an end was closed since the last
-    /// time, or if `anyway`.
+    /// Throws if no process will receive any more; looks for that if an end was closed since the
+    /// last time, or if `anyway`.
     void refuse_if_closed(PipeBody& pipe, bool anyway);
 
     /// Waits until there is a record, in `taking`; or something to receive, or the end, in the
     /// stream.
     Found await(Ring::Taking& taking, const Deadline& deadline);
 
-    /// Both ways go over to the stream; what is in the ring already is the first that is read here.
+    /// Takes both ways over to the stream; what is in the ring already is read first here.
     void leave_rings();
 
     const PipeRings rings_;
@@ -190,7 +190,7 @@ MULTIPROCESSING_INLINE std::optional<platform::NativeHandle> RingTransport::watc
     Ring& ring = incoming().ring;
     const bool over = ring.is_shut_down();
     if (!over) {
-        // Either we see the record, or who puts it sees that he is to ring.
+        // Either we see the record, or its sender sees that it is to ring.
         incoming().bell.store(1, std::memory_order_seq_cst);
         ring.meet_producers();
     }
@@ -295,7 +295,7 @@ MULTIPROCESSING_INLINE bool RingTransport::is_in_doubt(const Ring& ring) {
 }
 
 MULTIPROCESSING_INLINE bool RingTransport::ring_if_watched(PipeBody::Way& way) {
-    // Killed before it rings: who watches looks again within a second.
+    // Killed before it rings: the watcher looks again within a second.
     if (!way.bell.load(std::memory_order_seq_cst) || !way.bell.exchange(0, std::memory_order_relaxed))
         return true;
     if (way.ring.is_shut_down()) return true; // frames come, or have come, which do the same

@@ -13,7 +13,6 @@
 #include <multiprocessing/detail/platform/stream.hpp>
 
 #include <algorithm> // for copy, copy_n, find_if, min
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -29,13 +28,14 @@ namespace multiprocessing::inline v1::detail {
 class StreamTransport final : public Transport {
 public:
     struct Options {
-        bool
-            both_ways; ///< It carries messages in both directions, so that what arrives during a send is read ahead.
+        /// It carries messages in both directions, so that what arrives during a send is read
+        /// ahead.
+        bool both_ways;
         bool has_bells = false; ///< Between messages there may be bells, bytes that say no more than "look".
     };
 
     StreamTransport(platform::Handle handle, Options options);
-    /// Of a stream that is in use already: with what was read ahead of it.
+    /// Takes over a stream that is in use already, with what was read ahead of it.
     StreamTransport(platform::Stream stream, platform::Inbox inbox, Options options);
 
     MULTIPROCESSING_INLINE ~StreamTransport() override;
@@ -43,7 +43,7 @@ public:
     MULTIPROCESSING_INLINE void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
                                      std::vector<platform::Handle> handles) override;
 
-    /// Says "look" to who watches the other end. Throws as send().
+    /// Says "look" to a watcher of the other end. Throws as send().
     void ring();
 
     MULTIPROCESSING_INLINE bool receive(Incoming& message, Deadline deadline) override;
@@ -56,11 +56,11 @@ public:
 
     MULTIPROCESSING_INLINE std::optional<platform::NativeHandle> watch() override;
     MULTIPROCESSING_INLINE bool unwatch(bool was_ready) override;
-    /// Whether nothing but the end is left to be read.
+    /// Returns whether nothing but the end is left to be read.
     bool has_ended() const;
     bool is_closed() const { return stream_.is_closed(); }
-    /// The messages that `frames()` yields, when nobody receives, come before all that is to be
-    /// read here.
+    /// Has the messages that `frames()` yields, called when no thread receives, come before all
+    /// else that is read here.
     template <class Frames>
     void add_before(Frames frames) {
         std::lock_guard lock{shared_->receiving};
@@ -75,8 +75,8 @@ public:
     std::unique_ptr<StreamTransport> duplicate_stream() const;
 
     MULTIPROCESSING_INLINE void export_to(HandleSink& sink, Writer& writer) override;
-    /// What was read ahead goes along, with the handles that came with it: the receiver has to see
-    /// it first.
+    /// Writes the stream, and what was read ahead of it, with the handles that came: the receiver
+    /// has to see those first.
     void export_stream(HandleSink& sink, Writer& writer);
     static std::unique_ptr<StreamTransport> import_from(HandleSource& source, Reader& reader);
 
@@ -84,50 +84,28 @@ private:
     /// Of all ends that are duplicates of each other in this process: they are one stream.
     struct Shared {
         Mutex sending;
-        Mutex receiving; // may be taken by who sends, if nobody receives; never the other way round
+        Mutex receiving; // a sender may take it, if no thread receives; never the other way round
         std::atomic<int> watchers{0};
         platform::Inbox inbox;
     };
 
     static constexpr std::byte bell{0x80}; // begins no head of a message
-    static constexpr std::size_t min_bytes_of_arrived =
-        sizeof(std::uint64_t) + 2; // what export_stream() writes of one
-
     StreamTransport(platform::Stream stream, Options options, std::shared_ptr<Shared> shared)
         : stream_(std::move(stream)), options_(options), shared_(std::move(shared)) {}
 
     static std::size_t bells_in(std::span<const std::byte> bytes);
 
-    /// By who receives, between two messages: what is there of the next one, or the end, is in the
-    /// inbox then; bells are not.
+    /// Called by the receiver, between two messages: puts what is there of the next one, or the
+    /// end, into the inbox, but no bells.
     void look();
 
-    /// As fill(), without the bells before it.
+    /// Does what fill() does, and skips the bells before.
     std::size_t fill_after_bells(std::span<std::byte> bytes, Deadline deadline);
 
-    /// Where handles go as words, these stand before the head: a mark, how many there are, and
-    /// they.
-    static std::vector<std::byte> words_of(std::vector<platform::Handle>& handles);
-    template <class Read>
-    bool take_words(Read read, std::vector<platform::Handle>& handles) {
-        if (!platform::Stream::handles_are_words || !stream_.carries_handles()) return false;
-        std::array<std::byte, 8> word;
-        if (read(word) != word.size()) return false;
-        std::uint64_t left = number_of(word);
-        if (left > platform::Stream::most_handles) return false;
-        for (; left > 0; --left) {
-            if (read(word) != word.size()) return false;
-            handles.push_back(platform::Stream::accept(number_of(word)));
-        }
-        return true;
-    }
-
-    void take_words(std::span<const std::byte> bytes);
-
-    /// So many bytes are not wanted.
+    /// Reads `count` bytes that are not wanted.
     void skip(std::uint64_t count, Deadline deadline);
 
-    /// Until all are filled, or the stream ends. How many were.
+    /// Fills all bytes, or as many as there are before the stream ends; returns how many.
     std::size_t fill(std::span<std::byte> bytes, Deadline deadline);
 
     platform::Stream stream_;
@@ -140,8 +118,11 @@ private:
 
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/connection/handle_words.hpp>
+#include <multiprocessing/detail/connection/inbox_export.hpp>
 #include <multiprocessing/exceptions.hpp>
 
+#include <array>
 #include <chrono>
 #include <new>
 #include <system_error>
@@ -179,8 +160,8 @@ MULTIPROCESSING_INLINE void StreamTransport::send(std::span<const std::byte> beg
     platform::Drain* const drained = options_.both_ways ? &drain : nullptr;
     if constexpr (platform::Stream::handles_are_words) {
         if (!handles.empty()) {
-            const std::vector<std::byte> words = words_of(handles);
-            ScopeExit take_back{[&] { take_words(std::span(words).subspan(FrameHead::short_size)); }};
+            const std::vector<std::byte> words = handle_words(handles);
+            ScopeExit take_back{[&] { take_back_handles(words); }};
             stream_.write_all(words, {}, {}, drained);
             take_back.release(); // they may be the receiver's already
         }
@@ -201,7 +182,8 @@ MULTIPROCESSING_INLINE bool StreamTransport::receive(Incoming& message, Deadline
     const auto read = [&](std::span<std::byte> bytes) {
         return std::exchange(begins, false) ? fill_after_bells(bytes, deadline) : fill(bytes, deadline);
     };
-    const auto size = read_frame_head(read, [&] { return take_words(read, message.handles); });
+    const auto size = read_frame_head(
+        read, [&] { return stream_.carries_handles() && read_handle_words(read, message.handles); });
     if (!size) {
         message.receiving.unlock();
         return false;
@@ -284,20 +266,7 @@ MULTIPROCESSING_INLINE void StreamTransport::export_stream(HandleSink& sink, Wri
     writer.raw(sink.add_handle(stream_.handle().duplicate()));
     writer.raw(std::uint8_t{options_.both_ways});
     writer.raw(std::uint8_t{options_.has_bells});
-    std::vector<std::byte> ahead(inbox.bytes().size());
-    writer.length(ahead.size());
-    if (!ahead.empty()) writer.bytes(inbox.bytes().data(), ahead.size());
-    std::size_t count = 0;
-    inbox.for_each_arrived([&](std::size_t, const platform::Arrived&) { ++count; });
-    writer.length(count);
-    inbox.for_each_arrived([&](std::size_t end, const platform::Arrived& arrived) {
-        writer.raw(std::uint64_t{end});
-        writer.raw(std::uint8_t{arrived.lost});
-        writer.length(arrived.handles.size());
-        for (const platform::Handle& handle : arrived.handles) writer.raw(sink.add_handle(handle.duplicate()));
-    });
-    inbox.read(ahead); // now that nothing can fail any more
-    inbox.take_arrived();
+    export_inbox(inbox, sink, writer);
 }
 
 MULTIPROCESSING_INLINE std::unique_ptr<StreamTransport> StreamTransport::import_from(HandleSource& source,
@@ -305,19 +274,8 @@ MULTIPROCESSING_INLINE std::unique_ptr<StreamTransport> StreamTransport::import_
     platform::Handle handle = source.next_handle(reader.raw<std::uint64_t>());
     const bool both_ways = reader.flag();
     const bool has_bells = reader.flag();
-    const auto ahead = reader.bytes(reader.length(1));
     auto transport = std::make_unique<StreamTransport>(std::move(handle), Options{both_ways, has_bells});
-    platform::Inbox& inbox = transport->shared_->inbox;
-    inbox.add(ahead);
-    for (std::size_t left = reader.length(min_bytes_of_arrived); left > 0; --left) {
-        const auto end = reader.raw<std::uint64_t>();
-        if (end > ahead.size()) reader.fail("handles came with bytes that are not there");
-        platform::Arrived arrived;
-        arrived.lost = reader.flag();
-        for (std::size_t handles = reader.length(sizeof(std::uint64_t)); handles > 0; --handles)
-            arrived.handles.push_back(source.next_handle(reader.raw<std::uint64_t>()));
-        inbox.add_arrived(static_cast<std::size_t>(end), std::move(arrived));
-    }
+    import_inbox(transport->shared_->inbox, source, reader);
     return transport;
 }
 
@@ -350,29 +308,6 @@ MULTIPROCESSING_INLINE std::size_t StreamTransport::fill_after_bells(std::span<s
         std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(bells), bytes.end(), bytes.begin());
         filled -= bells;
     }
-}
-
-MULTIPROCESSING_INLINE std::vector<std::byte>
-StreamTransport::words_of(std::vector<platform::Handle>& handles) {
-    std::vector<std::byte> bytes(FrameHead::short_size, std::byte{0xff});
-    bytes.back() = std::byte{FrameHead::mark & 0xff};
-    const auto put = [&](std::uint64_t word) {
-        for (std::size_t i = 8; i-- > 0;) bytes.push_back(static_cast<std::byte>(word >> (8 * i)));
-    };
-    put(handles.size());
-    for (platform::Handle& handle : handles) put(platform::Stream::offer(std::move(handle)));
-    return bytes;
-}
-
-MULTIPROCESSING_INLINE void StreamTransport::take_words(std::span<const std::byte> bytes) {
-    std::vector<platform::Handle> closed;
-    take_words(
-        [&](std::span<std::byte> into) {
-            std::copy_n(bytes.begin(), into.size(), into.begin());
-            bytes = bytes.subspan(into.size());
-            return into.size();
-        },
-        closed);
 }
 
 MULTIPROCESSING_INLINE void StreamTransport::skip(std::uint64_t count, Deadline deadline) {

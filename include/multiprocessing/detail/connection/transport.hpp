@@ -34,42 +34,43 @@ class Transport {
 public:
     virtual ~Transport() = default;
 
-    /// One message, in two parts; the handles, of which there are at most Stream::most_handles, go
-    /// with it. Throws `std::system_error`: `broken_pipe` if nobody will receive it.
+    /// Sends one message, in two parts, with at most Stream::most_handles handles. Throws
+    /// `std::system_error`: `broken_pipe` if no process will receive it.
     virtual void send(std::span<const std::byte> begin, std::span<const std::byte> rest,
                       std::vector<platform::Handle> handles) = 0;
 
-    /// Waits for the next message, which is in `message` then, an empty one before. False at end of
-    /// file. Throws `std::system_error` if what comes is no message, or ends within one;
-    /// TimeoutError when the deadline passes.
+    /// Waits for the next message and puts it into `message`, which is an empty one before. Returns
+    /// false at end of file. Throws `std::system_error` if what comes is no message, or ends within
+    /// one; TimeoutError when the deadline passes.
     virtual bool receive(Incoming& message, Deadline deadline) = 0;
     /// Reads its body: as a whole, after receive().
     virtual std::vector<std::byte> body(Incoming& message, Deadline deadline) = 0;
-    /// The same into memory of the caller's, of the body's size.
+    /// Reads its body into memory of the caller's, of the body's size.
     virtual void body_into(Incoming& message, std::span<std::byte> bytes, Deadline deadline) = 0;
 
-    /// Whether a message, or the end, begins to arrive before the deadline.
+    /// Returns whether a message, or the end, begins to arrive before the deadline.
     virtual bool poll(Deadline deadline) = 0;
 
-    /// Something that wait_any() can wait for; empty if there is something to receive already.
-    /// Ended by unwatch(), which is told whether that was ready, or empty, and tells whether there
-    /// is something to receive. Between the two nobody else receives, nor watches another end of
-    /// the same identity(); who watches several ends does so in the order of that.
+    /// Returns something that wait_any() can wait for; nullopt if there is something to receive
+    /// already. **Must** be paired with unwatch(was_ready), which is told whether that was ready,
+    /// or nullopt, and returns whether there is something to receive. Between the two calls no
+    /// other thread receives, or watches another end of the same identity(); several ends are
+    /// watched in the order of their identities.
     virtual std::optional<platform::NativeHandle> watch() = 0;
     virtual bool unwatch(bool was_ready) = 0;
     virtual const void* identity() const noexcept = 0;
     /// Watches until the deadline, or for a shorter time. Whether there is something to receive.
     bool wait_watching(Deadline deadline);
 
-    /// The handle that polls readable when a message comes, from now on.
+    /// Returns the handle that polls readable when a message comes, from now on.
     virtual const platform::Handle& expose() = 0;
 
-    /// Whether handles can be sent over it.
+    /// Returns whether handles can be sent over it.
     virtual bool carries_handles() const noexcept = 0;
 
-    /// Another end of the same, with a handle of its own.
+    /// Returns a second end of the same stream, with a handle of its own.
     virtual std::unique_ptr<Transport> duplicate() const = 0;
-    /// Writes what another process makes the same end of, by RingTransport::take().
+    /// Writes what another process makes the same end of, by RingTransport::import_from().
     virtual void export_to(HandleSink& sink, Writer& writer) = 0;
 };
 

@@ -19,7 +19,7 @@ struct Waited {
     platform::NativeHandle handle;
 };
 
-/// Which of them are ready, ascending; none when the deadline passed.
+/// Waits, and returns which of them are ready, ascending; none when the deadline passed.
 MULTIPROCESSING_INLINE std::vector<std::size_t> wait_connections(std::span<const Waited> waited,
                                                                  Deadline deadline);
 
@@ -64,8 +64,8 @@ MULTIPROCESSING_INLINE std::vector<std::size_t> wait_connections(std::span<const
         }
     };
     std::vector<std::size_t> ready;
-    // What stirs a handle need not be a message; and who should stir it may have been killed before
-    // it could: so now and then all is looked at.
+    // What stirs a handle need not be a message; and the process that should stir it may have been
+    // killed before it could: so now and then all is looked at.
     for (bool last = false; ready.empty() && !last; last = deadline.passed()) {
         bool at_once = false;
         const ScopeExit end_watch{end_all};

@@ -29,16 +29,16 @@ struct MULTIPROCESSING_VISIBLE Traced : E, CarriesTrace {
     Traced(E original, std::string stack) : E(std::move(original)), CarriesTrace{std::move(stack)} {}
 };
 
-/// What people call the type of the exception that is being handled: without what
+/// Returns what people call the type of the exception that is being handled: without what
 /// std::throw_with_nested and this library wrap around it.
 MULTIPROCESSING_INLINE std::string current_exception_type();
 
-/// All but the trace of the exception that is being handled. One that came from a process further
-/// down is told of as that process did, trace and all.
+/// Returns all but the trace of the exception that is being handled. One that came from a process
+/// further down is told of as that process did, trace and all.
 MULTIPROCESSING_INLINE RemoteCause current_cause();
 
-/// The stack where the exception that is being handled was thrown, if that is known; else up
-/// to here.
+/// Returns the stack where the exception that is being handled was thrown, if that is known; else
+/// up to here.
 MULTIPROCESSING_INLINE std::string current_trace();
 
 /// Calls `handle()` as the handler of the exception that std::throw_with_nested put inside the one
@@ -54,7 +54,8 @@ void handle_nested_exception(Handle handle) {
     } catch (...) {}
 }
 
-/// The exception that is being handled, for people: type and text whole, then what is nested in it.
+/// Returns the exception that is being handled, for people: type and text whole, then what is
+/// nested in it.
 MULTIPROCESSING_INLINE std::string describe_current_exception(const char* lead = "  ", int depth = 0);
 
 } // namespace multiprocessing::inline v1::detail

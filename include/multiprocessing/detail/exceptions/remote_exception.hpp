@@ -69,7 +69,8 @@ struct MULTIPROCESSING_VISIBLE FromWorkerNested : FromWorker<E>, std::nested_exc
 
 namespace detail {
 
-/// The cause of the last rebuilt exception of this thread whose type could not be derived from.
+/// Returns the cause of the last rebuilt exception of this thread whose type could not be derived
+/// from.
 MULTIPROCESSING_INLINE std::optional<RemoteCause>& plain_cause();
 
 /// Throws `exception` with its cause; inside it, if `nested`, the exception that is being handled.
@@ -93,7 +94,7 @@ public:
 
     struct Type {
         const std::type_info* type;
-        /// The exception that is being handled as bytes, if it is of this type.
+        /// Returns the exception that is being handled as bytes, if it is of this type.
         std::optional<std::vector<std::byte>> (*save)();
         /// Throws it; returns if the bytes cannot be read.
         void (*rethrow)(const RemoteFailure&, bool nested);
@@ -101,7 +102,7 @@ public:
 
     void add(const Type& type);
 
-    /// The latest first: it may derive from one that was registered before.
+    /// Returns all types, the latest first: it may derive from one that was registered before.
     std::vector<Type> all();
 
 private:
@@ -119,8 +120,8 @@ struct RebuildStandard {
 inline constexpr auto& standard_exceptions =
     StandardExceptions::table<void (*)(const RemoteFailure&, bool), RebuildStandard>;
 
-/// As what the exception that is being handled is to arrive. An exact type before those that are
-/// bases of it.
+/// Saves the exception that is being handled, by the type as which it will arrive: its own, if that
+/// is registered, before its bases.
 MULTIPROCESSING_INLINE void save_current_exception(RemoteFailure& failure);
 
 /// Takes apart the exception that is being handled, and those that are nested in it.

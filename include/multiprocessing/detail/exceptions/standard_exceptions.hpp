@@ -8,6 +8,8 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/exceptions.hpp>
 
+#include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,6 +24,7 @@
 #include <system_error>
 #include <type_traits>
 #include <typeinfo>
+#include <utility>
 #include <variant>
 
 namespace multiprocessing::inline v1::detail {
@@ -48,11 +51,11 @@ struct ExceptionCodec<E> {
     static E load(Reader&) { return E(); }
 };
 
-/// A number for each category of the standard library.
+/// Returns a number for each category of the standard library.
 MULTIPROCESSING_INLINE const std::error_category* standard_category(std::uint8_t number) noexcept;
 
-/// The code, and the text that was given to the exception: its constructor appended the code's
-/// message, and will again.
+/// Writes the code, and the text that was given to the exception: its constructor appended the
+/// code's message, and will again.
 MULTIPROCESSING_INLINE bool save_system_error(Writer& writer, const std::system_error& error);
 MULTIPROCESSING_INLINE std::error_code load_error_code(Reader& reader);
 
@@ -109,28 +112,49 @@ private:
     }
 };
 
-template <>
-struct ExceptionCodec<WorkerLostError> {
-    static bool save(Writer& writer, const WorkerLostError& error) {
+template <class E>
+    requires std::derived_from<E, WorkerFault>
+struct ExceptionCodec<E> {
+    static bool save(Writer& writer, const E& error) {
+        const WorkerEnd& end = error.end();
         writer.text(error.what());
-        writer.raw(error.pid());
-        writer.raw(std::uint8_t{error.exitcode().has_value()});
-        writer.raw(error.exitcode().value_or(0));
-        writer.raw(std::uint8_t{error.task_index().has_value()});
-        writer.raw(error.task_index().value_or(0));
-        writer.text(error.trace());
+        writer.raw(end.pid);
+        write(writer, end.exitcode);
+        write(writer, end.worker);
+        write(writer, end.task_index);
+        writer.raw(end.attempt);
+        writer.raw(end.attempts);
+        writer.raw(end.peak_memory);
+        writer.raw(std::int64_t{end.cpu_time.count()});
+        writer.text(end.trace);
         return true;
     }
-    static WorkerLostError load(Reader& reader) {
+    static E load(Reader& reader) {
         const std::string text = reader.text();
-        const int pid = reader.raw<int>();
-        const bool has_exitcode = reader.flag();
-        const int exitcode = reader.raw<int>();
-        const bool has_index = reader.flag();
-        const auto index = reader.raw<std::size_t>();
-        const std::string trace = reader.text();
-        return {text, pid, has_exitcode ? std::optional<int>(exitcode) : std::nullopt,
-                has_index ? std::optional<std::size_t>(index) : std::nullopt, trace};
+        WorkerEnd end;
+        end.pid = reader.raw<int>();
+        end.exitcode = read<int>(reader);
+        end.worker = read<int>(reader);
+        end.task_index = read<std::size_t>(reader);
+        end.attempt = reader.raw<int>();
+        end.attempts = reader.raw<int>();
+        end.peak_memory = reader.raw<std::uint64_t>();
+        end.cpu_time = std::chrono::microseconds{reader.raw<std::int64_t>()};
+        end.trace = reader.text();
+        return {text, std::move(end)};
+    }
+
+private:
+    template <class T>
+    static void write(Writer& writer, const std::optional<T>& number) {
+        writer.raw(std::uint8_t{number.has_value()});
+        writer.raw(number.value_or(T{}));
+    }
+    template <class T>
+    static std::optional<T> read(Reader& reader) {
+        const bool has_number = reader.flag();
+        const T number = reader.raw<T>();
+        return has_number ? std::optional(number) : std::nullopt;
     }
 };
 
@@ -159,12 +183,13 @@ struct ExceptionList {
 /// Derived types before their bases: the first that fits is the nearest.
 using StandardExceptions =
     ExceptionList<std::filesystem::filesystem_error, std::ios_base::failure, std::system_error,
-                  std::range_error, std::overflow_error, std::underflow_error, WorkerLostError, TimeoutError,
-                  SerializationError, CancelledError, BrokenBarrierError, Empty, Full, ShutDown, EOFError,
-                  AuthenticationError, ProcessError, std::runtime_error, std::invalid_argument,
-                  std::domain_error, std::length_error, std::out_of_range, std::logic_error,
-                  std::bad_array_new_length, std::bad_alloc, std::bad_cast, std::bad_typeid,
-                  std::bad_optional_access, std::bad_variant_access, std::bad_weak_ptr, std::bad_exception>;
+                  std::range_error, std::overflow_error, std::underflow_error, WorkerLostError,
+                  TimeLimitExceeded, MemoryLimitExceeded, TimeoutError, SerializationError, CancelledError,
+                  BrokenBarrierError, Empty, Full, ShutDown, EOFError, AuthenticationError, ProcessError,
+                  std::runtime_error, std::invalid_argument, std::domain_error, std::length_error,
+                  std::out_of_range, std::logic_error, std::bad_array_new_length, std::bad_alloc, std::bad_cast,
+                  std::bad_typeid, std::bad_optional_access, std::bad_variant_access, std::bad_weak_ptr,
+                  std::bad_exception>;
 
 } // namespace multiprocessing::inline v1::detail
 

@@ -9,11 +9,11 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Once per process: what a fork beside threads may do.
+/// Warns, once per process, of what a fork beside threads may do.
 MULTIPROCESSING_INLINE void warn_of_threads(StartNotes& notes);
 
-/// The child's side of a fork; does not return, and lets nothing unwind into the frames that it
-/// shares with its parent.
+/// Runs the child's side of a fork; does not return, and lets nothing unwind into the frames that
+/// it shares with its parent.
 [[noreturn]] MULTIPROCESSING_INLINE void live_as_fork(PendingChild& birth, const LaunchRequest& request,
                                                       TreeMember& parent, bool shares_ids,
                                                       const Thunk& target) noexcept;

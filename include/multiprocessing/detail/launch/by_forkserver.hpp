@@ -21,13 +21,13 @@ namespace multiprocessing::inline v1::detail {
 MULTIPROCESSING_INLINE std::shared_ptr<ForkServer> make_server(LaunchState& launching,
                                                                platform::Surroundings now);
 
-/// The next message of the server; nullopt if it has ended, or has stood still for as long as
-/// `patience`: it was stopped, or waits for something that may never come. It is not hurried as
+/// Returns the next message of the server; nullopt if it has ended, or has stood still for as long
+/// as `patience`: it was stopped, or waits for something that may never come. It is not hurried as
 /// long as it computes.
 MULTIPROCESSING_INLINE std::optional<platform::Message> answer_of(const ForkServer& server,
                                                                   std::chrono::seconds patience);
 
-/// In messages of as many as one may have.
+/// Sends handles, in as many messages as they need.
 MULTIPROCESSING_INLINE void send_handles(const platform::Handle& channel,
                                          std::span<const platform::Handle> handles, const Deadline& deadline);
 
@@ -45,35 +45,36 @@ private:
     static constexpr std::chrono::seconds patience{5};
     static constexpr std::chrono::seconds patience_with_preload{15};
 
-    /// A server, and all that the child is told.
+    /// Prepares a server, and all that the child is told.
     void prepare();
 
     void retire(const ForkServer& server);
 
     void replace_server();
 
-    /// Nullopt if the server ended before it answered, or stands still.
+    /// Returns nullopt if the server ended before it answered, or stands still.
     std::optional<ForkReply> ask();
 
-    /// It was asked, or half of it: nobody will take its answer, or what it makes.
+    /// Abandons a server that was asked, perhaps in part: its answer, and the child that it makes,
+    /// are not taken.
     void abandon() noexcept;
 
     /// Ends a server that is of no use any more. Returns the pid of the copy that it made in answer
     /// to the last request, 0 if there is none.
     int end_server();
 
-    /// The server was killed by somebody, refused to begin, or stood still. A fresh one gets one
-    /// chance, if this process lives on, and if it would not stand still for the same reason.
+    /// Throws if a fresh server is not worth a try, after one that was killed, refused to begin, or
+    /// stood still: it gets one, if this process lives on and the server would not stand still for
+    /// the same reason.
     void throw_unless_worth_another(bool again) const;
 
-    /// The copy may run, or not. It waits for that at the end of its own preparations, if it gets
-    /// there first.
+    /// Tells the copy whether it may run. The copy waits for that at the end of its preparations.
     void decide(Approval approval) const;
 
     [[noreturn]] void throw_lost(const ForkReply& reply) const;
 
-    /// Where the kernel (or its seccomp filter) refuses to make siblings, or the server is no
-    /// process of one thread.
+    /// Starts the child by spawn, where the kernel (or its seccomp filter) refuses to make
+    /// siblings, or the server is no process of one thread.
     std::shared_ptr<ChildProcess> spawn_instead(const ForkReply& reply);
 
     const LaunchRequest& request_;
@@ -81,7 +82,7 @@ private:
     StartNotes& notes_;
     std::shared_ptr<ForkServer> server_;
     std::unique_ptr<PendingChild> birth_;
-    platform::Handle folder_;
+    platform::Handle directory_;
     std::size_t sent_ = 0;
     bool fits_ = true; // the server has the rights that the child should have
     bool stood_still_ = false;
@@ -206,7 +207,7 @@ MULTIPROCESSING_INLINE void ForkServerStart::prepare() {
         birth_ = std::make_unique<PendingChild>(request_, launching_.lifeline());
         birth_->message =
             write_message(birth_->start, request_.call.payload, now.changes(server_->surroundings));
-        folder_ = now.folder(server_->surroundings);
+        directory_ = now.directory(server_->surroundings);
     }
     if (old) retire(*old);
 }
@@ -236,11 +237,11 @@ MULTIPROCESSING_INLINE std::optional<ForkReply> ForkServerStart::ask() {
                                    request_.mask,
                                    is_open(outputs[0]),
                                    is_open(outputs[1]),
-                                   folder_.valid(),
+                                   directory_.valid(),
                                    {},
                                    handles_of(request_).size()};
     std::vector<platform::NativeHandle> handles{birth_->strand.child.native(), birth_->alive.writer.native()};
-    for (const platform::NativeHandle handle : {outputs[0], outputs[1], folder_.native()}) {
+    for (const platform::NativeHandle handle : {outputs[0], outputs[1], directory_.native()}) {
         if (is_open(handle)) handles.push_back(handle);
     }
     fits_ = true;

@@ -14,7 +14,8 @@ MULTIPROCESSING_INLINE platform::Child start_by_spawn(PendingChild& birth, const
                                                       LaunchState& launching,
                                                       const platform::Handle& channel = {});
 
-/// If this program was started as a child, becomes that, and does not return.
+/// Becomes the child that this program was started as, and does not return; returns if it was not
+/// started as one.
 MULTIPROCESSING_INLINE void enter_if_spawned();
 
 } // namespace multiprocessing::inline v1::detail

@@ -40,12 +40,12 @@ struct ChildCommand {
 
     static void write(platform::SpawnRequest& spawn, const Parts& parts);
 
-    /// Whether this looks like the command line of a child.
+    /// Returns whether this looks like the command line of a child.
     static bool is_in(const std::vector<std::string>& arguments);
 
-    /// The strand alone, which a child looks at before it touches anything else.
+    /// Returns the strand alone, which a child looks at before it touches anything else.
     static platform::Handle read_strand(const std::vector<std::string>& arguments);
-    /// The rest. Throws what is wrong with a word that is no handle.
+    /// Reads the rest. Throws what is wrong with a word that is no handle.
     static ChildCommand read(const std::vector<std::string>& arguments, platform::Handle strand);
 
 private:

@@ -18,32 +18,33 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// The last step of a child, whether its target returned, threw, or called std::exit: nothing of
-/// the program's own exit handlers and static destructors runs. A full pipe behind stdout can hold
-/// it here until it is ended. May be called again inside of itself, by std::exit(): the last code
-/// is the child's.
+/// Takes the last step of a child, whether its target returned, threw, or called std::exit: nothing
+/// of the program's own exit handlers and static destructors runs. A full pipe behind stdout can
+/// hold it here until it is ended. May be called again inside of itself, by std::exit(): the last
+/// code is the child's.
 [[noreturn]] MULTIPROCESSING_INLINE void finish_child(int code);
 
-/// First step: this process is the child that `start` describes. The tree has been joined. `strand`
-/// and `alive` are the ends that its parent prepared for it. Of `start`, what nobody else needs is
-/// taken.
+/// Takes the first step: makes this process the child that `start` describes. The tree has been
+/// joined. `strand` and `alive` are the ends that its parent prepared for it. Moves from `start`
+/// what is not needed afterwards.
 MULTIPROCESSING_INLINE void become_child(ChildStart& start, platform::Handle strand, platform::Handle alive);
 
-/// The child cannot be what it was started for: it says so, also to its parent, and ends.
+/// Ends a child that cannot be what it was started for, after it has told that to its parent and on
+/// standard error.
 [[noreturn]] MULTIPROCESSING_INLINE void refuse_child(const ChildStart& start,
                                                       const std::exception& error) noexcept;
 
-/// The function of set_forkserver_preload().
+/// Runs the function of set_forkserver_preload().
 MULTIPROCESSING_INLINE void run_preload(const CodeAddress& place);
 
 /// Takes on what is different from the parent's surroundings.
 MULTIPROCESSING_INLINE void enter_own_surroundings(const ChildStart& start);
 
-/// Second step: runs the target, and ends.
+/// Takes the second step: runs the target, and ends.
 [[noreturn]] MULTIPROCESSING_INLINE void run_child(const ChildStart& start, std::span<const std::byte> payload,
                                                    const Thunk& target);
 
-/// The same in a child that is no copy of its parent, and has to find the target first.
+/// Does so in a child that is no copy of its parent, and has to find the target first.
 [[noreturn]] MULTIPROCESSING_INLINE void run_child(const ChildStart& start, std::span<const std::byte> payload);
 
 } // namespace multiprocessing::inline v1::detail
@@ -102,7 +103,8 @@ MULTIPROCESSING_INLINE void become_child(ChildStart& start, platform::Handle str
         me.children_named = 0;
         me.strand = std::move(strand);
         me.alive.push_back(std::move(alive));
-        platform::HandleTraits::keep_in_forked_child(me.alive.back().native()); // a copy is of the subtree
+        // A copy of it belongs to the subtree.
+        platform::HandleTraits::keep_in_forked_child(me.alive.back().native());
         me.record = &tree().space.at<ChildRecord>(start.record);
         me.ends_children = false;
     }

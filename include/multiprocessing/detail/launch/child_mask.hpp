@@ -13,7 +13,7 @@ namespace multiprocessing::inline v1::detail {
 /// in other threads.
 MULTIPROCESSING_INLINE const platform::SignalMask*& mask_of_principal() noexcept;
 
-/// The mask of a child that this thread starts.
+/// Returns the mask of a child that this thread starts.
 MULTIPROCESSING_INLINE platform::SignalMask child_mask();
 
 } // namespace multiprocessing::inline v1::detail

@@ -30,7 +30,7 @@ MULTIPROCESSING_INLINE ProcessIdentity read_identity(Reader& reader);
 MULTIPROCESSING_INLINE void write_start(Writer& writer, const ChildStart& start);
 MULTIPROCESSING_INLINE ChildStart read_start(Reader& reader);
 
-/// Three sizes, then the three parts.
+/// Writes three sizes, then the three parts.
 MULTIPROCESSING_INLINE Block write_message(const ChildStart& start, std::span<const std::byte> payload,
                                            std::span<const std::byte> changes);
 

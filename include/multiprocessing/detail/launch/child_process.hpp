@@ -5,9 +5,7 @@
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/launch/exit_hooks.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
-#include <multiprocessing/detail/process_wide.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/this_process.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -15,25 +13,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstddef>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
-
-/// What a child leaves, until its descendants are gone as well: they may still write to what it was
-/// given.
-struct Remains {
-    Incarnation name;
-    platform::Handle alive; ///< At its end when nobody of the subtree lives.
-    bool touched;
-    std::vector<Position> unclaimed;  ///< Blocks that it was about to hand over: nobody was told of them.
-    std::shared_ptr<const void> kept; ///< What its subtree may use as long as any of it lives.
-};
 
 /// One child. Poll, wait, interrupt, terminate and kill may be called by several threads.
 class ChildProcess {
@@ -45,7 +31,7 @@ public:
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
 
-    /// It runs. Before anybody else knows of this object.
+    /// Notes that the process runs. Called before any other thread knows of this object.
     void begin(platform::Child process, Block record, Block message, platform::Handle alive,
                platform::Handle tether) noexcept;
 
@@ -54,8 +40,8 @@ public:
     const ProcessIdentity& identity() const noexcept { return identity_; }
     Incarnation incarnation() const noexcept { return name_; }
 
-    /// How it ended, or nullopt while it runs. Whoever first sees the end has what the child leaves
-    /// dealt with, unless the child is supervised: then its supervisor calls settle().
+    /// Returns how the child ended; nullopt while it runs. The first thread that sees the end also
+    /// calls settle(), unless the child is supervised: then its supervisor does.
     std::optional<platform::Ending> poll();
     std::optional<platform::Ending> look();
     void settle();
@@ -71,26 +57,26 @@ public:
     /// sees its end.
     void set_unclaimed(std::vector<Position> blocks);
 
-    /// What its subtree may use: it is let go of when the last of it has gone. Before poll() sees
-    /// its end.
+    /// Keeps what its subtree may use until the last process of the subtree has gone. Called before
+    /// poll() sees its end.
     void keep(std::shared_ptr<const void> kept);
 
-    /// Its supervisor cannot end it, and leaves it: whoever first sees its end from here on calls
-    /// settle().
+    /// Leaves a child that its supervisor cannot end: the first thread that sees its end from here
+    /// on calls settle().
     void leave_unsupervised() { supervised_ = false; }
 
-    /// Why it refused to run; empty if it did not, or runs still.
+    /// Returns why it refused to run; empty if it did not, or runs still.
     std::string refusal();
 
     /// Ends it for certain: SIGTERM, and SIGKILL after a second. Throws `std::system_error` if the
     /// system refuses both.
     void end();
 
-    /// terminate() or kill(); false if that was refused: it runs with rights that this process does
-    /// not have, say.
+    /// Calls `ending`, terminate() or kill(); returns false if the system refuses: the child runs
+    /// with rights that this process does not have, say.
     bool try_to(void (ChildProcess::*ending)()) noexcept;
 
-    /// What it has used of the processors.
+    /// Returns what it has used of the processors.
     std::optional<std::chrono::microseconds> cpu_time() const noexcept { return process_.cpu_time(); }
 
 private:
@@ -110,76 +96,16 @@ private:
     std::shared_ptr<const void> kept_;
 };
 
-/// The children that this process has started and not yet seen end, and what is left of those that
-/// have.
-class Children : public ForkSafe {
-public:
-    static constexpr StateSlot slot = StateSlot::children;
-
-    /// Makes room for one more: to be followed by add(), which then cannot fail, or by unexpect().
-    void expect();
-    void unexpect() noexcept;
-    void add(std::shared_ptr<ChildProcess> child) noexcept;
-
-    /// In place of unexpect(): of a process that could not become a child of ours.
-    void add(Remains remains) noexcept;
-
-    /// Notices which have ended, at each start: as many at a time as take no longer than that, in
-    /// turn, so that starting n children does not take n*n looks.
-    void reap();
-
-    /// Those that run; notices which have ended.
-    std::vector<std::shared_ptr<ChildProcess>> running();
-
-    /// Called by the child itself when its end has been seen.
-    void remove(const ChildProcess& child, Remains remains);
-
-    /// Takes back the memory of the dead whose descendants are gone too, and ends the leases that
-    /// they held. Looks at the latest, and at `most` of them in turn.
-    void bury(std::size_t most = ~std::size_t{0});
-
-    /// At the end of this process: the daemonic ones are ended, all together, the others waited
-    /// for, as in Python. One that may not be ended is left.
-    void end_all();
-
-    void after_fork(bool in_child);
-
-private:
-    bool bury_if_gone(std::size_t index, std::unique_lock<Mutex>& lock);
-
-    std::vector<std::shared_ptr<ChildProcess>> all();
-
-    static constexpr std::size_t most_at_a_start = 32;
-
-    struct Forgotten {
-        std::vector<std::shared_ptr<ChildProcess>> running;
-        std::vector<Remains> remains;
-        Forgotten* earlier = nullptr;
-    };
-
-    std::vector<std::shared_ptr<ChildProcess>> running_;
-    std::vector<Remains> remains_;
-    Forgotten* forgotten_ = nullptr;
-    // Where reap() and bury() go on looking.
-    std::size_t next_running_ = 0;
-    std::size_t next_remains_ = 0;
-    std::size_t expected_ = 0; // room in running_
-};
-
-inline Children& children() { return process_wide<Children>(); }
-
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/base/extract_if.hpp>
 #include <multiprocessing/detail/launch/child_record.hpp>
-#include <multiprocessing/detail/platform/pipe.hpp>
+#include <multiprocessing/detail/launch/children.hpp>
+#include <multiprocessing/detail/launch/exit_hooks.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
-#include <multiprocessing/detail/shared_object/leases.hpp>
 
-#include <algorithm>
 #include <exception>
-#include <new>
+#include <mutex>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -253,148 +179,6 @@ MULTIPROCESSING_INLINE bool ChildProcess::try_to(void (ChildProcess::*ending)())
     } catch (const std::exception&) { return false; }
 }
 
-MULTIPROCESSING_INLINE void Children::expect() {
-    const NotToEndIn part;
-    std::lock_guard lock{mutex};
-    const std::size_t needed = running_.size() + expected_ + 1;
-    if (running_.capacity() < needed) running_.reserve(2 * needed);
-    // Room for what it will leave, too: that is noted where its end is seen, which must not
-    // fail.
-    if (remains_.capacity() < remains_.size() + needed) remains_.reserve(2 * (remains_.size() + needed));
-    ++expected_;
-}
-
-MULTIPROCESSING_INLINE void Children::unexpect() noexcept {
-    const NotToEndIn part;
-    std::lock_guard lock{mutex};
-    --expected_;
-}
-
-MULTIPROCESSING_INLINE void Children::add(std::shared_ptr<ChildProcess> child) noexcept {
-    const NotToEndIn part;
-    std::lock_guard lock{mutex};
-    --expected_;
-    running_.push_back(std::move(child));
-}
-
-MULTIPROCESSING_INLINE void Children::add(Remains remains) noexcept {
-    const NotToEndIn part;
-    std::lock_guard lock{mutex};
-    --expected_;
-    remains_.push_back(std::move(remains));
-}
-
-MULTIPROCESSING_INLINE void Children::reap() {
-    std::vector<std::shared_ptr<ChildProcess>> children;
-    {
-        const NotToEndIn part;
-        std::lock_guard lock{mutex};
-        for (std::size_t i = (std::min)(most_at_a_start, running_.size()); i > 0; --i) {
-            next_running_ = next_running_ + 1 < running_.size() ? next_running_ + 1 : 0;
-            children.push_back(running_[next_running_]);
-        }
-    }
-    for (const auto& child : children) child->poll();
-    bury(most_at_a_start);
-}
-
-MULTIPROCESSING_INLINE std::vector<std::shared_ptr<ChildProcess>> Children::running() {
-    std::vector<std::shared_ptr<ChildProcess>> children = all();
-    extract_if(children, [](const auto& child) { return child->poll().has_value(); });
-    bury(); // of those that ended earlier, somebody's descendants may be gone by now
-    return children;
-}
-
-MULTIPROCESSING_INLINE void Children::remove(const ChildProcess& child, Remains remains) {
-    std::shared_ptr<ChildProcess> ended; // let go of without the mutex
-    {
-        const NotToEndIn part;
-        std::lock_guard lock{mutex};
-        remains_.push_back(std::move(remains)); // add() has made the room
-        const auto it = std::find_if(running_.begin(), running_.end(),
-                                     [&](const auto& other) { return other.get() == &child; });
-        if (it != running_.end()) {
-            ended = std::move(*it);
-            running_.erase(it);
-        }
-    }
-    bury(most_at_a_start);
-}
-
-MULTIPROCESSING_INLINE void Children::bury(std::size_t most) {
-    const NotToEndIn part;
-    std::unique_lock lock{mutex};
-    if (!remains_.empty()) bury_if_gone(remains_.size() - 1, lock);
-    for (std::size_t looks = (std::min)(most, remains_.size()); looks > 0 && !remains_.empty(); --looks) {
-        if (next_remains_ >= remains_.size()) next_remains_ = 0;
-        if (!bury_if_gone(next_remains_, lock)) ++next_remains_;
-    }
-}
-
-MULTIPROCESSING_INLINE void Children::end_all() {
-    const auto children = running();
-    if (children.empty()) return; // without even asking for the time: see bound_early
-    for (const auto& child : children) {
-        if (child->identity().daemon) child->try_to(&ChildProcess::terminate);
-    }
-    const Deadline patience = Deadline::after(std::chrono::seconds{1});
-    for (const auto& child : children) {
-        if (child->identity().daemon && !child->wait(patience)) child->try_to(&ChildProcess::kill);
-    }
-    std::string left;
-    for (const auto& child : children) {
-        if (child->poll()) continue;
-        if (child->identity().daemon && !child->try_to(&ChildProcess::kill)) {
-            left += " " + child->identity().name + " (pid " + std::to_string(child->pid()) + ")";
-        } else {
-            child->wait(Deadline{});
-        }
-    }
-    if (!left.empty())
-        get_logger().log(LogLevel::warning,
-                         "at the end of the process these children go on, as the system refuses "
-                         "to end them:" +
-                             left);
-}
-
-MULTIPROCESSING_INLINE void Children::after_fork(bool in_child) {
-    if (in_child) { // they are the parent's: forgotten, not destroyed
-        if (!running_.empty() || !remains_.empty()) {
-            if (auto* const forgotten = new (std::nothrow) Forgotten) {
-                forgotten->running.swap(running_);
-                forgotten->remains.swap(remains_);
-                forgotten->earlier = std::exchange(forgotten_, forgotten);
-            }
-        }
-        running_.clear();
-        remains_.clear();
-        expected_ = 0;
-    }
-    ForkSafe::after_fork(in_child);
-}
-
-MULTIPROCESSING_INLINE bool Children::bury_if_gone(std::size_t index, std::unique_lock<Mutex>& lock) {
-    // What never touched the Space has started nobody, as a child needs a record there.
-    if (remains_[index].touched && !platform::at_end(remains_[index].alive)) return false;
-    {
-        const Remains gone = std::move(remains_[index]);
-        if (index + 1 != remains_.size()) remains_[index] = std::move(remains_.back());
-        remains_.pop_back();
-        lock.unlock();
-        if (gone.touched) tree().heap.adopt(gone.name);
-        for (const Position block : gone.unclaimed) tree().heap.free_adopted(block);
-        leases().end(gone.name);
-    }
-    lock.lock();
-    return true;
-}
-
-MULTIPROCESSING_INLINE std::vector<std::shared_ptr<ChildProcess>> Children::all() {
-    const NotToEndIn part;
-    std::lock_guard lock{mutex};
-    return running_;
-}
-
 MULTIPROCESSING_INLINE std::optional<platform::Ending> ChildProcess::look() {
     const NotToEndIn part;
     std::lock_guard lock{mutex_};
@@ -403,8 +187,8 @@ MULTIPROCESSING_INLINE std::optional<platform::Ending> ChildProcess::look() {
     if (!ending_) return std::nullopt;
     const ChildRecord& record = tree().space.at<ChildRecord>(record_.position());
     const ChildStage stage = record.stage.load(std::memory_order_acquire);
-    // Somebody else waited for our child, or SIGCHLD is ignored: what it said itself is then all
-    // that is known.
+    // The program waited for our child, or SIGCHLD is ignored: what the child said is then all that
+    // is known.
     if (!ending_->exitcode && stage == ChildStage::ended)
         ending_->exitcode = record.exitcode.load(std::memory_order_relaxed);
     if (stage == ChildStage::refused) refusal_ = record.refusal;

@@ -31,11 +31,11 @@ struct LaunchRequest {
     Environment env = {};           ///< What is different in its environment.
     std::filesystem::path cwd = {}; ///< Where it works; empty: where its parent does.
     bool serves = false;            ///< A worker or server: Ctrl-C is not its business.
-    bool supervised = false;        ///< Its end is dealt with by who started it, not by whoever sees it first.
+    bool supervised = false; ///< Its end is settled by its supervisor, not by the first thread that sees it.
     platform::SignalMask mask = child_mask();
 };
 
-/// The handles that travel to it.
+/// Returns the handles that travel to it.
 MULTIPROCESSING_INLINE std::span<const platform::Handle> handles_of(const LaunchRequest& request);
 
 /// What a child is told. Crosses as bytes in a block of the parent's heap, unless the child is a

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file exit_hooks.hpp  What a child does last, for those who asked for it.
+/// @file exit_hooks.hpp  What a child does last: the functions of at_child_exit(), and which thread
+/// ends the process.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
@@ -28,7 +29,7 @@ public:
     static const void* thread() noexcept { return &depth(); }
 
     static bool any() noexcept;
-    /// In a forked child: what the thread was in is its parent's.
+    /// Forgets, in a forked child, what the thread was in: that is its parent's.
     static void forget() noexcept;
 
 private:
@@ -51,13 +52,13 @@ public:
 
     bool any();
 
-    /// This thread ends the child. If another one is at it, waits for that, forever if need be:
-    /// unless it makes no progress, as it may be waiting for this thread. Then this one goes on in
-    /// its place.
+    /// Makes this thread the one that ends the child. If another thread is at it, waits for that
+    /// thread, forever if need be; unless that makes no progress, as it may be waiting for this
+    /// thread: then this one goes on in its place.
     void take_over();
 
-    /// Whether this step is to be taken, by this thread; waits forever in a thread that another
-    /// one has taken the place of.
+    /// Returns whether this step is to be taken, by this thread; waits forever in a thread that
+    /// another one has taken the place of.
     bool begins(EndStep step);
 
     /// Runs them, last added first; also those that are added meanwhile. What they throw is logged.
@@ -65,7 +66,7 @@ public:
     /// not return.
     void run(void (*instead)(int), int code) noexcept;
 
-    /// In a new child: what its parent had asked for is the parent's.
+    /// Clears, in a new child, what its parent had registered.
     void clear();
 
 private:

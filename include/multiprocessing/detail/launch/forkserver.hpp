@@ -29,7 +29,7 @@ struct ForkRequest {
     platform::SignalMask mask;
     bool has_output;
     bool has_error;
-    bool has_folder;
+    bool has_directory;
     bool unused[5];        ///< No byte that is sent is left as it happens to be.
     std::uint64_t handles; ///< Among the target's arguments: they follow, in messages of nothing else.
 };
@@ -40,7 +40,8 @@ struct ForkReply {
     int error = 0;   ///< Why, as an errno; 0 if the kernel refuses this kind of fork, or because of `threads`.
     int threads = 0; ///< A copy is made of a process with one thread only: these are the others; -1: not known.
     int unused = 0;
-    std::uint64_t arrived = 0; ///< Of the handles that were sent, if some have found no room.
+    /// How many of the handles that were sent have arrived, if there was no room for some.
+    std::uint64_t arrived = 0;
 };
 
 template <class T>
@@ -53,7 +54,7 @@ std::span<const std::byte> bytes_of(const T& value) {
 /// the right to end it.
 MULTIPROCESSING_INLINE void await_approval(Space& space, ChildRecord& record);
 
-/// The life of a copy of the server; does not return into the server's loop.
+/// Lives as a copy of the server; does not return into the server's loop.
 [[noreturn]] MULTIPROCESSING_INLINE void live_as_copy(const ForkRequest& request,
                                                       std::vector<platform::Handle>& handles,
                                                       TreeMember& server, const platform::HandleLimit& limit,
@@ -108,7 +109,7 @@ MULTIPROCESSING_INLINE void live_as_copy(const ForkRequest& request, std::vector
         platform::Handle alive = take(true);
         const platform::Handle output = take(request.has_output);
         const platform::Handle error = take(request.has_error);
-        const platform::Handle folder = take(request.has_folder);
+        const platform::Handle directory = take(request.has_directory);
         while (next < handles.size()) { // from here on our own: not for a child of ours
             this_process().given.emplace_back(handles[next].release());
             ++next;
@@ -122,7 +123,7 @@ MULTIPROCESSING_INLINE void live_as_copy(const ForkRequest& request, std::vector
         become_child(message.start, std::move(strand), std::move(alive));
         platform::take_standard_outputs({output.native(), error.native()});
         limit.restore();
-        platform::apply_surroundings(message.changes, folder);
+        platform::apply_surroundings(message.changes, directory);
         platform::leave_word(state_word_name, state_root().word); // the environment may be another one now
         await_approval(server.space, record);
         request.mask.apply();
@@ -135,8 +136,8 @@ MULTIPROCESSING_INLINE void ServeForks::run(TargetFrame&) {
     // A rehearsal: what a copy is the first to call, the dynamic linker has to look up in every
     // copy again.
     platform::take_standard_outputs(platform::standard_outputs());
-    const platform::HandleLimit limit =
-        platform::HandleLimit::raise(); // its parent may have raised its own since
+    // Its parent may have raised its own since.
+    const platform::HandleLimit limit = platform::HandleLimit::raise();
     // After the function of set_forkserver_preload(), which is all that could change it.
     const bool shares_ids = platform::children_share_ids();
     try {

@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file janitor.hpp  A small process that outlives its tree, to take away the names of those who
+/// @file janitor.hpp  A small process that outlives its tree, to take away the names of those that
 /// were killed.
 ///
 /// The first process of a tree that makes memory with a name starts it: the program again, which
@@ -19,7 +19,8 @@ inline constexpr char janitor_marker[] = "--multiprocessing-janitor";
 /// Starts it. It is not tied to this process, and nobody waits for it.
 MULTIPROCESSING_INLINE void start_janitor();
 
-/// If this program was started as a janitor, is one, and does not return.
+/// Becomes the janitor that this program was started as, and does not return; returns if it was not
+/// started as one.
 MULTIPROCESSING_INLINE void enter_if_janitor();
 
 } // namespace multiprocessing::inline v1::detail

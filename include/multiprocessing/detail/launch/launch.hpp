@@ -12,7 +12,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Whether the program can be started again as a child at all.
+/// Throws `std::runtime_error` if this program cannot be started again as a child: main() did not
+/// call freeze_support().
 MULTIPROCESSING_INLINE void require_freeze_support(StartMethod method);
 
 /// Starts a child. Throws if it cannot be started; then nothing of it is left.
@@ -26,6 +27,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
 #include <multiprocessing/detail/launch/by_forkserver.hpp>
 #include <multiprocessing/detail/launch/by_spawn.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
+#include <multiprocessing/detail/launch/reaper.hpp>
 
 #include <mutex>
 #include <stdexcept>
@@ -46,7 +48,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
     require_no_mutex();
     require_available(request.method);
     require_freeze_support(request.method);
-    children().reap(); // as Python does
+    reap_children();
     LaunchState& launching = process_wide<LaunchState>();
     StartNotes notes; // written when nothing is held any more
     if constexpr (platform::can_fork) {

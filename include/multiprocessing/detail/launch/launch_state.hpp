@@ -60,7 +60,7 @@ public:
     /// fork does not take it, and a thread that holds `mutex` does not either.
     Mutex turn;
 
-    /// Made at the first start.
+    /// Returns the lifeline, which is made at the first start.
     platform::Lifeline& lifeline();
 
     std::shared_ptr<ForkServer> server; // made at the first need; under `mutex`
@@ -70,7 +70,7 @@ public:
     std::vector<std::weak_ptr<FinishedAtEnd>> finished_at_end; // under `mutex`
     bool warned_of_server_threads = false;                     // under `turn`
 
-    /// Before the first child. Holding `mutex`.
+    /// Holds the tree; called before the first child, with `mutex` held.
     void hold_tree();
 
     /// Ends the server, if there is one.
@@ -84,8 +84,8 @@ private:
     std::shared_ptr<ForkServer> forgotten_;
 };
 
-/// The function of set_forkserver_preload(), if there is one, is run by that child first. Holding
-/// `mutex`.
+/// Has that child run the function of set_forkserver_preload() first, if there is one. Called with
+/// `mutex` held.
 MULTIPROCESSING_INLINE void set_preload(ChildStart& start, const LaunchState& launching);
 
 /// What a start has to say, and to take notice of, when it holds no mutex any more.
@@ -100,9 +100,9 @@ public:
     ~StartNotes();
 };
 
-/// The folder that a child is to work in, for it to enter; empty if that is its parent's. Throws
-/// `std::system_error` if it is none.
-MULTIPROCESSING_INLINE std::string folder_for(const LaunchRequest& request);
+/// Returns the directory that a child is to work in, for it to enter; empty if that is its
+/// parent's. Throws `std::system_error` if it is none.
+MULTIPROCESSING_INLINE std::string directory_for(const LaunchRequest& request);
 
 /// What is prepared for one child. Whatever does not become a ChildProcess is undone with it.
 class PendingChild {
@@ -112,8 +112,8 @@ public:
     PendingChild& operator=(const PendingChild&) = delete;
     ~PendingChild();
 
-    /// The child runs: from here on it is looked after by a ChildProcess. `listed`: among this
-    /// process's children.
+    /// Turns a child that runs into a ChildProcess, which looks after it from here on. `listed`:
+    /// among this process's children.
     std::shared_ptr<ChildProcess> into_child(platform::Child process, bool listed = true) noexcept;
 
     ChildRecord& record() const;
@@ -130,20 +130,22 @@ private:
 
 MULTIPROCESSING_INLINE void end_children();
 
-/// The work of this object is finished at the end of this process, before its children are ended.
+/// Has the work of this object finished at the end of this process, before its children are ended.
 MULTIPROCESSING_INLINE void finish_at_end(const std::shared_ptr<FinishedAtEnd>& object);
 MULTIPROCESSING_INLINE void finish_all() noexcept;
 
-/// At the end of this process: its children end, and its fork server.
+/// Ends the children of this process, and its fork server; called at its end.
 MULTIPROCESSING_INLINE void end_children();
 
-/// Before the first start of this process. Holding `mutex`.
+/// Prepares the first start of this process. Called with `mutex` held.
 MULTIPROCESSING_INLINE void prepare_first_start(LaunchState& launching);
 
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/base/scope_exit.hpp>
+#include <multiprocessing/detail/launch/children.hpp>
+#include <multiprocessing/detail/launch/reaper.hpp>
 #include <multiprocessing/detail/platform/channel.hpp>
 
 #include <atomic>
@@ -212,15 +214,15 @@ MULTIPROCESSING_INLINE StartNotes::~StartNotes() {
     for (const std::string& line : warnings) get_logger().log(LogLevel::warning, line);
 }
 
-MULTIPROCESSING_INLINE std::string folder_for(const LaunchRequest& request) {
+MULTIPROCESSING_INLINE std::string directory_for(const LaunchRequest& request) {
     if (request.cwd.empty()) return {};
-    const std::filesystem::path folder = std::filesystem::absolute(request.cwd);
-    if (!std::filesystem::is_directory(folder)) {
+    const std::filesystem::path directory = std::filesystem::absolute(request.cwd);
+    if (!std::filesystem::is_directory(directory)) {
         throw std::system_error(std::make_error_code(std::errc::not_a_directory),
-                                "multiprocessing: starting " + request.identity.name +
-                                    " with .cwd = " + folder.string() + ": that is no folder; make it first");
+                                "multiprocessing: starting " + request.identity.name + " with .cwd = " +
+                                    directory.string() + ": that is no directory; make it first");
     }
-    return folder.string();
+    return directory.string();
 }
 
 MULTIPROCESSING_INLINE PendingChild::PendingChild(const LaunchRequest& request, platform::Lifeline& lifeline)
@@ -243,7 +245,7 @@ MULTIPROCESSING_INLINE PendingChild::PendingChild(const LaunchRequest& request, 
     start.default_method = request.method; // as get_start_method() says there; here that fixes nothing
     start.log_level = get_logger().level();
     start.env = request.env;
-    start.cwd = folder_for(request);
+    start.cwd = directory_for(request);
     start.serves = request.serves;
     start.capabilities = platform::Capabilities::of_caller();
     child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);
@@ -312,7 +314,7 @@ MULTIPROCESSING_INLINE void end_children() {
     if (!in_start) finish_all();
     this_process().ends_children.store(true);
     if (in_start) return;
-    children().end_all();
+    end_running_children();
     process_wide<LaunchState>().stop_server();
 }
 

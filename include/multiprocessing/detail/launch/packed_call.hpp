@@ -37,7 +37,7 @@ struct PackedCall {
     /// Handles of the system among them; the words in the payload are their places. Stay open here.
     std::shared_ptr<const std::vector<platform::Handle>> handles = {};
 
-    /// A call of nothing but `Entry::run(TargetFrame&)`.
+    /// Returns a call of nothing but `Entry::run(TargetFrame&)`.
     template <class Entry>
     static PackedCall of_entry() {
         PackedCall packed;

@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/managers/client_channels.hpp>
+#include <multiprocessing/detail/managers/client_drops.hpp>
 #include <multiprocessing/detail/managers/layout.hpp>
 #include <multiprocessing/detail/managers/message.hpp>
 #include <multiprocessing/detail/of_this_copy.hpp>
@@ -37,8 +38,7 @@ public:
     /// Has the server carry out a request. `references` in it must be of the same server. Throws
     /// ProcessError after shutdown(), EOFError where the server was lost.
     ManagerAnswer call(CallVerb verb, ManagedId object, const ThunkAddress& entry,
-                       std::span<const std::byte> payload, const ProxyTargets& references,
-                       std::uint64_t number = 0);
+                       std::span<const std::byte> payload, const ProxyTargets& references);
 
     /// This process's reference of an object that `brought` came with, or that it is to be had of.
     /// Throws `std::logic_error` if the object is gone.
@@ -47,11 +47,12 @@ public:
     /// The same, kept as long as this process is a client: for a copy whose original has the proxy.
     ManagerGrip& retain_for_copy(ManagedId id);
     void release(ManagedId id, std::uint64_t count) noexcept;
-    /// Asks the server to end, and does not wait: it may be stopped.
-    void ask_to_end();
+    /// Asks the server to end, and does not wait: it may be stopped. Returns whether it was asked.
+    bool ask_to_end();
 
 private:
     ClientChannels channels_;
+    ClientDrops drops_{channels_};
     Mutex mutex_; // guards what follows
     std::unordered_map<ManagedId, std::weak_ptr<ManagerGrip>> grips_;
     std::unordered_map<ManagedId, std::shared_ptr<ManagerGrip>> kept_;
@@ -124,7 +125,6 @@ private:
 
 #include <atomic>
 #include <cstring>
-#include <exception>
 #include <mutex>
 #include <new>
 #include <stdexcept>
@@ -186,7 +186,7 @@ MULTIPROCESSING_INLINE void ManagerGrip::export_to(HandleSink& sink) {
 MULTIPROCESSING_INLINE ManagerAnswer ManagerClient::call(CallVerb verb, ManagedId object,
                                                          const ThunkAddress& entry,
                                                          std::span<const std::byte> payload,
-                                                         const ProxyTargets& references, std::uint64_t number) {
+                                                         const ProxyTargets& references) {
     channels_.require_open();
     std::vector<ManagedId> ids;
     for (const auto& reference : references) {
@@ -197,11 +197,10 @@ MULTIPROCESSING_INLINE ManagerAnswer ManagerClient::call(CallVerb verb, ManagedI
         }
         ids.push_back(reference->id());
     }
-    const bool releases = verb == CallVerb::release;
-    const RequestHeader header{verb,   static_cast<std::uint32_t>(ids.size()),
-                               object, releases ? number : payload.size(),
-                               entry,  this_thread()};
-    const std::uint32_t index = channels_.take();
+    const RequestHeader header{
+        verb, static_cast<std::uint32_t>(ids.size()), object, payload.size(), entry, this_thread()};
+    const ScopeExit take_drops_along{[&] { drops_.send_rest(); }};
+    const std::uint32_t index = channels_.take(verb != CallVerb::invoke && verb != CallVerb::create);
     const CallChannel& channel = link().body().channels[index];
     const ScopeExit back{[&] { channels_.give_back(index); }};
     channels_.send(index, {std::as_bytes(std::span{&header, 1}), payload, std::as_bytes(std::span{ids})});
@@ -222,16 +221,18 @@ MULTIPROCESSING_INLINE ManagerAnswer ManagerClient::call(CallVerb verb, ManagedI
     return answer;
 }
 
-MULTIPROCESSING_INLINE void ManagerClient::ask_to_end() {
-    if (link().body().stage.load(std::memory_order_acquire) != ManagerStage::open) return;
-    const std::uint32_t index = channels_.take(); // for good
+MULTIPROCESSING_INLINE bool ManagerClient::ask_to_end() {
+    const ManagerStage stage = link().body().stage.load(std::memory_order_acquire);
+    if (stage != ManagerStage::open) return stage >= ManagerStage::closing;
     const RequestHeader header{CallVerb::shut_down, 0, 0, 0, {}, this_thread()};
-    CallChannel& channel = link().body().channels[index];
-    std::memcpy(channel.page, &header, sizeof header);
-    channel.used = sizeof header;
-    channels_.begin_ask(index, Piece::last);
+    const auto index = channels_.try_take();
+    if (!index) return false;
+    channels_.fill(*index, {std::as_bytes(std::span{&header, 1})});
+    channels_.mark_asked(*index, Piece::notice);
+    channels_.post_call(*index);
     link().body().help.fetch_add(1, std::memory_order_seq_cst); // the leader may be in a long call
     post(link().parking(), link().body().help_place);
+    return true;
 }
 
 MULTIPROCESSING_INLINE std::shared_ptr<ManagerGrip> ManagerClient::grip_of_answer(ManagedId id) {
@@ -241,6 +242,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ManagerGrip> ManagerClient::grip_of_answe
         grip->owe();
         return grip;
     }
+    drops_.expect();
     auto grip = std::make_shared<ManagerGrip>(shared_from_this(), id, 1);
     known = grip;
     return grip;
@@ -270,7 +272,7 @@ MULTIPROCESSING_INLINE ManagerGrip& ManagerClient::retain_for_copy(ManagedId id)
     return *(kept_[id] = std::move(grip));
 }
 
-/// If the server is not there any more, or out of channels, its count ends with this process.
+/// If the server is not there any more, its count ends with this process.
 MULTIPROCESSING_INLINE void ManagerClient::release(ManagedId id, std::uint64_t count) noexcept {
     {
         std::lock_guard lock{mutex_};
@@ -278,10 +280,7 @@ MULTIPROCESSING_INLINE void ManagerClient::release(ManagedId id, std::uint64_t c
         if (const auto found = grips_.find(id); found != grips_.end() && found->second.expired())
             grips_.erase(found);
     }
-    try {
-        if (link().body().stage.load(std::memory_order_acquire) == ManagerStage::open)
-            call(CallVerb::release, id, {}, {}, {}, count);
-    } catch (const std::exception&) {}
+    if (link().body().stage.load(std::memory_order_acquire) == ManagerStage::open) drops_.drop(id, count);
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -36,6 +36,9 @@ public:
     /// Forgets the session: its process has ended, so nobody posts by its channels any more.
     /// Returns the objects that it referred to, which are destroyed without the mutex.
     std::vector<std::shared_ptr<void>> end(ClientSession& session);
+    /// Whether the process has ended, as the system says now: it may have done so before this was
+    /// noticed.
+    bool has_ended(ClientSession& session) const;
     /// A session whose process has ended; null if there is none.
     ClientSession* find_ended() noexcept;
     /// Whether a channel was claimed, and never used, by a thread that lives no longer: the claimer
@@ -81,6 +84,8 @@ bool ClientSessions::bind(std::uint32_t index, const End& end) {
 
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/platform/process_watch.hpp>
+#include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -131,6 +136,12 @@ MULTIPROCESSING_INLINE std::vector<std::shared_ptr<void>> ClientSessions::end(Cl
     ends_.push_back(std::move(session.end));
     sessions_.erase(session.process);
     return objects;
+}
+
+MULTIPROCESSING_INLINE bool ClientSessions::has_ended(ClientSession& session) const {
+    if (!session.has_ended && session.end.valid())
+        session.has_ended = platform::wait_one(session.end.native(), Deadline::passed_long_ago());
+    return session.has_ended;
 }
 
 MULTIPROCESSING_INLINE ClientSession* ClientSessions::find_ended() noexcept {

@@ -32,19 +32,20 @@ enum class ManagerStage : std::uint32_t {
 
 /// What the page of a channel holds when a client asks.
 enum class Piece : std::uint32_t {
-    part, ///< Of a request that is longer than the page; more follows.
-    last, ///< The rest of a request: now it is carried out.
-    fetch ///< Nothing: the client wants the next piece of an answer that is longer than the page.
+    part,  ///< Of a request that is longer than the page; more follows.
+    last,  ///< The rest of a request: now it is carried out.
+    fetch, ///< Nothing: the client wants the next piece of an answer that is longer than the page.
+    notice ///< A whole request that is not answered: the server frees the channel.
 };
 
-/// One call at a time between a thread of a client and the server. A channel belongs to a process,
-/// from the word `owner` on; of what the client writes nothing counts before the channel is on the
-/// list of those that ask.
+/// One call at a time between a thread of a client and the server. A channel belongs to a thread
+/// for a call, from the word `owner` on; of what the client writes nothing counts before the
+/// channel is on the list of those that ask.
 ///
 /// A message that is longer than the page goes in pieces, each a call of its own, so nobody
 /// allocates shared memory for it, and nobody's death leaves some.
 struct CallChannel {
-    static constexpr std::size_t page_size = 4096 - 2 * 64;
+    static constexpr std::size_t page_size = 4096 - 64;
 
     /// Odd: asked; even: answered, or never used. Counts on from owner to owner, so that what is
     /// late can be told from what is meant.
@@ -56,10 +57,10 @@ struct CallChannel {
     std::uint64_t size;       ///< Of the whole answer, of the server; what is not in the page is to be fetched.
     std::uint32_t references; ///< How many objects the answer names, at its end.
     std::uint32_t failed;     ///< The answer is an exception.
-    /// The thread that claimed the channel for its process; 0: free. Set by the claimer's compare
-    /// and swap, cleared by the owner when it needs the channel no more, or by the server when the
-    /// owner has died.
-    alignas(64) std::atomic<platform::ThreadName> owner;
+    /// The thread that claimed the channel; 0: free. Set by the claimer's compare and swap, cleared
+    /// by the owner when its call is through, or by the server when the owner has died or waits for
+    /// no answer. In the line that client and server exchange for the call anyway.
+    std::atomic<platform::ThreadName> owner;
     std::atomic<Incarnation> process; ///< Its process, by its place in the tree and by its pid.
     std::atomic<int> pid;
     alignas(64) std::byte page[page_size];
@@ -70,6 +71,9 @@ static_assert(sizeof(CallChannel) == 4096);
 /// object: neither the server's death nor a client's frees what others use.
 struct ManagerBody {
     static constexpr std::uint32_t channel_count = 1024;
+    /// The last of them, which only calls may use that the server answers at once, whatever other
+    /// clients do: nobody who gives something back is held up by those who wait for it.
+    static constexpr std::uint32_t spare_channels = 64;
 
     std::atomic<ManagerStage> stage;
     ParkingPlace stage_place;                 ///< Where the maker waits for the server.

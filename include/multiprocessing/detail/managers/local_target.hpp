@@ -34,6 +34,12 @@ public:
     const std::shared_ptr<ServedObject> object;
 };
 
+/// What a proxy refers to that has come into the server.
+template <class Proxy>
+const std::shared_ptr<ServedObject>& served_object_of(const Proxy& proxy) {
+    return static_cast<const LocalTarget&>(target_of(proxy)).object;
+}
+
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES

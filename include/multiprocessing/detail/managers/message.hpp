@@ -22,12 +22,19 @@ namespace multiprocessing::inline v1::detail {
 using ManagedId = std::uint64_t;
 
 enum class CallVerb : std::uint32_t {
-    invoke,   ///< A method of the object.
-    create,   ///< A new object; the answer names it.
-    retain,   ///< One more reference of this client; fails where the object is gone.
-    release,  ///< `payload_size` references less.
-    count,    ///< How many objects there are.
-    shut_down ///< The server ends.
+    invoke,    ///< A method of the object.
+    give_back, ///< The same, of one that never waits: see `gives_back`.
+    create,    ///< A new object; the answer names it.
+    retain,    ///< One more reference of this client; fails where the object is gone.
+    release,   ///< References less: the payload is of ReleasedReference.
+    count,     ///< How many objects there are.
+    shut_down  ///< The server ends.
+};
+
+/// Part of a `release`.
+struct ReleasedReference {
+    ManagedId object;
+    std::uint64_t count;
 };
 
 /// How a request begins. Behind it the payload, and the ids of the proxies in it.
@@ -71,6 +78,18 @@ public:
     /// A proxy is passed to a process.
     virtual void export_to(HandleSink& sink) = 0;
 };
+
+struct TargetAccess {
+    template <class Proxy>
+    static ProxyTarget& of(const Proxy& proxy) {
+        return *proxy.present();
+    }
+};
+/// What the proxy refers to. Throws `std::logic_error` if that is nothing.
+template <class Proxy>
+ProxyTarget& target_of(const Proxy& proxy) {
+    return TargetAccess::of(proxy);
+}
 
 /// A request or answer that is being written. Proxies in it go by id; nothing else that is shared
 /// may be in it.

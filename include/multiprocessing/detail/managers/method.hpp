@@ -104,6 +104,56 @@ private:
     }
 };
 
+/// The parameters of `Method`, and what it refers to: an `X&` that it returns, or the data member.
+template <auto Method, class = decltype(Method)>
+struct PartOf;
+template <auto Member, class C, class X>
+    requires(!std::is_function_v<X>)
+struct PartOf<Member, X C::*> {
+    using Class = C;
+    using Part = X;
+    using Parameters = ParameterList<>;
+};
+template <auto Method, class C, class F>
+    requires(std::is_function_v<F>)
+struct PartOf<Method, F C::*> {
+    using Class = std::remove_const_t<typename SignatureOf<Method>::Class>;
+    using Part = std::remove_reference_t<typename SignatureOf<Method>::Result>;
+    using Parameters = typename SignatureOf<Method>::Parameters;
+    static_assert(std::is_lvalue_reference_v<typename SignatureOf<Method>::Result> && !std::is_const_v<Part>,
+                  "multiprocessing: member<&T::method>: the method has to return a non-const reference to a "
+                  "member of the object");
+};
+
+/// Throws `std::invalid_argument` if what begins at `part` is not within the object.
+MULTIPROCESSING_INLINE void require_within(const void* part, std::size_t part_size, const void* object,
+                                           std::size_t size);
+
+/// Makes a member of an object one that clients refer to by itself.
+template <class T, auto Method, class... Carried>
+struct PartEntry {
+    using Part = typename PartOf<Method>::Part;
+
+    static void run(ServedCall& call) {
+        std::tuple<Carried...> arguments{decode<Carried>(call.reader)...};
+        call.reader.finish();
+        T& object = *static_cast<T*>(call.object);
+        Part* const part = &std::apply(
+            [&](auto&... argument) -> Part& {
+                if constexpr (std::is_member_object_pointer_v<decltype(Method)>) {
+                    return object.*Method;
+                } else {
+                    return (object.*Method)(std::move(argument)...);
+                }
+            },
+            arguments);
+        require_within(part, sizeof(Part), &object, sizeof(T));
+        std::shared_ptr<void> held(call.served->value, part);
+        call.references.references.push_back(
+            std::make_shared<LocalTarget>(call.server.add(std::move(held), managed_type<Part>, call.served)));
+    }
+};
+
 /// Makes an object in the server.
 template <class T, class... Carried>
 struct CreateEntry {
@@ -114,15 +164,20 @@ struct CreateEntry {
         call.reader.finish();
         auto value = std::apply(
             [](Carried&... argument) {
-                if constexpr (std::is_constructible_v<T, Carried...>) {
+                if constexpr (requires { T::whole_of(argument...); }) {
+                    return std::make_shared<T>(argument...);
+                } else if constexpr (std::is_constructible_v<T, Carried...>) {
                     return std::make_shared<T>(std::move(argument)...);
                 } else {
                     return std::shared_ptr<T>(new T{std::move(argument)...});
                 }
             },
             arguments);
-        call.references.references.push_back(
-            std::make_shared<LocalTarget>(call.server.add(std::move(value), managed_type<T>)));
+        std::shared_ptr<ServedObject> whole;
+        if constexpr (requires(const Carried&... given) { T::whole_of(given...); })
+            whole = std::apply([](const auto&... given) { return T::whole_of(given...); }, arguments);
+        call.references.references.push_back(std::make_shared<LocalTarget>(
+            call.server.add(std::move(value), managed_type<T>, std::move(whole))));
     }
 };
 
@@ -162,8 +217,9 @@ private:
         ManagedWriteContext context;
         Writer writer{&context};
         (encode_carried<CarriedType<Declared, Argument>>(writer, std::forward<Argument>(argument)), ...);
-        ManagerAnswer answer = target.call(CallVerb::invoke, thunk_address<Entry, ServedCall>(), writer.view(),
-                                           context.references);
+        constexpr CallVerb verb = gives_back<Method> ? CallVerb::give_back : CallVerb::invoke;
+        ManagerAnswer answer =
+            target.call(verb, thunk_address<Entry, ServedCall>(), writer.view(), context.references);
         throw_if_failed(answer);
         if constexpr (!std::is_void_v<Result>) {
             ManagedReadContext received{std::move(answer.references)};
@@ -191,6 +247,36 @@ auto call_method(ProxyTarget& target, Argument&&... argument) {
     }
 }
 
+/// The object that an answer names.
+MULTIPROCESSING_INLINE std::shared_ptr<ProxyTarget> named_object(ManagerAnswer answer);
+
+template <class T, auto Method, class List, class... Argument>
+struct PartCall;
+template <class T, auto Method, class... Declared, class... Argument>
+struct PartCall<T, Method, ParameterList<Declared...>, Argument...> {
+    static std::shared_ptr<ProxyTarget> make(ProxyTarget& target, Argument&&... argument) {
+        (require_crossing<CarriedType<Declared, Argument>, Crossing::managed>(), ...);
+        using Entry = PartEntry<T, Method, CarriedType<Declared, Argument>...>;
+        ManagedWriteContext context;
+        Writer writer{&context};
+        (encode_carried<CarriedType<Declared, Argument>>(writer, std::forward<Argument>(argument)), ...);
+        return named_object(target.call(CallVerb::invoke, thunk_address<Entry, ServedCall>(), writer.view(),
+                                        context.references));
+    }
+};
+
+/// The member of the T that `target` is which `Method` returns a reference to, or which it points
+/// to.
+template <class T, auto Method, class... Argument>
+std::shared_ptr<ProxyTarget> part_of_object(ProxyTarget& target, Argument&&... argument) {
+    static_assert(std::is_base_of_v<typename PartOf<Method>::Class, T>,
+                  "multiprocessing: member<&C::method> of a proxy whose object is no C");
+    static_assert(PartOf<Method>::Parameters::count == sizeof...(Argument),
+                  "multiprocessing: the method takes another number of arguments: give all of them");
+    return PartCall<T, Method, typename PartOf<Method>::Parameters, Argument...>::make(
+        target, std::forward<Argument>(argument)...);
+}
+
 /// Makes a T in the server; `ask(entry, payload, references)` has it do that.
 template <class T, class Ask, class... Argument>
 auto create_object(const Ask& ask, Argument&&... argument) {
@@ -209,12 +295,31 @@ auto create_object(const Ask& ask, Argument&&... argument) {
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/exceptions.hpp>
+
+#include <cstdint>
 
 namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE void throw_if_failed(const ManagerAnswer& answer) {
     if (answer.failed) [[unlikely]]
         throw_remote(failure_of(answer.payload));
+}
+
+MULTIPROCESSING_INLINE std::shared_ptr<ProxyTarget> named_object(ManagerAnswer answer) {
+    throw_if_failed(answer);
+    if (answer.references.size() != 1)
+        throw SerializationError("multiprocessing: a manager's server has not named the object that it made");
+    return std::move(answer.references.front());
+}
+
+MULTIPROCESSING_INLINE void require_within(const void* part, std::size_t part_size, const void* object,
+                                           std::size_t size) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(object);
+    const auto at = reinterpret_cast<std::uintptr_t>(part);
+    if (at < begin || part_size > size || at - begin > size - part_size)
+        throw std::invalid_argument("multiprocessing: member<&T::method>: the method returned a reference to "
+                                    "what is no member of the object, and may go before it");
 }
 
 } // namespace multiprocessing::inline v1::detail

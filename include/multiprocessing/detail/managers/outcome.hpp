@@ -22,16 +22,18 @@ struct CallOutcome {
     std::optional<ServedCall::Clock::time_point> look_at;
 };
 
-/// The exception as what came of a job.
+/// The exception that is being handled, as what came of a job. Looks for where it was thrown, so no
+/// mutex is held.
+MULTIPROCESSING_INLINE CallOutcome current_failure() noexcept;
 template <class E>
 CallOutcome failed_outcome(const E& exception) {
-    CallOutcome outcome;
-    outcome.failed = true;
     try {
         throw exception;
-    } catch (...) { outcome.payload = bytes_of_failure(capture_current_exception()); }
-    return outcome;
+    } catch (...) { return current_failure(); }
 }
+
+/// The server whose job this thread carries out; null in other threads.
+MULTIPROCESSING_INLINE ManagerServer*& server_of_this_thread() noexcept;
 
 /// Does what the job says. Code of the program's runs, so no mutex is held.
 MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& job) noexcept;
@@ -42,6 +44,7 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
 #include <multiprocessing/detail/archive/reader.hpp>
 #include <multiprocessing/detail/archive/writer.hpp>
 #include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 
 #include <exception>
@@ -49,8 +52,25 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
 
 namespace multiprocessing::inline v1::detail {
 
+MULTIPROCESSING_INLINE CallOutcome current_failure() noexcept {
+    require_no_mutex();
+    CallOutcome outcome;
+    outcome.failed = true;
+    try {
+        outcome.payload = bytes_of_failure(capture_current_exception());
+    } catch (const std::exception&) {} // no memory: the client cannot read it, and throws
+    return outcome;
+}
+
+MULTIPROCESSING_INLINE ManagerServer*& server_of_this_thread() noexcept {
+    static constinit thread_local ManagerServer* server = nullptr;
+    return server;
+}
+
 MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& job) noexcept {
     require_no_mutex();
+    ManagerServer* const before = std::exchange(server_of_this_thread(), &server);
+    const ScopeExit left{[&] { server_of_this_thread() = before; }};
     CallOutcome outcome;
     try {
         void* const object = job.object ? job.object->value.get() : nullptr;
@@ -66,7 +86,7 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
         Reader reader{job.payload, &received};
         ManagedWriteContext context;
         Writer writer{&context};
-        ServedCall call{server, object, reader, writer, job.origin, context};
+        ServedCall call{server, object, job.object, reader, writer, job.origin, context};
         const auto entry = job.entry ? job.entry : resolve(job.request.entry).entry;
         entry(&call);
         outcome.deferred = call.deferred;
@@ -75,13 +95,7 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
             outcome.payload = writer.release();
             outcome.references = std::move(context.references);
         }
-    } catch (...) {
-        outcome = {};
-        outcome.failed = true;
-        try {
-            outcome.payload = bytes_of_failure(capture_current_exception());
-        } catch (const std::exception&) {} // no memory: the client cannot read it, and throws
-    }
+    } catch (...) { outcome = current_failure(); }
     return outcome;
 }
 

@@ -10,8 +10,10 @@
 #include <multiprocessing/detail/managers/served_object.hpp>
 #include <multiprocessing/exceptions.hpp>
 
+#include <iosfwd>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -20,6 +22,15 @@ namespace multiprocessing::inline v1::detail {
 struct ReceivedProxy {
     std::shared_ptr<ProxyTarget> target;
 };
+
+/// What a proxy and its object are called in Python.
+struct ProxyNames {
+    std::string proxy;
+    std::string type;
+};
+
+/// `hex` of a number.
+MULTIPROCESSING_INLINE std::string shown_number(ManagedId id);
 
 /// A handle of a `T` in a manager's server, as the base of the public proxies. Copies refer to the
 /// same object, which lives as long as any proxy of it, in whichever process or managed object.
@@ -47,6 +58,19 @@ public:
         return Derived(ReceivedProxy{std::move(target)});
     }
 
+    /// Returns which object this is a proxy of: `<DictProxy object, typeid 'dict' at 0x2>`. `<<`
+    /// shows what the object is, as far as that can be shown. Python: `repr(proxy)`, `str(proxy)`.
+    std::string repr() const {
+        const auto [proxy, type] = Derived::python_names();
+        if (!target_) return "<" + proxy + " object of nothing>";
+        return "<" + proxy + " object, typeid '" + type + "' at " + place() + ">";
+    }
+    template <class Traits>
+    friend std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out,
+                                                        const Derived& proxy) {
+        return out << proxy.str();
+    }
+
     /// Whether both are proxies of one object. Python: `is` of the referents.
     friend bool operator==(const Derived& a, const Derived& b) {
         const ProxyBase& one = a;
@@ -65,7 +89,14 @@ protected:
         return call_method<T, Method>(*present(), std::forward<Argument>(argument)...);
     }
 
-private:
+    /// What stands for the address of the object: its number.
+    std::string place() const { return shown_number(present()->id()); }
+
+    /// A member of the object, see part_of_object().
+    template <auto Method, class... Argument>
+    std::shared_ptr<ProxyTarget> part(Argument&&... argument) const {
+        return part_of_object<T, Method>(*present(), std::forward<Argument>(argument)...);
+    }
     const std::shared_ptr<ProxyTarget>& present() const {
         if (!target_) [[unlikely]]
             throw std::logic_error(
@@ -73,7 +104,25 @@ private:
         return target_;
     }
 
+private:
+    friend TargetAccess;
+
     std::shared_ptr<ProxyTarget> target_;
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+#include <cstdio>
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::string shown_number(ManagedId id) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%#llx", static_cast<unsigned long long>(id));
+    return text;
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

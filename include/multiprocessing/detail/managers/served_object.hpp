@@ -45,7 +45,8 @@ struct ServedCall {
     using Clock = std::chrono::steady_clock;
 
     ManagerServer& server;
-    void* object; ///< Null: an object is to be made.
+    void* object;                                      ///< Null: an object is to be made.
+    const std::shared_ptr<class ServedObject>& served; ///< The same, as what clients refer to.
     Reader& reader;
     Writer& writer;
     CallOrigin origin;
@@ -88,6 +89,8 @@ struct ManagedType {
 
     /// A call never waits: it is carried out also where no further thread is to be had.
     bool brief;
+    /// Calls may run at once: it locks for itself.
+    bool concurrent;
     /// The time has come that a call named by `look_at`; returns when it comes next. May be null.
     std::optional<Clock::time_point> (*tick)(void* object, Clock::time_point now);
     /// A client has died. May be null.
@@ -99,9 +102,13 @@ struct ManagedType {
 template <class T>
 concept OwnBody = requires { typename T::multiprocessing_brief; };
 
+/// A class that says `using multiprocessing_concurrent = void;`.
+template <class T>
+concept Concurrent = requires { typename T::multiprocessing_concurrent; };
+
 template <class T>
 constexpr ManagedType make_managed_type() {
-    ManagedType type{OwnBody<T>, nullptr, nullptr};
+    ManagedType type{OwnBody<T>, Concurrent<T>, nullptr, nullptr};
     if constexpr (OwnBody<T> && requires(T& object, ServedCall::Clock::time_point now) { object.tick(now); })
         type.tick = [](void* object, ServedCall::Clock::time_point now) {
             return static_cast<T*>(object)->tick(now);
@@ -113,12 +120,17 @@ constexpr ManagedType make_managed_type() {
 template <class T>
 inline constexpr ManagedType managed_type = make_managed_type<T>();
 
+/// Whether the method gives back what other clients may wait for, and never waits itself: its calls
+/// find a channel though all others are in calls that wait.
+template <auto Method>
+inline constexpr bool gives_back = false;
+
 class ServedObject;
 struct RemoteCaller;
 
 /// Something to be done in the server: a call, or what an object has to hear of.
 struct ServerJob {
-    enum class Kind { call, tick, gone };
+    enum class Kind { call, tick, gone, in_place };
 
     Kind kind = Kind::call;
     CallOrigin origin = {};
@@ -129,6 +141,7 @@ struct ServerJob {
     bool has_turn = false;                     ///< The object's.
     void (*entry)(void*) = nullptr;            ///< In place of `request.entry`, where it is known.
     RemoteCaller* caller = nullptr;            ///< A thread that makes the call itself, when it has the turn.
+    bool* is_granted = nullptr;                ///< Of a call in place: set when its thread has the turn.
 };
 
 /// Whose turn it is at an object: calls of one object run one at a time, in the order in which they
@@ -144,8 +157,10 @@ struct TurnQueue {
 /// other objects here. It is destroyed as code of the program's: under no mutex.
 class ServedObject {
 public:
-    ServedObject(ManagerServer& server, ManagedId number, std::shared_ptr<void> held, const ManagedType& kind)
-        : type(kind), id(number), value(std::move(held)), server_(server) {}
+    /// `part_of`: what it is a part of, whose turns it has; or null.
+    ServedObject(ManagerServer& server, ManagedId number, std::shared_ptr<void> held, const ManagedType& kind,
+                 std::shared_ptr<ServedObject> part_of = nullptr)
+        : type(kind), id(number), value(std::move(held)), server_(server), whole_(std::move(part_of)) {}
     ServedObject(const ServedObject&) = delete;
     ServedObject& operator=(const ServedObject&) = delete;
     ~ServedObject();
@@ -154,14 +169,18 @@ public:
     const ManagedId id;
     const std::shared_ptr<void> value;
     ManagerServer& server() const noexcept { return server_; }
-    TurnQueue turns;                                           // guarded by the server's mutex
-    std::optional<ServedCall::Clock::time_point> tick_at = {}; // the same
+    // Guarded by the server's mutex:
+    TurnQueue& turns() noexcept { return whole_ ? whole_->turns() : turns_; }
+    std::optional<ServedCall::Clock::time_point> tick_at = {};
 
 private:
     ManagerServer& server_;
+    const std::shared_ptr<ServedObject> whole_;
+    TurnQueue turns_;
 };
 
-/// Carries out a call that code inside the server makes of one of its objects.
+/// Carries out a call that code inside the server makes of one of its objects. Throws
+/// `std::logic_error` in a copy of the server by fork.
 ManagerAnswer call_in_place(const std::shared_ptr<ServedObject>& object, const ThunkAddress& entry,
                             std::span<const std::byte> payload, const ProxyTargets& references);
 

@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/managers/client_sessions.hpp>
 #include <multiprocessing/detail/managers/layout.hpp>
 #include <multiprocessing/detail/managers/lead.hpp>
@@ -22,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,8 +33,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// The server of one manager, once in its process, which is made for it; never destroyed, as
-/// threads may be in calls to the end.
+/// The server of one manager: once in a process that is made for it, and then never destroyed, as
+/// threads may be in calls to the end; or in the program itself, see Options.
 ///
 /// The leader takes the calls in the order in which they were posted, over all clients, and carries
 /// them out itself, so a call costs no wake in the server. A call that blocks holds up nobody but
@@ -55,8 +57,11 @@ public:
 
     ManagerServer(ManagerLink link, Options options);
 
-    /// The server of this process; null in others.
-    static ManagerServer*& current() noexcept;
+    /// The server whose call this thread is in, else that of this process; null where there is none,
+    /// and in the copies of a server by fork.
+    static ManagerServer* current() noexcept;
+    /// Whether this process is the server, no copy of it.
+    bool is_here() const noexcept { return origin_.is_here(); }
 
     /// Serves until shutdown(). Called by the main thread, which watches the clients meanwhile.
     void run();
@@ -69,7 +74,9 @@ public:
     void attach(std::shared_ptr<RemoteSide> remote) { remote_ = std::move(remote); }
 
     /// A new object, which lives as long as it is referred to. Of code in a call.
-    std::shared_ptr<ServedObject> add(std::shared_ptr<void> value, const ManagedType& type);
+    /// `part_of`: the object whose part it is.
+    std::shared_ptr<ServedObject> add(std::shared_ptr<void> value, const ManagedType& type,
+                                      std::shared_ptr<ServedObject> part_of = nullptr);
     /// Of ~ServedObject().
     void forget(const ServedObject& object) noexcept;
     /// The answer of a deferred call. Returns whether its client is still there to have it.
@@ -115,6 +122,8 @@ private:
     std::optional<ServerJob> pass_turn(ServedObject& object);
     bool wait_for_turn(ServerJob& job, RemoteCaller& caller, Lock& lock);
     void wait_for_answer(RemoteCaller& caller, Lock& lock);
+    bool answer_remote(std::uint32_t number, std::span<const std::byte> payload, const ProxyTargets& references,
+                       bool failed);
     void tell_gone(Incarnation process);
     void schedule(ServedObject& object, Clock::time_point at);
     void run_timers();
@@ -122,6 +131,8 @@ private:
 
     // Answers, of which the waiting client is told by tell(), without the mutex
     void place_answer(std::uint32_t channel, const CallOutcome& outcome) noexcept;
+    void refuse(const ServerJob& job, const std::exception_ptr& error, Lock& lock);
+    void free_notice(std::uint32_t channel, Lock& lock);
     void tell(std::uint32_t channel) const;
     void tell(std::uint32_t channel, Lock& lock) const;
 
@@ -132,6 +143,9 @@ private:
     void refuse_waiting(const CallOutcome& refusal, Lock& lock);
     void close();
 
+    static ManagerServer*& first() noexcept;
+
+    const ForkOrigin origin_;
     const ManagerLink link_;
     ManagerBody& body_;
     const Options options_;
@@ -147,11 +161,10 @@ private:
     std::vector<std::shared_ptr<void>> graveyard_;    // to be let go of without the mutex
     std::vector<std::shared_ptr<ServedObject>> kept_; // at the end, as a call may be in them
     std::uint32_t busy_ = 0;                          // threads in calls
-    std::uint32_t local_waiters_ = 0;
+    std::shared_ptr<RemoteSide> remote_;
     std::unordered_map<std::uint32_t, RemoteCaller*> remote_callers_; // by the number of their call
     std::uint32_t last_remote_call_ = 1;                              // odd
     std::uint32_t remote_calls_ = 0;                                  // that are in code of the program's
-    std::shared_ptr<RemoteSide> remote_;
     std::atomic<bool> stirred_{false}; // there is something in the backlog, or the graveyard
 };
 
@@ -171,26 +184,37 @@ bool Deferred<R>::send(std::span<const std::byte> payload, const ProxyTargets& r
 #include <algorithm>
 #include <cstring>
 #include <mutex>
-#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
 
 namespace multiprocessing::inline v1::detail {
 
-MULTIPROCESSING_INLINE ManagerServer*& ManagerServer::current() noexcept {
+MULTIPROCESSING_INLINE ManagerServer*& ManagerServer::first() noexcept {
     static constinit ManagerServer* server = nullptr;
     return server;
+}
+
+MULTIPROCESSING_INLINE ManagerServer* ManagerServer::current() noexcept {
+    ManagerServer* const of_call = server_of_this_thread();
+    ManagerServer* const server = of_call ? of_call : first();
+    return server && server->is_here() ? server : nullptr;
 }
 
 MULTIPROCESSING_INLINE ManagerAnswer call_in_place(const std::shared_ptr<ServedObject>& object,
                                                    const ThunkAddress& entry,
                                                    std::span<const std::byte> payload,
                                                    const ProxyTargets& references) {
-    return object->server().call_in_place(object, entry, payload, references);
+    ManagerServer& server = object->server();
+    if (!server.is_here())
+        throw std::logic_error("multiprocessing: a proxy inside a manager's server does not work in a copy of "
+                               "that process: start a process by a client, and pass it a proxy");
+    return server.call_in_place(object, entry, payload, references);
 }
 
-MULTIPROCESSING_INLINE ServedObject::~ServedObject() { server_.forget(*this); }
+MULTIPROCESSING_INLINE ServedObject::~ServedObject() {
+    if (server_.is_here()) server_.forget(*this);
+}
 
 /// Appends to the backlog what was posted since. Whoever holds the mutex may do it: the order
 /// stays that of the list.
@@ -243,7 +267,7 @@ MULTIPROCESSING_INLINE bool ManagerServer::look_into(ServerJob& job, Lock& lock)
     CallChannel& channel = body_.channels[index];
     const std::size_t used = (std::min<std::size_t>)(channel.used, CallChannel::page_size);
     const std::span<const std::byte> page{channel.page, used};
-    CallOutcome failure;
+    std::exception_ptr error;
     try {
         switch (static_cast<Piece>(channel.piece)) {
         case Piece::fetch:
@@ -260,19 +284,34 @@ MULTIPROCESSING_INLINE bool ManagerServer::look_into(ServerJob& job, Lock& lock)
         if (state.request.empty()) return look_into_request(job, page, lock);
         state.request.insert(state.request.end(), page.begin(), page.end());
         return look_into_request(job, state.request, lock);
-    } catch (const SerializationError& error) {
-        failure = failed_outcome(error);
-    } catch (const ProcessError& error) {
-        failure = failed_outcome(error);
-    } catch (const std::logic_error& error) {
-        failure = failed_outcome(std::logic_error(error.what()));
-    } catch (const std::bad_alloc& error) {
-        state.request = {};
-        failure = failed_outcome(error);
+    } catch (const std::exception&) { // a request that is none, or of a gone object; no memory
+        error = std::current_exception();
     }
-    place_answer(index, failure);
-    tell(index, lock);
+    refuse(job, error, lock);
     return false;
+}
+
+MULTIPROCESSING_INLINE void ManagerServer::refuse(const ServerJob& job, const std::exception_ptr& error,
+                                                  Lock& lock) {
+    const std::uint32_t channel = job.origin.channel;
+    if (body_.channels[channel].piece == static_cast<std::uint32_t>(Piece::notice))
+        return free_notice(channel, lock);
+    lock.unlock();
+    CallOutcome failure;
+    try {
+        std::rethrow_exception(error);
+    } catch (...) { failure = current_failure(); }
+    lock.lock();
+    // The client may have died meanwhile.
+    if (clients_.channel(channel).in_hand != job.origin.number) return;
+    place_answer(channel, failure);
+    tell(channel, lock);
+}
+
+/// Nobody waits for an answer, but perhaps for the channel to be free.
+MULTIPROCESSING_INLINE void ManagerServer::free_notice(std::uint32_t channel, Lock& lock) {
+    clients_.free_channel(channel);
+    tell(channel, lock);
 }
 
 /// The same of a whole request.
@@ -285,10 +324,15 @@ MULTIPROCESSING_INLINE bool ManagerServer::look_into_request(ServerJob& job, std
     ClientSession& client = *clients_.channel(job.origin.channel).session;
     CallOutcome outcome;
     switch (request.verb) {
-    case CallVerb::release:
-        if (auto object = client.release(request.object, request.payload_size))
-            graveyard_.push_back(std::move(object));
+    case CallVerb::release: {
+        auto entries = message.subspan(sizeof request);
+        for (ReleasedReference entry; entries.size() >= sizeof entry; entries = entries.subspan(sizeof entry)) {
+            std::memcpy(&entry, entries.data(), sizeof entry);
+            if (auto object = client.release(entry.object, entry.count))
+                graveyard_.push_back(std::move(object));
+        }
         break;
+    }
     case CallVerb::retain:
         outcome.failed = !client.retain(request.object, objects_.find(request.object));
         break;
@@ -303,11 +347,17 @@ MULTIPROCESSING_INLINE bool ManagerServer::look_into_request(ServerJob& job, std
         supervisor_.ring();
         break;
     case CallVerb::invoke:
+    case CallVerb::give_back:
     case CallVerb::create: read_request(job, message.subspan(sizeof request)); return true;
     default: throw SerializationError("multiprocessing: a request asks for what there is not");
     }
-    place_answer(job.origin.channel, outcome);
-    tell(job.origin.channel, lock);
+    const std::uint32_t channel = job.origin.channel;
+    if (body_.channels[channel].piece == static_cast<std::uint32_t>(Piece::notice)) {
+        free_notice(channel, lock);
+        return false;
+    }
+    place_answer(channel, outcome);
+    tell(channel, lock);
     return false;
 }
 
@@ -325,7 +375,7 @@ MULTIPROCESSING_INLINE void ManagerServer::read_request(ServerJob& job, std::spa
         if (!object) throw std::logic_error("multiprocessing: the object of a proxy is gone");
         return object;
     };
-    if (request.verb == CallVerb::invoke) job.object = find(request.object);
+    if (request.verb != CallVerb::create) job.object = find(request.object);
     for (std::size_t i = 0; i < request.references; ++i) {
         ManagedId id;
         std::memcpy(&id, message.data() + job.payload.size() + i * sizeof id, sizeof id);
@@ -335,8 +385,8 @@ MULTIPROCESSING_INLINE void ManagerServer::read_request(ServerJob& job, std::spa
 
 /// Now, or when the calls of its object that came before are through.
 MULTIPROCESSING_INLINE void ManagerServer::run_at_turn(ServerJob job, Lock& lock) {
-    if (job.object && !job.has_turn) {
-        TurnQueue& turns = job.object->turns;
+    if (job.object && !job.has_turn && !job.object->type.concurrent) {
+        TurnQueue& turns = job.object->turns();
         if (turns.busy) {
             turns.waiting.push_back(std::move(job));
             return;
@@ -355,7 +405,7 @@ MULTIPROCESSING_INLINE void ManagerServer::run(ServerJob job, Lock& lock) {
         const bool refused =
             leads && !lead_.has_spare() && !lead_.make_spare() && !(job.object && job.object->type.brief);
         if (leads) lead_.enter_program();
-        if (job.object) job.object->turns.holder = std::this_thread::get_id();
+        if (job.has_turn) job.object->turns().holder = std::this_thread::get_id();
         if (is_call) clients_.channel(job.origin.channel).running = job.origin.number;
         ++busy_;
         lock.unlock();
@@ -365,7 +415,6 @@ MULTIPROCESSING_INLINE void ManagerServer::run(ServerJob job, Lock& lock) {
                           "multiprocessing: all threads of a manager's server are in calls that block"))
                     : carry_out(*this, job);
         lock.lock();
-        --busy_;
         std::optional<ServerJob> next = finish(job, outcome);
         lock.unlock();
         if (is_call && !outcome.deferred) tell(job.origin.channel);
@@ -373,6 +422,7 @@ MULTIPROCESSING_INLINE void ManagerServer::run(ServerJob job, Lock& lock) {
         job = {};                                               // may destroy objects: as code of the program's
         outcome = {};
         lock.lock();
+        --busy_; // now: the end of the server waits for what is destroyed
         lead_.leave_program(mine);
         if (!next) return;
         if (lead_.number() == mine) {
@@ -395,15 +445,20 @@ MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::finish(ServerJob&
     }
     if (!job.object) return std::nullopt;
     if (outcome.look_at) schedule(*job.object, *outcome.look_at);
-    return pass_turn(*job.object);
+    return job.has_turn ? pass_turn(*job.object) : std::nullopt;
 }
 
 MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::pass_turn(ServedObject& object) {
-    TurnQueue& turns = object.turns;
+    TurnQueue& turns = object.turns();
     turns.holder = {};
     while (!turns.waiting.empty()) {
         ServerJob next = std::move(turns.waiting.front());
         turns.waiting.pop_front();
+        if (next.kind == ServerJob::Kind::in_place) { // its thread goes on
+            *next.is_granted = true;
+            turn_passed_.notify_all();
+            return std::nullopt;
+        }
         if (next.kind == ServerJob::Kind::call && !next.caller &&
             clients_.channel(next.origin.channel).in_hand != next.origin.number) {
             drop(std::move(next)); // of a client that died
@@ -422,7 +477,6 @@ MULTIPROCESSING_INLINE std::optional<ServerJob> ManagerServer::pass_turn(ServedO
         return next;
     }
     turns.busy = false;
-    if (local_waiters_) turn_passed_.notify_all();
     return std::nullopt;
 }
 
@@ -449,24 +503,16 @@ MULTIPROCESSING_INLINE void ManagerServer::drop(ServerJob job) {
 
 MULTIPROCESSING_INLINE bool ManagerServer::answer(const CallOrigin& origin, std::span<const std::byte> payload,
                                                   const ProxyTargets& references, bool failed) {
-    if (origin.channel == CallOrigin::no_channel) {
-        std::lock_guard lock{mutex_};
-        const auto found = remote_callers_.find(origin.number);
-        if (found == remote_callers_.end() || found->second->answered || found->second->abandoned) return false;
-        RemoteCaller& caller = *found->second;
-        caller.outcome = {};
-        caller.outcome.payload.assign(payload.begin(), payload.end());
-        caller.outcome.references = references;
-        caller.outcome.failed = failed;
-        caller.answered = true;
-        caller.changed.notify_one();
-        return true;
-    }
+    if (origin.channel == CallOrigin::no_channel)
+        return answer_remote(origin.number, payload, references, failed);
     {
         std::lock_guard lock{mutex_};
         ServerChannel& state = clients_.channel(origin.channel);
         // The client has died, or was told that the manager is shut down.
         if (origin.number == 0 || state.in_hand != origin.number) return false;
+        // What is given to a call that has waited should not be lost with a client that has died:
+        // one question to the system, where the client is woken anyway.
+        if (state.running != origin.number && clients_.has_ended(*state.session)) return false;
         state.place_answer(body_.channels[origin.channel], payload, references, failed);
     }
     tell(origin.channel);
@@ -474,13 +520,14 @@ MULTIPROCESSING_INLINE bool ManagerServer::answer(const CallOrigin& origin, std:
 }
 
 MULTIPROCESSING_INLINE std::shared_ptr<ServedObject> ManagerServer::add(std::shared_ptr<void> value,
-                                                                        const ManagedType& type) {
+                                                                        const ManagedType& type,
+                                                                        std::shared_ptr<ServedObject> part_of) {
     ManagedId id;
     {
         std::lock_guard lock{mutex_};
         id = objects_.next_id();
     }
-    auto object = std::make_shared<ServedObject>(*this, id, std::move(value), type);
+    auto object = std::make_shared<ServedObject>(*this, id, std::move(value), type, std::move(part_of));
     std::lock_guard lock{mutex_};
     objects_.add(object);
     return object;
@@ -503,19 +550,24 @@ MULTIPROCESSING_INLINE ManagerAnswer ManagerServer::call_in_place(const std::sha
     job.payload = payload;
     job.references = references;
     Lock lock{mutex_};
-    TurnQueue& turns = object->turns;
+    TurnQueue& turns = object->turns();
     const auto me = std::this_thread::get_id();
-    const bool nested = turns.busy && turns.holder == me;
-    if (!nested) {
-        ++local_waiters_;
-        turn_passed_.wait(lock, [&] { return !turns.busy; });
-        --local_waiters_;
+    const bool has_turn = !object->type.concurrent && !(turns.busy && turns.holder == me);
+    if (has_turn) {
+        if (turns.busy) {
+            bool is_granted = false;
+            ServerJob turn;
+            turn.kind = ServerJob::Kind::in_place;
+            turn.is_granted = &is_granted;
+            turns.waiting.push_back(std::move(turn));
+            turn_passed_.wait(lock, [&] { return is_granted; });
+        }
         turns.busy = true;
         turns.holder = me;
     }
     lock.unlock();
     CallOutcome outcome = carry_out(*this, job);
-    if (!nested) {
+    if (has_turn) {
         lock.lock();
         if (outcome.look_at) schedule(*object, *outcome.look_at);
         const bool must_look = outcome.look_at.has_value();
@@ -528,25 +580,6 @@ MULTIPROCESSING_INLINE ManagerAnswer ManagerServer::call_in_place(const std::sha
         if (next || must_look) post(link_.parking(), body_.bell);
     }
     return {std::move(outcome.payload), outcome.failed, std::move(outcome.references)};
-}
-
-/// After the end of the client's process.
-MULTIPROCESSING_INLINE void ManagerServer::end_session(ClientSession& session) {
-    const Incarnation process = session.process;
-    for (auto& object : clients_.end(session)) graveyard_.push_back(std::move(object));
-    tell_gone(process);
-}
-
-/// The objects that hear of it do so as it comes to them.
-MULTIPROCESSING_INLINE void ManagerServer::tell_gone(Incarnation process) {
-    for (auto& object : objects_.watchers()) {
-        ServerJob job;
-        job.kind = ServerJob::Kind::gone;
-        job.origin.process = process;
-        job.object = std::move(object);
-        backlog_.push_back(std::move(job));
-    }
-    stir();
 }
 
 } // namespace multiprocessing::inline v1::detail

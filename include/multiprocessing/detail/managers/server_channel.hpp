@@ -111,13 +111,12 @@ MULTIPROCESSING_INLINE void ServerChannel::place_answer(CallChannel& channel,
     if (request.capacity() > kept) request.shrink_to_fit();
     answer.clear();
     channel.failed = is_failure;
+    std::vector<ManagedId> ids; // those that are counted
     try {
-        std::vector<ManagedId> ids;
+        ids.reserve(references.size());
         for (const auto& target : references) {
+            session->retain(target->id(), static_cast<const LocalTarget&>(*target).object);
             ids.push_back(target->id());
-            ClientSession::Reference& reference = session->references[target->id()];
-            reference.object = static_cast<const LocalTarget&>(*target).object;
-            ++reference.count;
         }
         const auto tail = std::as_bytes(std::span{ids});
         channel.references = static_cast<std::uint32_t>(ids.size());
@@ -133,6 +132,7 @@ MULTIPROCESSING_INLINE void ServerChannel::place_answer(CallChannel& channel,
             answered = 0;
         }
     } catch (const std::bad_alloc&) { // an exception that the client cannot read, so it throws all the same
+        for (const ManagedId id : ids) session->release(id, 1); // `references` keeps the objects
         channel.failed = 1;
         channel.references = 0;
         channel.size = 0;

@@ -104,7 +104,7 @@ private:
 #include <atomic>
 #include <chrono>
 #include <cstring>
-#include <exception>
+#include <span>
 #include <string>
 
 namespace multiprocessing::inline v1::detail {
@@ -113,7 +113,6 @@ MULTIPROCESSING_INLINE void serve_manager(ManagerLink link, ServerLimits limits,
     // Never destroyed: threads may be in calls to the end.
     auto* const server =
         new ManagerServer(link, {limits.max_calls, std::chrono::nanoseconds{limits.shutdown_nanoseconds}});
-    ManagerServer::current() = server; // where leak checkers find it
     if (setup.open) {
         try {
             setup.open(*server, setup.what);
@@ -124,11 +123,16 @@ MULTIPROCESSING_INLINE void serve_manager(ManagerLink link, ServerLimits limits,
 
 MULTIPROCESSING_INLINE void report_failed_start(const ManagerLink& link) {
     ManagerBody& body = link.body();
-    CallChannel& channel = body.channels[0];
     const std::vector<std::byte> bytes = bytes_of_failure(capture_current_exception());
-    const bool fits = bytes.size() <= CallChannel::page_size;
-    if (fits) std::memcpy(channel.page, bytes.data(), bytes.size());
-    channel.used = fits ? static_cast<std::uint32_t>(bytes.size()) : 0;
+    std::span<const std::byte> rest(bytes);
+    if (rest.size() > ManagerBody::channel_count * CallChannel::page_size) rest = {};
+    body.channels[0].size = rest.size();
+    for (CallChannel& channel : body.channels) { // nobody else uses them, nor will
+        if (rest.empty()) break;
+        const auto piece = rest.first((std::min)(rest.size(), CallChannel::page_size));
+        std::memcpy(channel.page, piece.data(), piece.size());
+        rest = rest.subspan(piece.size());
+    }
     // Killed here: the maker sees that the server has ended before it served.
     body.stage.store(ManagerStage::failed, std::memory_order_seq_cst);
     post(link.parking(), body.stage_place);
@@ -147,12 +151,10 @@ MULTIPROCESSING_INLINE void ServerProcess::end() {
         const bool was_asked = link_.body().stage.load(std::memory_order_acquire) >= ManagerStage::closing;
         return mark_ended(was_asked ? ManagerStage::closed : ManagerStage::lost);
     }
-    try {
-        client_->ask_to_end();
-    } catch (const std::exception&) {} // no channel is free: then by force
     constexpr std::chrono::seconds patience{1};
     const auto polite = std::chrono::nanoseconds{limits_.shutdown_nanoseconds} + patience;
-    if (!process_->join(polite)) {
+    const bool was_asked = client_->ask_to_end();
+    if (!process_->join(was_asked ? polite : std::chrono::nanoseconds{0})) {
         process_->terminate();
         if (!process_->join(patience)) {
             process_->kill();
@@ -174,10 +176,17 @@ MULTIPROCESSING_INLINE void ServerProcess::await_start() {
     }
     if (body.stage.load(std::memory_order_acquire) != ManagerStage::failed) return;
     process_->join();
-    const CallChannel& channel = body.channels[0];
-    if (channel.used == 0)
-        throw ProcessError("multiprocessing: the initializer of a manager threw an exception with a long text");
-    throw_remote(failure_of({channel.page, channel.used}));
+    std::vector<std::byte> bytes;
+    std::uint64_t left = body.channels[0].size;
+    if (left == 0 || left > ManagerBody::channel_count * CallChannel::page_size)
+        throw ProcessError("multiprocessing: the initializer of a manager threw an exception with a text of "
+                           "megabytes");
+    for (const CallChannel& channel : body.channels) {
+        const auto size = static_cast<std::size_t>((std::min<std::uint64_t>)(left, CallChannel::page_size));
+        bytes.insert(bytes.end(), channel.page, channel.page + size);
+        left -= size;
+    }
+    throw_remote(failure_of(bytes));
 }
 
 MULTIPROCESSING_INLINE void ServerProcess::mark_ended(ManagerStage how) noexcept {

@@ -19,11 +19,17 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE CallOutcome refusal_of_call() {
+    return failed_outcome(
+        ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()"));
+}
 
 MULTIPROCESSING_INLINE bool ManagerServer::abandon(RemoteCaller& caller) {
     std::lock_guard lock{mutex_};
@@ -63,10 +69,10 @@ MULTIPROCESSING_INLINE std::size_t ManagerServer::number_of_objects() {
     return objects_.size();
 }
 
-/// Returns false if the client has gone meanwhile, or the manager was shut down: then there is no
-/// turn to be passed on.
+/// Returns false if the client has gone meanwhile, or the manager was shut down: then it has no turn
+/// to pass on.
 MULTIPROCESSING_INLINE bool ManagerServer::wait_for_turn(ServerJob& job, RemoteCaller& caller, Lock& lock) {
-    TurnQueue& turns = job.object->turns;
+    TurnQueue& turns = job.object->turns();
     if (turns.busy) {
         ServerJob waiting;
         waiting.object = job.object;
@@ -95,24 +101,38 @@ MULTIPROCESSING_INLINE void ManagerServer::wait_for_answer(RemoteCaller& caller,
     while (!caller.answered) {
         caller.changed.wait_for(lock, slice);
         if (caller.answered || caller.abandoned) return;
-        if (body_.stage.load(std::memory_order_relaxed) != ManagerStage::open) {
-            caller.outcome = failed_outcome(
-                ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()"));
-            return;
-        }
+        const bool closes = body_.stage.load(std::memory_order_relaxed) != ManagerStage::open;
         lock.unlock();
-        const bool gone = caller.is_gone();
-        lock.lock();
-        if (gone) return;
+        CallOutcome refusal;
+        if (closes) refusal = refusal_of_call();
+        const bool gone = closes || caller.is_gone();
+        lock.lock(); // the answer may have come meanwhile
+        if (!gone || caller.answered) continue;
+        caller.outcome = std::move(refusal);
+        return;
     }
 }
 
+MULTIPROCESSING_INLINE bool ManagerServer::answer_remote(std::uint32_t number,
+                                                         std::span<const std::byte> payload,
+                                                         const ProxyTargets& references, bool failed) {
+    std::lock_guard lock{mutex_};
+    const auto found = remote_callers_.find(number);
+    if (found == remote_callers_.end() || found->second->answered || found->second->abandoned) return false;
+    RemoteCaller& caller = *found->second;
+    caller.outcome = {};
+    caller.outcome.payload.assign(payload.begin(), payload.end());
+    caller.outcome.references = references;
+    caller.outcome.failed = failed;
+    caller.answered = true;
+    caller.changed.notify_one();
+    return true;
+}
+
 MULTIPROCESSING_INLINE CallOutcome ManagerServer::call_for_remote(ServerJob job, RemoteCaller& caller) {
-    const auto refusal = [] {
-        return ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()");
-    };
     Lock lock{mutex_};
-    if (body_.stage.load(std::memory_order_relaxed) != ManagerStage::open) throw refusal();
+    if (body_.stage.load(std::memory_order_relaxed) != ManagerStage::open)
+        throw ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()");
     const bool is_brief = job.object && job.object->type.brief;
     if (!is_brief && remote_calls_ >= options_.max_calls) {
         throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
@@ -120,9 +140,11 @@ MULTIPROCESSING_INLINE CallOutcome ManagerServer::call_for_remote(ServerJob job,
     }
     caller.has_turn = caller.answered = false;
     if (!is_brief) ++remote_calls_;
-    if (job.object && !wait_for_turn(job, caller, lock)) {
+    job.has_turn = job.object && !job.object->type.concurrent;
+    if (job.has_turn && !wait_for_turn(job, caller, lock)) {
         if (!is_brief) --remote_calls_;
-        return failed_outcome(refusal());
+        lock.unlock();
+        return refusal_of_call();
     }
     job.origin = {CallOrigin::no_channel, last_remote_call_ += 2, caller.process, caller.thread};
     const std::uint32_t number = job.origin.number;
@@ -132,8 +154,8 @@ MULTIPROCESSING_INLINE CallOutcome ManagerServer::call_for_remote(ServerJob job,
     lock.lock();
     if (!is_brief) --remote_calls_;
     bool must_look = outcome.look_at.has_value();
-    if (job.object) {
-        if (outcome.look_at) schedule(*job.object, *outcome.look_at);
+    if (must_look && job.object) schedule(*job.object, *outcome.look_at);
+    if (job.has_turn) {
         if (auto next = pass_turn(*job.object)) {
             backlog_.push_back(std::move(*next)); // this thread has other things to do
             stir();

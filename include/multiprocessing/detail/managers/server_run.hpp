@@ -35,7 +35,9 @@ MULTIPROCESSING_INLINE ManagerServer::ManagerServer(ManagerLink link, Options op
       body_(link_.body()),
       options_(options),
       lead_(link_, options_.max_calls, [this] { serve(); }),
-      clients_(body_) {}
+      clients_(body_) {
+    if (!options_.in_program) first() = this; // where leak checkers find it
+}
 
 MULTIPROCESSING_INLINE void ManagerServer::serve() {
     Lock lock{mutex_};
@@ -106,6 +108,25 @@ MULTIPROCESSING_INLINE void ManagerServer::wait_for_ends() {
     }
 }
 
+/// After the end of the client's process.
+MULTIPROCESSING_INLINE void ManagerServer::end_session(ClientSession& session) {
+    const Incarnation process = session.process;
+    for (auto& object : clients_.end(session)) graveyard_.push_back(std::move(object));
+    tell_gone(process);
+}
+
+/// The objects that hear of it do so as it comes to them.
+MULTIPROCESSING_INLINE void ManagerServer::tell_gone(Incarnation process) {
+    for (auto& object : objects_.watchers()) {
+        ServerJob job;
+        job.kind = ServerJob::Kind::gone;
+        job.origin.process = process;
+        job.object = std::move(object);
+        backlog_.push_back(std::move(job));
+    }
+    stir();
+}
+
 MULTIPROCESSING_INLINE void ManagerServer::look_after_clients() {
     {
         std::lock_guard lock{mutex_};
@@ -128,7 +149,6 @@ MULTIPROCESSING_INLINE void ManagerServer::look_after_clients() {
 }
 
 MULTIPROCESSING_INLINE void ManagerServer::run() {
-    if (!options_.in_program) current() = this;
     if (!options_.in_program) platform::ignore_interrupt(true);
     body_.pid.store(platform::current_pid(), std::memory_order_relaxed);
     body_.server.store(this_thread(), std::memory_order_release);
@@ -164,10 +184,10 @@ MULTIPROCESSING_INLINE void ManagerServer::refuse_waiting(const CallOutcome& ref
 
 MULTIPROCESSING_INLINE void ManagerServer::close() {
     const auto deadline = Clock::now() + options_.shutdown_timeout;
-    Lock lock{mutex_};
-    // Who waits for another client is told; who is in a call has some time.
     const CallOutcome refusal = failed_outcome(
         ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()"));
+    Lock lock{mutex_};
+    // Who waits for another client is told; who is in a call has some time.
     refuse_waiting(refusal, lock);
     while ((busy_ != 0 || !graveyard_.empty()) && Clock::now() < deadline) {
         lock.unlock();

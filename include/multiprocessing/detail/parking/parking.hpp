@@ -17,27 +17,27 @@ namespace multiprocessing::inline v1::detail {
 /// Longest sleep without looking again: the process that should wake us may have been killed
 /// before.
 inline constexpr std::chrono::milliseconds slice{100};
-/// Of a waiter that has looked this often in vain: a look costs 50 us of CPU time, 0.05 % in
-/// slices.
+/// The slice of a waiter that has looked this often in vain: a look costs 50 us of CPU time, 0.05 %
+/// at the usual slice.
 inline constexpr std::chrono::milliseconds long_slice{400};
 inline constexpr int slices_before_long_ones = 10;
 inline constexpr int any_number = (std::numeric_limits<int>::max)();
 
 /// A place to wait at. All zero is a valid one; lives in the Space, and is not copied.
 ///
-/// What is waited for stands elsewhere: the word only says "look again". Wake-ups are meant for all
-/// who wait here; where one of several is to be woken, each has a place of its own (a wake meant
-/// for one is lost with it when it is killed).
+/// What is waited for stands elsewhere: the word only says "look again". A wake-up is meant for all
+/// waiters at the place; where one of several is to be woken, each has a place of its own (a
+/// wake-up meant for one waiter is lost when that waiter is killed).
 struct ParkingPlace {
     platform::Word changes{0};  ///< Counts posts.
     platform::Word sleepers{0}; ///< A flag, not a count: what a dead sleeper leaves is one spare wake.
     platform::Word poster{0};   ///< Processor that the last post came from, plus 1.
 };
 
-/// How long to spin before a sleep: 20 us, about what a wake across cores costs, so that at worst
-/// twice the best choice is paid. Never on a single processor, nor where a quota grants no more.
-/// (An affinity to one does not count: a waiter spins for a peer on another.) Two running cores
-/// exchange a word in 0.06 us; sleeping takes 45.
+/// Returns how long to spin before a sleep: 20 us, about what a wake across cores costs, so that at
+/// worst twice the best choice is paid. Never on a single processor, nor where a quota grants no
+/// more. (An affinity to one does not count: a waiter spins for a peer on another.) Two running
+/// cores exchange a word in 0.06 us; sleeping takes 45.
 inline std::chrono::microseconds spin_budget() {
     static constinit std::atomic<int> budget{-1}; // not asked yet; no guard, see lazy.hpp
     int microseconds = budget.load(std::memory_order_relaxed);
@@ -60,11 +60,11 @@ inline void post(const platform::Parking& parking, ParkingPlace& place) noexcept
     if (place.sleepers.exchange(0, std::memory_order_relaxed)) parking.wake_all(place.changes);
 }
 
-/// As post(), for words that are changed under a lock, and cheaper: it costs no locked instruction
-/// when nobody sleeps. Returns false if a waiter has said that it sleeps here and none does: it has
-/// just woken, is about to sleep, or is dead. `touch` of the waiter, see wait(), and the caller's
-/// step between the change and this call **must** be read-modify-writes of one word, so that either
-/// the waiter sees the change or this call its flag.
+/// Does what post() does, for words that are changed under a lock, and cheaper: it costs no locked
+/// instruction when nobody sleeps. Returns false if a waiter has said that it sleeps here and none
+/// does: it has just woken, is about to sleep, or is dead. `touch` of the waiter, see wait(), and
+/// the caller's step between the change and this call **must** be read-modify-writes of one word,
+/// so that either the waiter sees the change or this call its flag.
 inline bool post_if_waited(const platform::Parking& parking, ParkingPlace& place) noexcept {
     if (const std::uint32_t here = platform::current_processor() + 1;
         place.poster.load(std::memory_order_relaxed) != here) {
@@ -118,7 +118,7 @@ bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline&
     }
 }
 
-/// The same for waiters that are woken by post().
+/// Waits as above, for posts by post().
 template <class Ready>
 bool wait(const platform::Parking& parking, ParkingPlace& place, const Deadline& deadline, Ready ready) {
     return wait(parking, place, deadline, ready, [] {});

@@ -68,9 +68,9 @@ struct ThisThread {
     }
 };
 
-/// The name of this thread. Asked for once in its life, and in each copy that any kind of fork
-/// makes; where the system did not say when the thread began, again at later uses, while it holds
-/// nothing. Throws `std::logic_error` in another id space than the tree's.
+/// Returns the name of this thread. Asked for once in its life, and in each copy that any kind of
+/// fork makes; where the system did not say when the thread began, again at later uses, while it
+/// holds nothing. Throws `std::logic_error` in another id space than the tree's.
 inline platform::ThreadName this_thread() {
     ThisThread& known = ThisThread::get();
     return known.copy_of_complete == count_copies() ? known.name : known.ask();
@@ -86,14 +86,14 @@ class RecoveringLock {
 public:
     using Thread = platform::ThreadName;
 
-    /// The thread that holds it, which may have died; 0 if none does.
+    /// Returns the thread that holds it, which may have died; 0 if none does.
     Thread holder() const noexcept { return word_.load(std::memory_order_relaxed) & ~contended; }
 
-    /// Whether the holder took it from a thread that had died with it.
+    /// Returns whether the holder took it from a thread that had died with it.
     bool recovered() const noexcept { return recovered_.load(std::memory_order_relaxed) != 0; }
 
-    /// Takes it for `self`, which does not hold it; false when the deadline passed. After a death
-    /// the first thread that asks takes it, or a waiter, within 100 ms at most.
+    /// Acquires it for `self`, which does not hold it; returns false when the deadline passed.
+    /// After a death, the first thread that asks gets it, or a waiter, within 100 ms at most.
     bool acquire(const platform::Parking& parking, Thread self, const Deadline& deadline) {
         std::uint64_t free = 0;
         if (!word_.compare_exchange_strong(free, self, std::memory_order_acquire, std::memory_order_relaxed) &&
@@ -104,7 +104,7 @@ public:
         return true;
     }
 
-    /// The same without waiting; asks for the holder's life if it is taken.
+    /// Acquires it without waiting; if it is held, asks whether the holder lives.
     bool try_acquire(Thread self) {
         std::uint64_t now = 0;
         if (!word_.compare_exchange_strong(now, self, std::memory_order_acquire, std::memory_order_relaxed) &&
@@ -115,7 +115,7 @@ public:
         return true;
     }
 
-    /// By the holder only.
+    /// Releases it; called by the holder only.
     void release(const platform::Parking& parking) noexcept {
         if (recovered()) recovered_.store(0, std::memory_order_relaxed);
         // Sequentially consistent: a waiter reads `changes`, then finds the word taken and marked,
@@ -159,14 +159,14 @@ private:
             parking.sleep(changes_, seen, deadline.left(patience));
             last_look = deadline.passed();
             if (changes_.load(std::memory_order_relaxed) != seen) continue;
-            // Nobody let go of it. The wait may also have ended for no reason: then this costs a
-            // few microseconds.
+            // It was not released. The sleep may have ended for no reason: then this costs a few
+            // microseconds.
             if (take_over(now, self)) return true;
             patience = std::min<std::chrono::nanoseconds>(2 * patience, slice);
         }
     }
 
-    /// Takes it from the holder that `now` names, if that has died.
+    /// Acquires it in place of the holder that `now` names, if that thread has died.
     bool take_over(std::uint64_t now, Thread self) {
         if (now == 0) return false;
         // By a name that is not complete another thread may have held it, which had our id before
@@ -200,8 +200,8 @@ public:
         return *this;
     }
     ~RecoveringLockGuard() { end(); }
-    /// There is something to do, and the deadline was perhaps 0: its holder only copies a
-    /// record, which is there.
+    /// Tries once more for a while: there is something to do, the deadline was perhaps 0, and the
+    /// holder only copies a record, which is there.
     bool try_longer() {
         mine_ = lock_->acquire(*parking_, this_thread(), Deadline::after(slice));
         return mine_;

@@ -1,12 +1,12 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file doorbell.hpp  Contract: a bell that any thread or process rings, and that `wait_any` can
-/// hear.
+/// @file doorbell.hpp  Contract: a bell that any thread or process rings, and that `wait_any` waits
+/// for.
 ///
-/// `ring()` never blocks and may be called from any thread; ringing twice before `silence()` is as
-/// ringing once. `silence()` makes it quiet again; whoever hears a bell silences it *before*
-/// looking at what it was rung for, so that nothing is missed. `handle()` is what to wait for.
-/// Throws `std::system_error` when it cannot be made.
+/// `ring()` never blocks and may be called from any thread; ringing twice before `silence()` is the
+/// same as ringing once. `silence()` makes it quiet again; a waiter that wakes silences the bell
+/// *before* it looks at what it was rung for, so that nothing is missed. `handle()` is what to wait
+/// for. Throws `std::system_error` when it cannot be made.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/error.hpp>

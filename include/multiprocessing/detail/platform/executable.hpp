@@ -49,8 +49,8 @@ struct Image {
     ImageId id;
     std::string path;
     std::vector<ImageRange> code;
-    std::vector<ImageRange>
-        loaded; ///< What of it is mapped: all of an offset's object must lie in one of them.
+    /// What of it is mapped: all of an offset's object must lie in one of them.
+    std::vector<ImageRange> loaded;
 
     bool holds(const void* address) const { return reinterpret_cast<std::uintptr_t>(address) - base < size; }
 };
@@ -65,7 +65,7 @@ struct Image {
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// Whether `offset` to `offset + bytes` lies in one of `ranges`.
+/// Returns whether `offset` to `offset + bytes` lies in one of `ranges`.
 inline bool lies_in(const std::vector<ImageRange>& ranges, std::uint64_t offset, std::uint64_t bytes) {
     for (const ImageRange& range : ranges) {
         if (offset >= range.begin && offset < range.end && range.end - offset >= bytes) return true;

@@ -55,7 +55,7 @@ public:
     ~Handle() { close(); }
 
     bool valid() const noexcept { return native_ != HandleTraits::invalid(); }
-    /// The handle itself; stays ours.
+    /// Returns the handle itself; stays ours.
     NativeHandle native() const noexcept { return native_; }
     /// Gives up ownership: the caller closes it.
     [[nodiscard("who releases a handle has to close it")]] NativeHandle release() noexcept {
@@ -67,7 +67,7 @@ public:
         const NativeHandle native = std::exchange(native_, HandleTraits::invalid());
         if (HandleTraits::disown(native, stamp_)) HandleTraits::close(native);
     }
-    /// Another handle of the same object.
+    /// Returns another handle of the same object.
     Handle duplicate() const { return Handle{HandleTraits::duplicate(native_)}; }
 
 private:

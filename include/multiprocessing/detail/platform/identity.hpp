@@ -11,7 +11,7 @@
 /// * `word(name)` and `leave_word(name, text)`: what one image of this process left for another (a
 ///   plugin that carries its own copy of this library). `text` is null-terminated, stays the
 ///   caller's, must live forever, and may be overwritten in place. POSIX: the environment; a child
-///   process inherits the word, so whoever reads one checks pid and token.
+///   process inherits the word, so its reader checks pid and token.
 /// * `fill_random(bytes)`: at most 256 bytes that nobody can guess. Throws `std::system_error` if
 ///   there are none.
 /// * `fork_witness()`: a new word of memory that reads 0 in every copy that any kind of fork makes

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file kinship.hpp  Contract: whether a process that was told to be a child was told so by kin.
 ///
-/// A command line makes a child of a program, and whoever starts a program chooses that. The memory
-/// that it names holds the function to be run; so a program that has more rights than the process
-/// that started it must not believe it.
+/// A command line makes a child of a program, and the process that starts a program chooses it. The
+/// memory that it names holds the function to be run; so a program that has more rights than the
+/// process that started it must not believe it.
 /// * `stranger(memory, has_parent)`: why the maker of `memory` is not trusted; empty if it is.
 ///   Asked before the memory is mapped. `has_parent`: whether the process that made it is our
 ///   parent still.

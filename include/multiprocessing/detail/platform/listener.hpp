@@ -9,7 +9,7 @@
 ///   that this platform does not have, `std::system_error` otherwise. `endpoint()` is where others
 ///   find it. Calls `note(identity)` before it makes something in the file system that is not of
 ///   the caller's choice: for the janitor, should this process be killed.
-/// * `handle()` is ready, for wait_any(), when somebody connects. `accept(peer)`: a stream's end,
+/// * `handle()` is ready, for wait_any(), when a client connects. `accept(peer)`: a stream's end,
 ///   and whose it is; nullopt if nobody is there (any more). Does not wait.
 /// * `waitable()`: a handle that is ready when handle() is, or while a stream's end that was passed
 ///   to `include(end)` is readable or closed at the other side; until `exclude(end)`, to be called

@@ -30,7 +30,7 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// How the texts call a named memory.
+/// Returns what error texts call a named memory.
 inline std::string quoted_memory(const std::string& name) { return "shared memory '" + name + "'"; }
 
 [[noreturn]] inline void throw_memory_exists(const std::string& name) {

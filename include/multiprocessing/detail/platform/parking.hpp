@@ -5,13 +5,13 @@
 /// One `Parking` per mapping of shared memory. `base` is where the mapping lies here; `key` is a
 /// random number that all processes which map it know, and nobody else.
 /// * `sleep(word, expected, at_most)`: returns at once if `word` is not `expected`; else sleeps
-///   until woken, until `at_most` passed, or for no reason at all. It returns nothing: whoever
-///   sleeps looks at the state again.
+///   until woken, until `at_most` passed, or for no reason at all. It returns nothing: the sleeper
+///   looks at the state again.
 /// * `wake_one(word)`, `wake_all(word)`: after the word was changed. A wake that nobody sleeps for
 ///   is lost, or is kept for one later sleeper, which then looks again in vain. (Windows: both wake
 ///   all whose word has changed, and in a crowd of sleepers that expect different values one may,
-///   rarely, be overlooked. So no sleep may be long.) Returns whether somebody was asleep there;
-///   Windows: may have been.
+///   rarely, be overlooked. So no sleep may be long.) Returns whether a sleeper was there; Windows:
+///   whether one may have been.
 /// * `current_processor()`: where this thread runs, as a hint for spinning; costs a nanosecond.
 /// * `pause()`: one beat of a spinning loop.
 

@@ -50,7 +50,7 @@ namespace multiprocessing::inline v1::detail::platform {
 
 /// How a process ended, and what it used.
 struct Ending {
-    std::optional<int> exitcode;   ///< -signum when killed by a signal; nullopt if somebody else waited for it
+    std::optional<int> exitcode;   ///< -signum when killed by a signal; nullopt if another thread waited for it
     std::uint64_t peak_memory = 0; ///< bytes, 0 if unknown
     std::chrono::microseconds user_time{0};
     std::chrono::microseconds system_time{0};

@@ -10,11 +10,11 @@
 /// * `Surroundings::here()`: those of the calling thread, as they are now.
 /// * `can_be_taken_on(since)`: whether a process that has `since` may take these on.
 /// * `changes(since)`: what has to be applied in a process that has `since`, as bytes (empty if
-///   nothing has changed), and `folder()`: the working directory, to be passed beside them (invalid
-///   if it is still the same).
+///   nothing has changed), and `directory()`: the working directory, to be passed beside them
+///   (invalid if it is still the same).
 /// * `set_variable(name, value)`: in the environment of this process, whose only thread calls it;
 ///   null removes it. Throws `std::system_error`.
-/// * `apply_surroundings(bytes, folder)`: takes them on. Throws `std::system_error` naming what
+/// * `apply_surroundings(bytes, directory)`: takes them on. Throws `std::system_error` naming what
 ///   could not be had.
 /// * `Rights::here(files)`: what the calling thread may do, and what keeps it in.
 ///   `now.equal(then)`: whether a process that has the one may stand for one that has the other.
@@ -47,12 +47,12 @@
 namespace multiprocessing::inline v1::detail::platform {
 
 static_assert(requires(const Surroundings& now, const Surroundings& since, std::span<const std::byte> bytes,
-                       const Handle& folder, const HandleLimit& limit, const Rights& rights,
+                       const Handle& directory, const HandleLimit& limit, const Rights& rights,
                        RightsFiles& files) {
     { Surroundings::here() } -> std::same_as<Surroundings>;
     { now.can_be_taken_on(since) } -> std::same_as<bool>;
     { now.changes(since) } -> std::same_as<std::vector<std::byte>>;
-    { now.folder(since) } -> std::same_as<Handle>;
+    { now.directory(since) } -> std::same_as<Handle>;
     { Rights::here(files) } -> std::same_as<Rights>;
     { rights.equal(rights) } -> std::same_as<bool>;
     { Capabilities::of_caller() } noexcept -> std::same_as<Capabilities>;
@@ -60,7 +60,7 @@ static_assert(requires(const Surroundings& now, const Surroundings& since, std::
     { HandleLimit::raise() } -> std::same_as<HandleLimit>;
     { limit.restore() } noexcept -> std::same_as<void>;
     { set_variable("NAME", "value") } -> std::same_as<void>;
-    { apply_surroundings(bytes, folder) } -> std::same_as<void>;
+    { apply_surroundings(bytes, directory) } -> std::same_as<void>;
 });
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -1,10 +1,10 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process_watch.hpp  Contract: hear of the end of a process that is no child of this one.
+/// @file process_watch.hpp  Contract: learn of the end of a process that is no child of this one.
 ///
 /// `watch_process(pid)` returns a handle that is ready (for `wait_any`) from the end of that
-/// process on, an invalid handle where the system can watch it in no such way, and nullopt if there
-/// is no such process. A pid may have been used again meanwhile: whoever has to know asks
+/// process on, an invalid handle where the system has no such way to watch it, and nullopt if there
+/// is no such process. A pid may have been used again meanwhile: a caller that has to know asks
 /// afterwards whether a thread of the process that was meant still lives (platform/thread.hpp).
 
 #include <multiprocessing/detail/config.hpp>

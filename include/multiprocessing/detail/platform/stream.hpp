@@ -13,16 +13,16 @@
 ///   `most_handles`) arrive with bytes of the head, which **must** have four or more. Throws
 ///   `std::system_error` with `std::errc::broken_pipe` when the other end is closed: never a
 ///   signal. While it has to wait, what arrives is put into the inbox of `drain`, unless that is
-///   null or full, or somebody reads: so two ends that both write at once do not wait for each
-///   other.
+///   null or full, or another thread reads: so two ends that both write at once do not wait for
+///   each other.
 /// * `watch(inbox)`: a handle for wait_any() that is ready when a read would not wait;
-///   `unwatch(inbox)` ends that. If `watch_reads_ahead`, into the inbox, and between the two nobody
-///   else reads.
+///   `unwatch(inbox)` ends that. If `watch_reads_ahead`, it reads into the inbox, and between the
+///   two calls no other thread reads.
 /// * `carries_handles()`: false where the other end may be on another machine. If
-///   `handles_are_words`, handles do not go beside the bytes but as words among them, which
-///   somebody else writes before the head: `offer(handle)` makes the word, and leaves the handle
-///   open here for the receiver, whose `accept(word)` takes it; empty if that does not work.
-/// * `is_closed()`: whether the other end is, and so a write in vain.
+///   `handles_are_words`, handles do not go beside the bytes but as words among them, which the
+///   caller writes before the head: `offer(handle)` makes the word, and leaves the handle open here
+///   for the receiver, whose `accept(word)` takes it; empty if that does not work.
+/// * `is_closed()`: whether the other end is closed, so that a write would fail.
 /// * `shut(handle, reading, writing)`: nothing comes or goes this way any more, at neither end.
 
 #include <multiprocessing/detail/base/mutex.hpp>
@@ -50,11 +50,11 @@ struct Arrived {
     bool lost = false; ///< There were more; this process has no room for them.
 };
 
-/// What was read before anybody asked for it. Counts the bytes of the stream, so that handles are
-/// known to belong to one.
+/// What was read of a stream before it was asked for. Counts the bytes of the stream, so that it is
+/// known with which byte a handle came.
 class Inbox {
 public:
-    /// Where to put what is read; then added().
+    /// Returns where to put what is read next; added() must follow.
     std::span<std::byte> room() {
         constexpr std::size_t some = 65'536;
         if (begin_ == end_) begin_ = end_ = 0;
@@ -66,28 +66,28 @@ public:
         end_ += count;
         came(end_ - begin_, std::move(arrived));
     }
-    /// What somebody else has read.
+    /// Adds what was read elsewhere.
     void add(std::span<const std::byte> bytes, Arrived&& arrived = {}) {
         bytes_.insert(bytes_.begin() + static_cast<std::ptrdiff_t>(end_), bytes.begin(), bytes.end());
         added(bytes.size(), std::move(arrived));
     }
-    /// The same, of bytes that come before those in it.
+    /// Adds bytes that come before those in it.
     void add_before(std::span<const std::byte> bytes) {
         bytes_.insert(bytes_.begin() + static_cast<std::ptrdiff_t>(begin_), bytes.begin(), bytes.end());
         end_ += bytes.size();
         for (Arrival& arrival : arrivals_) arrival.position += bytes.size();
     }
-    /// Without the first bytes, nobody asks for them.
+    /// Drops the first `count` bytes, which are not wanted.
     void drop(std::size_t count) noexcept {
         begin_ += count;
         position_ += count;
     }
 
     bool empty() const noexcept { return begin_ == end_; }
-    /// So much is in it that who only writes shall not add to it: the other side could fill all
+    /// Returns whether a writer should not read ahead any more: the other side could fill all
     /// memory.
     bool is_full() const noexcept { return end_ - begin_ >= std::size_t{256} << 20; }
-    /// Ready to be read, without waiting: bytes, or the end.
+    /// Returns whether there is something to read without waiting: bytes, or the end.
     bool ready() const noexcept { return !empty() || ended; }
     std::span<const std::byte> bytes() const { return std::span{bytes_}.subspan(begin_, end_ - begin_); }
 
@@ -102,12 +102,12 @@ public:
         }
         return count;
     }
-    /// So many bytes were read past the inbox, which is empty.
+    /// Notes that `count` bytes were read past the inbox, which is empty.
     void taken(std::size_t count, Arrived&& arrived) {
         position_ += count;
         came(0, std::move(arrived));
     }
-    /// The handles of the bytes that were taken since this was called last.
+    /// Returns the handles of the bytes that were taken since this was called last.
     Arrived take_arrived() {
         Arrived all;
         std::size_t done = 0;
@@ -129,7 +129,7 @@ public:
                 look(static_cast<std::size_t>(arrival.position - position_), arrival.arrived);
         }
     }
-    /// What for_each_arrived() has told of another inbox, in that order.
+    /// Adds what for_each_arrived() reported of another inbox, in its order.
     void add_arrived(std::size_t ahead, Arrived&& arrived) { came(ahead, std::move(arrived)); }
 
     bool ended = false; ///< After what is in it the stream is at its end.
@@ -152,7 +152,7 @@ private:
     std::vector<Arrival> arrivals_;
 };
 
-/// Where a writer puts what arrives while it waits. Whoever holds the mutex reads; while there are
+/// Where a writer puts what arrives while it waits. The holder of the mutex reads; while there are
 /// watchers, a writer does not: they wait for what it would take away.
 struct Drain {
     Mutex& reading;

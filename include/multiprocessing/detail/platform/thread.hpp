@@ -48,7 +48,7 @@ struct IdOrigin {
     std::uint64_t proc_device; ///< whose /proc this is; 0: none.
 };
 
-/// Free for whoever keeps a name: never set in it.
+/// A bit that no name has set: free for the use of a word that keeps a name.
 inline constexpr ThreadName spare_bit_of_thread_name = ThreadName{1} << 63;
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -90,8 +90,8 @@ struct ByProcesses {
                                                                   (16 * std::uint64_t{workers.size()}));
         }
         auto state = std::make_unique<ImapOver<Types, Range>>(
-            workers.submitter(), plan, typename Types::F(std::forward<Function>(function)),
-            std::forward<Range>(range));
+            workers.submitter(), plan, policy_of(options, workers.submitter().policy()),
+            typename Types::F(std::forward<Function>(function)), std::forward<Range>(range));
         state->fill();
         return state;
     }

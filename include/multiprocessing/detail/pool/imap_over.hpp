@@ -36,8 +36,9 @@ class ImapOver final : public ImapState<typename Types::R> {
     static constexpr bool is_bulk = is_plain && is_plain_input<Element, Range>;
 
 public:
-    ImapOver(const Submitter& submitter, ImapPlan plan, typename Types::F function, Range&& range)
-        : Base(submitter.table(), plan, submitter.most_tasks()),
+    ImapOver(const Submitter& submitter, ImapPlan plan, const TaskPolicy& policy, typename Types::F function,
+             Range&& range)
+        : Base(submitter.table(), plan, submitter.most_tasks(), policy),
           submitter_(submitter),
           function_(std::move(function)),
           input_(std::forward<Range>(range)) {}
@@ -93,8 +94,8 @@ private:
             plan.add(std::move(archive));
         }
         const std::uint64_t count = plan.items;
-        auto work = submitter_.template submit_items<Types, is_plain>(function_, plan, {count},
-                                                                      this->attention(), first_index);
+        auto work = submitter_.template submit_items<Types, is_plain>(
+            function_, plan, {count}, this->attention(), this->policy(), first_index);
         const TapeReader tape{work->chunk(0)};
         const std::byte* const results = plain_results(*work);
         return Chunk{std::move(work), tape, results, count, 0, count == items};

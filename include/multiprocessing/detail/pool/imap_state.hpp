@@ -6,10 +6,12 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/pool/itemized_result.hpp>
 #include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/tape.hpp>
+#include <multiprocessing/detail/pool/task_policy.hpp>
 #include <multiprocessing/detail/result/result_stream.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -50,6 +52,7 @@ public:
     /// Reads ahead as far as may be.
     void fill() {
         origin_.require_here("this iterator", "make one here");
+        if (policy_.fail_fast && attention_->attention().has_failed()) exhausted_ = true;
         while (!exhausted_ && has_room()) {
             if (!submit_chunk()) break;
         }
@@ -83,8 +86,9 @@ protected:
         bool full = true;       ///< As many items as were wanted.
     };
 
-    ImapState(std::shared_ptr<PoolTable> table, ImapPlan plan, std::uint64_t most_items)
-        : table_(std::move(table)), plan_(plan), most_items_(most_items) {
+    ImapState(std::shared_ptr<PoolTable> table, ImapPlan plan, std::uint64_t most_items,
+              const TaskPolicy& policy)
+        : table_(std::move(table)), plan_(plan), most_items_(most_items), policy_(policy) {
         if (plan_.chunksize) chunk_items_ = plan_.chunksize;
         table_->enter_stream();
     }
@@ -96,6 +100,7 @@ protected:
     /// Whether what has been read should not wait for more.
     bool should_send(std::uint64_t read) const { return read > 0 && table_->demand().has_idle(); }
     const std::shared_ptr<AttentionBlock>& attention() const noexcept { return attention_; }
+    const TaskPolicy& policy() const noexcept { return policy_; }
 
     bool is_streaming_ = true;       // see Admission::enter_stream()
     std::exception_ptr input_error_; // of the input, or of the pool that takes no more
@@ -139,7 +144,8 @@ private:
 
     bool is_ready(const Chunk& chunk) const {
         const ItemizedChunk& at = chunk.work->chunk(0);
-        if (chunk.next < at.item()) return true;
+        if (chunk.next < at.item())
+            return !chunk.work->has_losses() || table_->is_decided(*chunk.work, chunk.next);
         return chunk.work->ended();
     }
     bool any_ready() const {
@@ -217,7 +223,7 @@ private:
         }
         const ItemOutcome outcome =
             chunk.work->outcome_of(0, chunk.next, chunk.tape, [&](std::uint64_t item, bool item_ended) {
-                return table_->loss_of(*chunk.work, item, item_ended);
+                return table_->parents_outcome_of(*chunk.work, item, item_ended);
             });
         if (outcome.kind == ItemOutcome::none) return false;
         this->take([&]() -> Value {
@@ -248,6 +254,7 @@ private:
     const std::shared_ptr<PoolTable> table_;
     const ImapPlan plan_;
     const std::uint64_t most_items_; // of a chunk; 0: no limit
+    const TaskPolicy policy_;
     const std::shared_ptr<AttentionBlock> attention_ = std::make_shared<AttentionBlock>();
     std::deque<Chunk> chunks_;
     // Results of chunk `run_index_` that are there, and plain.

@@ -37,6 +37,11 @@ public:
     /// reader that has just lain down, and has seen the item before, is not woken now. It is at the
     /// next item, or at the commit, whose compare-and-swap orders both; or looks by itself within a
     /// slice. A compare-and-swap here costs three times as much as a quick item.
+    ///
+    /// Where somebody may want this worker killed for an item, that will not do: it asks first,
+    /// and looks then, and either must see that the worker has gone on, or the worker that it was
+    /// asked. Its side executes a barrier for both (platform/process_barrier.hpp), or, where the
+    /// system has none, this stores and loads in one total order, for 2 ns.
     bool advance(std::uint64_t next, bool runs);
 
     /// What came of the item that runs, as a record. Killed before advance(): the parent cuts it
@@ -45,6 +50,9 @@ public:
               ResultContext returning);
     /// The item threw what is being handled.
     void fail(std::uint64_t item);
+    /// The item before `next` has failed, and advance() was told that it has ended: the map may be
+    /// over by that. Not before, as what a worker has not ended it may be killed with.
+    bool go_on_after_failure(std::uint64_t next);
 
     /// This worker has done what it had to do of the chunk.
     void commit();
@@ -59,6 +67,7 @@ private:
 
     ItemizedChunk& chunk() const noexcept { return static_cast<ItemizedChunk&>(*chunk_); }
 
+    void show(std::uint64_t next, bool runs) noexcept;
     /// Something is wanted of whoever works on this map. Meanwhile no item runs, so that a death
     /// costs none.
     bool attend(std::uint64_t next, bool runs);
@@ -70,6 +79,7 @@ private:
     void add_segment(std::uint64_t size, std::uint64_t items_left);
 
     ItemizedAttention& attention_;
+    const bool is_strict_;                           // see advance()
     std::atomic<std::uint64_t>* progress_ = nullptr; // of the chunk
     TapeSegment* tail_ = nullptr;                    // that this worker writes to
     std::uint64_t used_ = 0;
@@ -96,6 +106,8 @@ struct ItemCode {
                 } catch (...) {
                     if (platform::is_thread_exit()) finish_child(0);
                     frame.fail(item); // the others are not concerned
+                    goes_on = frame.go_on_after_failure(++item);
+                    continue;
                 }
                 ++item;
                 goes_on = frame.advance(item, item < end);
@@ -137,29 +149,54 @@ void Worker::help_as(const TaskTicket& ticket) {
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/process_barrier.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <thread>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE ItemFrame::ItemFrame(Worker& worker, std::uint32_t slot)
-    : HelperFrame(worker, slot), attention_(worker.view().space().at<ItemizedAttention>(job_.attention)) {}
+    : HelperFrame(worker, slot),
+      attention_(worker.view().space().at<ItemizedAttention>(job_.attention)),
+      is_strict_(job_.halts && !(worker.view().shared().has_barrier && platform::join_process_barrier())) {}
 
 MULTIPROCESSING_INLINE bool ItemFrame::claim() {
     if (!HelperFrame::claim()) return false;
     begun_ = std::chrono::steady_clock::now();
     tail_ = nullptr; // what an owner before has begun is not written to
     progress_ = &chunk().progress;
+    worker_.context().enter_items(*progress_, 1, 0, job_.first_index, static_cast<int>(chunk().attempt),
+                                  std::chrono::nanoseconds{job_.time_limit});
     return true;
 }
 
+MULTIPROCESSING_INLINE void ItemFrame::show(std::uint64_t next, bool runs) noexcept {
+    if (is_strict_) {
+        progress_->store(ItemizedChunk::at(next, runs), std::memory_order_seq_cst);
+    } else {
+        progress_->store(ItemizedChunk::at(next, runs), std::memory_order_release);
+        std::atomic_signal_fence(std::memory_order_seq_cst); // the compiler keeps them in order
+    }
+}
+
 MULTIPROCESSING_INLINE bool ItemFrame::advance(std::uint64_t next, bool runs) {
-    progress_->store(ItemizedChunk::at(next, runs), std::memory_order_release);
-    std::atomic_signal_fence(std::memory_order_seq_cst); // the compiler keeps them in order
-    if (attention_.wanted.load(std::memory_order_relaxed) == 0) return true;
+    show(next, runs);
+    // Sequentially consistent for the strict way; the load itself costs nothing more for it.
+    if (attention_.wanted.load(std::memory_order_seq_cst) == 0) return true;
     return attend(next, runs);
+}
+
+MULTIPROCESSING_INLINE bool ItemFrame::go_on_after_failure(std::uint64_t next) {
+    if (!advance(next, false)) return false;
+    // Killed before: the parent finds the failure among the results. From then on no worker begins
+    // an item of this map; those that are at one are ended by the supervisor, which looks here
+    // every few milliseconds.
+    if (job_.fails_fast) attention_.fail(job_.first_index + next - 1);
+    return advance(next, next < end());
 }
 
 MULTIPROCESSING_INLINE void ItemFrame::keep(OutcomeKind kind, std::uint64_t item,
@@ -207,12 +244,21 @@ MULTIPROCESSING_INLINE void ItemFrame::fail_rest() {
 }
 
 MULTIPROCESSING_INLINE bool ItemFrame::attend(std::uint64_t next, bool runs) {
-    progress_->store(ItemizedChunk::at(next, false), std::memory_order_release);
-    const std::uint32_t wanted = attention_.wanted.load(std::memory_order_acquire);
-    if (wanted & ItemizedAttention::reader_sleeps) wake_reader();
-    if (wanted & ItemizedAttention::abandoned) return false;
-    progress_->store(ItemizedChunk::at(next, runs), std::memory_order_release);
-    return true;
+    std::atomic<std::uint64_t>& ask = chunk().ask;
+    for (;;) {
+        show(next, false); // nobody is to be blamed for what follows
+        const std::uint32_t wanted = attention_.wanted.load(std::memory_order_seq_cst);
+        if (wanted & ItemizedAttention::reader_sleeps) wake_reader();
+        if (wanted & ItemizedAttention::abandoned) return false;
+        // Also behind the last item: a worker that went on to another chunk could be killed there.
+        // It is taken back in a few microseconds, or this process is killed.
+        for (unsigned looks = 0; ask.load(std::memory_order_seq_cst) == ask_to_halt; ++looks) {
+            if (looks > 1000) std::this_thread::sleep_for(std::chrono::microseconds{100});
+        }
+        if (runs && ask.load(std::memory_order_relaxed) == ask_to_leave) worker_.leave();
+        show(next, runs);
+        if (ask.load(std::memory_order_seq_cst) != ask_to_halt) return true;
+    }
 }
 
 MULTIPROCESSING_INLINE void ItemFrame::wake_reader() {
@@ -240,18 +286,20 @@ MULTIPROCESSING_INLINE void ItemFrame::add_segment(std::uint64_t size, std::uint
     room_ = room;
 }
 
-MULTIPROCESSING_INLINE void Worker::help(const TaskTicket& ticket) {
+MULTIPROCESSING_INLINE void Worker::help(const TaskTicket& ticket, std::size_t level) {
     TaskSlot& slot = view_.slot(ticket.slot);
+    std::atomic<std::uint64_t>& promise = line_.helping[level];
     line_.chunk.store(0, std::memory_order_relaxed);
     // The promise first, then the look, both sequentially consistent: either the parent, which
     // first recycles the slot and then looks for promises, waits for us, or we see that the map is
     // over.
-    line_.helping.store(map_name(ticket.slot, ticket.generation), std::memory_order_seq_cst);
+    promise.store(map_name(ticket.slot, ticket.generation), std::memory_order_seq_cst);
     if (slot.cell.load() == ticket.published()) {
         MapJob& job = view_.job(slot);
         if (takes_up(job)) job.attention ? help_as<ItemFrame>(ticket) : help_as<MapFrame>(ticket);
     }
-    line_.helping.store(0, std::memory_order_release);
+    line_.chunk.store(0, std::memory_order_relaxed);
+    promise.store(0, std::memory_order_release);
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -5,7 +5,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
-#include <multiprocessing/detail/pool/shared_table.hpp>
+#include <multiprocessing/detail/pool/parcel.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 

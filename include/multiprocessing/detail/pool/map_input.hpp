@@ -8,6 +8,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/pool/map_work.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
+#include <multiprocessing/detail/pool/task_policy.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
@@ -119,6 +120,8 @@ public:
     Position attention = 0;        ///< Of an itemized map.
     std::uint64_t first_index = 0; ///< Of its first item, in a larger input.
     bool of_stream = false;        ///< See Admission::enter_stream().
+    TaskPolicy policy = {};        ///< Of an itemized map.
+    std::uint64_t spares = 0;      ///< Chunks for further attempts.
 
     /// All elements of a range, by the cheapest way.
     template <class Element, class Range>
@@ -193,8 +196,8 @@ public:
               std::uint64_t pool_holder) {
         using Chunk = typename Work::Chunk;
         Space& space = tree().space;
-        const Parcel chunks =
-            keep(Block{tree().heap.allocate(sizes.size() * sizeof(Chunk))}, sizes.size() * sizeof(Chunk));
+        const Parcel chunks = keep(Block{tree().heap.allocate((sizes.size() + spares) * sizeof(Chunk))},
+                                   (sizes.size() + spares) * sizeof(Chunk));
         auto* chunk = &space.at<Chunk>(chunks.block);
         std::uint64_t begin = 0;
         for (const std::uint64_t size : sizes) {
@@ -203,6 +206,7 @@ public:
             begin += size;
             ++chunk;
         }
+        for (std::uint64_t i = 0; i < spares; ++i) make_chunk(chunk++, 0, 0);
         work.callable_given = LeaseArray(std::move(callable_objects_), workers, pool_holder);
         work.input_given = LeaseArray(std::move(input_objects_), 1, pool_holder);
         const Parcel job = keep(Block{tree().heap.allocate(sizeof(MapJob))}, sizeof(MapJob));
@@ -214,9 +218,14 @@ public:
                                                                 output_,
                                                                 chunks.block,
                                                                 sizes.size(),
+                                                                spares,
                                                                 sizeof(Chunk),
                                                                 attention,
                                                                 first_index,
+                                                                limit_in_job(policy),
+                                                                policy.level,
+                                                                policy.is_watched(),
+                                                                policy.fail_fast,
                                                                 {},
                                                                 0,
                                                                 sizes.size(),
@@ -229,6 +238,9 @@ public:
     const Parcel& job() const noexcept { return job_; }
 
 private:
+    static std::uint64_t limit_in_job(const TaskPolicy& policy) noexcept {
+        return static_cast<std::uint64_t>(policy.time_limit.count());
+    }
     static void make_chunk(MapChunk* chunk, std::uint64_t begin, std::uint64_t end);
     static void make_chunk(ItemizedChunk* chunk, std::uint64_t begin, std::uint64_t end);
 
@@ -296,7 +308,7 @@ MULTIPROCESSING_INLINE void MapPlan::make_chunk(MapChunk* chunk, std::uint64_t b
 }
 
 MULTIPROCESSING_INLINE void MapPlan::make_chunk(ItemizedChunk* chunk, std::uint64_t begin, std::uint64_t end) {
-    new (chunk) ItemizedChunk{{{}, {begin}, end}, begin, {ItemizedChunk::at(begin, false)}, {}, {}};
+    new (chunk) ItemizedChunk{{{}, {begin}, end}, begin, {}, 1, {ItemizedChunk::at(begin, false)}, {}, {}};
 }
 
 MULTIPROCESSING_INLINE Parcel MapPlan::keep(Block block, std::uint64_t bytes) {

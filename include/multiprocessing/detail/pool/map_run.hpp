@@ -62,6 +62,7 @@ protected:
     void has_committed(std::uint64_t tasks);
 
     Worker& worker_;
+    const TaskContext::Scope outer_; // of a map that runs in the caller, maybe inside of a task
     const std::uint32_t index_;
     TaskSlot& slot_;
     MapJob& job_;
@@ -91,6 +92,8 @@ public:
     /// the caller gets.
     void fail(std::uint64_t item);
     bool has_failed() const noexcept;
+    /// Somebody wants to know which item it is: they are to be noted one by one.
+    bool is_asked_for_item() const noexcept { return worker_.context().is_asked(); }
 
     /// The chunk has been worked through; `results` is the archive of its results, or empty.
     void commit(Writer& results, ResultContext returning);
@@ -203,7 +206,8 @@ struct MapCode {
                             one(frame, function, results, item);
                         }
                         quick =
-                            std::chrono::steady_clock::now() - begin < count * std::chrono::nanoseconds{100};
+                            std::chrono::steady_clock::now() - begin < count * std::chrono::nanoseconds{100} &&
+                            !frame.is_asked_for_item();
                         measured = true;
                     } else if (quick) {
                         frame.note_block(item);
@@ -256,13 +260,19 @@ private:
 namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE HelperFrame::HelperFrame(Worker& worker, std::uint32_t slot)
-    : worker_(worker), index_(slot), slot_(worker.view().slot(slot)), job_(worker.view().job(slot_)) {}
+    : worker_(worker),
+      outer_(worker.context()),
+      index_(slot),
+      slot_(worker.view().slot(slot)),
+      job_(worker.view().job(slot_)) {}
 
 MULTIPROCESSING_INLINE bool HelperFrame::claim() {
-    const std::uint64_t from = (std::min)(job_.cursor.load(std::memory_order_relaxed), job_.chunk_count);
+    worker_.work_above(job_.level);
+    const std::uint64_t all = job_.all_chunks();
+    const std::uint64_t from = (std::min)(job_.cursor.load(std::memory_order_relaxed), all);
     // The cursor may be ahead of a chunk that was made ready again: the last look is at all of
     // them.
-    return claim_in(from, job_.chunk_count) || claim_in(0, from);
+    return claim_in(from, all) || claim_in(0, from);
 }
 
 MULTIPROCESSING_INLINE void HelperFrame::note(std::uint64_t item) noexcept {
@@ -306,8 +316,9 @@ MULTIPROCESSING_INLINE bool HelperFrame::claim_in(std::uint64_t from, std::uint6
         if (word.state != TaskState::ready) continue;
         if (!worker_.may_take(chunk.end - chunk.begin.load(std::memory_order_relaxed))) {
             // Retired, the parent has another one help in its place.
-            worker_.line().left.store(worker_.line().helping.load(std::memory_order_relaxed),
-                                      std::memory_order_release);
+            WorkerLine& line = worker_.line();
+            line.left[job_.level].store(line.helping[job_.level].load(std::memory_order_relaxed),
+                                        std::memory_order_release);
             return false;
         }
         if (!chunk.cell.claim(word, worker_.name())) continue;
@@ -331,6 +342,8 @@ MULTIPROCESSING_INLINE std::span<const std::byte> HelperFrame::bytes(const Parce
 MULTIPROCESSING_INLINE bool MapFrame::claim() {
     if (!HelperFrame::claim()) return false;
     chunk().result = {}; // a failure stays: of an earlier item, whose worker died with a later one
+    worker_.context().enter_items(worker_.line().item, 0, WorkerLine::block_of_items, job_.first_index, 1,
+                                  std::chrono::nanoseconds{0});
     return true;
 }
 

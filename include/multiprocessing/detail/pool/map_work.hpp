@@ -32,7 +32,7 @@ class MapWork : public Work {
 public:
     std::uint64_t items() const noexcept { return items_; }
     MapJob& job() const noexcept { return *job_; }
-    void set_job(MapJob& job) noexcept { job_ = &job; }
+    virtual void set_job(MapJob& job) noexcept { job_ = &job; }
     ChunkHead& head(std::uint64_t index) const noexcept { return view_.chunk(*job_, index); }
 
     /// How many items are done, as far as can be seen from here.
@@ -42,7 +42,13 @@ public:
 
     MULTIPROCESSING_INLINE bool running() const override;
 
-    MULTIPROCESSING_INLINE void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override;
+    MULTIPROCESSING_INLINE void on_death(const WorkerDeath& death, Announcements& again) override;
+
+    void on_time(Announcements&) override {}
+
+    std::optional<WorkPoint> point_of(const WorkerLine&, Incarnation) const override { return std::nullopt; }
+
+    bool doom(const WorkPoint&, EndReason, std::uint64_t) noexcept override { return false; }
 
     void on_replacement(std::uint32_t line, Incarnation dead) override { callable_given.renew(line, dead); }
 
@@ -64,7 +70,9 @@ protected:
     MapWork(PoolView view, std::uint64_t items) : items_(items), view_(view) {}
 
     /// A worker died with this chunk: what is left of it is ready again, or it is lost.
-    virtual void take_back(std::uint64_t index, const WorkerDeath& death) = 0;
+    virtual void take_back(std::uint64_t index, const WorkerDeath& death, Announcements& again) = 0;
+    /// Further attempts that wait are not made: nothing more is to come of it.
+    virtual void drop_waiting() noexcept {}
 
     static std::uint64_t begin_of(const ChunkHead& chunk) noexcept {
         return chunk.begin.load(std::memory_order_relaxed);
@@ -85,6 +93,8 @@ protected:
     const ForkOrigin origin_;
 
 private:
+    /// Whether a chunk waits to be claimed.
+    bool has_ready() const;
     /// The chunk that the dead worker had.
     std::optional<std::uint64_t> chunk_of(const WorkerDeath& death) const;
 
@@ -132,7 +142,8 @@ public:
 protected:
     /// If it died with an item, or with a block of quick ones, those are lost, and not run again,
     /// as nobody knows how far they had come. What comes after them is not concerned.
-    MULTIPROCESSING_INLINE void take_back(std::uint64_t index, const WorkerDeath& death) override;
+    MULTIPROCESSING_INLINE void take_back(std::uint64_t index, const WorkerDeath& death,
+                                          Announcements& again) override;
 
 private:
     void free_outcomes();
@@ -145,6 +156,7 @@ private:
 
 #if MULTIPROCESSING_BODIES
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -162,22 +174,33 @@ MULTIPROCESSING_INLINE bool MapWork::running() const {
     return job_->taken_up.load(std::memory_order_acquire) == map_is_begun && !ended();
 }
 
-MULTIPROCESSING_INLINE void MapWork::on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) {
+MULTIPROCESSING_INLINE void MapWork::on_death(const WorkerDeath& death, Announcements& again) {
     job_->wake_always.store(1, std::memory_order_seq_cst); // it may have died before it could count
-    if (death.helping == map_name(slot, generation)) {
-        if (const std::optional<std::uint64_t> held = chunk_of(death)) take_back(*held, death);
+    if (std::ranges::find(death.helping, map_name(slot, generation)) != std::end(death.helping)) {
+        if (const std::optional<std::uint64_t> held = chunk_of(death)) take_back(*held, death, again);
     }
-    // Its replacement, and idle workers, shall help; too many helpers do no harm.
-    if (!ended()) again.push_back({slot, generation, 0, true});
+    // Its replacement, and idle workers, shall help where there is something to be taken; too many
+    // helpers do no harm.
+    if (has_ready()) again.tickets.push_back({slot, generation, 0, true});
+}
+
+MULTIPROCESSING_INLINE bool MapWork::has_ready() const {
+    for (std::uint64_t i = ended_before_.load(std::memory_order_acquire); i < job_->all_chunks(); ++i) {
+        if (head(i).cell.load().state == TaskState::ready) return true;
+    }
+    return false;
 }
 
 MULTIPROCESSING_INLINE void MapWork::give_up(const std::exception_ptr& error) noexcept {
     if (ended()) return; // a waiter may be reading
     given_up_ = error;
-    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+    for (std::uint64_t i = 0; i < job_->all_chunks(); ++i) {
         ChunkHead& at = head(i);
-        for (TaskWord word = at.cell.load(); !is_over(word); word = at.cell.load()) at.cell.lose(word);
+        for (TaskWord word = at.cell.load(); word.state != TaskState::free && !is_over(word);
+             word = at.cell.load())
+            at.cell.lose(word);
     }
+    drop_waiting();
 }
 
 MULTIPROCESSING_INLINE bool MapWork::cancel() noexcept {
@@ -191,7 +214,7 @@ MULTIPROCESSING_INLINE bool MapWork::cancel() noexcept {
 MULTIPROCESSING_INLINE bool MapWork::kill(std::vector<Incarnation>& owners) noexcept {
     if (ended()) return false;
     if (!given_up_) given_up_ = cancellation();
-    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+    for (std::uint64_t i = 0; i < job_->all_chunks(); ++i) {
         ChunkHead& at = head(i);
         for (TaskWord word = at.cell.load(); word.state == TaskState::ready || word.state == TaskState::run;
              word = at.cell.load()) {
@@ -202,6 +225,7 @@ MULTIPROCESSING_INLINE bool MapWork::kill(std::vector<Incarnation>& owners) noex
             }
         }
     }
+    drop_waiting();
     return true;
 }
 
@@ -224,9 +248,9 @@ MULTIPROCESSING_INLINE std::optional<std::uint64_t> MapWork::chunk_of(const Work
         const TaskWord word = head(index).cell.load();
         return word.owner == death.dead && (word.state == TaskState::run || word.state == TaskState::doom);
     };
-    if (death.chunk != 0 && death.chunk <= job_->chunk_count && had(death.chunk - 1)) return death.chunk - 1;
+    if (death.chunk != 0 && death.chunk <= job_->all_chunks() && had(death.chunk - 1)) return death.chunk - 1;
     // Killed between the claim and its note, or without one.
-    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
+    for (std::uint64_t i = 0; i < job_->all_chunks(); ++i) {
         if (had(i)) return i;
     }
     return std::nullopt;
@@ -250,7 +274,7 @@ MULTIPROCESSING_INLINE std::uint64_t ChunkedMapWork::items_done() const {
         const WorkerLine& line = view_.line(worker);
         const std::uint64_t index = line.chunk.load(std::memory_order_relaxed);
         const std::uint64_t item = line.item.load(std::memory_order_relaxed) & ~WorkerLine::block_of_items;
-        if (line.helping.load(std::memory_order_relaxed) != map_name(slot, generation) || index == 0 ||
+        if (!line.is_helping(map_name(slot, generation)) || index == 0 ||
             index > job_->chunk_count) // it may be at another map by now
             continue;
         const MapChunk& at = chunk(index - 1);
@@ -304,7 +328,8 @@ MULTIPROCESSING_INLINE std::exception_ptr ChunkedMapWork::first_error() const {
     return lost ? unknown_loss() : nullptr;
 }
 
-MULTIPROCESSING_INLINE void ChunkedMapWork::take_back(std::uint64_t index, const WorkerDeath& death) {
+MULTIPROCESSING_INLINE void ChunkedMapWork::take_back(std::uint64_t index, const WorkerDeath& death,
+                                                      Announcements&) {
     MapChunk& at = chunk(index);
     const std::uint64_t begin = begin_of(at);
     std::uint64_t rest = begin;
@@ -314,7 +339,8 @@ MULTIPROCESSING_INLINE void ChunkedMapWork::take_back(std::uint64_t index, const
         if (failed >= death.item && failed < rest) {
             rest = failed + 1; // it threw, as it could still say, and had not gone on to the next
         } else if (death.item < rest) {
-            losses_.emplace(death.item, death.error(death.item, rest - death.item));
+            losses_.emplace(death.item,
+                            death.error({EndReason::lost, death.item, rest - death.item, 0, {}, 0}));
         }
         items_dead_ += rest - begin;
     }

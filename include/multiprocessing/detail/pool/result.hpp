@@ -194,27 +194,41 @@ template <class E>
 using MapValue =
     std::conditional_t<std::is_void_v<E>, void, std::vector<std::conditional_t<std::is_void_v<E>, int, E>>>;
 
-template <class E>
-class MapResult final : public PooledResult<MapValue<E>> {
+/// Of a map, with its progress shown while somebody waits for it.
+template <class E, class MapWorkType>
+class PooledMapResult : public PooledResult<MapValue<E>> {
     using Base = PooledResult<MapValue<E>>;
 
 public:
     using Value = typename Base::Value;
 
-    MapResult(std::shared_ptr<PoolTable> core, std::shared_ptr<ChunkedMapWork> work, Progress progress)
+    PooledMapResult(std::shared_ptr<PoolTable> core, std::shared_ptr<MapWorkType> work, Progress progress)
         : Base(std::move(core), std::move(work), progress.wanted()), display_(std::move(progress)) {}
 
 private:
     bool wait_for(const Work& waited, const Deadline& deadline) override {
         const auto has_read = [this] { return this->is_read(); };
         if (!display_.wanted()) return this->core_->wait_for(waited, deadline, has_read);
-        const auto& work = static_cast<const ChunkedMapWork&>(waited);
+        const auto& work = static_cast<const MapWorkType&>(waited);
         return display_.wait(
             deadline, static_cast<std::size_t>(work.items()),
             [&](const Deadline& until) { return this->core_->wait_for(work, until, has_read); },
             [&] { return static_cast<std::size_t>(work.items_done()); });
     }
 
+    ProgressDisplay display_;
+};
+
+/// Of one that is done chunk by chunk.
+template <class E>
+class MapResult final : public PooledMapResult<E, ChunkedMapWork> {
+    using Base = PooledMapResult<E, ChunkedMapWork>;
+
+public:
+    using Base::Base;
+    using typename Base::Value;
+
+private:
     Value read_from(Work& ended) override {
         auto& work = static_cast<ChunkedMapWork&>(ended);
         if constexpr (std::is_void_v<E>) {
@@ -234,8 +248,6 @@ private:
             return results;
         }
     }
-
-    ProgressDisplay display_;
 };
 
 } // namespace multiprocessing::inline v1::detail

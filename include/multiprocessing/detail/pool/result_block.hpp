@@ -4,7 +4,7 @@
 /// parent reads and frees.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool/shared_table.hpp>
+#include <multiprocessing/detail/pool/parcel.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 

@@ -6,7 +6,10 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/pool/parcel.hpp>
 #include <multiprocessing/detail/pool/task_cell.hpp>
+#include <multiprocessing/detail/pool/task_policy.hpp>
+#include <multiprocessing/detail/pool/worker_line.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 
 #include <atomic>
@@ -19,12 +22,6 @@ namespace multiprocessing::inline v1::detail {
 // All of it lies in blocks of the parent's heap, all zero is a valid beginning, and nothing in it
 // is ever locked: what is not atomic is written by one side before a task's cell hands it over to
 // the other.
-
-/// Bytes in the Space; none if `block` is 0.
-struct Parcel {
-    Position block = 0;
-    std::uint64_t bytes = 0;
-};
 
 /// A thunk, its image by its place in the pool's list: shorter than a ThunkAddress, and looked up
 /// once per worker.
@@ -56,6 +53,8 @@ struct alignas(64) TaskSlot {
     Parcel leases;    ///< Of LeaseEntry, for shared objects among the arguments.
     Parcel result;    ///< In `small_result` if there is no block; else a block of the worker's, handed over.
     std::atomic<std::uint32_t> end_flags; ///< Of EndFlag: then the end is noted in SlotSegment as well.
+    std::atomic<std::uint32_t> attempt;   ///< From 1 on.
+    std::uint64_t time_limit;             ///< Nanoseconds; 0: none.
     std::byte small_arguments[inline_bytes];
     std::byte small_result[inline_bytes];
 };
@@ -95,6 +94,9 @@ static_assert(sizeof(MapChunk) == 64 || sizeof(MapChunk) == 128);
 /// is written by the parent and by claims, the second by the worker that has the chunk.
 struct alignas(64) ItemizedChunk : ChunkHead {
     std::uint64_t first; ///< Of all its items, also those that are done.
+    /// Of ChunkAsk, or 0. Set and taken back by the parent, together with ItemizedAttention::asked.
+    std::atomic<std::uint64_t> ask;
+    std::uint32_t attempt; ///< Of its first item, from 1 on.
 
     /// The item, and whether it runs: all items before it have ended. Released behind their
     /// results. A process that reads it may read those.
@@ -109,13 +111,30 @@ struct alignas(64) ItemizedChunk : ChunkHead {
 };
 static_assert(sizeof(ItemizedChunk) == 128);
 
+/// What the worker that has a chunk is asked for; see ItemizedChunk::ask.
+enum ChunkAsk : std::uint64_t {
+    ask_to_halt = 1, ///< It begins no further item until this is taken back, or it is killed.
+    ask_to_leave = 2 ///< It leaves between two items, and the rest goes to others.
+};
+
 /// What a worker is asked for between two items of an itemized map.
 struct alignas(64) ItemizedAttention {
     static constexpr std::uint32_t reader_sleeps = 1; ///< To be woken when the next item has ended.
     static constexpr std::uint32_t abandoned = 2;     ///< Nobody wants the rest.
+    static constexpr std::uint32_t asked = 4;         ///< Times the number of chunks with an `ask`.
 
-    std::atomic<std::uint32_t> wanted; ///< Of these bits.
+    std::atomic<std::uint32_t> wanted; ///< Of these bits, and that number.
     ParkingPlace place;                ///< Where the reader sleeps.
+    /// The index of the first item in time that failed, plus 1, where that ends the map.
+    std::atomic<std::uint64_t> failed;
+
+    /// That ends the map.
+    void fail(std::uint64_t index) noexcept {
+        std::uint64_t none = 0;
+        failed.compare_exchange_strong(none, index + 1, std::memory_order_acq_rel);
+        wanted.fetch_or(abandoned, std::memory_order_seq_cst);
+    }
+    bool has_failed() const noexcept { return failed.load(std::memory_order_acquire) != 0; }
 };
 
 /// Where an element of an archived input lies, and how many shared objects come before its own.
@@ -134,58 +153,25 @@ struct MapJob {
     Parcel output;          ///< Room for plain results; none for others.
     Position chunks;        ///< Of MapChunk or ItemizedChunk.
     std::uint64_t chunk_count;
-    std::uint64_t chunk_bytes;                     ///< Of one of them.
-    Position attention;                            ///< Of ItemizedAttention; 0 if the map is done by chunks.
-    std::uint64_t first_index;                     ///< Of its first item, in the input that it is a part of.
-    std::atomic<std::uint32_t> taken_up;           ///< Of TakenUp.
+    std::uint64_t spare_count;           ///< Behind them, of one item each, for further attempts; else free.
+    std::uint64_t chunk_bytes;           ///< Of one of them.
+    Position attention;                  ///< Of ItemizedAttention; 0 if the map is done by chunks.
+    std::uint64_t first_index;           ///< Of its first item, in the input that it is a part of.
+    std::uint64_t time_limit;            ///< Of each item, in nanoseconds; 0: none.
+    std::uint32_t level;                 ///< See WorkerLine::helping.
+    std::uint32_t halts;                 ///< Whether ask_to_halt may come.
+    std::uint32_t fails_fast;            ///< Whether ItemizedAttention::failed is wanted.
+    std::atomic<std::uint32_t> taken_up; ///< Of TakenUp.
     alignas(64) std::atomic<std::uint64_t> cursor; ///< A hint: chunks before it are not ready.
     alignas(
         64) std::atomic<std::uint64_t> unfinished; ///< A hint: the worker that takes it to 0 wakes the caller.
     std::atomic<std::uint32_t> wake_always;        ///< A worker has died, perhaps before it could count.
+
+    std::uint64_t all_chunks() const noexcept { return chunk_count + spare_count; }
 };
 
 /// Who came first: a worker, or a thread that cancels the map.
 enum TakenUp : std::uint32_t { map_is_fresh, map_is_begun, map_is_cancelled };
-
-/// What a worker is doing, for its parent to read after its death. Written by the worker alone,
-/// plain stores, one processor cache line: the parent reads it when the process is gone, or for
-/// progress, when any mixture will do.
-struct alignas(64) WorkerLine {
-    enum State : std::uint32_t { starting, serving, retired, broken, idle };
-    /// Set in `item` if it stands for the first of 64: items so quick that a note for each would
-    /// cost more than they do.
-    static constexpr std::uint64_t block_of_items = std::uint64_t{1} << 63;
-    static constexpr std::uint64_t block_size = 64;
-
-    ParkingPlace park; ///< Where the worker sleeps.
-    std::atomic<std::uint32_t> state;
-    /// The slot, plus 1, of the announcement that it is about to see to, or did last. Written
-    /// before it takes the task or moves the announcement out of the way: killed at any instant,
-    /// the parent knows which one to look at.
-    std::atomic<std::uint64_t> claiming;
-    /// A promise not to let go: while a map's slot and generation stand here, its memory is not
-    /// freed.
-    std::atomic<std::uint64_t> helping;
-    std::atomic<std::uint64_t> chunk;   ///< Of that map, plus 1. Or 0.
-    std::atomic<std::uint64_t> item;    ///< The item it is at.
-    std::atomic<std::uint64_t> task;    ///< The slot of the task it runs, plus 1. Or 0.
-    std::atomic<std::uint64_t> left;    ///< A map that it has left as it retires, as in `helping`. Or 0.
-    std::atomic<Position> handing_over; ///< A block that is about to be told of in a task or chunk. Or 0.
-    Parcel failure;                     ///< Of its initializer, when broken.
-};
-
-/// What a worker is told beside its initializer; the first bytes of its payload.
-struct WorkerSetup {
-    Position pool;
-    std::uint64_t most_tasks; ///< Their number until it is replaced; 0: no limit.
-    std::uint64_t most_idle;  ///< Nanoseconds without work after which it leaves; 0: no limit.
-    std::uint32_t worker;     ///< Its line.
-};
-
-/// Where a worker was when it crashed, as text; see platform/crash.hpp. Empty unless it did.
-struct CrashRecord {
-    char text[4096];
-};
 
 /// An image that tasks come from.
 struct PoolImage {
@@ -201,7 +187,13 @@ struct PoolShared {
 
     std::atomic<std::uint32_t> closing; ///< Workers end when there is nothing left to do.
     std::uint32_t workers;
-    Position ring;
+    /// Which lines are taken, where tasks run in the caller: each thread, and each task inside of a
+    /// task, has one.
+    std::atomic<std::uint64_t> lines_here;
+    /// The parent can have every worker see all of its writes (platform/process_barrier.hpp).
+    std::uint32_t has_barrier;
+    /// Of TaskRing, by level; 0 while nothing of that level was announced.
+    std::atomic<Position> rings[priority_levels];
     Position lines;   ///< Of WorkerLine.
     Position crashes; ///< Of CrashRecord.
     Position idle;    ///< Of std::atomic<std::uint64_t>: a bit per worker that is about to sleep, or sleeps.
@@ -232,7 +224,13 @@ public:
 
     Space& space() const noexcept { return space_; }
     PoolShared& shared() const noexcept { return shared_; }
-    TaskRing& ring() const noexcept { return space_.at<TaskRing>(shared_.ring); }
+    /// The announcements of a level; null if there were none yet.
+    TaskRing* ring(std::size_t level) const noexcept {
+        const Position position = shared_.rings[level].load(std::memory_order_acquire);
+        return position ? &space_.at<TaskRing>(position) : nullptr;
+    }
+    /// Whether something is announced, of a level above `level` - 1.
+    bool has_announced(std::size_t level = 0) const noexcept;
     WorkerLine& line(std::uint32_t worker) const noexcept;
     CrashRecord& crash(std::uint32_t worker) const noexcept;
     TaskSlot& slot(std::uint32_t index) const noexcept;
@@ -263,6 +261,13 @@ private:
 #if MULTIPROCESSING_BODIES
 
 namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE bool PoolView::has_announced(std::size_t level) const noexcept {
+    for (; level < priority_levels; ++level) {
+        if (const TaskRing* const announced = ring(level); announced && !announced->empty()) return true;
+    }
+    return false;
+}
 
 MULTIPROCESSING_INLINE WorkerLine& PoolView::line(std::uint32_t worker) const noexcept {
     return space_.at<WorkerLine>(shared_.lines + worker * sizeof(WorkerLine));

@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/pool/itemized_result.hpp>
 #include <multiprocessing/detail/pool/itemized_run.hpp>
 #include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
@@ -14,12 +15,15 @@
 #include <multiprocessing/detail/pool/result.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
+#include <multiprocessing/detail/pool/task_policy.hpp>
 #include <multiprocessing/detail/pool/task_run.hpp>
 #include <multiprocessing/detail/pool/task_work.hpp>
+#include <multiprocessing/detail/pool/worker.hpp>
 #include <multiprocessing/detail/result/local_result.hpp>
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/outcome.hpp>
 #include <multiprocessing/progress.hpp>
+#include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -52,50 +56,45 @@ struct StarmapTypes {
     using R = std::decay_t<typename Called::Returned>;
 };
 
-/// Reads what came of an item. `plain` is where plain results lie. Throws what decoding throws.
-template <class R>
-Outcome<R> read_item(const ItemOutcome& outcome, const std::byte* plain, std::uint64_t item) {
-    if (outcome.kind == ItemOutcome::lost) return Outcome<R>(outcome.error);
-    if (outcome.kind == ItemOutcome::thrown) return Outcome<R>(rebuild(failure_of(outcome.record->message())));
-    if constexpr (std::is_void_v<R>) {
-        return Outcome<R>();
-    } else if constexpr (is_plain_in_blocks<R>) {
-        return Outcome<R>(reinterpret_cast<const R*>(plain)[item]);
-    } else {
-        ReceivedResult received{outcome.record->block};
-        Reader reader{outcome.record->message(), &received};
-        R result = decode<R>(reader);
-        reader.finish();
-        return Outcome<R>(std::move(result));
-    }
-}
-MULTIPROCESSING_INLINE const std::byte* plain_results(const ItemizedMapWork& work);
-
 /// Submits to the workers of one pool. Keeps the table of the pool, not the pool.
 class Submitter {
 public:
     Submitter() = default;
-    /// `most_tasks`: of a worker until it is replaced; 0: no limit.
-    Submitter(std::shared_ptr<PoolTable> table, std::uint64_t most_tasks)
-        : table_(std::move(table)), most_tasks_(most_tasks) {}
+    /// `most_tasks`: of a worker until it is replaced; 0: no limit. `policy`: the pool's.
+    /// `is_here`: there are no workers, and the thread that submits carries it out.
+    Submitter(std::shared_ptr<PoolTable> table, std::uint64_t most_tasks, const TaskPolicy& policy,
+              bool is_here)
+        : table_(std::move(table)), most_tasks_(most_tasks), policy_(policy), is_here_(is_here) {}
 
     const std::shared_ptr<PoolTable>& table() const noexcept { return table_; }
     /// No chunk of a map is larger; 0: no limit.
     std::uint64_t most_tasks() const noexcept { return most_tasks_; }
+    /// What holds for tasks that say nothing else.
+    const TaskPolicy& policy() const noexcept { return policy_; }
+
+    bool is_here() const noexcept { return is_here_; }
+
+    /// Calls `function(arguments...)` in this thread, where there are no workers; throws what it
+    /// throws.
+    template <class Function, class... Arguments>
+    void carry_out(Function&& function, Arguments&&... arguments) const {
+        using Code = DiscardingCode<std::decay_t<Function>, Arguments...>;
+        auto work =
+            submit_call<Code>({}, std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+        TaskResult<void> result{table_, std::move(work)};
+        result.fetch(Deadline{});
+        result.require_success();
+    }
 
     template <class Function, class... Arguments>
     auto submit_task(const TaskOptions& options, Function&& function, Arguments&&... arguments) const {
         using F = std::decay_t<Function>;
         using Call = CrossingCall<F, Arguments...>;
         using R = std::decay_t<typename Call::Returned>;
-        using Code = TaskCode<F, Arguments...>;
         validate(options);
-        ArgumentContext<SpaceWriteContext> context;
-        Writer writer{&context};
-        Call::write(writer, function, std::forward<Arguments>(arguments)...);
-        auto work =
-            submit(thunk_address<Code, TaskFrame>(), thunk_file<Code, TaskFrame>(), writer.view(), context);
-        Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+        auto work = submit_call<TaskCode<F, Arguments...>>(policy_of(options, policy_),
+                                                           std::forward<Function>(function),
+                                                           std::forward<Arguments>(arguments)...);
         return std::shared_ptr<ResultState<R>>(std::make_shared<TaskResult<R>>(table_, std::move(work)));
     }
 
@@ -120,11 +119,18 @@ public:
         } else if constexpr (plain_output) {
             plan.make_room(plan.items * sizeof(R));
         }
-        plan.add_callable<typename Types::F>(function);
         std::shared_ptr<ResultState<Result>> state;
         if (plan.items == 0) {
             state = std::make_shared<LocalResult<Result>>(typename LocalResult<Result>::Value{});
+        } else if (const TaskPolicy policy = policy_of(options, policy_); policy.is_set()) {
+            // The item is the unit.
+            const auto sizes = cut(plan.items, options.chunksize.value(), table_->workers(), most_tasks_);
+            auto work = announce_items<Types, plain_input, plain_output>(
+                function, plan, sizes, std::make_shared<AttentionBlock>(), policy);
+            state = std::make_shared<ItemizedMapResult<Read>>(table_, std::move(work), options.progress);
         } else {
+            plan.add_callable<typename Types::F>(function);
+            plan.policy = policy;
             const auto sizes = cut(plan.items, options.chunksize.value(), table_->workers(), most_tasks_);
             auto work = submit(thunk_address<Code, MapFrame>(), thunk_file<Code, MapFrame>(), plan, sizes,
                                [&] { return std::make_shared<ChunkedMapWork>(table_->view(), plan.items); });
@@ -144,7 +150,7 @@ public:
         if (plan.items == 0) return outcomes;
         const auto sizes = cut(plan.items, options.chunksize.value(), table_->workers(), most_tasks_);
         const auto work = submit_items<Types, is_plain_input<Element, Range>>(
-            function, plan, sizes, std::make_shared<AttentionBlock>());
+            function, plan, sizes, std::make_shared<AttentionBlock>(), policy_of(options, policy_));
         ScopeExit dropped{[&] { table_->release(work); }};
         wait_for_items(*work, std::move(options.progress));
         outcomes.reserve(static_cast<std::size_t>(work->items()));
@@ -166,26 +172,51 @@ public:
     template <class Types, bool PlainInput, class Function>
     std::shared_ptr<ItemizedMapWork>
     submit_items(const Function& function, MapPlan& plan, const std::vector<std::uint64_t>& sizes,
-                 std::shared_ptr<AttentionBlock> attention, std::uint64_t first_index = 0) const {
+                 std::shared_ptr<AttentionBlock> attention, const TaskPolicy& policy,
+                 std::uint64_t first_index = 0) const {
         using R = typename Types::R;
         constexpr bool plain_output = is_plain_in_blocks<R>;
-        using Code = ItemCode<typename Types::F, typename Types::Element, typename Types::Called, PlainInput,
-                              plain_output>;
         if constexpr (plain_output) plan.make_room(plan.items * sizeof(R));
-        plan.add_callable<typename Types::F>(function);
-        plan.attention = attention->position();
         plan.first_index = first_index;
-        return submit(thunk_address<Code, ItemFrame>(), thunk_file<Code, ItemFrame>(), plan, sizes, [&] {
-            return std::make_shared<ItemizedMapWork>(table_->view(), plan.items, std::move(attention));
-        });
+        return announce_items<Types, PlainInput, plain_output>(function, plan, sizes, std::move(attention),
+                                                               policy);
     }
 
 private:
+    /// The same, of a plan that has room for its output as well.
+    template <class Types, bool PlainInput, bool PlainOutput, class Function>
+    std::shared_ptr<ItemizedMapWork>
+    announce_items(const Function& function, MapPlan& plan, const std::vector<std::uint64_t>& sizes,
+                   std::shared_ptr<AttentionBlock> attention, const TaskPolicy& policy) const {
+        using Code = ItemCode<typename Types::F, typename Types::Element, typename Types::Called, PlainInput,
+                              PlainOutput>;
+        plan.add_callable<typename Types::F>(function);
+        plan.attention = attention->position();
+        plan.policy = policy;
+        if (policy.retries != 0) plan.spares = 2 * std::uint64_t{table_->workers()};
+        return submit(thunk_address<Code, ItemFrame>(), thunk_file<Code, ItemFrame>(), plan, sizes, [&] {
+            return std::make_shared<ItemizedMapWork>(table_->view(), plan.items, std::move(attention), policy);
+        });
+    }
+
     void wait_for_items(const ItemizedMapWork& work, Progress progress) const;
 
+    template <class Code, class Function, class... Arguments>
+    std::shared_ptr<TaskWork> submit_call(const TaskPolicy& policy, Function&& function,
+                                          Arguments&&... arguments) const {
+        using Call = CrossingCall<std::decay_t<Function>, Arguments...>;
+        ArgumentContext<SpaceWriteContext> context;
+        Writer writer{&context};
+        Call::write(writer, function, std::forward<Arguments>(arguments)...);
+        auto work = submit(thunk_address<Code, TaskFrame>(), thunk_file<Code, TaskFrame>(), writer.view(),
+                           context, policy);
+        Call::consume(std::forward<Function>(function), std::forward<Arguments>(arguments)...);
+        return work;
+    }
     std::shared_ptr<TaskWork> submit(const ThunkAddress& code, const std::string& file,
                                      std::span<const std::byte> message,
-                                     ArgumentContext<SpaceWriteContext>& context) const;
+                                     ArgumentContext<SpaceWriteContext>& context,
+                                     const TaskPolicy& policy) const;
 
     /// The part of a map that does not depend on its types.
     template <class Make>
@@ -200,6 +231,7 @@ private:
             },
             plan.of_stream);
         ScopeExit leave{[&] { table_->leave(*work); }};
+        work->policy = plan.policy;
         plan.fill(*work, sizes, table_->workers(), table_->kept_leases()->holder);
         slot->target = target;
         slot->arguments = plan.job();
@@ -207,11 +239,14 @@ private:
                          static_cast<std::uint32_t>(std::min<std::uint64_t>(table_->workers(), sizes.size())),
                          plan.of_stream);
         leave.release();
+        if (is_here_) Worker::serve_here(table_->position());
         return work;
     }
 
     std::shared_ptr<PoolTable> table_;
     std::uint64_t most_tasks_ = 0;
+    TaskPolicy policy_ = {};
+    bool is_here_ = false;
 };
 
 } // namespace multiprocessing::inline v1::detail
@@ -219,14 +254,10 @@ private:
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/pool/progress_display.hpp>
 
+#include <atomic>
 #include <cstring>
 
 namespace multiprocessing::inline v1::detail {
-
-MULTIPROCESSING_INLINE const std::byte* plain_results(const ItemizedMapWork& work) {
-    const Position output = work.job().output.block;
-    return output ? &tree().space.at<const std::byte>(output) : nullptr;
-}
 
 MULTIPROCESSING_INLINE void Submitter::wait_for_items(const ItemizedMapWork& work, Progress progress) const {
     const auto never = [] { return false; };
@@ -243,7 +274,7 @@ MULTIPROCESSING_INLINE void Submitter::wait_for_items(const ItemizedMapWork& wor
 
 MULTIPROCESSING_INLINE std::shared_ptr<TaskWork>
 Submitter::submit(const ThunkAddress& code, const std::string& file, std::span<const std::byte> message,
-                  ArgumentContext<SpaceWriteContext>& context) const {
+                  ArgumentContext<SpaceWriteContext>& context, const TaskPolicy& policy) const {
     const TaskTarget target = table_->target(code, file);
     TaskSlot* slot = nullptr;
     auto work = table_->enter([&](TaskSlot& entered) {
@@ -252,6 +283,9 @@ Submitter::submit(const ThunkAddress& code, const std::string& file, std::span<c
     });
     ScopeExit leave{[&] { table_->leave(*work); }};
     slot->target = target;
+    slot->attempt.store(1, std::memory_order_relaxed);
+    slot->time_limit = static_cast<std::uint64_t>(policy.time_limit.count());
+    work->policy = policy;
     slot->arguments = {0, message.size()};
     if (message.size() > TaskSlot::inline_bytes) {
         context.blocks.push_back(copy_to_space(message));
@@ -264,6 +298,7 @@ Submitter::submit(const ThunkAddress& code, const std::string& file, std::span<c
     slot->leases = work->given.parcel();
     table_->announce(*work, 0);
     leave.release();
+    if (is_here_) Worker::serve_here(table_->position());
     return work;
 }
 

@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/launch/child_start.hpp>
+#include <multiprocessing/detail/pool/limit_watch.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/environment.hpp>
@@ -28,7 +29,12 @@ namespace multiprocessing::inline v1::detail {
 struct SupervisorPolicy {
     bool on_demand = false;            ///< A worker starts when there is work and none that is idle.
     Timeout idle_timeout = no_timeout; ///< One that has had no work for this long leaves.
+    bool starts_none = false;          ///< There are no workers: tasks run in the caller.
     bool breaks_with_worker = false;   ///< The end of one is the end of all.
+    std::uint64_t memory_limit = 0;    ///< Bytes of a worker that is at nothing; 0: none.
+    std::uint64_t recycle_memory = 0;  ///< Bytes beyond which one is replaced between tasks; 0: none.
+    /// Where worker 0, 1, ... may run; used in turn. Empty: anywhere.
+    std::vector<platform::ProcessorSet> affinity = {};
     /// What those get that wait for work when the pool is terminated.
     std::exception_ptr (*terminated)() = [] {
         return std::make_exception_ptr(CancelledError("multiprocessing: the pool was terminated"));
@@ -103,6 +109,9 @@ private:
     /// Ends workers for what they are at: a task that was killed.
     void kill_doomed();
 
+    /// Ends those that are at something for too long, or use too much. Returns when to look again.
+    Deadline watch_limits();
+
     /// The system may be out of processes for a while: then the others carry on, and it is tried
     /// again.
     void try_to_start(std::uint32_t index);
@@ -150,7 +159,9 @@ private:
     const std::uint64_t most_tasks_;
     const SupervisorPolicy policy_;
     std::vector<Slot> workers_; // of the thread, once it runs
-    unsigned early_ends_ = 0;   // workers in a row that ended by themselves before they served
+    LimitWatch limits_;
+    std::vector<LimitWatch::Subject> subjects_;
+    unsigned early_ends_ = 0; // workers in a row that ended by themselves before they served
     std::atomic<bool> terminated_{false};
     std::atomic<bool> kills_{false};
     std::atomic<bool> has_ended_{false};
@@ -188,8 +199,9 @@ MULTIPROCESSING_INLINE Supervisor::Supervisor(std::shared_ptr<PoolTable> core, L
     : core_(std::move(core)),
       plan_(std::move(plan)),
       most_tasks_(most_tasks),
-      policy_(policy),
-      workers_(core_->workers()) {
+      policy_(std::move(policy)),
+      workers_(core_->workers()),
+      limits_(*core_, policy_.memory_limit, policy_.recycle_memory) {
     ScopeExit end_started{[this] {
         note_busy(TaskState::run, TaskState::doom);
         end_all();
@@ -198,7 +210,7 @@ MULTIPROCESSING_INLINE Supervisor::Supervisor(std::shared_ptr<PoolTable> core, L
         worker_envs_.push_back(worker_env(static_cast<int>(i)));
         check_environment(worker_envs_.back());
     }
-    if (!policy_.on_demand) {
+    if (!policy_.on_demand && !policy_.starts_none) {
         for (std::uint32_t i = 0; i < workers_.size(); ++i) start(i);
     }
     const platform::AllSignalsBlocked program_handles_signals;
@@ -244,9 +256,15 @@ MULTIPROCESSING_INLINE bool Supervisor::join(const Deadline& deadline) {
 
 MULTIPROCESSING_INLINE void Supervisor::start(std::uint32_t worker) {
     const auto idle = policy_.idle_timeout.span();
-    const WorkerSetup setup{core_->position(), most_tasks_,
+    const WorkerSetup setup{core_->position(),
+                            most_tasks_,
                             idle ? (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(idle->count())) : 0,
-                            worker};
+                            worker,
+                            worker,
+                            0,
+                            !policy_.affinity.empty(),
+                            policy_.affinity.empty() ? platform::ProcessorSet{}
+                                                     : policy_.affinity[worker % policy_.affinity.size()]};
     LaunchRequest request = plan_;
     if (!worker_envs_.empty()) {
         for (const auto& [name, value] : worker_envs_[worker]) request.env[name] = value;
@@ -256,6 +274,7 @@ MULTIPROCESSING_INLINE void Supervisor::start(std::uint32_t worker) {
                                 reinterpret_cast<const std::byte*>(&setup + 1));
     workers_[worker].process = launch(request);
     workers_[worker].process->keep(core_->kept_leases());
+    limits_.forget(worker);
 }
 
 MULTIPROCESSING_INLINE std::string Supervisor::worker_name(StartMethod method) {
@@ -312,7 +331,11 @@ MULTIPROCESSING_INLINE bool Supervisor::step() {
     const bool closed = core_->close_shared();
     // While the pool is open every worker is replaced; later only if there is something that
     // nobody has taken.
-    const bool needed = !core_->broken() && (!closed || core_->has_waiting());
+    // (Once they know that nothing more comes, they would leave at once while something waits for
+    // its next attempt.)
+    const bool ending = core_->view().shared().closing.load(std::memory_order_relaxed) != 0;
+    const bool needed =
+        !policy_.starts_none && !core_->broken() && (!(closed || ending) || core_->has_waiting());
     Deadline wake_up;
     auto running = static_cast<std::uint32_t>(
         std::count_if(workers_.begin(), workers_.end(), [](const Slot& slot) { return slot.process; }));
@@ -329,6 +352,9 @@ MULTIPROCESSING_INLINE bool Supervisor::step() {
     }
     if (running == 0 && closed && !needed) return false;
     if (chores) wake_up = wake_up.sooner(Deadline::after(slice));
+    if (const auto next = core_->next_announcement())
+        wake_up = wake_up.sooner(Deadline::after(*next - Clock::now()));
+    wake_up = wake_up.sooner(watch_limits());
     if (tree().heap.trim_unused()) wake_up = wake_up.sooner(Deadline::after(std::chrono::seconds{1}));
     sleep(wake_up);
     return true;
@@ -340,6 +366,18 @@ MULTIPROCESSING_INLINE void Supervisor::kill_doomed() {
             if (slot.process && slot.process->incarnation() == doomed) attempt([&] { slot.process->kill(); });
         }
     }
+}
+
+MULTIPROCESSING_INLINE Deadline Supervisor::watch_limits() {
+    subjects_.clear();
+    for (std::uint32_t i = 0; i < workers_.size(); ++i) {
+        if (const auto& process = workers_[i].process)
+            subjects_.push_back({i, process->incarnation(), process->pid()});
+    }
+    const Deadline again = limits_.look(
+        subjects_, [this](std::uint32_t index) { attempt([&] { workers_[index].process->kill(); }); });
+    kill_doomed(); // maps that have failed
+    return again;
 }
 
 MULTIPROCESSING_INLINE void Supervisor::try_to_start(std::uint32_t index) {
@@ -390,16 +428,19 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
     WorkerDeath death;
     death.dead = process->incarnation();
     death.claiming = line.claiming.load(std::memory_order_acquire);
-    death.left = line.left.load(std::memory_order_acquire);
-    death.helping = line.helping.load(std::memory_order_acquire);
+    for (std::size_t level = 0; level < priority_levels; ++level) {
+        death.left[level] = line.left[level].load(std::memory_order_acquire);
+        death.helping[level] = line.helping[level].load(std::memory_order_acquire);
+    }
     death.chunk = line.chunk.load(std::memory_order_acquire);
     death.item = item & ~WorkerLine::block_of_items;
     death.items = item & WorkerLine::block_of_items ? WorkerLine::block_size : 1;
     death.task = line.task.load(std::memory_order_acquire);
     char* const crash = core_->view().crash(index).text;
     const std::string trace = platform::with_names(crash);
-    death.error = [&](std::optional<std::uint64_t> first, std::uint64_t count) {
-        return policy_.loss(loss_of_worker(*process, ending, trace, first, count));
+    death.verdict = core_->verdict_of(index);
+    death.error = [&](const TaskEnd& task) {
+        return policy_.loss(loss_of_worker(*process, ending, trace, static_cast<int>(index), task));
     };
 
     const std::exception_ptr failure =
@@ -423,8 +464,9 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
     attempt([&] { process->settle(); }); // now its memory may go, as nothing refers to it but what is told of
     if (failure) break_pool(failure);
     if (early) break_if_hopeless(*process, ending);
-    if (policy_.breaks_with_worker && state == WorkerLine::serving && !core_->broken())
-        break_pool(policy_.loss(loss_of_worker(*process, ending, trace, std::nullopt, 1)));
+    if (policy_.breaks_with_worker && state == WorkerLine::serving && death.verdict.reason == EndReason::lost &&
+        !core_->broken())
+        break_pool(policy_.loss(loss_of_worker(*process, ending, trace, static_cast<int>(index), {})));
 }
 
 MULTIPROCESSING_INLINE std::exception_ptr Supervisor::failure_of_initializer(const Parcel& failure) noexcept {

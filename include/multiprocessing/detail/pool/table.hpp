@@ -19,13 +19,17 @@
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 
+#include <array>
 #include <atomic>
 #include <bit>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -143,8 +147,9 @@ public:
     /// memory as long as that takes.
     void finish_reading(const std::shared_ptr<ItemizedMapWork>& work) noexcept;
 
-    /// Why an item was lost, of a map that may not have ended; see ItemizedMapWork.
-    std::exception_ptr loss_of(const ItemizedMapWork& work, std::uint64_t item, bool item_ended);
+    /// What has come of an item, of a map that may not have ended; see ItemizedMapWork.
+    ItemOutcome parents_outcome_of(const ItemizedMapWork& work, std::uint64_t item, bool item_ended);
+    bool is_decided(const ItemizedMapWork& work, std::uint64_t item);
 
     // ---- For results with callbacks ----
 
@@ -157,7 +162,7 @@ public:
 
     /// Whether anything has not ended.
     bool has_unfinished();
-    /// Whether anything waits to be taken, or even to be announced.
+    /// Whether anything waits to be taken.
     bool has_waiting();
 
     /// No more work is taken; workers end when what is there is done.
@@ -191,18 +196,55 @@ public:
 
     /// Regular chores; true if there is a reason to come again soon.
     bool tick();
+    /// When something is to be announced that waits for its time; none: nothing does.
+    std::optional<std::chrono::steady_clock::time_point> next_announcement();
+
+    // ---- Of limits ----
+
+    /// All work is to be looked at while it runs, whatever its own limits. Before the first is
+    /// submitted.
+    void police_all() noexcept { polices_all_ = true; }
+    /// Whether something has not ended that is to be looked at while it runs. If not, the bell
+    /// rings when there is.
+    bool has_policed();
+    /// What the worker is at: a single task, or an item of a map that is done item by item.
+    std::optional<WorkPoint> point_of(std::uint32_t worker, Incarnation name);
+    /// The worker is to be killed for what it is at. False if it has gone on: then it must not be.
+    bool doom(std::uint32_t worker, const WorkPoint& point, EndReason reason, std::uint64_t memory);
+    /// The worker is to leave before its next task or item; `point` is where it is, if anywhere.
+    void ask_to_leave(std::uint32_t worker, const std::optional<WorkPoint>& point);
+    /// Ends the maps that are to end with their first failure, and have failed.
+    void end_failed();
+    /// What the worker was killed for.
+    const Verdict& verdict_of(std::uint32_t worker) const noexcept { return verdicts_[worker]; }
 
 private:
+    /// A slot while it is used for one work.
+    struct SlotUse {
+        std::uint32_t slot;
+        std::uint16_t generation;
+    };
+    /// Null if the work has gone, or ended.
+    Work* live_work(const SlotUse& use) const noexcept;
+
     bool is_published(const Work& work) const;
 
     void require_open_now(bool of_stream = false) const;
 
+    bool has_backlog() const noexcept;
+    /// That level has something to be announced.
+    void need_ring(std::size_t level);
+    /// Of what helping says: plus 1; 0 if it says nothing.
+    static std::uint64_t slot_in(std::uint64_t map) noexcept { return map ? slot_of_map(map) + 1 : 0; }
     /// By a slot plus 1; null if there is none.
     Work* work_of(std::uint64_t slot) const noexcept;
 
     void add_segment();
 
-    /// backlog_ has room.
+    /// Announces what waited for its time; returns how much that was.
+    std::uint32_t announce_later();
+
+    /// The backlog of its level has room.
     void push(const TaskTicket& ticket) noexcept;
 
     /// It is to look again within a slice, until there is no reason any more: it is woken at most
@@ -256,7 +298,7 @@ private:
     bool is_told_of(Position block, const WorkerLine& line);
 
     Block shared_;
-    Block ring_;
+    std::array<Block, priority_levels> rings_; // made when there is something for them
     Block lines_;
     Block crashes_;
     Block idle_;
@@ -279,10 +321,17 @@ private:
     std::vector<std::uint32_t> limbo_;     // of maps that are over, see drain_limbo()
     std::vector<std::uint32_t> held_back_; // of works that were given up and read, until the workers are gone
     std::vector<std::uint64_t> promises_;  // of drain_limbo()
-    Backlog backlog_;
+    std::array<Backlog, priority_levels> backlogs_;
     std::vector<platform::ImageId> images_;
     std::vector<Incarnation> doomed_; // see take_doomed()
-    std::size_t watched_ = 0;         // works with a watcher
+    std::optional<std::chrono::steady_clock::time_point> next_later_ = {};
+    std::vector<SlotUse> later_;  // works of which something is to be announced at its time
+    std::deque<SlotUse> policed_; // works that are to be looked at, in order; those at the front have not ended
+    std::vector<SlotUse> fail_fast_; // of these, maps that end with the first failure
+    bool is_policing_ = false;       // the supervisor comes by itself
+    bool polices_all_ = false;
+    std::vector<Verdict> verdicts_; // by worker; the supervisor's alone
+    std::size_t watched_ = 0;       // works with a watcher
     Admission admission_;
     bool given_up_ = false; // and the workers are not gone yet
 };
@@ -290,19 +339,20 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/process_barrier.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE PoolTable::PoolTable(std::uint32_t workers)
     : shared_(tree().heap.allocate_zeroed(sizeof(PoolShared))),
-      ring_(tree().heap.allocate(sizeof(TaskRing))),
       lines_(tree().heap.allocate_zeroed(workers * sizeof(WorkerLine))),
       crashes_(tree().heap.allocate_zeroed(workers * sizeof(CrashRecord))),
       idle_(tree().heap.allocate_zeroed((workers + 63) / 64 * sizeof(std::uint64_t))),
@@ -311,12 +361,12 @@ MULTIPROCESSING_INLINE PoolTable::PoolTable(std::uint32_t workers)
       callbacks_(view_) {
     PoolShared& shared = view_.shared();
     shared.workers = workers;
-    shared.ring = ring_.position();
     shared.lines = lines_.position();
     shared.crashes = crashes_.position();
     shared.idle = idle_.position();
-    view_.ring().reset();
-    promises_.reserve(workers);
+    promises_.reserve(priority_levels * workers);
+    verdicts_.resize(workers);
+    shared.has_barrier = platform::has_process_barrier();
 }
 
 MULTIPROCESSING_INLINE PoolTable::~PoolTable() {
@@ -373,10 +423,18 @@ MULTIPROCESSING_INLINE TaskTarget PoolTable::target(const ThunkAddress& address,
 MULTIPROCESSING_INLINE void PoolTable::announce(Work& work, std::uint32_t helpers, bool of_stream) {
     const std::uint32_t tickets = (std::max)(1u, helpers);
     TaskSlot& slot = view_.slot(work.slot);
+    bool rings = false;
     {
         std::lock_guard lock{mutex_};
         require_open_now(of_stream); // terminated meanwhile: what was given up then was not published
-        backlog_.reserve(tickets);
+        backlogs_[work.policy.level].reserve(tickets);
+        need_ring(work.policy.level);
+        // One that fails to be announced has never begun, and counts as ended.
+        if (polices_all_ || work.policy.is_watched()) {
+            policed_.push_back({work.slot, work.generation});
+            if (work.policy.fail_fast) fail_fast_.push_back(policed_.back());
+            rings = !std::exchange(is_policing_, true);
+        }
         if (work.leases_to_workers()) {
             leasing_.push_back(work.slot);
             work.place = static_cast<std::uint32_t>(leasing_.size() - 1);
@@ -388,6 +446,7 @@ MULTIPROCESSING_INLINE void PoolTable::announce(Work& work, std::uint32_t helper
         for (std::uint32_t i = 0; i < tickets; ++i) push(ticket);
     }
     demand_.call(tickets);
+    if (rings) bell_.ring();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::leave(const Work& work) noexcept {
@@ -488,10 +547,15 @@ MULTIPROCESSING_INLINE void PoolTable::finish_reading(const std::shared_ptr<Item
     release(work);
 }
 
-MULTIPROCESSING_INLINE std::exception_ptr PoolTable::loss_of(const ItemizedMapWork& work, std::uint64_t item,
-                                                             bool item_ended) {
+MULTIPROCESSING_INLINE ItemOutcome PoolTable::parents_outcome_of(const ItemizedMapWork& work,
+                                                                 std::uint64_t item, bool item_ended) {
     std::lock_guard lock{mutex_};
-    return work.loss_of(item, item_ended);
+    return work.parents_outcome_of(item, item_ended);
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::is_decided(const ItemizedMapWork& work, std::uint64_t item) {
+    std::lock_guard lock{mutex_};
+    return work.is_decided(item);
 }
 
 MULTIPROCESSING_INLINE void PoolTable::watch(const std::shared_ptr<Work>& work,
@@ -522,7 +586,7 @@ MULTIPROCESSING_INLINE bool PoolTable::has_unfinished() {
 
 MULTIPROCESSING_INLINE bool PoolTable::has_waiting() {
     std::lock_guard lock{mutex_};
-    return !backlog_.empty() || !view_.ring().empty();
+    return has_backlog() || view_.has_announced();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::close() {
@@ -538,7 +602,7 @@ MULTIPROCESSING_INLINE bool PoolTable::is_closed() {
 MULTIPROCESSING_INLINE bool PoolTable::close_shared() {
     {
         std::lock_guard lock{mutex_};
-        if (!admission_.is_over() || !backlog_.empty()) return false;
+        if (!admission_.is_over() || has_backlog() || !later_.empty()) return false;
     }
     if (!view_.shared().closing.load(std::memory_order_relaxed)) end_shared();
     return true;
@@ -555,7 +619,7 @@ MULTIPROCESSING_INLINE void PoolTable::give_up(const std::exception_ptr& error, 
         std::lock_guard lock{mutex_};
         broken ? admission_.end_broken(error) : admission_.end_terminated(error);
         given_up_ = true;
-        backlog_.clear();
+        for (Backlog& backlog : backlogs_) backlog.clear();
         for (const auto& work : works_) {
             if (!work || !is_published(*work)) continue;
             work->give_up(error);
@@ -584,7 +648,9 @@ MULTIPROCESSING_INLINE void PoolTable::workers_are_gone() noexcept {
     EndingWorks ending;
     std::lock_guard lock{mutex_};
     given_up_ = false;
-    for (std::uint32_t i = 0; i < workers(); ++i) view_.line(i).helping.store(0, std::memory_order_seq_cst);
+    for (std::uint32_t i = 0; i < workers(); ++i) {
+        for (auto& promise : view_.line(i).helping) promise.store(0, std::memory_order_seq_cst);
+    }
     for (const std::uint32_t slot : held_back_) free_slot(*works_[slot], ending);
     held_back_.clear();
     drain_limbo(ending);
@@ -598,15 +664,19 @@ MULTIPROCESSING_INLINE std::exception_ptr PoolTable::broken() {
 MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const WorkerDeath& death) {
     // What it may have had, and not have told anybody of: the task that it had claimed, or a
     // map.
-    const std::array<std::uint64_t, 3> concerned{death.claiming,
-                                                 death.helping ? slot_of_map(death.helping) + 1 : 0,
-                                                 death.left ? slot_of_map(death.left) + 1 : 0};
-    std::vector<TaskTicket> again;
-    again.reserve(concerned.size());
-    std::array<std::shared_ptr<Work>, 3> touched; // whose readers are to look again
+    std::array<std::uint64_t, 1 + 2 * priority_levels> concerned{death.claiming};
+    for (std::size_t level = 0; level < priority_levels; ++level) {
+        concerned[1 + 2 * level] = slot_in(death.helping[level]);
+        concerned[2 + 2 * level] = slot_in(death.left[level]);
+    }
+    Announcements again;
+    again.tickets.reserve(concerned.size());
+    std::array<std::shared_ptr<Work>, std::tuple_size_v<decltype(concerned)>>
+        touched; // whose readers are to look again
     {
         std::lock_guard lock{mutex_};
-        backlog_.reserve(concerned.size());
+        for (Backlog& backlog : backlogs_) backlog.reserve(concerned.size());
+        later_.reserve(later_.size() + concerned.size());
         view_.idle_bits(worker).fetch_and(~(std::uint64_t{1} << worker % 64), std::memory_order_seq_cst);
         for (std::size_t i = 0; i < concerned.size(); ++i) {
             if (std::find(concerned.begin(), concerned.begin() + static_cast<std::ptrdiff_t>(i),
@@ -615,25 +685,30 @@ MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const Work
             Work* const work = work_of(concerned[i]);
             if (!work || work->leaving || !is_published(*work)) continue;
             touched[i] = works_[work->slot];
+            again.due.reset();
             work->on_death(death, again);
+            if (again.due && !std::exchange(work->has_later, true))
+                later_.push_back({work->slot, work->generation});
             // It may have had no time to.
             if (work->dropped || work->watcher) view_.tell_of(work->slot);
         }
         for (const std::uint32_t slot : leasing_) works_[slot]->on_replacement(worker, death.dead);
         WorkerLine& line = view_.line(worker);
         line.claiming.store(0, std::memory_order_relaxed);
-        line.helping.store(0, std::memory_order_seq_cst);
+        for (auto& promise : line.helping) promise.store(0, std::memory_order_seq_cst);
         line.chunk.store(0, std::memory_order_relaxed);
         line.item.store(0, std::memory_order_relaxed);
         line.task.store(0, std::memory_order_relaxed);
-        line.left.store(0, std::memory_order_relaxed);
+        for (auto& map : line.left) map.store(0, std::memory_order_relaxed);
         line.handing_over.store(0, std::memory_order_relaxed);
         line.failure = {};
+        line.is_to_leave.store(0, std::memory_order_relaxed);
+        verdicts_[worker] = {};
         line.state.store(WorkerLine::starting, std::memory_order_release);
-        for (const TaskTicket& ticket : again) push(ticket);
+        for (const TaskTicket& ticket : again.tickets) push(ticket);
     }
     // Somebody looks again: the dead one may have been woken in another's place.
-    demand_.call(static_cast<std::uint32_t>(again.size()) + 1);
+    demand_.call(static_cast<std::uint32_t>(again.tickets.size()) + 1);
     // It may have died between its last deed and the wake for it.
     for (const std::uint64_t slot : concerned) {
         if (slot != 0 && slot <= slots_.load()) tell_readers(static_cast<std::uint32_t>(slot - 1));
@@ -647,17 +722,21 @@ MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const Work
 MULTIPROCESSING_INLINE bool PoolTable::is_at_one_of(const WorkerLine& line, TaskState first,
                                                     TaskState second) const noexcept {
     const std::uint64_t task = line.task.load(std::memory_order_acquire);
-    const std::uint64_t map = line.helping.load(std::memory_order_seq_cst);
     const std::uint64_t chunk = line.chunk.load(std::memory_order_acquire);
     std::lock_guard lock{mutex_};
     const auto is_one = [&](TaskState state) { return state == first || state == second; };
     if (const Work* const work = work_of(task); work && is_one(view_.slot(work->slot).cell.load().state))
         return true;
-    const Work* const work = map ? work_of(slot_of_map(map) + 1) : nullptr;
-    if (!work || !work->has_helpers() || map != map_name(work->slot, work->generation)) return false;
-    const auto& job = static_cast<const MapWork&>(*work);
-    if (!is_published(job) && !job.leaving) return false; // its chunks are yet to be made
-    return chunk != 0 && chunk <= job.job().chunk_count && is_one(job.head(chunk - 1).cell.load().state);
+    for (const auto& promise : line.helping) {
+        const std::uint64_t map = promise.load(std::memory_order_seq_cst);
+        const Work* const work = work_of(slot_in(map));
+        if (!work || !work->has_helpers() || map != map_name(work->slot, work->generation)) continue;
+        const auto& job = static_cast<const MapWork&>(*work);
+        if (!is_published(job) && !job.leaving) continue; // its chunks are yet to be made
+        if (chunk != 0 && chunk <= job.job().all_chunks() && is_one(job.head(chunk - 1).cell.load().state))
+            return true;
+    }
+    return false;
 }
 
 MULTIPROCESSING_INLINE std::vector<Position> PoolTable::unclaimed(std::uint32_t worker) {
@@ -683,18 +762,115 @@ MULTIPROCESSING_INLINE bool PoolTable::tick() {
     const WakeCallbacks wake{callbacks_};
     {
         std::lock_guard lock{mutex_};
-        while (!backlog_.empty() && view_.ring().push(backlog_.front())) {
-            backlog_.pop();
-            ++pushed;
+        for (std::size_t level = 0; level < priority_levels; ++level) {
+            Backlog& backlog = backlogs_[level];
+            for (; !backlog.empty() && view_.ring(level)->push(backlog.front()); ++pushed) backlog.pop();
         }
+        pushed += announce_later();
         sweep(dropped, ending);
         // A round longer than there is a reason: what comes meanwhile need not ring.
-        const bool now = !backlog_.empty() || dropped_ != 0 || !limbo_.empty();
+        const bool now = has_backlog() || dropped_ != 0 || !limbo_.empty();
         again = is_watched_ = std::exchange(was_needed_, now) || now;
     }
     if (pushed) demand_.call(pushed);
     discard(dropped);
     return again;
+}
+
+MULTIPROCESSING_INLINE std::uint32_t PoolTable::announce_later() {
+    std::uint32_t pushed = 0;
+    std::size_t kept = 0;
+    next_later_.reset();
+    for (std::size_t i = 0; i < later_.size(); ++i) {
+        Work* const work = live_work(later_[i]);
+        if (!work) continue;
+        Announcements now;
+        work->on_time(now);
+        backlogs_[work->policy.level].reserve(now.tickets.size());
+        for (const TaskTicket& ticket : now.tickets) push(ticket);
+        pushed += static_cast<std::uint32_t>(now.tickets.size());
+        work->has_later = now.due.has_value();
+        if (!now.due) continue;
+        next_later_ = next_later_ ? (std::min)(*next_later_, *now.due) : *now.due;
+        later_[kept++] = later_[i];
+    }
+    later_.resize(kept);
+    return pushed;
+}
+
+MULTIPROCESSING_INLINE std::optional<std::chrono::steady_clock::time_point> PoolTable::next_announcement() {
+    std::lock_guard lock{mutex_};
+    return next_later_;
+}
+
+MULTIPROCESSING_INLINE Work* PoolTable::live_work(const SlotUse& use) const noexcept {
+    Work* const work = works_[use.slot].get();
+    return work && work->generation == use.generation && !work->leaving && is_published(*work) && !work->ended()
+               ? work
+               : nullptr;
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::has_policed() {
+    std::lock_guard lock{mutex_};
+    while (!policed_.empty() && !live_work(policed_.front())) policed_.pop_front();
+    if (policed_.empty()) is_policing_ = false;
+    return is_policing_;
+}
+
+MULTIPROCESSING_INLINE std::optional<WorkPoint> PoolTable::point_of(std::uint32_t worker, Incarnation name) {
+    const WorkerLine& line = view_.line(worker);
+    std::lock_guard lock{mutex_};
+    const std::uint64_t task = line.task.load(std::memory_order_acquire);
+    const auto point_in = [&](std::uint64_t slot) -> std::optional<WorkPoint> {
+        const Work* const work = work_of(slot);
+        return work && !work->leaving && is_published(*work) ? work->point_of(line, name) : std::nullopt;
+    };
+    if (const auto point = point_in(task)) return point;
+    for (const auto& promise : line.helping) {
+        if (const auto point = point_in(slot_in(promise.load(std::memory_order_seq_cst)))) return point;
+    }
+    return std::nullopt;
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::doom(std::uint32_t worker, const WorkPoint& point, EndReason reason,
+                                            std::uint64_t memory) {
+    std::lock_guard lock{mutex_};
+    Work* const work = live_work({point.slot, point.generation});
+    if (!work || !work->doom(point, reason, memory)) return false;
+    verdicts_[worker] = {point, reason, memory};
+    return true;
+}
+
+MULTIPROCESSING_INLINE void PoolTable::ask_to_leave(std::uint32_t worker,
+                                                    const std::optional<WorkPoint>& point) {
+    {
+        std::lock_guard lock{mutex_};
+        view_.line(worker).is_to_leave.store(1, std::memory_order_seq_cst);
+        Work* const work = point && point->chunk != 0 ? live_work({point->slot, point->generation}) : nullptr;
+        if (work) static_cast<ItemizedMapWork*>(work)->ask_to_go(*point);
+    }
+    post(view_.space().parking(), view_.line(worker).park);
+}
+
+MULTIPROCESSING_INLINE void PoolTable::end_failed() {
+    std::vector<std::shared_ptr<Work>> ended; // whose waiters are to look
+    {
+        std::lock_guard lock{mutex_};
+        if (fail_fast_.empty()) return;
+        doomed_.reserve(doomed_.size() + workers() * fail_fast_.size());
+        ended.reserve(fail_fast_.size());
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < fail_fast_.size(); ++i) {
+            Work* const work = live_work(fail_fast_[i]);
+            if (!work) continue;
+            if (work->end_if_failed(doomed_)) ended.push_back(works_[work->slot]);
+            fail_fast_[kept++] = fail_fast_[i];
+        }
+        fail_fast_.resize(kept);
+    }
+    for (const auto& work : ended) {
+        if (work->ended()) tell_of_end(*work);
+    }
 }
 
 MULTIPROCESSING_INLINE void PoolTable::require_open_now(bool of_stream) const {
@@ -706,6 +882,18 @@ MULTIPROCESSING_INLINE void PoolTable::require_open_now(bool of_stream) const {
 
 MULTIPROCESSING_INLINE bool PoolTable::is_published(const Work& work) const {
     return view_.slot(work.slot).cell.load().state != TaskState::free;
+}
+
+MULTIPROCESSING_INLINE bool PoolTable::has_backlog() const noexcept {
+    return std::any_of(backlogs_.begin(), backlogs_.end(),
+                       [](const Backlog& backlog) { return !backlog.empty(); });
+}
+
+MULTIPROCESSING_INLINE void PoolTable::need_ring(std::size_t level) {
+    if (view_.ring(level)) return;
+    rings_[level] = Block{tree().heap.allocate(sizeof(TaskRing))};
+    view_.space().at<TaskRing>(rings_[level].position()).reset();
+    view_.shared().rings[level].store(rings_[level].position(), std::memory_order_release);
 }
 
 MULTIPROCESSING_INLINE Work* PoolTable::work_of(std::uint64_t slot) const noexcept {
@@ -733,8 +921,10 @@ MULTIPROCESSING_INLINE void PoolTable::add_segment() {
 }
 
 MULTIPROCESSING_INLINE void PoolTable::push(const TaskTicket& ticket) noexcept {
-    if (!backlog_.empty() || !view_.ring().push(ticket)) {
-        backlog_.push(ticket);
+    const std::size_t level = works_[ticket.slot]->policy.level;
+    Backlog& backlog = backlogs_[level];
+    if (!backlog.empty() || !view_.ring(level)->push(ticket)) {
+        backlog.push(ticket);
         call_supervisor(); // it announces the ticket when there is room
     }
 }
@@ -772,8 +962,9 @@ MULTIPROCESSING_INLINE void PoolTable::drain_limbo(EndingWorks& ending) noexcept
     // finds it over, and lets go.
     promises_.clear();
     for (std::uint32_t i = 0; i < workers(); ++i) {
-        const std::uint64_t name = view_.line(i).helping.load(std::memory_order_seq_cst);
-        if (name) promises_.push_back(name);
+        for (const auto& promise : view_.line(i).helping) {
+            if (const std::uint64_t name = promise.load(std::memory_order_seq_cst)) promises_.push_back(name);
+        }
     }
     std::sort(promises_.begin(), promises_.end());
     std::size_t kept = 0;
@@ -853,14 +1044,15 @@ MULTIPROCESSING_INLINE void PoolTable::discard(const DroppedWorks& dropped) noex
 }
 
 MULTIPROCESSING_INLINE bool PoolTable::is_told_of(Position block, const WorkerLine& line) {
-    const std::uint64_t helping = line.helping.load(std::memory_order_acquire);
     std::lock_guard lock{mutex_};
-    for (const std::uint64_t slot :
-         {line.claiming.load(std::memory_order_acquire), helping ? slot_of_map(helping) + 1 : 0}) {
+    const auto is_told_in = [&](std::uint64_t slot) {
         const Work* const work = work_of(slot);
-        if (work && is_published(*work) && work->refers_to(block)) return true;
-    }
-    return false;
+        return work && is_published(*work) && work->refers_to(block);
+    };
+    return is_told_in(line.claiming.load(std::memory_order_acquire)) ||
+           std::any_of(std::begin(line.helping), std::end(line.helping), [&](const auto& promise) {
+               return is_told_in(slot_in(promise.load(std::memory_order_acquire)));
+           });
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -45,7 +45,8 @@ struct TapeSegment {
 /// Reads a tape from its beginning, also while it grows.
 class TapeReader {
 public:
-    explicit TapeReader(const ItemizedChunk& chunk) : chunk_(&chunk) {}
+    explicit TapeReader(const std::atomic<Position>& tape) : tape_(&tape) {}
+    explicit TapeReader(const ItemizedChunk& chunk) : TapeReader(chunk.tape) {}
 
     /// The record of `item`; null if there is none. Items are asked for in ascending order, each
     /// when it has ended: what is there then stays.
@@ -66,16 +67,16 @@ public:
 private:
     TapeRecord* peek();
 
-    const ItemizedChunk* chunk_;
+    const std::atomic<Position>* tape_; // where the first segment is named
     TapeSegment* segment_ = nullptr;
     std::uint64_t offset_ = 0;
 };
 
 /// Frees a tape that nobody writes to or reads from.
-MULTIPROCESSING_INLINE void free_tape(ItemizedChunk& chunk);
+MULTIPROCESSING_INLINE void free_tape(std::atomic<Position>& tape);
 
 /// Whether a tape refers to that block.
-MULTIPROCESSING_INLINE bool tape_refers_to(const ItemizedChunk& chunk, Position block);
+MULTIPROCESSING_INLINE bool tape_refers_to(const std::atomic<Position>& tape, Position block);
 
 } // namespace multiprocessing::inline v1::detail
 
@@ -116,8 +117,8 @@ MULTIPROCESSING_INLINE TapeRecord* TapeReader::peek() {
     for (;;) {
         if (segment_ && offset_ < segment_->used.load(std::memory_order_acquire))
             return &segment_->record(offset_);
-        const Position next = segment_ ? segment_->next.load(std::memory_order_acquire)
-                                       : chunk_->tape.load(std::memory_order_acquire);
+        const Position next =
+            segment_ ? segment_->next.load(std::memory_order_acquire) : tape_->load(std::memory_order_acquire);
         if (next == 0) return nullptr;
         // A segment is followed by another only when nothing more comes into it. It may have
         // got its last record since it was looked at.
@@ -127,21 +128,21 @@ MULTIPROCESSING_INLINE TapeRecord* TapeReader::peek() {
     }
 }
 
-MULTIPROCESSING_INLINE void free_tape(ItemizedChunk& chunk) {
-    TapeReader{chunk}.for_each([](const TapeRecord& record) { free_outcome(record.block); });
+MULTIPROCESSING_INLINE void free_tape(std::atomic<Position>& tape) {
+    TapeReader{tape}.for_each([](const TapeRecord& record) { free_outcome(record.block); });
     TreeMember& member = tree();
-    for (Position at = chunk.tape.exchange(0, std::memory_order_relaxed); at != 0;) {
+    for (Position at = tape.exchange(0, std::memory_order_relaxed); at != 0;) {
         const Position next = member.space.at<TapeSegment>(at).next.load(std::memory_order_relaxed);
         member.heap.free(at);
         at = next;
     }
 }
 
-MULTIPROCESSING_INLINE bool tape_refers_to(const ItemizedChunk& chunk, Position block) {
+MULTIPROCESSING_INLINE bool tape_refers_to(const std::atomic<Position>& tape, Position block) {
     bool refers = false;
-    TapeReader{chunk}.for_each(
+    TapeReader{tape}.for_each(
         [&](const TapeRecord& record) { refers = refers || record.block.block == block; });
-    for (Position at = chunk.tape.load(std::memory_order_acquire); at != 0 && !refers;
+    for (Position at = tape.load(std::memory_order_acquire); at != 0 && !refers;
          at = tree().space.at<TapeSegment>(at).next.load(std::memory_order_acquire))
         refers = at == block;
     return refers;

@@ -33,6 +33,20 @@ struct TaskCode {
     }
 };
 
+/// The same, whatever the call returns.
+template <class F, class... Argument>
+struct DiscardingCode {
+    using Call = CrossingCall<F, Argument...>;
+
+    static void run(TaskFrame& frame) {
+        const platform::UserCode mark;
+        ReceivedArguments taking{frame.leases};
+        Reader reader{frame.arguments, &taking};
+        auto call = ReceivedCall<F, typename Call::Carried>::read(reader);
+        static_cast<void>(Call::invoke(call.function, call.arguments));
+    }
+};
+
 /// The main function of a worker: its initializer, if it has one, then the tasks.
 template <class... FunctionAndArguments>
 struct WorkerCode;

@@ -12,9 +12,11 @@
 #include <multiprocessing/detail/space/process_tree.hpp>
 #include <multiprocessing/reduction.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -27,7 +29,15 @@ public:
 
     MULTIPROCESSING_INLINE bool ended() const override;
 
-    MULTIPROCESSING_INLINE void on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) override;
+    MULTIPROCESSING_INLINE void on_death(const WorkerDeath& death, Announcements& again) override;
+
+    MULTIPROCESSING_INLINE void on_time(Announcements& again) override;
+
+    MULTIPROCESSING_INLINE std::optional<WorkPoint> point_of(const WorkerLine& line,
+                                                             Incarnation worker) const override;
+
+    MULTIPROCESSING_INLINE bool doom(const WorkPoint& point, EndReason reason,
+                                     std::uint64_t memory) noexcept override;
 
     void on_replacement(std::uint32_t, Incarnation) override {}
 
@@ -69,7 +79,16 @@ public:
     std::exception_ptr loss; // written before the cell says lost
 
 private:
+    using Clock = std::chrono::steady_clock;
+
     std::span<const std::byte> message() const;
+    /// What is left of it when its worker is gone is made ready again.
+    TaskTicket publish_again(TaskWord word, Incarnation dead);
+
+    // The supervisor's.
+    std::uint32_t failures_ = 0;                // attempts whose worker ended
+    Verdict verdict_ = {};                      // of the attempt that is doomed for a limit
+    std::optional<Clock::time_point> due_ = {}; // when the next attempt is announced
 
     TaskSlot& slot_;
 };
@@ -77,7 +96,7 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
-#include <optional>
+#include <atomic>
 #include <utility>
 
 namespace multiprocessing::inline v1::detail {
@@ -88,23 +107,68 @@ MULTIPROCESSING_INLINE bool TaskWork::ended() const {
     return word.state == TaskState::done || word.state == TaskState::lost || word.generation != generation;
 }
 
-MULTIPROCESSING_INLINE void TaskWork::on_death(const WorkerDeath& death, std::vector<TaskTicket>& again) {
+MULTIPROCESSING_INLINE TaskTicket TaskWork::publish_again(TaskWord word, Incarnation dead) {
+    given.renew(0, dead);
+    slot_.leases = given.parcel();
+    const auto next = slot_.cell.publish_again(word);
+    return {slot, next->generation, next->attempt, false};
+}
+
+MULTIPROCESSING_INLINE void TaskWork::on_death(const WorkerDeath& death, Announcements& again) {
     const TaskWord word = slot_.cell.load();
     if (word.owner != death.dead || (word.state != TaskState::run && word.state != TaskState::doom)) return;
     const bool begun = death.task == slot + std::uint64_t{1};
     if (word.state == TaskState::run && !begun && word.attempt < 255) {
         // Taken, and nothing of it done: it is simply ready again.
-        given.renew(0, death.dead);
-        slot_.leases = given.parcel();
-        if (const auto next = slot_.cell.publish_again(word)) {
-            again.push_back({slot, next->generation, next->attempt, false});
-        }
+        again.tickets.push_back(publish_again(word, death.dead));
+        return;
+    }
+    const bool killed = word.state == TaskState::doom && verdict_.reason == EndReason::lost;
+    if (!killed && failures_ < policy.retries) {
+        // Ready, and not announced before its time: cancel() finds it as any that waits. A worker
+        // that knows the word of an attempt 256 ago takes it early, which does no harm.
+        slot_.attempt.store(failures_ + 2, std::memory_order_relaxed);
+        publish_again(word, death.dead);
+        verdict_ = {};
+        due_ = Clock::now() + retry_delay(++failures_);
+        again.due = due_;
         return;
     }
     given.pass_on(0, death.dead);
-    // Doomed, it was killed for a reason that is known.
-    if (word.state != TaskState::doom || !loss) loss = death.error(std::nullopt, 1);
+    // Killed: why is known.
+    if (!killed || !loss)
+        loss = death.error({verdict_.reason, std::nullopt, 1, failures_, policy, verdict_.memory});
     slot_.cell.lose(word);
+}
+
+MULTIPROCESSING_INLINE void TaskWork::on_time(Announcements& again) {
+    if (!due_) return;
+    const TaskWord word = slot_.cell.load();
+    if (word.generation != generation || word.state != TaskState::ready) { // cancelled, or taken early
+        due_.reset();
+    } else if (*due_ <= Clock::now()) {
+        again.tickets.push_back({slot, word.generation, word.attempt, false});
+        due_.reset();
+    } else {
+        again.due = due_;
+    }
+}
+
+MULTIPROCESSING_INLINE std::optional<WorkPoint> TaskWork::point_of(const WorkerLine& line,
+                                                                   Incarnation worker) const {
+    const TaskWord word = slot_.cell.load();
+    if (word.state != TaskState::run || word.owner != worker || word.generation != generation ||
+        line.task.load(std::memory_order_acquire) != slot + std::uint64_t{1})
+        return std::nullopt;
+    return WorkPoint{slot, generation, word, 0, 0, policy};
+}
+
+MULTIPROCESSING_INLINE bool TaskWork::doom(const WorkPoint& point, EndReason reason,
+                                           std::uint64_t memory) noexcept {
+    verdict_ = {point, reason, memory};
+    if (slot_.cell.doom(point.word)) return true;
+    verdict_ = {}; // it has just ended
+    return false;
 }
 
 MULTIPROCESSING_INLINE void TaskWork::give_up(const std::exception_ptr& error) noexcept {
@@ -135,6 +199,11 @@ MULTIPROCESSING_INLINE bool TaskWork::cancel() noexcept {
 MULTIPROCESSING_INLINE bool TaskWork::kill(std::vector<Incarnation>& owners) noexcept {
     for (;;) {
         const TaskWord word = slot_.cell.load();
+        if (word.state == TaskState::doom && verdict_.reason != EndReason::lost && failures_ < policy.retries) {
+            verdict_ = {}; // it is being ended already; now no other attempt follows
+            loss = cancellation();
+            return true;
+        }
         // It has ended, and a thread may be reading why; or it is doomed for another reason.
         if (word.state != TaskState::ready && word.state != TaskState::run) return false;
         const std::exception_ptr before = std::exchange(loss, cancellation());

@@ -3,15 +3,18 @@
 /// @file worker_pool.hpp  Workers, their table, their supervisor, and the way to submit to them:
 /// what a Pool and an executor are faces of.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/launch/packed_call.hpp>
+#include <multiprocessing/detail/platform/affinity.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/supervisor.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/task_run.hpp>
 #include <multiprocessing/environment.hpp>
+#include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/start_method.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -24,6 +27,7 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -35,9 +39,36 @@ struct WorkerPoolRequest {
     Environment env = {};                            ///< What is different in their environment.
     std::function<Environment(int)> worker_env = {}; ///< And in that of each.
     std::optional<std::filesystem::path> cwd = {};
+    bool runs_inline = false; ///< There are no workers; see PoolOptions.
     SupervisorPolicy policy = {};
+    TaskPolicy task_policy = {};               ///< Of tasks that say nothing else.
     std::exception_ptr (*refusal)() = nullptr; ///< See PoolTable::set_refusal().
 };
+
+/// The sets of processors of an option; throws `std::invalid_argument` for one that is empty, or
+/// names a processor that this process may not use.
+MULTIPROCESSING_INLINE std::vector<platform::ProcessorSet>
+affinity_of(const std::vector<std::vector<int>>& processors);
+/// Whether MULTIPROCESSING_INLINE is 1.
+MULTIPROCESSING_INLINE bool is_inline_by_environment();
+/// Sets the variables by which numeric libraries are told how many threads they may start, but for
+/// those that the program sets itself.
+MULTIPROCESSING_INLINE void limit_threads(Environment& env, Count threads);
+
+/// What the options of a pool and of an executor have in common. They are valid.
+template <class Options>
+void set_common(WorkerPoolRequest& request, Options& options) {
+    request.start_method = options.start_method;
+    request.env = std::move(options.env);
+    request.worker_env = std::move(options.worker_env);
+    request.cwd = std::move(options.cwd);
+    request.task_policy = policy_of(options);
+    request.policy.memory_limit = options.memory_limit;
+    request.policy.recycle_memory = options.recycle_memory;
+    request.policy.affinity = affinity_of(options.cpu_affinity);
+    limit_threads(request.env, options.threads_per_worker);
+    request.runs_inline = options.run_inline || is_inline_by_environment();
+}
 
 /// The workers of one pool, and the way to them.
 class WorkerPool final : public FinishedAtEnd {
@@ -50,14 +81,20 @@ public:
         requires(!std::is_same_v<std::decay_t<Initializer>, PackedCall>)
     WorkerPool(WorkerPoolRequest request, Initializer&& initializer, Arguments&&... arguments)
         : WorkerPool(std::move(request),
-                     pack_call<WorkerCode<std::decay_t<Initializer>, Arguments...>>(
-                         std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...)) {}
+                     request.runs_inline
+                         ? PackedCall::of_entry<WorkerCode<>>()
+                         : pack_call<WorkerCode<std::decay_t<Initializer>, Arguments...>>(
+                               std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...)) {
+        // Without workers it is called here, and what it throws is thrown.
+        if (submitter_.is_here())
+            submitter_.carry_out(std::forward<Initializer>(initializer), std::forward<Arguments>(arguments)...);
+    }
 
     PoolTable& table() const noexcept { return *table_; }
     const std::shared_ptr<PoolTable>& shared_table() const noexcept { return table_; }
     Supervisor& supervisor() const noexcept { return *supervisor_; }
     const ForkOrigin& origin() const noexcept { return origin_; }
-    std::size_t size() const noexcept { return table_->workers(); }
+    std::size_t size() const noexcept { return submitter_.is_here() ? 1 : table_->workers(); }
     bool is_closed() const { return table_->is_closed(); }
     bool is_broken() const { return table_->broken() != nullptr; }
     bool is_terminated() const { return supervisor_->is_terminated(); }
@@ -95,11 +132,47 @@ private:
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
+#include <multiprocessing/detail/pool/worker.hpp>
 
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE std::vector<platform::ProcessorSet>
+affinity_of(const std::vector<std::vector<int>>& processors) {
+    std::vector<platform::ProcessorSet> sets;
+    if (processors.empty()) return sets;
+    const platform::ProcessorSet allowed = platform::allowed_affinity();
+    for (const std::vector<int>& numbers : processors) {
+        if (numbers.empty())
+            throw std::invalid_argument("multiprocessing: .cpu_affinity has an empty list: a worker has to run "
+                                        "somewhere");
+        platform::ProcessorSet& set = sets.emplace_back();
+        for (const int number : numbers) {
+            if (number < 0 || !allowed.has(static_cast<std::size_t>(number)))
+                throw std::invalid_argument("multiprocessing: .cpu_affinity names processor " +
+                                            std::to_string(number) + ", which this process may not use");
+            set.add(static_cast<std::size_t>(number));
+        }
+    }
+    return sets;
+}
+
+MULTIPROCESSING_INLINE bool is_inline_by_environment() {
+    const char* const value = std::getenv("MULTIPROCESSING_INLINE");
+    return value && std::string_view(value) == "1";
+}
+
+MULTIPROCESSING_INLINE void limit_threads(Environment& env, Count threads) {
+    if (threads.value() == 0) return;
+    for (const char* const name :
+         {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
+          "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"})
+        env.emplace(name, std::to_string(threads.value()));
+}
 
 MULTIPROCESSING_INLINE void WorkerPool::close() {
     table_->close();
@@ -133,8 +206,10 @@ MULTIPROCESSING_INLINE bool WorkerPool::join(const Deadline& deadline) {
 }
 
 MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedCall call) {
-    const std::size_t workers =
-        request.processes ? request.processes : static_cast<std::size_t>(platform::allowed_processors());
+    request.policy.starts_none = request.runs_inline;
+    const std::size_t workers = request.runs_inline ? std::size_t{Worker::lines_here}
+                                : request.processes ? request.processes
+                                                    : static_cast<std::size_t>(platform::allowed_processors());
     if (workers > most_processes) {
         throw std::invalid_argument("multiprocessing: a pool of " + std::to_string(workers) +
                                     " processes is too large: at most " + std::to_string(most_processes) +
@@ -143,7 +218,8 @@ MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedC
     LaunchRequest launch;
     launch.method = request.start_method ? *request.start_method : get_start_method();
     require_available(launch.method);
-    require_freeze_support(launch.method); // here, as an executor starts its first worker later
+    // Here, as an executor starts its first worker later.
+    if (!request.runs_inline) require_freeze_support(launch.method);
     launch.identity.daemon = true;
     launch.call = std::move(call);
     launch.env = std::move(request.env);
@@ -154,8 +230,8 @@ MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedC
     if (request.policy.on_demand) table_->demand().start_with_none();
     if (request.refusal) table_->set_refusal(request.refusal);
     supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), request.worker_env,
-                                               request.most_tasks, request.policy);
-    submitter_ = Submitter{table_, request.most_tasks};
+                                               request.most_tasks, std::move(request.policy));
+    submitter_ = Submitter{table_, request.most_tasks, request.task_policy, request.runs_inline};
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -80,21 +80,21 @@ struct Place {
 
     static Place of(const void* address);
 
-    /// Where there is no dynamic linker.
+    /// Finds the image, where there is no dynamic linker.
     void find_image(std::uintptr_t address);
 
-    /// Whether it is in a library whose names and lines nobody here can have.
+    /// Returns whether it is in a library whose names and lines nobody here can have.
     bool is_of_system() const;
 
-    /// Whether the code is that of this library: the name begins with its namespace, whatever is
-    /// around it.
+    /// Returns whether the code is that of this library: the name begins with its namespace,
+    /// whatever is around it.
     bool is_ours() const;
 
     std::string text() const;
 };
 
-/// The frames as text, without those of this library unless there are no others; then, where names
-/// are wanting, how to get them. `Places`: any range of Place.
+/// Returns the frames as text, without those of this library unless there are no others; then,
+/// where names are wanting, how to get them. `Places`: any range of Place.
 template <class Places>
 std::string text_of_places(const Places& places) {
     bool all = true;
@@ -171,11 +171,11 @@ __attribute__((used)) MULTIPROCESSING_VISIBLE inline constinit const ProbeType
     probe_type __asm__("_ZTIN15multiprocessing2v16detail8platform10ThrowProbeE") = {&probe_table.destroy,
                                                                                     probe_name};
 
-/// Whether the function of that frame throws what it is told to.
+/// Returns whether the function of that frame throws what it is told to.
 MULTIPROCESSING_INLINE bool throws(const void* frame);
 
-/// How many frames are those of the probe, of the runtime's search, and of what was called to
-/// throw.
+/// Returns how many frames are those of the probe, of the runtime's search, and of what was called
+/// to throw.
 MULTIPROCESSING_INLINE int frames_of_throwing(const Frames& frames);
 
 MULTIPROCESSING_INLINE std::string thrown_trace();

@@ -25,8 +25,8 @@ MULTIPROCESSING_INLINE std::pair<Handle, Handle> make_channel();
 MULTIPROCESSING_INLINE void await_channel(const Handle& end, short event, const Deadline& deadline,
                                           const char* what);
 
-/// The number of handles stands before the bytes: the kernel cuts off what the receiver has no room
-/// for, and says no more than that it did.
+/// Sends a message. The number of handles stands before the bytes: the kernel cuts off what the
+/// receiver has no room for, and says no more than that it did.
 MULTIPROCESSING_INLINE void send(const Handle& end, std::span<const std::byte> bytes,
                                  std::span<const NativeHandle> handles, const Deadline& deadline);
 

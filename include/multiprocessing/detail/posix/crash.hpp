@@ -49,7 +49,7 @@ private:
     std::size_t size_ = 0;
 };
 
-/// The instruction that a signal interrupted; 0 where that is not known.
+/// Returns the instruction that a signal interrupted; 0 where that is not known.
 MULTIPROCESSING_INLINE std::uintptr_t interrupted_at(const void* context) noexcept;
 
 MULTIPROCESSING_INLINE void write_crash(const CrashPlan& plan, std::uintptr_t crash) noexcept;
@@ -59,13 +59,13 @@ MULTIPROCESSING_INLINE void write_crash(const CrashPlan& plan, std::uintptr_t cr
 /// signal that was sent is sent again.
 MULTIPROCESSING_INLINE void on_crash(int signal, siginfo_t* info, void* context) noexcept;
 
-/// Of the program, whatever it was called as, and of libraries as they were found.
+/// Returns the path of the program, whatever it was called as, or of a library as it was found.
 MULTIPROCESSING_INLINE std::string path_of(const dl_phdr_info& image);
 
 MULTIPROCESSING_INLINE void record_crashes(std::span<char> text);
 
-/// The symbol that an image exports for what lies there; empty if there is none, or no such image
-/// here.
+/// Returns the symbol that an image exports for what lies there; empty if there is none, or no such
+/// image here.
 MULTIPROCESSING_INLINE std::string exported_symbol(const std::string& path, std::uintptr_t offset);
 
 MULTIPROCESSING_INLINE std::string with_names(const std::string& text);
@@ -141,7 +141,7 @@ MULTIPROCESSING_INLINE void write_crash(const CrashPlan& plan, std::uintptr_t cr
 
 MULTIPROCESSING_INLINE void on_crash(int signal, siginfo_t* info, void* context) noexcept {
     ::signal(signal, SIG_DFL); // it may not be so, if another handler has called this one
-    // What a task has forked writes nothing: it is not this process that crashed.
+    // A process that a task has forked writes nothing: it is not this process that crashed.
     if (CrashPlan* const plan = crash_plan; plan && plan->pid == ::getpid()) {
         crash_plan = nullptr; // threads may crash together, and writing about it may crash
         write_crash(*plan, interrupted_at(context));

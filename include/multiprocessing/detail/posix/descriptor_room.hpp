@@ -19,7 +19,7 @@ namespace multiprocessing::inline v1::detail::platform {
 template <std::size_t most>
 class DescriptorRoom {
 public:
-    /// They go with the message, if there are any.
+    /// Sends them with the message, if there are any.
     void send_with(msghdr& message, std::span<const int> descriptors) noexcept {
         if (descriptors.empty()) return;
         std::memset(control_, 0, sizeof control_);
@@ -32,12 +32,12 @@ public:
         std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
     }
 
-    /// Before recvmsg().
+    /// Makes room in `message`; called before recvmsg().
     void receive_with(msghdr& message) noexcept {
         message.msg_control = control_;
         message.msg_controllen = sizeof control_;
     }
-    /// After it: appends what came.
+    /// Appends what came; called after recvmsg().
     static void collect(msghdr& message, std::vector<Handle>& handles) {
         for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
             if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;

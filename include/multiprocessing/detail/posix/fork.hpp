@@ -78,8 +78,8 @@ inline std::optional<int> foreign_threads(int own) {
     if (__libc_single_threaded) return 0;
 #endif
     struct stat tasks;
-    // A folder has a link for itself, one in its parent, and one per thread: 0.6 us, against 4 to
-    // read a status.
+    // A directory has a link for itself, one in its parent, and one per thread: 0.6 us, against 4
+    // to read a status.
     if (::stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink < 3) return std::nullopt;
     return (std::max)(0, static_cast<int>(tasks.st_nlink) - 3 - own -
                              static_cast<int>(watching_threads_of_this_process() & 0xffff'ffff));

@@ -40,7 +40,7 @@ public:
     bool disown(int descriptor, std::uint32_t generation) noexcept {
         std::lock_guard lock{mutex};
         const auto index = static_cast<std::size_t>(descriptor);
-        // A number from before the fork may be somebody else's by now.
+        // A number from before the fork may be another file's by now.
         if (index >= kinds_.size() || kinds_[index] == foreign) return false;
         if (generation != generation_ && kinds_[index] != kept) return false;
         kinds_[index] = foreign;

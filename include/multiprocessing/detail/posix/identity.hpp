@@ -51,7 +51,7 @@ MULTIPROCESSING_INLINE int current_pid() noexcept { return static_cast<int>(::ge
 
 MULTIPROCESSING_INLINE std::uint64_t program_token() noexcept {
     // The kernel gives every image 16 random bytes. They also seed the stack protector, so they may
-    // not be shown: 128 bits are folded into 32, from which nobody comes back.
+    // not be shown: 128 bits are folded into 32, which cannot be undone.
     std::uint64_t random[2] = {};
     if (const auto* bytes = reinterpret_cast<const void*>(::getauxval(AT_RANDOM))) {
         std::memcpy(random, bytes, sizeof random);

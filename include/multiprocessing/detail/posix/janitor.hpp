@@ -22,15 +22,15 @@ namespace multiprocessing::inline v1::detail::platform {
 
 inline constexpr bool names_outlive_processes = true;
 
-/// Marks the folders of Listeners, as memory may have the same number.
-inline constexpr std::uint64_t folder_mark = std::uint64_t{1} << 63;
+/// Marks the directories of Listeners, as memory may have the same number.
+inline constexpr std::uint64_t directory_mark = std::uint64_t{1} << 63;
 
 inline constexpr std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) noexcept {
     hash = (hash ^ number) * 0x9E3779B97F4A7C15u;
     return hash ^ hash >> 32;
 }
 
-/// Of a file: numbers of inodes are the same in many file systems.
+/// Returns the identity of a file: many file systems have inodes of the same number.
 MULTIPROCESSING_INLINE std::uint64_t identity_of_file(unsigned device_major, unsigned device_minor,
                                                       std::uint64_t inode) noexcept;
 MULTIPROCESSING_INLINE std::uint64_t identity_of_file(const struct stat& status) noexcept;
@@ -43,13 +43,13 @@ MULTIPROCESSING_INLINE void leave_family();
 
 MULTIPROCESSING_INLINE bool child_has_ended(int pid) noexcept;
 
-/// Calls `look(folder, name)` for each entry of an open folder, which it closes; false if it cannot
-/// be read.
+/// Calls `look(directory, name)` for each entry of an open directory, which it closes; false if it
+/// cannot be read.
 template <class Look>
-bool for_each_entry(int folder, Look look) {
-    ::DIR* const open = folder < 0 ? nullptr : ::fdopendir(folder);
+bool for_each_entry(int directory, Look look) {
+    ::DIR* const open = directory < 0 ? nullptr : ::fdopendir(directory);
     if (!open) {
-        if (folder >= 0) ::close(folder);
+        if (directory >= 0) ::close(directory);
         return false;
     }
     const ScopeExit closed{[&] { ::closedir(open); }};
@@ -57,35 +57,36 @@ bool for_each_entry(int folder, Look look) {
         errno = 0;
         const ::dirent* const entry = ::readdir(open);
         if (!entry) return errno == 0;
-        look(folder, entry->d_name);
+        look(directory, entry->d_name);
     }
 }
 
-/// No symbolic link: its owner could have put it there.
-inline int open_folder(int in, const char* name) noexcept {
+/// Opens a directory, but no symbolic link: another user could have put that there.
+inline int open_directory(int in, const char* name) noexcept {
     return ::openat(in, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-inline constexpr char socket_folder_prefix[] = "pymp-";
+inline constexpr char socket_directory_prefix[] = "pymp-";
 
-MULTIPROCESSING_INLINE std::string folder_of_temporary_files();
+MULTIPROCESSING_INLINE std::string directory_of_temporary_files();
 
-/// Of a folder that a Listener makes, before it is there. Its name is random, so there is no other
-/// one of that name.
-MULTIPROCESSING_INLINE std::uint64_t identity_of_folder(const std::string& path) noexcept;
+/// Returns the identity of a directory that a Listener is about to make, by its name, which is
+/// random.
+MULTIPROCESSING_INLINE std::uint64_t identity_of_directory(const std::string& path) noexcept;
 
-inline bool is_of_process(std::uint64_t identity) noexcept { return (identity & folder_mark) != 0; }
+inline bool is_of_process(std::uint64_t identity) noexcept { return (identity & directory_mark) != 0; }
 
-/// Takes the folder away, and the sockets in it, if it is one, and this user's.
-MULTIPROCESSING_INLINE void remove_socket_folder(int parent, const char* name) noexcept;
+/// Takes the directory away, and the sockets in it, if it is one, and this user's.
+MULTIPROCESSING_INLINE void remove_socket_directory(int parent, const char* name) noexcept;
 
-/// Takes the folders of these identities away.
-MULTIPROCESSING_INLINE void remove_socket_folders(const std::vector<std::uint64_t>& identities);
+/// Takes the directories of these identities away.
+MULTIPROCESSING_INLINE void remove_socket_directories(const std::vector<std::uint64_t>& identities);
 
 /// Adds what the process has mapped; false if the system is short of what it takes to tell.
 MULTIPROCESSING_INLINE bool add_mapped(const std::string& process, std::vector<std::uint64_t>& found);
 
-/// Which files some process has mapped, of those that we may look at; nullopt if that is not known.
+/// Returns which files some process has mapped, of those that we may look at; nullopt if that is
+/// not known.
 MULTIPROCESSING_INLINE std::optional<std::vector<std::uint64_t>> mapped_files();
 
 MULTIPROCESSING_INLINE void unlink_when_unused(std::vector<std::uint64_t> identities);
@@ -106,7 +107,7 @@ namespace multiprocessing::inline v1::detail::platform {
 
 MULTIPROCESSING_INLINE std::uint64_t identity_of_file(unsigned device_major, unsigned device_minor,
                                                       std::uint64_t inode) noexcept {
-    return (mixed(mixed(device_major, device_minor), inode) & ~folder_mark) | 1;
+    return (mixed(mixed(device_major, device_minor), inode) & ~directory_mark) | 1;
 }
 
 MULTIPROCESSING_INLINE std::uint64_t identity_of_file(const struct stat& status) noexcept {
@@ -127,7 +128,7 @@ MULTIPROCESSING_INLINE Handle reading_end(const Handle& writer) {
 
 MULTIPROCESSING_INLINE void leave_family() {
     ::setsid();
-    if (::chdir("/") != 0) return; // then a folder of our parent's stays in use, and nothing else
+    if (::chdir("/") != 0) return; // then a directory of our parent's stays in use, and nothing else
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) return;
     for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null, stream);
@@ -141,29 +142,29 @@ MULTIPROCESSING_INLINE bool child_has_ended(int pid) noexcept {
         answer = ::syscall(SYS_wait4, pid, nullptr, no_waiting, nullptr);
     } while (answer < 0 && errno == EINTR);
     return answer == pid ||
-           (answer < 0 && errno == ECHILD); // somebody else took its end, or SIGCHLD is ignored
+           (answer < 0 && errno == ECHILD); // another thread waited for it, or SIGCHLD is ignored
 }
 
-MULTIPROCESSING_INLINE std::string folder_of_temporary_files() {
+MULTIPROCESSING_INLINE std::string directory_of_temporary_files() {
     const char* const wanted = std::getenv("TMPDIR");
     return wanted && *wanted ? wanted : "/tmp";
 }
 
-MULTIPROCESSING_INLINE std::uint64_t identity_of_folder(const std::string& path) noexcept {
+MULTIPROCESSING_INLINE std::uint64_t identity_of_directory(const std::string& path) noexcept {
     std::uint64_t hash = path.size();
     for (const char letter : path) hash = mixed(hash, static_cast<unsigned char>(letter));
-    return hash | folder_mark;
+    return hash | directory_mark;
 }
 
-MULTIPROCESSING_INLINE void remove_socket_folder(int parent, const char* name) noexcept {
-    const int folder = open_folder(parent, name);
+MULTIPROCESSING_INLINE void remove_socket_directory(int parent, const char* name) noexcept {
+    const int directory = open_directory(parent, name);
     struct stat status;
-    if (folder < 0) return;
-    if (::fstat(folder, &status) != 0 || status.st_uid != ::geteuid()) {
-        ::close(folder);
+    if (directory < 0) return;
+    if (::fstat(directory, &status) != 0 || status.st_uid != ::geteuid()) {
+        ::close(directory);
         return;
     }
-    for_each_entry(folder, [](int open, const char* entry) {
+    for_each_entry(directory, [](int open, const char* entry) {
         struct stat found;
         if (std::string_view(entry).starts_with("sock-") &&
             ::fstatat(open, entry, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(found.st_mode))
@@ -172,15 +173,15 @@ MULTIPROCESSING_INLINE void remove_socket_folder(int parent, const char* name) n
     ::unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-MULTIPROCESSING_INLINE void remove_socket_folders(const std::vector<std::uint64_t>& identities) {
+MULTIPROCESSING_INLINE void remove_socket_directories(const std::vector<std::uint64_t>& identities) {
     if (identities.empty()) return;
-    for (const std::string& parent : {folder_of_temporary_files(), std::string("/tmp")}) {
+    for (const std::string& parent : {directory_of_temporary_files(), std::string("/tmp")}) {
         for_each_entry(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC),
                        [&](int open, const char* name) {
-                           if (std::string_view(name).starts_with(socket_folder_prefix) &&
+                           if (std::string_view(name).starts_with(socket_directory_prefix) &&
                                std::find(identities.begin(), identities.end(),
-                                         identity_of_folder(parent + "/" + name)) != identities.end())
-                               remove_socket_folder(open, name);
+                                         identity_of_directory(parent + "/" + name)) != identities.end())
+                               remove_socket_directory(open, name);
                        });
     }
 }
@@ -220,18 +221,18 @@ MULTIPROCESSING_INLINE std::optional<std::vector<std::uint64_t>> mapped_files() 
 }
 
 MULTIPROCESSING_INLINE void unlink_when_unused(std::vector<std::uint64_t> identities) {
-    const auto folders = std::partition(identities.begin(), identities.end(),
-                                        [](std::uint64_t identity) { return !is_of_process(identity); });
-    remove_socket_folders({folders, identities.end()});
-    identities.erase(folders, identities.end());
+    const auto directories = std::partition(identities.begin(), identities.end(),
+                                            [](std::uint64_t identity) { return !is_of_process(identity); });
+    remove_socket_directories({directories, identities.end()});
+    identities.erase(directories, identities.end());
     for (auto pause = std::chrono::milliseconds{10}; !identities.empty();
          pause = (std::min)(pause * 2, std::chrono::milliseconds{2000})) {
         const auto mapped = mapped_files();
         std::vector<std::uint64_t> waiting;
         const bool read = for_each_entry(
-            ::open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC), [&](int folder, const char* name) {
+            ::open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC), [&](int directory, const char* name) {
                 struct stat status;
-                if (::fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode) ||
+                if (::fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode) ||
                     status.st_uid != ::geteuid())
                     return;
                 const std::uint64_t identity = identity_of_file(status);
@@ -239,7 +240,7 @@ MULTIPROCESSING_INLINE void unlink_when_unused(std::vector<std::uint64_t> identi
                 if (!mapped || std::find(mapped->begin(), mapped->end(), identity) != mapped->end()) {
                     waiting.push_back(identity);
                 } else {
-                    ::unlinkat(folder, name, 0);
+                    ::unlinkat(directory, name, 0);
                 }
             });
         if (read) identities = std::move(waiting);

@@ -20,25 +20,25 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// Whether the memory can only have been made by a process with the ids of this one, or by root.
-/// Any file that somebody may write to can be passed: sealed memory alone has its maker for its
-/// owner.
+/// Returns whether the memory can only have been made by a process with the ids of this one, or by
+/// root. Any file that another user may write to can be passed: sealed memory alone has its maker
+/// for its owner.
 MULTIPROCESSING_INLINE bool made_with_our_rights(const Handle& memory) noexcept;
 
-/// Lines of a process's status: its ids.
+/// Returns the lines of a process's status that say its ids.
 MULTIPROCESSING_INLINE std::string ids_in(const std::string& status);
 
-/// The build-id of a program file; empty if it has none.
+/// Returns the build-id of a program file; empty if it has none.
 MULTIPROCESSING_INLINE ImageId id_in_file(const std::string& path);
 
-/// Whether the parent runs this program: from the same file, by way of something that has mapped it
-/// (a dynamic linker that was started by hand, valgrind), or from another copy of the same build.
-/// nullopt if it may not be looked at.
+/// Returns whether the parent runs this program: from the same file, by way of something that has
+/// mapped it (a dynamic linker that was started by hand, valgrind), or from another copy of the
+/// same build. nullopt if it may not be looked at.
 MULTIPROCESSING_INLINE std::optional<bool> parent_runs_this_program(const std::string& parent);
 
-/// Whether the start of this program gave it rights that the process which started it need not
-/// have. Ids that differ from each other may also be inherited, of a parent after seteuid(): then
-/// the file gives none.
+/// Returns whether the start of this program gave it rights that the process which started it need
+/// not have. Ids that differ from each other may also be inherited, of a parent after seteuid():
+/// then the file gives none.
 MULTIPROCESSING_INLINE bool has_raised_rights();
 
 MULTIPROCESSING_INLINE std::string stranger(const Handle& memory, bool has_parent);

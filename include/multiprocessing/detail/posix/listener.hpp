@@ -67,8 +67,8 @@ inline SocketAddress address_of_path(const std::string& path) {
     return address;
 }
 
-/// By the resolver of the system. CPython takes the addresses of IPv4 only; we take others if there
-/// are no such.
+/// Asks the resolver of the system. CPython takes the addresses of IPv4 only; we take others if
+/// there are no such.
 inline SocketAddress address_of_host(const Endpoint& endpoint, bool to_listen) {
     addrinfo hints{};
     hints.ai_family = endpoint.host.find(':') == std::string::npos ? AF_INET : AF_INET6;
@@ -124,7 +124,7 @@ inline Handle make_socket(int family, int flags) {
     return socket;
 }
 
-/// Small messages leave at once.
+/// Has small messages leave at once.
 inline void do_not_delay(const Handle& socket, int family) noexcept {
     const int on = 1;
     if (family != AF_UNIX) ::setsockopt(socket.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -149,18 +149,19 @@ inline std::string random_hex(std::size_t digits) {
     return text;
 }
 
-/// A folder that only this user may enter, for a socket in it. The janitor knows where they are,
-/// and their names. Calls `note(identity)` before it is made.
+/// Makes a directory that only this user may enter, for a socket in it. The janitor knows where
+/// they are, and their names. Calls `note(identity)` before it is made.
 template <class Note>
-std::string make_private_folder(Note& note) {
+std::string make_private_directory(Note& note) {
     constexpr std::size_t most = sizeof(sockaddr_un::sun_path) - sizeof "/sock-0123456789ab";
     constexpr std::size_t random_letters = 12;
-    std::string begin = folder_of_temporary_files() + "/" + socket_folder_prefix;
-    if (begin.size() + random_letters > most) begin = std::string("/tmp/") + socket_folder_prefix;
-    const std::string folder = begin + random_hex(random_letters);
-    note(identity_of_folder(folder));
-    if (::mkdir(folder.c_str(), 0700) != 0) throw_last_error("making a folder for a socket, " + folder);
-    return folder;
+    std::string begin = directory_of_temporary_files() + "/" + socket_directory_prefix;
+    if (begin.size() + random_letters > most) begin = std::string("/tmp/") + socket_directory_prefix;
+    const std::string directory = begin + random_hex(random_letters);
+    note(identity_of_directory(directory));
+    if (::mkdir(directory.c_str(), 0700) != 0)
+        throw_last_error("making a directory for a socket, " + directory);
+    return directory;
 }
 
 class Listening {
@@ -168,8 +169,8 @@ public:
     template <class Note>
     Listening(Endpoint wanted, int backlog, Note&& note) {
         if (!wanted.is_network() && wanted.path.empty()) {
-            folder_ = make_private_folder(note);
-            wanted.path = folder_ + "/sock-" + random_hex(12);
+            directory_ = make_private_directory(note);
+            wanted.path = directory_ + "/sock-" + random_hex(12);
         }
         try {
             listen(wanted, backlog);
@@ -241,9 +242,9 @@ private:
     void remove() noexcept {
         const bool is_ours = pid_ == current_pid();
         if (is_ours && !made_.empty()) ::unlink(made_.c_str());
-        if (is_ours && !folder_.empty()) ::rmdir(folder_.c_str());
+        if (is_ours && !directory_.empty()) ::rmdir(directory_.c_str());
         made_.clear();
-        folder_.clear();
+        directory_.clear();
     }
 
     static Handle make_set() {
@@ -255,8 +256,8 @@ private:
     Handle all_ = make_set(); // the socket, and what else is included
     Handle socket_;
     Endpoint endpoint_;
-    std::string made_;   // path of the socket
-    std::string folder_; // that it is in, if that is ours
+    std::string made_;      // path of the socket
+    std::string directory_; // that it is in, if that is ours
     int pid_ = current_pid();
 };
 

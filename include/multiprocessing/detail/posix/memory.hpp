@@ -92,8 +92,8 @@ inline void* place_to_grow(std::uint64_t bytes) noexcept {
     const std::uint64_t top = probe(0);
 #if !defined(__SANITIZE_THREAD__) // which leaves a program 1.5 TiB up there
     constexpr std::uint64_t distance = 4096 * gibibyte;
-    constexpr std::uint64_t step =
-        512 * gibibyte; // other mappings of this kind in this process begin at others
+    // Other mappings of this kind in this process begin at other multiples.
+    constexpr std::uint64_t step = 512 * gibibyte;
     for (std::uint64_t i = 0; i < 8 && top > distance + (i + 2) * step; ++i) {
         if (void* const place = from((top - distance) / step * step - i * step)) return place;
     }

@@ -113,9 +113,9 @@ MULTIPROCESSING_INLINE void reserve_named_memory(const std::string& name, const 
     // Asked before: a control group that is over its limit would be answered by its killer. And the
     // figures in the error are of before our own attempt, which takes all that there is.
     const MemoryRoom room = memory_room();
-    struct statvfs folder;
-    const bool limited = ::fstatvfs(handle.native(), &folder) == 0 && folder.f_blocks != 0;
-    const std::uint64_t free_before = limited ? std::uint64_t{folder.f_bavail} * folder.f_frsize : 0;
+    struct statvfs directory;
+    const bool limited = ::fstatvfs(handle.native(), &directory) == 0 && directory.f_blocks != 0;
+    const std::uint64_t free_before = limited ? std::uint64_t{directory.f_bavail} * directory.f_frsize : 0;
     const auto refuse = [&] {
         throw_no_memory_for(name, bytes, room,
                             limited ? ", " + std::to_string(free_before) +

@@ -62,8 +62,8 @@ private:
 
     std::optional<Ending> poll_by_pid();
 
-    /// Somebody else waits for all children, SIGCHLD is ignored, or every call is refused: the
-    /// pidfd still knows whether it has ended.
+    /// Asks the pidfd whether the child has ended, which it knows even if the program waits for all
+    /// children, SIGCHLD is ignored, or every call is refused.
     std::optional<Ending> poll_by_sentinel();
 
     void send(int signal);
@@ -131,7 +131,7 @@ MULTIPROCESSING_INLINE bool exit_interception([[maybe_unused]] void (*call)(int)
 } // namespace multiprocessing::inline v1::detail::platform
 
 #if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/platform/executable.hpp> // for program_to_spawn
 #include <multiprocessing/detail/platform/wait.hpp>
 
 #include <atomic>
@@ -200,7 +200,7 @@ MULTIPROCESSING_INLINE void Child::watch() {
     if (!no_pidfds.load(std::memory_order_relaxed))
         sentinel = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)); // close-on-exec by itself
     if (sentinel < 0 && errno == ESRCH) {
-        // It has ended, and nobody knows how: SIGCHLD is ignored, or somebody waits for all
+        // It has ended, and nobody knows how: SIGCHLD is ignored, or the program waits for all
         // children.
         ending_ = Ending{};
         sentinel = ::eventfd(1, EFD_CLOEXEC); // ready forever

@@ -47,10 +47,10 @@ public:
 
     std::vector<std::byte> changes(const Surroundings& since) const;
 
-    Handle folder(const Surroundings& since) const;
+    Handle directory(const Surroundings& since) const;
 
 private:
-    friend void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder);
+    friend void apply_surroundings(std::span<const std::byte> bytes, const Handle& directory);
 
     // Of fixed size and compared by bytes: hence zeroed as a whole.
     struct Rest {
@@ -66,8 +66,9 @@ private:
 
     static mode_t current_umask();
 
-    /// It cannot be asked without being set: strictly, as a file may be made just then by another
-    /// thread or a signal handler. That file is less open than wanted for once, never more.
+    /// Returns the umask, which cannot be asked without being set. It is set to the strictest: a
+    /// file that another thread or a signal handler makes just then is less open than wanted, never
+    /// more.
     static mode_t asked_umask() noexcept;
 
     std::string environment_; // "A=1\0B=2\0"
@@ -88,7 +89,7 @@ private:
 
 MULTIPROCESSING_INLINE void set_variable(const std::string& name, const char* value);
 
-MULTIPROCESSING_INLINE void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder);
+MULTIPROCESSING_INLINE void apply_surroundings(std::span<const std::byte> bytes, const Handle& directory);
 
 } // namespace multiprocessing::inline v1::detail::platform
 
@@ -129,11 +130,11 @@ MULTIPROCESSING_INLINE Surroundings Surroundings::here() {
         now.environment_.append(*entry);
         now.environment_.push_back('\0');
     }
-    struct stat folder;
+    struct stat directory;
     // By way of /proc no permission to search the directory itself is needed.
-    if (::stat(".", &folder) == 0 || ::stat("/proc/self/cwd", &folder) == 0) {
-        now.device_ = folder.st_dev;
-        now.inode_ = folder.st_ino;
+    if (::stat(".", &directory) == 0 || ::stat("/proc/self/cwd", &directory) == 0) {
+        now.device_ = directory.st_dev;
+        now.inode_ = directory.st_ino;
     }
     now.rest_.umask = current_umask();
     now.rest_.nice = ::getpriority(PRIO_PROCESS, 0);
@@ -169,12 +170,12 @@ MULTIPROCESSING_INLINE std::vector<std::byte> Surroundings::changes(const Surrou
     return bytes;
 }
 
-MULTIPROCESSING_INLINE Handle Surroundings::folder(const Surroundings& since) const {
+MULTIPROCESSING_INLINE Handle Surroundings::directory(const Surroundings& since) const {
     if (device_ == since.device_ && inode_ == since.inode_) return {};
-    Handle folder{::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    if (!folder.valid()) folder = Handle{::open("/proc/self/cwd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    if (!folder.valid()) throw_last_error("opening the working directory");
-    return folder;
+    Handle directory{::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (!directory.valid()) directory = Handle{::open("/proc/self/cwd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (!directory.valid()) throw_last_error("opening the working directory");
+    return directory;
 }
 
 MULTIPROCESSING_INLINE Surroundings::Surroundings() {
@@ -219,8 +220,8 @@ MULTIPROCESSING_INLINE void set_variable(const std::string& name, const char* va
         throw_last_error("setting the variable " + name);
 }
 
-MULTIPROCESSING_INLINE void apply_surroundings(std::span<const std::byte> bytes, const Handle& folder) {
-    if (folder.valid() && ::fchdir(folder.native()) != 0)
+MULTIPROCESSING_INLINE void apply_surroundings(std::span<const std::byte> bytes, const Handle& directory) {
+    if (directory.valid() && ::fchdir(directory.native()) != 0)
         throw_last_error("taking the parent's working directory");
     Surroundings::Rest rest;
     if (bytes.size() < sizeof rest) return;

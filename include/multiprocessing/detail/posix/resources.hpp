@@ -16,14 +16,14 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// The beginning of a small file of the kernel's; empty if it cannot be read.
+/// Returns the beginning of a small file of the kernel's; empty if it cannot be read.
 MULTIPROCESSING_INLINE std::string small_file(const std::string& path);
 
-/// Whether `item` is one of the names between commas.
+/// Returns whether `item` is one of the names between commas.
 MULTIPROCESSING_INLINE bool lists(std::string_view names, std::string_view item);
 
-/// The folders of the control group of this process that `controller` belongs to, and of its
-/// parents. `controller` is empty for version 2.
+/// Returns the directories of the control group of this process that `controller` belongs to, and
+/// of its parents. `controller` is empty for version 2.
 MULTIPROCESSING_INLINE std::vector<std::string> control_groups(std::string_view controller);
 
 MULTIPROCESSING_INLINE std::optional<std::uint64_t> number_in(const std::string& text);
@@ -69,31 +69,31 @@ MULTIPROCESSING_INLINE bool lists(std::string_view names, std::string_view item)
 }
 
 MULTIPROCESSING_INLINE std::vector<std::string> control_groups(std::string_view controller) {
-    std::vector<std::string> folders;
+    std::vector<std::string> directories;
     const std::string groups = small_file("/proc/self/cgroup");
     for (std::size_t at = 0; at < groups.size();) {
         const std::size_t end = (std::min)(groups.find('\n', at), groups.size());
-        const std::string_view line =
-            std::string_view(groups).substr(at, end - at); // "4:memory:/a/b" or "0::/a/b"
+        // For instance "4:memory:/a/b" or "0::/a/b".
+        const std::string_view line = std::string_view(groups).substr(at, end - at);
         at = end + 1;
         const std::size_t first = line.find(':');
         const std::size_t second = line.find(':', first + 1);
         if (second == std::string_view::npos) continue;
         if (!lists(line.substr(first + 1, second - first - 1), controller)) continue;
-        std::string folder = "/sys/fs/cgroup";
-        if (!controller.empty()) folder.append("/").append(controller);
+        std::string directory = "/sys/fs/cgroup";
+        if (!controller.empty()) directory.append("/").append(controller);
         // In a container the path may be the host's and not exist here; the root then is the
         // container's own.
-        const std::size_t root = folder.size();
-        folder.append(line.substr(second + 1));
+        const std::size_t root = directory.size();
+        directory.append(line.substr(second + 1));
         for (;;) {
-            folders.push_back(folder);
-            const std::size_t slash = folder.rfind('/');
+            directories.push_back(directory);
+            const std::size_t slash = directory.rfind('/');
             if (slash == std::string::npos || slash < root) break;
-            folder.resize(slash);
+            directory.resize(slash);
         }
     }
-    return folders;
+    return directories;
 }
 
 MULTIPROCESSING_INLINE std::optional<std::uint64_t> number_in(const std::string& text) {
@@ -114,17 +114,17 @@ MULTIPROCESSING_INLINE int quota_processors() {
             allowed = (std::min)(allowed, static_cast<int>((std::max)(1.0, (quota + period - 1) / period)));
         }
     };
-    for (const std::string& folder : control_groups("")) {
+    for (const std::string& directory : control_groups("")) {
         double quota = 0;
         double period = 0;
-        const std::string text = small_file(folder + "/cpu.max"); // "max 100000" or "150000 100000"
+        const std::string text = small_file(directory + "/cpu.max"); // "max 100000" or "150000 100000"
         if (std::sscanf(text.c_str(), "%lf %lf", &quota, &period) == 2) apply(quota, period);
     }
-    for (const std::string& folder : control_groups("cpu")) {
-        const std::string quota = small_file(folder + "/cpu.cfs_quota_us"); // -1: none
+    for (const std::string& directory : control_groups("cpu")) {
+        const std::string quota = small_file(directory + "/cpu.cfs_quota_us"); // -1: none
         if (quota.empty() || quota[0] == '-') continue;
         apply(std::strtod(quota.c_str(), nullptr),
-              std::strtod(small_file(folder + "/cpu.cfs_period_us").c_str(), nullptr));
+              std::strtod(small_file(directory + "/cpu.cfs_period_us").c_str(), nullptr));
     }
     return allowed;
 }
@@ -153,12 +153,13 @@ MULTIPROCESSING_INLINE MemoryRoom memory_room() {
     const auto apply = [&](std::optional<std::uint64_t> limit, std::optional<std::uint64_t> used) {
         if (limit && used) room.group = (std::min)(room.group, *limit > *used ? *limit - *used : 0);
     };
-    for (const std::string& folder : control_groups("")) {
-        apply(number_in(small_file(folder + "/memory.max")), number_in(small_file(folder + "/memory.current")));
+    for (const std::string& directory : control_groups("")) {
+        apply(number_in(small_file(directory + "/memory.max")),
+              number_in(small_file(directory + "/memory.current")));
     }
-    for (const std::string& folder : control_groups("memory")) {
-        apply(number_in(small_file(folder + "/memory.limit_in_bytes")),
-              number_in(small_file(folder + "/memory.usage_in_bytes")));
+    for (const std::string& directory : control_groups("memory")) {
+        apply(number_in(small_file(directory + "/memory.limit_in_bytes")),
+              number_in(small_file(directory + "/memory.usage_in_bytes")));
     }
     return room;
 }

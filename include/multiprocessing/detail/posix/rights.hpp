@@ -28,7 +28,7 @@ namespace multiprocessing::inline v1::detail::platform {
 /// long.
 class RightsFiles {
 public:
-    /// As they are of the calling thread.
+    /// Opens the files of the calling thread.
     void open();
     void reopen(long caller);
 
@@ -37,14 +37,14 @@ public:
     /// Appends what it says; false if it cannot be read.
     bool read(Name name, std::string& text) const;
 
-    int folder() const noexcept { return folder_.native(); }
+    int directory() const noexcept { return directory_.native(); }
     long thread() const noexcept { return thread_; }
 
 private:
     static constexpr std::array<const char*, 4> names{"status", "cgroup", "attr/current", "oom_score_adj"};
 
     long thread_ = 0;
-    Handle folder_;
+    Handle directory_;
     std::array<Handle, names.size()> files_;
 };
 
@@ -57,7 +57,7 @@ class Rights {
 public:
     static Rights here(RightsFiles& files);
 
-    /// Whether a process that has these may stand for one that has `other`.
+    /// Returns whether a process that has these may stand for one that has `other`.
     bool equal(const Rights& other) const;
 
 private:
@@ -81,24 +81,24 @@ private:
 
     Rights();
 
-    /// Whether it is a status, and that thread's. (In another namespace of processes it has another
-    /// number there.)
+    /// Returns whether it is a status, and that thread's. (In another namespace of processes it has
+    /// another number there.)
     static bool is_of(const std::string& status, long thread);
 
-    /// From the line that begins with `first` up to one that begins with `next`; nothing if either
-    /// is missing.
+    /// Returns the lines from that which begins with `first` up to one that begins with `next`;
+    /// nothing if either is missing.
     static std::string_view lines(std::string_view status, std::string_view first, std::string_view next);
     static std::uint64_t number(std::string_view text, std::string_view name, int base);
 
-    /// False if it is not as Linux writes it. Pieces, found by how they begin: line by line this
-    /// took 9 us.
+    /// Reads a status; returns false if it is not as Linux writes it. Pieces are found by how they
+    /// begin: line by line this took 9 us.
     bool read_status(std::string_view status);
 
-    /// The same without /proc: seven times as many calls, and the filters of system calls are not
-    /// counted.
+    /// Asks for the status without /proc: seven times as many calls, and the filters of system
+    /// calls are not counted.
     void ask_for_status();
 
-    void read_fixed(int folder);
+    void read_fixed(int directory);
 
     static constexpr unsigned statx_mount = 0x1000; // STATX_MNT_ID, Linux 5.8; its place was spare before
     static std::uint64_t mount_of(const struct statx& status);
@@ -123,15 +123,16 @@ namespace multiprocessing::inline v1::detail::platform {
 
 MULTIPROCESSING_INLINE void RightsFiles::open() {
     const long caller = ::syscall(SYS_gettid);
-    if (thread_ == caller && folder_.valid()) return;
+    if (thread_ == caller && directory_.valid()) return;
     reopen(caller);
 }
 
 MULTIPROCESSING_INLINE void RightsFiles::reopen(long caller) {
     thread_ = caller;
-    folder_ = Handle{::open("/proc/thread-self", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    directory_ = Handle{::open("/proc/thread-self", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     for (std::size_t i = 0; i < files_.size(); ++i)
-        files_[i] = Handle{folder_.valid() ? ::openat(folder_.native(), names[i], O_RDONLY | O_CLOEXEC) : -1};
+        files_[i] =
+            Handle{directory_.valid() ? ::openat(directory_.native(), names[i], O_RDONLY | O_CLOEXEC) : -1};
 }
 
 MULTIPROCESSING_INLINE bool RightsFiles::read(Name name, std::string& text) const {
@@ -144,8 +145,7 @@ MULTIPROCESSING_INLINE bool RightsFiles::read(Name name, std::string& text) cons
         if (got <= 0) return got == 0;
         text.append(buffer, static_cast<std::size_t>(got));
         at += got;
-        // A file of the kernel's is given out line by line: what is shorter than this was the
-        // rest.
+        // The kernel returns such a file line by line: a read as short as this was the last.
         if (static_cast<std::size_t>(got) < sizeof buffer / 2) return true;
     }
 }
@@ -155,13 +155,13 @@ MULTIPROCESSING_INLINE Rights Rights::here(RightsFiles& files) {
     Rights now;
     std::string status;
     if (files.read(RightsFiles::status, status) && !is_of(status, files.thread())) {
-        files.reopen(
-            files.thread()); // the program has closed what was not its own, and others have the numbers
+        // The program has closed what was not its own, and others have the numbers.
+        files.reopen(files.thread());
         status.clear();
         files.read(RightsFiles::status, status);
     }
     if (!is_of(status, files.thread()) || !now.read_status(status)) now.ask_for_status();
-    now.read_fixed(files.folder());
+    now.read_fixed(files.directory());
     for (const auto file : {RightsFiles::group, RightsFiles::label, RightsFiles::out_of_memory}) {
         files.read(file, now.texts_);
         now.texts_.push_back('\n');
@@ -202,7 +202,7 @@ MULTIPROCESSING_INLINE bool Rights::read_status(std::string_view status) {
         texts_ += piece;
     const bool can_add_filters = (number(rights, "\nCapPrm:", 16) >> CAP_SYS_ADMIN & 1) != 0;
     const bool is_root = ids.find("\t0\t") != ids.npos || ids.find("\t0\n") != ids.npos;
-    // Root's rights can be put down and taken up again. Whoever has neither can make a new
+    // Root's rights can be put down and taken up again. A process that has neither can make a new
     // namespace of users alone.
     can_change_namespaces_ = can_add_filters || is_root;
     // Before Linux 5.9 filters are not counted.
@@ -253,10 +253,10 @@ MULTIPROCESSING_INLINE void Rights::ask_for_status() {
     }
 }
 
-MULTIPROCESSING_INLINE void Rights::read_fixed(int folder) {
+MULTIPROCESSING_INLINE void Rights::read_fixed(int directory) {
     for (std::size_t i = 0; i < (can_change_namespaces_ ? namespaces.size() : 1); ++i) {
         char text[64];
-        const ssize_t size = folder < 0 ? -1 : ::readlinkat(folder, namespaces[i], text, sizeof text - 1);
+        const ssize_t size = directory < 0 ? -1 : ::readlinkat(directory, namespaces[i], text, sizeof text - 1);
         text[size > 0 ? size : 0] = '\0';
         const char* const inode = std::strchr(text, '['); // "net:[4026531833]"
         if (inode) {
@@ -264,7 +264,7 @@ MULTIPROCESSING_INLINE void Rights::read_fixed(int folder) {
         } else if (size < 0 && errno != ENOENT && can_change_namespaces_) {
             unknown_ = true;
         }
-        if (folder < 0 && can_change_namespaces_) unknown_ = true;
+        if (directory < 0 && can_change_namespaces_) unknown_ = true;
     }
     struct statx root;
     if (::statx(AT_FDCWD, "/", 0, STATX_INO | statx_mount, &root) == 0) {

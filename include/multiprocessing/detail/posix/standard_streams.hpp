@@ -24,21 +24,21 @@ namespace bound_early { // see exit (process.hpp)
 inline void (*const volatile fpurge)(std::FILE*) = &::__fpurge;
 }
 
-/// Whether a stream is one with stdio, and so has no buffer of its own: as long as nobody calls
-/// sync_with_stdio(false).
+/// Returns whether a stream is one with stdio, and so has no buffer of its own: as long as nobody
+/// calls sync_with_stdio(false).
 MULTIPROCESSING_INLINE bool is_synchronised([[maybe_unused]] const std::ostream& stream) noexcept;
 
 MULTIPROCESSING_INLINE void flush_standard_streams() noexcept;
 
-/// What a stream buffer holds is known to its derived classes alone.
+/// Returns whether a stream buffer holds output, which is known to its derived classes alone.
 MULTIPROCESSING_INLINE bool holds_output(const std::ostream& stream) noexcept;
 
 MULTIPROCESSING_INLINE void flush_what_was_printed() noexcept;
 
 MULTIPROCESSING_INLINE void drop_what_was_printed() noexcept;
 
-/// The reading end of a pipe that nothing will write to: it is at its end as well. Takes the lowest
-/// free number.
+/// Makes the reading end of a pipe that nothing will write to: it is at its end as well. Takes the
+/// lowest free number.
 MULTIPROCESSING_INLINE int empty_input() noexcept;
 
 MULTIPROCESSING_INLINE void take_null_input();

@@ -52,17 +52,17 @@ public:
     static void shut(const Handle& socket, bool reading, bool writing);
 
 private:
-    /// nullopt: nothing is there, and the flags or the socket say not to wait.
+    /// Returns nullopt if nothing is there, and the flags or the socket say not to wait.
     std::optional<std::size_t> receive(std::span<std::byte> bytes, int flags, Arrived& arrived) const;
 
     void write(std::span<const std::byte> head, std::span<const std::byte> body,
                std::span<const Handle> handles, Drain* drain);
 
-    /// nullopt: there is no room.
+    /// Returns nullopt if there is no room.
     std::optional<std::size_t> send(std::span<const std::byte> head, std::span<const std::byte> body,
                                     std::span<const Handle> handles) const;
 
-    /// Waits for one of the events, at most for the slice; which of them came.
+    /// Waits at most `slice` for one of `events`; returns which of them came.
     short wait_for(short events, std::chrono::nanoseconds slice) const;
 
     /// Sets `drain` to null when nothing will arrive any more. No lock is held while it sleeps.
@@ -210,7 +210,7 @@ MULTIPROCESSING_INLINE void Stream::wait_for_room(Drain*& drain) const {
     if (!drain || !(events & POLLIN) || (events & POLLOUT)) return;
     const std::unique_lock reading{drain->reading, std::try_to_lock};
     if (!reading || drain->inbox.is_full() ||
-        drain->watchers.load() > 0) { // somebody reads just now; if not forever, it is up to us then
+        drain->watchers.load() > 0) { // another thread reads just now; when it stops, it is up to us
         wait_for(POLLOUT, 10ms);
         return;
     }

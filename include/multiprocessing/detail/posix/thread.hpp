@@ -47,10 +47,10 @@ inline constinit KnownIdSpace known_id_space;
 
 MULTIPROCESSING_INLINE void remember_id_space(IdSpace space, bool is_own) noexcept;
 
-/// Of the text of a symbolic link; 0 if there is none. Needs no descriptor.
+/// Returns a hash of the text of a symbolic link; 0 if there is none. Needs no descriptor.
 MULTIPROCESSING_INLINE std::uint32_t hash_of_link(const char* name) noexcept;
 
-/// The number behind the last slash of a symbolic link in /proc; 0 if there is none.
+/// Returns the number behind the last slash of a symbolic link in /proc; 0 if there is none.
 MULTIPROCESSING_INLINE std::uint32_t number_in_link(const char* name) noexcept;
 
 /// Reads all of it again: a process may be moved to another time namespace, and may mount another
@@ -221,8 +221,8 @@ MULTIPROCESSING_INLINE void keep_id_space() noexcept {
 
 MULTIPROCESSING_INLINE std::optional<ThreadStatus> status_of_thread(std::uint32_t id) noexcept {
     char text[512];
-    std::snprintf(text, sizeof text, "/proc/%u/stat",
-                  id); // threads that are no leaders are there, though not listed
+    // Threads that are no leaders are there, though not listed.
+    std::snprintf(text, sizeof text, "/proc/%u/stat", id);
     const int file = ::open(text, O_RDONLY | O_CLOEXEC);
     if (file < 0) return std::nullopt;
     const ssize_t got = ::read(file, text, sizeof text - 1);

@@ -16,9 +16,9 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// As ppoll() for POLLIN, of which the system demands that there be no more handles than the
-/// process may have descriptors. A program that lowers that limit keeps those that it has. Counts
-/// those that are ready.
+/// Does what ppoll() does for POLLIN, of which the system demands that there be no more handles
+/// than the process may have descriptors. A program that lowers that limit keeps those that it has.
+/// Returns how many are ready.
 MULTIPROCESSING_INLINE int select_instead(std::span<pollfd> waited, const timespec* left);
 
 MULTIPROCESSING_INLINE std::vector<std::size_t> wait_any(std::span<const NativeHandle> handles,

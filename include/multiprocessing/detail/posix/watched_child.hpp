@@ -17,7 +17,7 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// The end of a process from what wait4() says.
+/// Returns the end of a process from what wait4() says.
 MULTIPROCESSING_INLINE Ending ending_of(int status, const rusage& used);
 
 /// A child that is watched by a thread, as the system has no pidfds: an old kernel, a container
@@ -27,15 +27,15 @@ class WatchedChild {
 public:
     explicit WatchedChild(int pid);
 
-    /// The thread has it as long as the child lives.
+    /// Makes one, which its thread keeps as long as the child lives.
     static std::shared_ptr<WatchedChild> of(int pid);
 
     const Handle& sentinel() const noexcept { return sentinel_; }
 
     std::optional<Ending> ending();
 
-    /// False if there is no such process any more. The pid is its own, as it is waited for under
-    /// the mutex.
+    /// Sends a signal; returns false if there is no such process any more. The pid is its own, as
+    /// it is waited for under the mutex.
     bool send(int signal);
 
 private:
@@ -115,8 +115,7 @@ MULTIPROCESSING_INLINE void WatchedChild::watch() noexcept {
     long got;
     while ((got = ::syscall(SYS_wait4, pid_, &status, 0, &used)) < 0 && errno == EINTR) {}
     if (!lock.owns_lock()) lock.lock();
-    // Somebody else may have waited for it, or SIGCHLD is ignored: then nobody knows how it
-    // ended.
+    // Another thread may have waited for it, or SIGCHLD is ignored: then nobody knows how it ended.
     ending_ = got == pid_ ? ending_of(status, used) : Ending{};
     lock.unlock();
     const std::uint64_t one = 1;

@@ -326,10 +326,6 @@ inline bool RemoteService::serve_one(RemoteConnection& connection, std::span<con
     server_.begin_request();
     const ScopeExit ended{[&] { server_.end_request(); }};
     RemoteAnswer answer = connection.session->answer(request, caller);
-    std::unique_lock lock{connection.mutex};
-    if (connection.turn != turn) return false; // the watcher has answered; the connection is another thread's
-    connection.in_call = nullptr;
-    connection.call_ends.store(never);
     const std::size_t size = answer.payload.size();
     const Incarnation process = connection.session->process();
     const bool fits = ledger_.take_buffer(process, size);
@@ -341,6 +337,10 @@ inline bool RemoteService::serve_one(RemoteConnection& connection, std::span<con
             std::length_error("multiprocessing: the answer of a manager has " + std::to_string(size) +
                               " bytes, more than its .max_message or .max_memory_per_client allows"));
     }
+    std::unique_lock lock{connection.mutex};
+    if (connection.turn != turn) return false; // the watcher has answered; the connection is another thread's
+    connection.in_call = nullptr;
+    connection.call_ends.store(never);
     connection.session->count(answer); // before it can know of them
     send(connection, answer);
     lock.unlock();
@@ -364,11 +364,12 @@ inline void RemoteService::serve(const ConnectionPointer& connection, std::uint6
                                                              Deadline::after(std::chrono::milliseconds{500}),
                                                              options_.limits.patience, admit);
             if (received == FrameStream::Received::refused) {
-                std::lock_guard lock{connection->mutex};
-                send(*connection, failed_answer_of(std::system_error(
-                                      std::make_error_code(std::errc::not_enough_memory),
+                const RemoteAnswer refusal = failed_answer_of(
+                    std::system_error(std::make_error_code(std::errc::not_enough_memory),
                                       "multiprocessing: the calls of a client of a manager take more than its "
-                                      ".max_memory_per_client")));
+                                      ".max_memory_per_client"));
+                std::lock_guard lock{connection->mutex};
+                send(*connection, refusal);
                 continue;
             }
             if (received == FrameStream::Received::end) break;
@@ -383,8 +384,9 @@ inline void RemoteService::serve(const ConnectionPointer& connection, std::uint6
         }
     } catch (const SerializationError& error) {
         log(error.what());
+        const RemoteAnswer farewell = failed_answer();
         std::lock_guard lock{connection->mutex};
-        say_farewell(*connection, failed_answer());
+        say_farewell(*connection, farewell);
     } catch (const std::exception& error) {
         if (!closes_.load()) log(error.what());
     }
@@ -405,15 +407,16 @@ inline void RemoteService::look_after(const ConnectionPointer& connection, Clock
         return;
     }
     if (connection->call_ends.load() > now) return;
+    const TimeoutError error("multiprocessing: a call in a manager took longer than its .call_timeout");
+    const RemoteAnswer answer = failed_answer_of(error);
     std::unique_lock lock{connection->mutex, std::try_to_lock};
     if (!lock || !connection->in_call || connection->call_ends.load() > now) return;
     connection->call_ends.store(never);
     if (!server_.abandon(*connection->in_call)) return; // the answer is on its way
     connection->in_call = nullptr;
     const std::uint64_t turn = ++connection->turn;
-    const TimeoutError error("multiprocessing: a call in a manager took longer than its .call_timeout");
     try {
-        send(*connection, failed_answer_of(error));
+        send(*connection, answer);
     } catch (const std::exception&) {} // the thread that reads sees that it has gone
     lock.unlock();
     log(error.what());

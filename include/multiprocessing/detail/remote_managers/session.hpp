@@ -113,6 +113,7 @@ inline std::vector<std::byte> RemoteAnswer::head() const {
 }
 
 inline RemoteAnswer failed_answer() {
+    require_no_mutex(); // it looks for where it was thrown
     RemoteAnswer answer;
     answer.kind = RemoteAnswerKind::error;
     try {

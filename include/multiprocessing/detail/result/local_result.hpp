@@ -23,7 +23,7 @@ public:
     using Value = typename ResultState<R>::Value;
 
     LocalResult() = default;
-    /// A result that is there already.
+    /// Makes a result that is there already.
     explicit LocalResult(Value value) : ResultState<R>(std::move(value)), stage_(Stage::ended) {}
 
     bool ready() override { return stage() == Stage::ended; }
@@ -46,7 +46,7 @@ public:
     }
     bool kill() override { return cancel(); }
 
-    /// False if it was cancelled, or has begun: then the caller does not run it.
+    /// Returns false if it was cancelled, or has begun: then the caller does not run it.
     bool begin() {
         std::lock_guard lock{mutex_};
         if (stage_ != Stage::pending) return false;
@@ -54,7 +54,7 @@ public:
         has_begun_ = true;
         return true;
     }
-    /// False if it has ended.
+    /// Returns false if it has ended.
     bool set_value(Value value) {
         return end(Stage::running, [&] { this->value_.emplace(std::move(value)); });
     }
@@ -66,7 +66,7 @@ protected:
     /// Calls the hooks, in this thread. It has ended.
     virtual void announce() noexcept { this->call_hooks(); }
 
-    /// Whoever ends it calls the hooks: it may have ended since they were added.
+    /// The thread that ends it calls the hooks: it may have ended since they were added.
     void watch() override {
         if (ready()) announce();
     }

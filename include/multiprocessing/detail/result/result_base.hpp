@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file result_base.hpp  What is true of every result, whatever its type and whoever makes it: it
-/// ends once, and then calls those who asked for it.
+/// @file result_base.hpp  What every result has, whatever its type and its maker: it ends once, and
+/// then calls its hooks.
 
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
@@ -29,9 +29,9 @@ public:
     ResultBase& operator=(const ResultBase&) = delete;
     virtual ~ResultBase() = default;
 
-    /// Whether its work has ended, in whatever way.
+    /// Returns whether its work has ended, in whatever way.
     virtual bool ready() = 0;
-    /// Whether its work has begun and not ended, as far as this process knows.
+    /// Returns whether its work has begun and not ended, as far as this process knows.
     virtual bool running() = 0;
     /// Waits for the end of the work; false when the deadline passed.
     virtual bool wait(const Deadline& deadline) = 0;
@@ -42,7 +42,7 @@ public:
     /// Takes the work back, and ends what runs of it; false if it has ended.
     virtual bool kill() = 0;
 
-    /// Why it failed; null for a value. After fetch().
+    /// Returns why it failed; null for a value. After fetch().
     const std::exception_ptr& error() const noexcept { return error_; }
     /// Throws if it ended with an exception. After fetch().
     void require_success() const;
@@ -52,21 +52,21 @@ public:
     /// throws is logged. Returns a number for forget().
     std::uint64_t when_ready(Hook hook);
 
-    /// Whether there is something for call_hooks(). Whichever comes later, the end or the first
-    /// hook, sees the other.
+    /// Returns whether there is something for call_hooks(). Whichever comes later, the end or the
+    /// first hook, sees the other.
     bool has_hooks();
 
-    /// The hook is not called any more, unless it is being called.
+    /// Forgets a hook: it is not called any more, unless it is being called.
     void forget(std::uint64_t number) noexcept;
 
-    /// Calls what was asked for, in order. By whoever was told to watch, once the result is ready;
-    /// more often than once does no harm.
+    /// Calls the hooks in the order in which they were added. Called by the watcher (see watch())
+    /// when the result is ready; a second call does no harm.
     void call_hooks() noexcept;
 
-    /// Whether this thread is in a hook.
+    /// Returns whether this thread is in a hook.
     static bool is_in_hook() noexcept { return hooks_here() != 0; }
 
-    // In a list of results that have ended, of whoever watches.
+    // The next in the watcher's list of results that have ended.
     std::shared_ptr<ResultBase> next_ended = {};
 
 protected:
@@ -92,10 +92,10 @@ private:
     bool calls_hooks_ = false; // a thread does
 };
 
-/// What comes of work that was taken back.
+/// Returns what comes of work that was taken back.
 MULTIPROCESSING_INLINE std::exception_ptr cancellation();
 
-/// What is thrown at work that comes when a pool is closed.
+/// Returns what is thrown at work that comes when a pool is closed.
 MULTIPROCESSING_INLINE std::exception_ptr pool_refusal();
 
 /// Logs what `find()` gives, if anything. That makes exceptions of the program's own types, and

@@ -18,13 +18,13 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// A result of type R. Whoever derives from it writes `value_` or `error_`, once, before ready().
+/// A result of type R. A derived class writes `value_` or `error_` once, before ready() is true.
 template <class R>
 class ResultState : public ResultBase {
 public:
     using Value = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
 
-    /// A copy of the value, or throws. After fetch().
+    /// Returns a copy of the value, or throws. After fetch().
     Value copy() {
         require_success();
         if constexpr (!std::is_trivially_copyable_v<Value>) {
@@ -37,7 +37,7 @@ public:
         }
     }
 
-    /// The value, given away for good, or throws. After fetch().
+    /// Returns the value, given away for good, or throws. After fetch().
     Value move_out() {
         require_success();
         if (moved_.exchange(true, std::memory_order_seq_cst)) throw_moved();
@@ -55,7 +55,7 @@ public:
         return std::move(*value_);
     }
 
-    /// What get() of a handle returns: a copy, of what can be copied. After fetch().
+    /// Returns what get() of a handle returns: a copy, of what can be copied. After fetch().
     R get() {
         if constexpr (std::is_void_v<R>) {
             this->require_success();
@@ -65,7 +65,7 @@ public:
             return move_out();
         }
     }
-    /// The same of a handle that is an rvalue.
+    /// Returns what get() of a handle returns that is an rvalue.
     R get_moved() {
         if constexpr (std::is_void_v<R>) {
             this->require_success();

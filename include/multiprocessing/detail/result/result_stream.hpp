@@ -23,7 +23,7 @@ struct TakenResult {
     std::optional<Value> value;
     std::exception_ptr error;
 
-    /// `read()` returns the result, or throws why there is none.
+    /// Takes a result, or an error: `read()` returns the result, or throws why there is none.
     template <class Read>
     void take(Read read) noexcept {
         try {
@@ -48,15 +48,15 @@ public:
     ResultStream& operator=(const ResultStream&) = delete;
     virtual ~ResultStream() = default;
 
-    /// Whether a result is left, which may not be there yet.
+    /// Returns whether a result is left, which may not be there yet.
     bool has_next() { return is_taken_ || run_ != run_end_ || has_more(); }
     /// Waits for the next result, which stays at hand until pop(); false when the deadline passed.
     /// After has_next().
     bool wait(const Deadline& deadline) { return is_at_hand() || wait_for_next(deadline); }
-    /// Whether wait() would not wait, as far as that is known without asking anybody.
+    /// Returns whether wait() would not wait, as far as that is known without asking anybody.
     bool is_at_hand() { return is_taken_ || take_from_run(); }
 
-    /// The result at hand; throws the error of its task.
+    /// Returns the result at hand; throws the error of its task.
     Value& value() {
         if (taken_.error) std::rethrow_exception(taken_.error);
         return *taken_.value;
@@ -67,9 +67,9 @@ public:
         if (taken_.error) taken_.error = nullptr;
     }
 
-    /// Nothing that has not begun is to be run, and no more is read.
+    /// Cancels what has not begun, and reads no more.
     virtual void abandon() noexcept = 0;
-    /// All that was submitted is run, and nobody takes its results.
+    /// Leaves all that was submitted running; its results are not taken.
     virtual void leave_running() noexcept = 0;
 
 protected:
@@ -77,14 +77,15 @@ protected:
     /// Waits, and calls take() or set_run().
     virtual bool wait_for_next(const Deadline& deadline) = 0;
 
-    /// `read()` returns the next result, or throws why there is none.
+    /// Takes the next result, or an error: `read()` returns the result, or throws why there is
+    /// none.
     template <class Read>
     void take(Read read) {
         taken_.take(std::move(read));
         is_taken_ = true;
     }
 
-    /// Plain results that lie side by side: they are copied one by one, and nothing is asked.
+    /// Sets plain results that lie side by side: they are copied one by one.
     void set_run(const Value* begin, const Value* end) {
         run_ = begin;
         run_end_ = end;

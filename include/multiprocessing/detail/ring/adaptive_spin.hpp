@@ -22,8 +22,8 @@ namespace multiprocessing::inline v1::detail {
 /// patient if it waited long, or for so few that they are late by more than that saves.
 class Patience {
 public:
-    /// There was no record: whether there is one when we have been patient. `came()` tells how many
-    /// there are.
+    /// Spins for a while, as there was no record; returns whether there is one now. `came()`
+    /// returns how many there are.
     template <class Came>
     bool catches_up(const ParkingPlace& place, Came came) {
         const std::uint32_t poster = place.poster.load(std::memory_order_relaxed);

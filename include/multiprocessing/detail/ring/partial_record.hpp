@@ -30,21 +30,21 @@ public:
         std::uint64_t bytes; ///< Written so far, and not 0 where there is a draft.
     };
 
-    /// By the holder of the putting end: record number `record` is about to be written. Returns its
-    /// stamp.
+    /// Begins the draft of record number `record`, and returns its stamp. Called by the holder of
+    /// the putting end.
     std::uint64_t begin(std::uint64_t record) noexcept;
-    /// By the process that has found the writer dead, before anything that it had taken is given to
-    /// others: nobody follows it any more. A reader that has read a head since, and then still sees
-    /// the draft, has read the right one.
+    /// Ends a draft whose writer is dead: no reader follows it any more. Called before any of its
+    /// memory is used again. A reader that has read a head since, and then still sees the draft,
+    /// has read the right one.
     void drop() noexcept;
-    /// This number of bytes is there.
+    /// Publishes that `bytes` bytes are there.
     void grow(std::uint64_t stamp, std::uint64_t bytes) noexcept;
 
-    /// What there is of record number `record`.
+    /// Returns what there is of record number `record`.
     Seen look(std::uint64_t record) const noexcept;
 
-    /// A record's head: how many bytes it has, and the stamp of the attempt that put it, 0 for
-    /// those put at once.
+    /// Returns a record's head: how many bytes it has, and the stamp of the attempt that put it, 0
+    /// for those put at once.
     static constexpr std::uint64_t stamped(std::uint64_t stamp, std::uint64_t bytes) noexcept {
         return stamp << shift | bytes;
     }
@@ -81,8 +81,8 @@ MULTIPROCESSING_INLINE void Draft::drop() noexcept {
 }
 
 MULTIPROCESSING_INLINE void Draft::grow(std::uint64_t stamp, std::uint64_t bytes) noexcept {
-    written_.store(stamped(stamp, bytes),
-                   std::memory_order_release); // a reader that sees it sees the bytes
+    // A reader that sees it sees the bytes.
+    written_.store(stamped(stamp, bytes), std::memory_order_release);
 }
 
 MULTIPROCESSING_INLINE Draft::Seen Draft::look(std::uint64_t record) const noexcept {

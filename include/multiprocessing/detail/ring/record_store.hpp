@@ -31,33 +31,33 @@ public:
     static constexpr std::uint64_t length_of(std::uint64_t bytes) {
         return head_bytes + (bytes + head_bytes - 1) / head_bytes * head_bytes;
     }
-    /// What stands before the bytes of a record: how many they are, stamped. By anybody who knows
-    /// that there is one. Acquire: what is looked at afterwards, the draft, is no older than the
-    /// head, whoever has written that.
+    /// Returns what stands before the bytes of a record: how many they are, stamped. Called by any
+    /// process that knows of the record. Acquire: what is looked at afterwards, the draft, is no
+    /// older than the head, whichever process wrote that.
     static std::uint64_t head_at(Space& space, const RingCursor& at);
     static void set_head(Space& space, const RingCursor& at, std::uint64_t head);
     static std::byte* content_at(Space& space, const RingCursor& at);
     static std::span<const std::byte> bytes_at(Space& space, const RingCursor& at);
 
-    /// Whether a record of `length` has room behind the one that ends `at`.
+    /// Returns whether a record of `length` has room behind the one that ends `at`.
     bool fits(Space& space, const RingCursor& at, std::uint64_t length, const Count& taken) {
         return at.segment && at.offset + length <= end_of(space, at, taken);
     }
 
-    /// Where record number `produced`, of `length`, is to be written; `at` is where the last one
-    /// ends. Nothing is published yet.
+    /// Returns where record number `produced`, of `length`, is to be written; `at` is where the
+    /// last one ends. Publishes nothing.
     RingCursor place_for(Space& space, const RingCursor& at, std::uint64_t produced, std::uint64_t length,
                          const Count& taken);
 
-    /// By the holder of the taking end: whether the next record, number `consumed`, is in another
-    /// place than `at`, behind the last one; sets that.
+    /// Finds the next record, number `consumed`, and returns whether it is in another place than
+    /// `at`, behind the last one; sets `at` then. Called by the holder of the taking end.
     bool find(Space& space, RingCursor& at, std::uint64_t consumed) const;
 
-    /// What the segments up to `tail` have that is not taken.
+    /// Returns what the segments up to `tail` have that is not taken.
     std::uint64_t unread_bytes(Space& space, Position tail, std::uint64_t consumed) const {
         return chain_.unread_bytes(space, tail, consumed);
     }
-    /// Whether trim() may have something to do. May be asked by anybody.
+    /// Returns whether trim() may have something to do. May be asked by anybody.
     bool is_long() const noexcept { return chain_.is_long(); }
     /// Gives back what is drained but for a little; `is_empty`: also most of the last segment.
     void trim(Space& space, Position tail, std::uint64_t consumed, bool is_empty);
@@ -77,7 +77,7 @@ private:
         std::uint64_t count;
     };
 
-    /// How far records may be written in the segment of `at`. Room for a jump always stays.
+    /// Returns how far records may be written in the segment of `at`. Room for a jump always stays.
     std::uint64_t end_of(Space& space, const RingCursor& at, const Count& taken);
 
     Marker marker_{};
@@ -136,8 +136,8 @@ MULTIPROCESSING_INLINE RingCursor RecordStore::place_for(Space& space, const Rin
         set_head(space, at, rewind);
     } else {
         next.segment = chain_.extend(space, maker_, at.segment, produced, length + head_bytes, consumed);
-        // At an unread marker it has to stay; a reader that comes there a second time takes it
-        // for a jump. (One whose record was never put was left by a writer that died: nobody
+        // An unread marker has to stay: a reader that comes there a second time takes it for a
+        // jump. (A marker whose record was never put was left by a writer that died: no reader
         // looks for it.)
         const bool at_marker =
             marker_.segment == at.segment && marker_.offset == at.offset && marker_.count != produced;

@@ -6,7 +6,9 @@
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/ring/ends.hpp>
+#include <multiprocessing/detail/ring/partial_record.hpp>
 #include <multiprocessing/detail/ring/record_store.hpp>
+#include <multiprocessing/detail/ring/ring_state.hpp>
 #include <multiprocessing/detail/space/space.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -19,72 +21,20 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// `unheard`, of put() alone: it is done, but a sleeper at the other end, which has said that it
-/// sleeps, does not. It may be dead.
-enum class RingResult { done, unheard, timed_out, shut_down };
-
 /// Nothing but the deadline ends a wait.
 struct Never {
     bool operator()() const noexcept { return false; }
 };
 
-/// Lies in the Space; all zero is an empty one without limit. One recovering lock per end; in
-/// between, one writer and one reader at a time, which share nothing but two counts; and of a large
-/// record, how much of it is there (see Draft).
-///
-/// **What a kill can do.** An end's cursor is kept twice, and the count says which of the two is
-/// valid: the one for count n is at n % 2. So a record is put by one store of `produced`, when it
-/// and the cursor behind it have been written; taken by one store of `consumed`, when it has been
-/// copied out. Killed before the store: nothing happened, and the next at that end writes over it
-/// or takes the same record. Killed after it: it is put, or gone with the consumer. There is
-/// nothing to repair but memory (see SegmentChain), and the number of records can never be wrong.
-class Ring {
+/// Records of any length in shared memory: putting them at one end, and taking them at the other.
+/// See RingState for what lies there, and for what a kill can do.
+class Ring : public RingState {
 public:
-    /// Once, when it is made, by `maker`. `limit`: the most records at a time; 0 for any number.
-    /// `name`: what an earlier ring of the same maker has left by end(); or 0.
-    void open(Incarnation maker, std::uint64_t limit, Incarnation name = 0) noexcept {
-        limit_ = limit;
-        store_.open(maker, name);
-    }
-    /// Once, when it is made: a producer waits while this many bytes of memory, or more, hold what
-    /// has not been taken.
-    void limit_bytes(std::uint64_t most) noexcept { most_bytes_ = most; }
-    /// Nobody uses it any more. Returns the name that its memory had; 0 if it had none.
-    Incarnation end(Space& space) noexcept {
-        // If nobody has died in there since the last sweep, all of its memory is in the chain.
-        const bool is_whole = producers_.lock.holder() == 0;
-        return store_.end(space, is_whole);
-    }
-
-    std::uint64_t limit() const noexcept { return limit_; }
-    /// Records in it.
-    std::uint64_t size() const noexcept {
-        for (std::uint64_t consumed = output_.count.load(std::memory_order_acquire);;) {
-            const std::uint64_t produced = input_.count.load(std::memory_order_acquire);
-            const std::uint64_t again = output_.count.load(std::memory_order_acquire);
-            if (again == consumed) return produced - consumed; // both at one instant
-            consumed = again;
-        }
-    }
-    /// Records that were taken from it, in all.
-    std::uint64_t taken() const noexcept { return output_.count.load(std::memory_order_acquire); }
-    bool full() const noexcept { return limit_ && size() >= limit_; }
-    bool is_shut_down() const noexcept { return shut_down_.load(std::memory_order_seq_cst) != 0; }
-
-    /// For a waiter elsewhere than here: what is put before this is in size(), a later producer
-    /// sees what the caller wrote.
-    void meet_producers() noexcept { producers_.lock.touch(); }
-    /// Every waiter asks `is_over()` again.
-    void stir(const platform::Parking& parking) noexcept {
-        post(parking, input_.place);
-        post(parking, output_.place);
-    }
-
     /// Puts a record of `bytes`: calls `fill(std::byte* to, from, count)` under the lock, once or
     /// for each part, which writes `count` bytes of it, from number `from` on, and **must not**
-    /// throw. Waits while it is full, but no longer than until `is_over()`, then it has timed out;
-    /// `beyond`: as if it had no limit of bytes. Throws `std::system_error` if there is no memory;
-    /// then nothing was put.
+    /// throw. Waits while it is full, until the deadline or until `is_over()`: then it has timed
+    /// out. `beyond`: as if it had no limit of bytes. Throws `std::system_error` if there is no
+    /// memory; then nothing was put.
     template <class Fill, class IsOver = Never>
     RingResult put(Space& space, std::uint64_t bytes, Fill&& fill, const Deadline& deadline,
                    const IsOver& is_over = {}, bool beyond = false) {
@@ -113,12 +63,11 @@ public:
         return is_heard ? RingResult::done : RingResult::unheard;
     }
 
-    /// Takes a record: calls `sink.begin(bytes)` under the lock, and
-    /// `sink.add(std::span<const std::byte>)`, once or for each part; a part is a multiple of
-    /// `sink.grain` bytes, but for the last. It may be one in the making that never comes, so
-    /// begin() may be called again, and only the result says that there is a record. If the sink
-    /// throws the record stays. Waits while it is empty. What was put before a shutdown is taken
-    /// first.
+    /// Takes a record: calls `sink.begin(bytes)` under the lock, and `sink.add(std::span<const
+    /// std::byte>)`, once or for each part; a part is a multiple of `sink.grain` bytes, but for the
+    /// last. It may be a record in the making that is never finished: so begin() may be called
+    /// again, and only the result says that there is a record. If the sink throws, the record
+    /// stays. Waits while it is empty. What was put before a shutdown is taken first.
     template <class Sink>
     RingResult pop(Space& space, Sink&& sink, const Deadline& deadline) {
         RecoveringLockGuard turn{consumers_.lock, space.parking(), deadline};
@@ -149,9 +98,8 @@ public:
 
     class Taking;
 
-    /// Takes one in two steps: the record is in `taking`, which is an empty one before. Waits no
-    /// longer than until `is_over()`, nor longer than `most_idle` slices in which nobody put
-    /// anything.
+    /// Takes a record in two steps: it is in `taking`, which is an empty one before. Waits until
+    /// the deadline, until `is_over()`, or for `most_idle` slices in which nothing was put.
     template <class IsOver = Never>
     RingResult begin_take(Space& space, Taking& taking, const Deadline& deadline, const IsOver& is_over = {},
                           int most_idle = any_number) {
@@ -171,38 +119,16 @@ public:
         return RingResult::done;
     }
 
-    /// From now on nothing more is put.
-    void shut_down(const platform::Parking& parking) noexcept {
-        shut_down_.store(1, std::memory_order_seq_cst);
-        // Killed here, or before the next: a waiter looks again within a slice.
-        stir(parking);
-    }
-
-    /// One of the records that were put has been dealt with. False if all have been.
-    bool task_done(const platform::Parking& parking) noexcept {
-        std::uint64_t done = done_.load(std::memory_order_relaxed);
-        do {
-            if (done >= input_.count.load(std::memory_order_acquire)) return false;
-        } while (!done_.compare_exchange_weak(done, done + 1, std::memory_order_seq_cst));
-        if (all_done()) post(parking, all_done_);
-        return true;
-    }
-
-    /// Waits until all have been; false when the deadline passed.
-    bool join(const platform::Parking& parking, const Deadline& deadline) {
-        return wait(parking, all_done_, deadline, [this] { return all_done(); });
-    }
-
     /// A record that is being taken, by the holder of the lock of the taking end. If it is not
     /// committed, it stays.
     class Taking {
     public:
-        /// Where it lies, until it is committed.
+        /// Returns where it lies, until it is committed.
         std::span<const std::byte> bytes() const { return RecordStore::bytes_at(*space_, at_); }
 
         explicit operator bool() const noexcept { return turn_.is_mine(); }
 
-        /// It is taken, and nobody else will have it.
+        /// Takes the record: no other consumer will have it.
         void commit() { ring_->commit(*space_, turn_, consumed_, at_, moves_); }
 
     private:
@@ -226,17 +152,16 @@ public:
     };
 
 private:
-    bool is_limited() const noexcept { return limit_ != 0 || most_bytes_ != 0; }
-
-    /// There is something to take for a consumer that did not get the taking end in time: whether
-    /// it has it after all.
+    /// Tries for longer, as there is something to take, to get the taking end; returns whether that
+    /// did.
     bool insists(RecoveringLockGuard& turn) { return (size() > 0 || is_shut_down()) && turn.try_longer(); }
-    /// What has become of a consumer that does not have it.
+    /// Returns what has become of a consumer that does not have it.
     RingResult missed() const {
         return is_shut_down() && size() == 0 ? RingResult::shut_down : RingResult::timed_out;
     }
 
-    /// False if a sleeper at the other end was not heard to wake.
+    /// Writes the record. Returns false if a sleeper at the other end was announced and none was
+    /// woken.
     template <class Fill>
     bool write(Space& space, std::uint64_t produced, std::uint64_t bytes, Fill& fill) {
         const std::uint64_t length = RecordStore::length_of(bytes);
@@ -260,7 +185,8 @@ private:
         return is_heard;
     }
 
-    /// Out of line: else the compiler thinks that small ones have parts, and warns.
+    /// Writes a large record. Out of line: else the compiler thinks that small ones have parts, and
+    /// warns.
     template <class Fill>
     __attribute__((noinline)) bool write_in_parts(Space& space, std::uint64_t stamp, std::uint64_t bytes,
                                                   std::byte* to, Fill& fill) {
@@ -277,7 +203,7 @@ private:
         return is_heard;
     }
 
-    /// It was copied out of `at`; the turn is over.
+    /// Takes the record, which was copied out of `at`, and ends the turn.
     void commit(Space& space, RecoveringLockGuard& turn, std::uint64_t consumed, RingCursor at, bool moves) {
         at.offset += RecordStore::length_of(RecordStore::bytes_at(space, at).size());
         consumers_.at[(consumed + 1) % 2] = at;
@@ -332,33 +258,7 @@ private:
         return true;
     }
 
-    /// Memory is the putting end's affair; but it may be that nobody puts any more.
-    void trim(Space& space, std::uint64_t consumed) {
-        const RecoveringLockGuard turn{producers_.lock, space.parking(), Deadline::passed_long_ago()};
-        if (!turn.is_mine()) return; // then the next producer does it
-        sweep_after_death(space);
-        const std::uint64_t produced = input_.count.load(std::memory_order_relaxed);
-        store_.trim(space, producers_.at[produced % 2].segment, consumed, produced == consumed);
-    }
-
-    /// By the holder of the putting end.
-    void sweep_after_death(Space& space) {
-        if (!producers_.lock.recovered()) return;
-        input_.draft.drop(); // before its memory may be another's
-        // Killed here: the next holder finds us dead, and sweeps as well.
-        store_.sweep(space, producers_.at[input_.count.load(std::memory_order_relaxed) % 2].segment);
-    }
-
-    /// By the holder of the putting end: whether another segment is needed for a record of
-    /// `length`, and those in use hold too much that has not been taken.
-    bool is_too_much(Space& space, std::uint64_t produced, std::uint64_t length) {
-        const RingCursor at = producers_.at[produced % 2];
-        if (!at.segment || producers_.seen == produced || store_.fits(space, at, length, output_.count))
-            return false;
-        return store_.unread_bytes(space, at.segment, producers_.seen) >= most_bytes_;
-    }
-
-    /// By the holder of the putting end: until there is room.
+    /// Waits until there is room. Called by the holder of the putting end.
     template <class IsFull, class IsOver>
     RingResult await_room(const platform::Parking& parking, const IsFull& is_full, const Deadline& deadline,
                           const IsOver& is_over) {
@@ -372,13 +272,7 @@ private:
         return is_full() ? RingResult::timed_out : RingResult::done;
     }
 
-    /// By the holder of the taking end: whether record number `consumed` is there.
-    bool has_record(std::uint64_t consumed) {
-        consumers_.seen = input_.count.load(std::memory_order_acquire);
-        return consumers_.seen != consumed;
-    }
-
-    /// By the holder of the taking end: until there is a record.
+    /// Waits until there is a record. Called by the holder of the taking end.
     template <class IsOver>
     RingResult await_record(Space& space, std::uint64_t consumed, const Deadline& deadline,
                             const IsOver& is_over, int most_idle) {
@@ -392,37 +286,6 @@ private:
         if (!is_shut_down()) return RingResult::timed_out;
         return after_shutdown(space, consumed, deadline);
     }
-
-    /// A process that was putting when the ring was shut down has finished when the lock has been
-    /// ours; or is stopped there.
-    __attribute__((noinline)) RingResult after_shutdown(Space& space, std::uint64_t consumed,
-                                                        const Deadline& deadline) {
-        {
-            RecoveringLockGuard turn{producers_.lock, space.parking(), deadline};
-            if (!turn.is_mine() && !turn.try_longer())
-                return has_record(consumed) ? RingResult::done : RingResult::timed_out;
-            sweep_after_death(space);
-        }
-        return has_record(consumed) ? RingResult::done : RingResult::shut_down;
-    }
-
-    bool all_done() const noexcept {
-        const std::uint64_t done = done_.load(std::memory_order_seq_cst);
-        return done == input_.count.load(std::memory_order_seq_cst);
-    }
-
-    RingEnd producers_;
-    RingCount input_; // by producers, for consumers
-    RingEnd consumers_;
-    RingCount output_;  // by consumers, for producers
-    RecordStore store_; // of the putting end
-    // Read at each record by both, and hardly ever written. A line of these together with one that
-    // an end writes at each record made a message cost 75 ns instead of 22.
-    alignas(64) std::uint64_t limit_ = 0;
-    std::uint64_t most_bytes_ = 0;
-    std::atomic<std::uint32_t> shut_down_{0};
-    alignas(64) std::atomic<std::uint64_t> done_{0};
-    ParkingPlace all_done_;
 };
 
 } // namespace multiprocessing::inline v1::detail

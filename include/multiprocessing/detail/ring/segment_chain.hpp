@@ -11,8 +11,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// A kill finds the steps of a process done in the order in which they are written: so they have to
-/// be by the compiler, too.
+/// Keeps the compiler from moving stores across it: a kill has to find the steps of a process done
+/// in the order in which they are written.
 MULTIPROCESSING_INLINE void in_this_order() noexcept;
 
 /// The head of a segment; records follow.
@@ -38,13 +38,13 @@ public:
     /// Where the first record of a segment is. Its payload then begins at a cache line.
     static constexpr std::uint64_t first_record = 56;
 
-    /// Oldest segment, drained or not; 0 if there was never one.
+    /// Returns the oldest segment, drained or not; 0 if there was never one.
     Position oldest() const noexcept { return oldest_; }
 
-    /// Whether so much is kept that trim() may have something to do. May be asked by anybody.
+    /// Returns whether trim() may have something to do. May be asked by anybody.
     bool is_long() const noexcept;
 
-    /// What the segments up to `tail` have that are not drained.
+    /// Returns what the segments up to `tail` have that are not drained.
     std::uint64_t unread_bytes(Space& space, Position tail, std::uint64_t consumed) const;
 
     /// Appends a segment with room for `needed` bytes of records behind `tail` (0: as the first),
@@ -57,23 +57,25 @@ public:
     /// times its copy.
     void trim(Space& space, Position tail, std::uint64_t consumed);
 
-    /// All records have been taken: large memory that is kept for the next ones goes back, but for
-    /// the extents themselves.
+    /// Gives back the pages of large memory that is kept for the next records, but not its extents:
+    /// all records have been taken.
     void discard_content(Space& space, Position tail) noexcept;
-    /// A record is being written. (No store at each: others read what lies beside.)
+    /// Notes that a record is being written. (No store at each: other processes read what lies
+    /// beside.)
     void touch_content() noexcept {
         if (discarded_) discarded_ = false;
     }
 
-    /// Gives back what is not reachable: somebody has died with the lock. The records end in
+    /// Gives back what is not reachable, after a process has died with the lock. The records end in
     /// `tail`. Takes no memory, as the process that finds the dead one may have none.
     void sweep(Space& space, Position tail) noexcept;
 
-    /// Once, when the ring is made: the name that its extents will bear, if there is one already.
+    /// Sets the name that its extents will bear, if there is one already; called once, when the
+    /// ring is made.
     void open(Incarnation name) noexcept { name_ = name; }
-    /// Nobody uses the ring any more. `is_whole`: all that it has is in the chain, as nobody died
-    /// with the lock; else all extents there are have to be looked at, and that for each of many
-    /// rings. Returns the name, which is free to be used again.
+    /// Ends the chain: no process uses the ring any more. `is_whole`: all that it has is in the
+    /// chain, as no process died with the lock; else all extents there are have to be looked at,
+    /// and that for each of many rings. Returns the name, which is free to be used again.
     Incarnation end(Space& space, bool is_whole) noexcept;
 
 private:
@@ -82,7 +84,7 @@ private:
     static constexpr std::uint64_t most_bytes_kept = std::uint64_t{80} << 20; // one item of 64 MiB
     static constexpr std::uint64_t checked_every = std::uint64_t{16} << 20;
 
-    /// Rounded so that segments fit each other's place.
+    /// Returns a length rounded so that segments fit each other's place.
     static std::uint64_t length_for(std::uint64_t bytes);
 
     /// Calls `look(segment)` for those, from the oldest on, that nobody will look into again: a

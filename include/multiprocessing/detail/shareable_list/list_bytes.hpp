@@ -26,31 +26,31 @@ namespace multiprocessing::inline v1::detail {
 ///     8(N+2) + data   N formats of 8 bytes: what Python's `struct` calls the value's type
 ///     ... + 8N        N codes of 1 byte: what becomes of what `struct` reads
 ///
-/// Whoever has the memory can write anything there at any time. So the number of values and the
-/// size of the data are kept here once they were checked, and whatever else is read is checked
-/// before it is used.
+/// Every process that has the memory can write anything there at any time. So the number of values
+/// and the size of the data are kept here once they were checked, and everything else is checked
+/// each time that it is read.
 class ShareableLayout {
 public:
     using Value = shared_memory::ShareableValue;
 
     ShareableLayout() noexcept = default;
 
-    /// Of a list that is there. Throws `std::runtime_error` if it is none.
+    /// Reads a list that is there. Throws `std::runtime_error` if it is none.
     explicit ShareableLayout(std::span<std::byte> memory);
 
-    /// How many bytes a list of these values takes. Throws `std::invalid_argument` if a text or
-    /// bytes are too large, or end in a zero byte.
+    /// Returns how many bytes a list of these values takes. Throws `std::invalid_argument` if a
+    /// text or bytes are too large, or end in a zero byte.
     static std::size_t bytes_for(const std::vector<Value>& values);
 
-    /// Of a new list, which is written to `memory`, all zero and of that size or more.
+    /// Writes a new list to `memory`, which is all zero and has its size or more.
     static ShareableLayout create(std::span<std::byte> memory, const std::vector<Value>& values);
 
     std::size_t count() const noexcept { return count_; }
 
-    /// The format of value `i`, which exists, as it stands there.
+    /// Returns the format of value `i`, which exists, as it stands there.
     std::string format(std::size_t i) const;
 
-    /// Value `i`, which exists. Throws `std::runtime_error` if no list has what is there.
+    /// Returns value `i`, which exists. Throws `std::runtime_error` if no list has what is there.
     Value read(std::size_t i) const;
 
     /// Replaces value `i`, which exists. Throws `std::invalid_argument` if it has more bytes than
@@ -73,12 +73,12 @@ private:
 
     [[noreturn]] static void damaged(const std::string& why);
 
-    /// The size of a text or of bytes that come back as they are: the layout knows no length, and
-    /// all zeros at the end are taken for what fills the slot up.
+    /// Returns the size of a text or of bytes that come back as they are: the layout knows no
+    /// length, and all zeros at the end are taken for what fills the slot up.
     static std::size_t checked(std::span<const std::byte> bytes);
 
-    /// At least one byte more than is needed, as CPython has it; but for text CPython counts
-    /// characters, and cuts it where they have several bytes.
+    /// Returns at least one byte more than is needed, as CPython has it; but for text CPython
+    /// counts characters, and cuts it where they have several bytes.
     static std::size_t slot_bytes_for(const Value& value);
 
     std::size_t format_at(std::size_t i) const noexcept { return word * (2 + count_ + i) + data_bytes_; }
@@ -89,7 +89,7 @@ private:
 
     std::span<std::byte> slot(std::size_t i) const;
 
-    /// The number in "24s".
+    /// Returns the number in "24s".
     static std::optional<std::size_t> length_in(std::string_view format) noexcept;
 
     void set_type(std::size_t i, std::string_view format, int code) const noexcept;

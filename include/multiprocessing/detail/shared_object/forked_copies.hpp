@@ -23,7 +23,7 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Before the first child or copy, in the main process: opens what all its descendants hold, so
+/// Opens, in the main process before the first child or copy, what all its descendants hold, so
 /// that the janitor knows when the last of them has gone. Holding ThisProcess's mutex.
 MULTIPROCESSING_INLINE void hold_tree(ThisProcess& me);
 
@@ -52,11 +52,11 @@ class ForkedCopies : public ForkSafe {
 public:
     static constexpr StateSlot slot = StateSlot::copies;
 
-    /// A handle has been made whose object is not there yet.
+    /// Adds a handle whose object is not there yet.
     void add_unused(Copied& object);
-    /// A handle of an object that exists.
+    /// Adds a handle of an object that exists.
     void add(Copied& object);
-    /// It is used now, or goes. Of this copy of the process.
+    /// Removes a handle that is used now, or destroyed, by this copy of the process.
     void remove_unused(Copied& object) noexcept;
 
     /// Destroys an object of this process, unless a living copy has it: then later.
@@ -66,7 +66,7 @@ public:
     /// every 10 ms.
     void collect() noexcept;
 
-    /// How many copies live, and how many objects are kept for them.
+    /// Returns how many copies live, and how many objects are kept for them.
     std::size_t living();
 
     void before_fork();
@@ -98,11 +98,11 @@ private:
 
     bool keep(Copied& object) noexcept;
 
-    /// Before the fork, under the mutexes of all that comes earlier. Whatever existed until then is
-    /// kept from now on.
+    /// Prepares a copy, before the fork, under the mutexes of all that comes earlier. Whatever
+    /// existed until then is kept from now on.
     void prepare_copy(State& state, const TreeMember& member) noexcept;
 
-    /// In the copy, which has one thread and holds all mutexes.
+    /// Begins the life of a copy, which has one thread and holds all mutexes.
     static void enter_copy(State& original);
 
     static void remove_gone(State& state) noexcept;

@@ -65,7 +65,8 @@ protected:
         require_present();
         return *std::launder(static_cast<Body*>(object_->address()));
     }
-    /// For text forms: what `tell()` says, or that this process cannot know it.
+    /// Returns what `tell()` returns, for a text form; or a word for "unknown", where this process
+    /// cannot know it.
     template <class Tell>
     std::string known(Tell tell) const {
         try {
@@ -75,9 +76,9 @@ protected:
         }
         return "unknown";
     }
-    /// The same of all copies.
+    /// Returns a text that is the same for all copies.
     std::string identity() const { return shown_address(object_.get()); }
-    /// After body().
+    /// Returns the member of the tree; called after body().
     TreeMember& member() const { return object_->member(); }
     const platform::Parking& parking() const { return object_->member().space.parking(); }
     const std::shared_ptr<SharedObject>& object() const noexcept { return object_; }

@@ -31,12 +31,12 @@ struct LeaseWord {
     /// The promise itself, until its maker or its receiver knows that nobody will take the object
     /// any more by this entry, plus the grips of the receiver. At 0 the lease is over.
     std::atomic<std::uint32_t> grips;
-    std::uint32_t index;        ///< Of the lease among its giver's.
+    std::uint32_t index;        ///< Of the lease, in its giver's table.
     Position ended;             ///< Of the head of the list of the giver's leases that are over.
     std::atomic<Position> next; ///< In that list.
 };
 
-/// Lets go of one grip, or of the promise.
+/// Ends one grip, or the promise itself.
 inline void let_go(TreeMember& member, Position grips) noexcept {
     LeaseWord& lease = member.space.at<LeaseWord>(grips);
     if (lease.grips.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
@@ -75,7 +75,7 @@ public:
         return entry;
     }
 
-    /// The leases of `holder` are `to`'s from now on.
+    /// Makes the leases of `holder` those of `to`.
     void transfer(std::uint64_t holder, std::uint64_t to) noexcept {
         std::lock_guard lock{mutex};
         Table* const table = table_.get_if_any();
@@ -86,7 +86,7 @@ public:
         }
     }
 
-    /// The holder is gone for good, whatever its counts say.
+    /// Ends all leases of a holder that is gone for good, whatever its counts say.
     void end(std::uint64_t holder) noexcept {
         {
             std::lock_guard lock{mutex};
@@ -111,10 +111,10 @@ public:
         destroy_dropped();
     }
 
-    /// A holder that is no process: these have 32 bits.
+    /// Returns a holder that is no process: these have 32 bits.
     std::uint64_t new_holder() noexcept { return last_holder_.fetch_add(1, std::memory_order_relaxed) + 1; }
 
-    /// How many leases are open.
+    /// Returns how many leases are open.
     std::size_t count() {
         std::lock_guard lock{mutex};
         Table* const table = table_.get_if_any();
@@ -145,7 +145,7 @@ private:
         std::uint32_t dropped = nothing; // ended, and to be destroyed without the mutex
         Block ended;                     // the head of the list that receivers append to
 
-        /// The index of a free lease; link() has room for it.
+        /// Returns the index of a free lease; link() has room for it.
         std::uint32_t prepare() {
             holders.reserve(holders.size() + 1);
             holders.reserve(open + 1);
@@ -205,7 +205,7 @@ private:
         }
     }
 
-    /// One at a time, as the last grip on an object may end more leases.
+    /// Destroys them one at a time, as the last grip on an object may end more leases.
     void destroy_dropped() noexcept {
         for (;;) {
             std::shared_ptr<void> object;

@@ -76,7 +76,7 @@ public:
 
     MULTIPROCESSING_INLINE platform::Handle next_handle(std::uint64_t word) override;
 
-    /// All has been taken that will be: the promises of these leases are fulfilled.
+    /// Ends the promises of these leases: all that will be taken has been taken.
     static void fulfil(std::span<const LeaseEntry> leases);
 
 private:

@@ -37,11 +37,11 @@ public:
         forked_copies().add_unused(*object);
         return own(std::move(object));
     }
-    /// An object that lies in a block of this process's heap already.
+    /// Makes an object that lies in a block of this process's heap already.
     static std::shared_ptr<SharedObject> make_in_block(const char* kind, Block block) {
         return own(std::unique_ptr<SharedObject>(new SharedObject(kind, std::move(block))));
     }
-    /// An object that was given to this process.
+    /// Makes an object that was given to this process.
     static std::shared_ptr<SharedObject> make_given(const char* kind, const LeaseEntry& lease) {
         return own(std::unique_ptr<SharedObject>(new SharedObject(kind, tree(), lease)));
     }
@@ -62,8 +62,8 @@ public:
         }
     }
 
-    /// Where it is here; made if need be. Throws `std::logic_error` if this process has no right to
-    /// it.
+    /// Returns where it is in this process; makes it if need be. Throws `std::logic_error` if this
+    /// process has no right to it.
     void* address() {
         if (life_ != this_process().life()) throw_foreign();
         if (void* const known = address_.load(std::memory_order_acquire)) return known;
@@ -74,30 +74,30 @@ public:
         return address;
     }
 
-    /// The same, as a position.
+    /// Returns where it is, as a position.
     Position position() {
         address();
         return position_.load(std::memory_order_relaxed);
     }
 
-    /// Hands the object over for good, as a block of this process's heap that `self` refers to no
-    /// longer; or a copy of it, if others have it as well, who go on with what they have.
-    /// `handles`: how many pointers the caller knows of.
+    /// Hands the object over for good, as a block of this process's heap that `self` no longer
+    /// refers to; or a copy of it, if other handles refer to the object, which keep it. `handles`:
+    /// how many pointers the caller knows of.
     static Block hand_over(const std::shared_ptr<SharedObject>& self, long handles);
 
-    /// The process's place in the tree that the object is in; address() comes first.
+    /// Returns the process's place in the tree that the object is in; address() comes first.
     TreeMember& member() const noexcept { return *member_.load(std::memory_order_relaxed); }
 
     const char* kind() const noexcept { return kind_; }
-    /// Whether it exists and is this process's, for all that this process knows.
+    /// Returns whether it exists and is this process's, for all that this process knows.
     bool is_made() const noexcept {
         return position_.load(std::memory_order_relaxed) != 0 && origin_.is_here();
     }
-    /// Whether another process made it: one up the tree, or the one that this is a copy of.
+    /// Returns whether another process made it: one up the tree, or the one that this is a copy of.
     bool is_given() const noexcept { return grips_ != 0 || !origin_.is_here(); }
 
 protected:
-    /// Null if it was never made, or made by the process that this one is a copy of.
+    /// Returns null if it was never made, or made by the process that this one is a copy of.
     void* address_if_made() const noexcept {
         const Position position = position_.load(std::memory_order_relaxed);
         return position && origin_.is_here() ? &member().space.at<std::byte>(position) : nullptr;

@@ -12,16 +12,17 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// `repr` of a text: 'name', or "it's".
+/// Returns Python's `repr` of a text: 'name', or "it's".
 MULTIPROCESSING_INLINE std::string shown(std::string_view text);
 
-/// `hex` of an address.
+/// Returns Python's `hex` of an address.
 MULTIPROCESSING_INLINE std::string shown_address(const void* address);
 
-/// `repr` of a number: the shortest that reads as the same one, with a point or an exponent.
+/// Returns Python's `repr` of a number: the shortest text that reads as the same number, with a
+/// point or an exponent.
 MULTIPROCESSING_INLINE std::string shown(double number);
 
-/// What ctypes calls a T: c_int; the compiler's name for what is no number.
+/// Returns what ctypes calls a T: c_int; the compiler's name for what is no number.
 template <class T>
 std::string ctype_name() {
     if constexpr (std::is_same_v<T, bool>) return "c_bool";
@@ -43,7 +44,7 @@ std::string ctype_name() {
     return readable(spelled_name<T>());
 }
 
-/// What ctypes shows of a T in shared memory: c_int(3); its address, if it is no number.
+/// Returns what ctypes shows of a T in shared memory: c_int(3); its address, if it is no number.
 template <class T>
 std::string shown_content(const T& content) {
     if constexpr (std::is_same_v<T, bool>) {

@@ -75,8 +75,8 @@ struct RawArrayHead {
     std::uint64_t size;
 };
 struct alignas(64) VectorHead {
-    std::atomic<std::uint64_t>
-        size; ///< Written by the owner alone, after the elements: a process that sees it sees them.
+    /// Written by the owner alone, after the elements: a process that sees it sees them.
+    std::atomic<std::uint64_t> size;
     std::uint64_t capacity;
     std::uint64_t gap; ///< Between this and the elements, where that depends on where this lies.
 };
@@ -108,7 +108,7 @@ T* elements_behind(Head& head) noexcept {
 template <class Head, class T>
 inline constexpr std::uint64_t room_behind = most_gap_behind<Head, T> + sizeof(T);
 
-/// What is done to the zeroed memory of a value.
+/// Returns what is done to the zeroed memory of a value.
 template <class Head, class T, class... Argument>
 auto value_of(Argument... argument) {
     return [... argument = std::move(argument)](Head& head) {
@@ -120,7 +120,7 @@ ElementOf<T> content_of(const T& value) {
     return value;
 }
 
-/// The bytes of `count` elements. Throws std::length_error if nothing could hold them.
+/// Returns the bytes of `count` elements. Throws std::length_error if nothing could hold them.
 template <class Head, class T>
 std::uint64_t bytes_behind(std::size_t count) {
     if (count > (std::numeric_limits<std::uint32_t>::max)() * std::uint64_t{4096} / sizeof(T)) {
@@ -152,7 +152,7 @@ public:
     const T* end() const { return first() + count(); }
     std::span<T> span() { return {first(), count()}; }
     std::span<const T> span() const { return {first(), count()}; }
-    /// Python: `get_obj()`.
+    /// Returns all elements, without a lock. Python: `get_obj()`.
     std::span<T> get_obj() { return span(); }
 
     T& operator[](std::size_t index) { return first()[index]; }
@@ -166,7 +166,7 @@ public:
     const T& back() const { return *(end() - 1); }
 
 protected:
-    /// What ctypes shows of an array.
+    /// Returns what ctypes shows of an array.
     std::string shown_elements() const {
         return "<multiprocessing.sharedctypes." + ctype_name<ElementOf<T>>() + "_Array_" +
                std::to_string(count()) + " object at " + shown_address(first()) + ">";
@@ -190,7 +190,7 @@ private:
     }
 };
 
-/// The elements of a range, to be copied into an object when that is made.
+/// Returns the elements of a range, to be copied into an object when that is made.
 template <class T, class Range>
 std::vector<ElementOf<T>> collected(Range&& range) {
     std::vector<ElementOf<T>> elements;
@@ -198,7 +198,7 @@ std::vector<ElementOf<T>> collected(Range&& range) {
     return elements;
 }
 
-/// What is done to the zeroed memory of an array.
+/// Returns what is done to the zeroed memory of an array.
 template <class Head, class T>
 auto array_of_zeros(std::size_t size) {
     return [size](Head& head) { head.size = size; };

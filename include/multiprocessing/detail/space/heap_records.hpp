@@ -6,6 +6,7 @@
 /// a block, which destructors do, takes no memory.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/space/number_table.hpp>
 #include <multiprocessing/detail/space/size_classes.hpp>
 
 #include <algorithm>
@@ -62,7 +63,7 @@ struct Slab {
     };
     using Pointer = std::unique_ptr<Slab, Delete>;
 
-    /// One without free blocks.
+    /// Makes a slab without free blocks.
     static Pointer make(std::uint32_t size_class) {
         const std::size_t bytes = sizeof(Slab) + HeapLayout::blocks_in_slab(size_class) * sizeof(std::uint16_t);
         Pointer slab{new (::operator new(bytes)) Slab};
@@ -105,8 +106,8 @@ private:
     static constexpr std::chrono::milliseconds part{125};
     std::array<std::uint64_t, parts> peaks_{};
     std::size_t now_ = 0;
-    std::chrono::steady_clock::time_point
-        began_{}; // not yet: a child that is the first to read a clock has three pages to fault
+    // Not yet: a child that is the first to read a clock has three pages to fault.
+    std::chrono::steady_clock::time_point began_{};
 };
 
 /// The warm runs of a heap.
@@ -126,8 +127,8 @@ public:
         extents_ -= run.length;
     }
 
-    /// The best fit for a rounded length, the latest among equals; a waste of a quarter is better
-    /// than fresh pages. Null if there is none.
+    /// Returns the best fit for a rounded length, the latest among equals; a waste of a quarter is
+    /// better than fresh pages. Null if there is none.
     Run* find(std::uint64_t length) const noexcept {
         const std::size_t end = place_of(length + length / 4);
         for (std::size_t place = place_of(length); place <= end; ++place) {
@@ -147,6 +148,56 @@ private:
     RecordList<Run, &Run::by_age> ages_;
     std::array<RecordList<Run, &Run::by_length>, 4 * 32 + 8> lengths_;
     std::uint64_t extents_ = 0;
+};
+
+/// The extents of a heap, by number: which record each has. It owns the records of slabs, and those
+/// of runs in use.
+class OwnedExtents {
+public:
+    struct Owned {
+        std::uint64_t number; ///< Of the slab's extent, or of the first of the run.
+        Slab* slab;
+        Run* run;
+    };
+
+    OwnedExtents() = default;
+    OwnedExtents(const OwnedExtents&) = delete;
+    OwnedExtents& operator=(const OwnedExtents&) = delete;
+    ~OwnedExtents() {
+        for_each([](const Owned& owned) {
+            delete owned.run;
+            if (owned.slab) Slab::Delete{}(owned.slab);
+        });
+    }
+
+    std::size_t size() const noexcept { return table_.size(); }
+
+    /// Makes room for one more, so that the next add() cannot fail.
+    void expect() { table_.reserve(table_.size() + 1); }
+    void add(Slab::Pointer slab) noexcept {
+        const std::uint64_t number = slab->extent;
+        table_.put({number, slab.release(), nullptr});
+    }
+    void add(std::unique_ptr<Run> run) noexcept {
+        const std::uint64_t number = run->first;
+        table_.put({number, nullptr, run.release()});
+    }
+
+    /// Removes a slab's extent, or a run's; the record is the caller's from here on.
+    void remove(const Slab& slab) noexcept { table_.erase(slab.extent); }
+    void remove(const Run& run) noexcept { table_.erase(run.first); }
+
+    /// Returns null if no slab or run begins with that extent.
+    Owned* find(std::uint64_t number) noexcept { return table_.find(number); }
+
+    /// Calls `look(owned)` for each. It must not add or remove any.
+    template <class Look>
+    void for_each(Look look) const {
+        table_.for_each(look);
+    }
+
+private:
+    NumberTable<Owned> table_;
 };
 
 } // namespace multiprocessing::inline v1::detail

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
 /// @file janitor_notes.hpp  Notes in the Space of the named memory that processes of the tree made,
-/// for who outlives them.
+/// for the process that outlives them.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
@@ -41,7 +41,7 @@ public:
         }
     }
 
-    /// Whether the caller is the one to start the tree's janitor: there is none, or
+    /// Returns whether the caller is the one to start the tree's janitor: there is none, or
     /// `has_ended(thread)` says of the thread that the word names, the janitor's or the one that
     /// was to start it, that it has ended. If the caller cannot start one it calls lacks_janitor().
     template <class HasEnded>

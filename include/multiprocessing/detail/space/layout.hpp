@@ -70,7 +70,7 @@ struct SpaceLayout {
     static constexpr std::uint64_t lineage_start = (notes_start + sizeof(NamedNotes) + 63) / 64 * 64;
     static constexpr std::uint64_t extents_start = lineage_start + lineage_size * sizeof(std::uint64_t);
 
-    /// Bytes of the tables if they tell of the first `count` extents.
+    /// Returns the bytes of the tables if they tell of the first `count` extents.
     static std::uint64_t bytes_for(std::uint64_t count) {
         const std::uint64_t end = extents_start + count * sizeof(Extent);
         return (end + extent_bytes - 1) / extent_bytes * extent_bytes;

@@ -45,9 +45,9 @@ public:
         }
     }
 
-    /// Where the object begins here, whether or not that is mapped.
+    /// Returns where the object begins in this process, whether or not that is mapped.
     std::byte* base() const noexcept { return base_; }
-    /// So many extents are mapped, and the tables that tell of them.
+    /// Returns how many extents are mapped, with the tables that describe them.
     std::uint64_t end() const noexcept { return mapped_.load(std::memory_order_acquire); }
 
     /// Maps the first `needed` extents. Throws `std::system_error` if the process may not map that

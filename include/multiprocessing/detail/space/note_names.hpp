@@ -20,8 +20,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// At the normal end of this process: what it made and did not unlink is meant to stay; but for
-/// sockets.
+/// Keeps, at a normal end of this process, the names that it made and did not unlink, except those
+/// of sockets.
 inline void keep_names() noexcept {
     // In the copy that a fork of the program's made, the notes are the other process's.
     if (this_process().made_names.load() != platform::current_pid()) return;
@@ -32,8 +32,8 @@ inline void keep_names() noexcept {
     });
 }
 
-/// This process is about to give a name to the memory of that identity. Should it be killed, the
-/// name goes when the last process of the tree has gone. Nothing happens in a program that did not
+/// Notes that this process is about to name the memory of that identity: if it is killed, the name
+/// is unlinked when the last process of the tree has gone. Does nothing in a program that did not
 /// call freeze_support(): it cannot start a janitor.
 inline void note_name(std::uint64_t identity) {
     ThisProcess& me = this_process();
@@ -70,7 +70,7 @@ inline void note_name(std::uint64_t identity) {
     }
 }
 
-/// The name of that memory is gone, whoever made it.
+/// Notes that the name of that memory is gone, whichever process made it.
 inline void forget_name(std::uint64_t identity) noexcept {
     TreeMember* const member = process_wide<Tree>().member_if_any();
     if (!member || identity == 0) return;

@@ -22,7 +22,7 @@ public:
 
     std::size_t size() const noexcept { return size_; }
 
-    /// Null if it is not there. Valid until the table changes.
+    /// Returns null if it is not there. Valid until the table changes.
     Entry* find(std::uint64_t number) noexcept {
         if (table_.empty()) return nullptr;
         Entry& place = table_[place_of(number)];
@@ -32,7 +32,7 @@ public:
         return !table_.empty() && table_[place_of(number)].number == number;
     }
 
-    /// After it, put() does not throw until the table has `size` entries.
+    /// Makes room: put() does not throw until the table has `size` entries.
     void reserve(std::size_t size) {
         while (2 * size > table_.size()) grow();
     }
@@ -74,7 +74,7 @@ private:
         return static_cast<std::size_t>(number * 0x9e37'79b9'7f4a'7c15U >> 32);
     }
 
-    /// Where the number stands, or the empty place where it belongs. There always is one.
+    /// Returns where the number stands, or the empty place where it belongs; there always is one.
     std::size_t place_of(std::uint64_t number) const noexcept {
         const std::size_t mask = table_.size() - 1;
         std::size_t at = hash(number) & mask;

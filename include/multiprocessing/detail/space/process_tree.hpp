@@ -26,7 +26,7 @@ namespace multiprocessing::inline v1::detail {
 /// again: names in a tree are few.
 class SpareNames {
 public:
-    /// 0 if there is none.
+    /// Returns a name that is free again; 0 if there is none.
     Incarnation pop() {
         std::lock_guard lock{mutex_};
         if (names_.empty()) return 0;
@@ -86,21 +86,22 @@ public:
             new TreeMember(member->owner, name ? name : member->space.new_incarnation(member->self), nullptr));
     }
 
-    /// In the copy that a fork of the program's made: the name that its original has drawn for it.
+    /// Sets, in a copy that a fork of the program's made, the name that its original has drawn for
+    /// it.
     void set_name_of_copy(Incarnation name) noexcept { name_of_copy_ = name; }
 
-    /// Null as long as this process is in no tree. In a copy that has not joined yet, that of its
-    /// original.
+    /// Returns null as long as this process is in no tree. In a copy that has not joined yet, that
+    /// of its original.
     TreeMember* member_if_any() noexcept { return member_.load(std::memory_order_acquire); }
 
-    /// Before a fork: makes room for what the child's join() will make, as the child's first
+    /// Makes room, before a fork, for what the child's join() will make, as the child's first
     /// allocation would cost it pages to copy.
     void prepare_join() {
         std::lock_guard lock{mutex};
         if (!room_) room_ = ::operator new(sizeof(TreeMember));
     }
 
-    /// In a child: it is `name` in the tree of `space` from now on. `touched` as for Heap.
+    /// Joins the tree of `space`, as `name`; called in a child. `touched` as for Heap.
     /// `shares_ids`: it is a copy of a member, and platform::children_share_ids() held there.
     TreeMember& join(std::shared_ptr<Space> space, Incarnation name, std::atomic<std::uint32_t>* touched,
                      bool shares_ids = false) {
@@ -139,7 +140,7 @@ private:
     void* room_ = nullptr;
 };
 
-/// This process in its tree.
+/// Returns the place of this process in its tree, and makes the tree if there is none.
 inline TreeMember& tree() { return process_wide<Tree>().member(); }
 
 /// Owns a block of this process's heap. In a copy that a fork made, the block is the other
@@ -161,7 +162,7 @@ public:
     }
 
     Position position() const noexcept { return position_; }
-    /// Gives up ownership.
+    /// Releases ownership, and returns the position.
     Position release() noexcept { return std::exchange(position_, 0); }
 
 private:

@@ -57,7 +57,7 @@ public:
         platform::HandleTraits::keep_in_forked_child(handle().native());
     }
 
-    /// Maps the one that a process up the tree made. Throws ProcessError if `handle` is something
+    /// Maps the Space that a process up the tree made. Throws ProcessError if `handle` is something
     /// else.
     explicit Space(platform::Handle handle) : object_(std::move(handle)) {
         std::uint64_t bytes = 0;
@@ -79,13 +79,14 @@ public:
     Space(const Space&) = delete;
     Space& operator=(const Space&) = delete;
 
-    /// The memory object, to be passed to children.
+    /// Returns the memory object, to be passed to children.
     const platform::Handle& handle() const noexcept { return object_.handle(); }
     platform::Parking& parking() noexcept { return *parking_; }
     std::uint64_t bytes() const noexcept { return header().bytes; }
     const platform::IdOrigin& ids() const noexcept { return header().ids; }
 
-    /// A name for a new process of the tree, which `parent` is about to start; 0 for the root.
+    /// Returns a name for a new process of the tree, which `parent` is about to start; 0 for the
+    /// root.
     Incarnation new_incarnation(Incarnation parent) {
         Incarnation name = 0;
         while (name == 0) name = header().last_incarnation.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -95,9 +96,9 @@ public:
         return name;
     }
 
-    /// Whether `name` was started by `ancestor`, or by a process that was, and so on. After 262,144
-    /// more starts a long-lived process may be forgotten: then false, and what it leaves is freed
-    /// with the whole tree.
+    /// Returns whether `name` was started by `ancestor`, or by a process that was, and so on. After
+    /// 262,144 more starts a long-lived process may be forgotten: then false, and what it leaves is
+    /// freed with the whole tree.
     bool descends_from(Incarnation name, Incarnation ancestor) const {
         while (name != 0) {
             const std::uint64_t entry = lineage(name).load(std::memory_order_acquire);
@@ -108,25 +109,25 @@ public:
         return false;
     }
 
-    /// What is to be done after everybody's death.
+    /// Returns what is to be done after everybody's death.
     NamedNotes& named_notes() const noexcept {
         return *reinterpret_cast<NamedNotes*>(mapping_.base() + SpaceLayout::notes_start);
     }
 
-    /// The object at a position that this library wrote. No check: the Space is trusted memory (see
-    /// README). Throws `std::system_error` if the process may not map that much.
+    /// Returns the object at a position that this library wrote. No check: the Space is trusted
+    /// memory (see README). Throws `std::system_error` if the process may not map that much.
     ///
     /// All that was ever handed out is mapped first, not only what lies there: a block that begins
-    /// in what is mapped may end beyond. Whoever learned the position sees the high water mark that
-    /// was set before its block was taken.
+    /// in what is mapped may end beyond. A process that learned the position sees the high water
+    /// mark that was set before its block was taken.
     template <class T>
     T& at(Position position) const {
         if (high_water() > mapping_.end()) [[unlikely]]
             reach(position / extent_bytes);
         return known<T>(position);
     }
-    /// The same for a position that was learned before the last catch_up(), and without looking:
-    /// half a nanosecond each.
+    /// Does what at() does for a position that was learned before the last catch_up(), and without
+    /// looking: half a nanosecond each.
     template <class T>
     T& known(Position position) const noexcept {
         return *reinterpret_cast<T*>(mapping_.base() + position);
@@ -138,7 +139,7 @@ public:
     Position position_of(const void* address) const noexcept {
         return static_cast<Position>(static_cast<const std::byte*>(address) - mapping_.base());
     }
-    /// Whether `bytes` from `position` on lie in the part that was ever handed out.
+    /// Returns whether `bytes` from `position` on lie in the part that was ever handed out.
     bool holds(Position position, std::uint64_t bytes) const noexcept {
         const std::uint64_t end = header().high_water.load(std::memory_order_acquire) * extent_bytes;
         return position >= first_extent() * extent_bytes && position < end && bytes <= end - position;
@@ -210,8 +211,9 @@ public:
         header().given_back.fetch_add(count, std::memory_order_relaxed);
         for (std::uint64_t i = first; i < first + count; ++i) {
             Extent& extent = this->extent(i);
-            // Before the owner word: killed here, the extent is still ours, and whoever sweeps up
-            // after us finds no shape in it. After it, the new owner's shape would be wiped out.
+            // Before the owner word: killed here, the extent is still ours, and the process that
+            // sweeps up after us finds no shape in it. After it, the new owner's shape would be
+            // wiped out.
             extent.shape.store(0, std::memory_order_relaxed);
             extent.state.store(zero ? 0 : 1, std::memory_order_relaxed);
             extent.dirty.store(0, std::memory_order_relaxed);
@@ -219,8 +221,8 @@ public:
         }
     }
 
-    /// What lies there is not needed any more; the extents stay the caller's. True if it reads as
-    /// zero from now on, false if as before.
+    /// Discards what lies there; the extents stay the caller's. Returns true if it reads as zero
+    /// from now on, false if as before.
     bool discard(Position position, std::uint64_t bytes) noexcept {
         return platform::discard(object_, position, bytes);
     }
@@ -277,8 +279,8 @@ private:
         }
     }
 
-    /// The first run of `count` extents, from `at` on and ending by `limit`, whose owner words are
-    /// 0; those past the high water mark count as free.
+    /// Returns the first run of `count` extents, from `at` on and ending by `limit`, whose owner
+    /// words are 0; those past the high water mark count as free.
     std::optional<std::uint64_t> free_run(std::uint64_t at, std::uint64_t count, std::uint64_t limit) const {
         const std::uint64_t used = (std::min)(limit, high_water());
         std::uint64_t begin = at;

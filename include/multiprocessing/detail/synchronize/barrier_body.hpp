@@ -37,8 +37,8 @@ public:
     struct State {
         std::uint32_t generation;
         std::uint16_t arrived;
-        std::uint16_t
-            passed; ///< Bit i: the generation i + 1 ago ended with all parties there, and not by a reset.
+        /// Bit i: the generation i + 1 ago ended with all parties there, and not by a reset.
+        std::uint16_t passed;
         Phase phase;
         std::uint8_t slot = 0; ///< Of the actor's name, where the phase is acting.
     };
@@ -90,7 +90,8 @@ public:
         }
     }
 
-    /// The action has been run: all go on. False if the barrier was broken or reset meanwhile.
+    /// Lets all go on, after the action. Returns false if the barrier was broken or reset
+    /// meanwhile.
     bool act_done(const platform::Parking& parking, const Arrival& arrival) {
         const State now = state();
         const bool is_ours = now.generation == arrival.generation && now.phase == Phase::acting;
@@ -99,14 +100,14 @@ public:
         if (done) post(parking, place_);
         return done;
     }
-    /// The action has thrown: the barrier is broken, unless it was reset meanwhile.
+    /// Breaks the barrier after the action has thrown, unless it was reset meanwhile.
     void act_failed(const platform::Parking& parking, const Arrival& arrival) {
         break_up(parking, arrival.generation);
         actors_[arrival.slot].store(0, std::memory_order_release);
     }
 
-    /// One look of a waiter: whether the generation has ended, or is broken. Breaks the barrier if
-    /// the actor is dead.
+    /// Looks once, for a waiter: returns whether the generation has ended, or is broken. Breaks the
+    /// barrier if the actor is dead.
     bool is_over(const platform::Parking& parking, std::uint32_t generation) {
         const State now = state();
         if (now.generation != generation || now.phase == Phase::broken) return true;
@@ -141,7 +142,7 @@ public:
     }
     void abort(const platform::Parking& parking) { break_up(parking, state().generation); }
 
-    /// As new. Waiters go on, and learn that not all were there.
+    /// Makes it as new. Waiters go on, and learn that not all were there.
     void reset(const platform::Parking& parking) {
         for (;;) {
             const State now = state();
@@ -163,7 +164,7 @@ private:
         ~Slot() {
             if (taken_) barrier_.actors_[number_].store(0, std::memory_order_relaxed);
         }
-        /// A free one, or else one whose thread has died; false if there is none.
+        /// Takes a free slot, or else one whose thread has died; returns false if there is none.
         bool claim() noexcept {
             for (const bool of_dead : {false, true}) {
                 for (std::uint8_t i = 0; !taken_ && i < actor_slots; ++i) {
@@ -177,7 +178,7 @@ private:
             return taken_;
         }
         std::uint8_t number() const noexcept { return number_; }
-        /// It is the actor's from now on.
+        /// Leaves the slot to the actor.
         void keep() noexcept { taken_ = false; }
 
     private:
@@ -224,8 +225,8 @@ struct BarrierBody {
     std::uint32_t parties;
     std::int64_t nanoseconds;   ///< Longest wait; negative: no limit.
     std::uint64_t action_bytes; ///< Of the action's state; 0: no action.
-    std::uint32_t
-        action_objects; ///< Shared objects that the state refers to, in order; each handle keeps them.
+    /// Shared objects that the state refers to, in order; each handle keeps them.
+    std::uint32_t action_objects;
     ThunkAddress action;
     char file[160]; ///< Of the image that holds the action, for people.
 

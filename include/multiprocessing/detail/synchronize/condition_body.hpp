@@ -14,12 +14,13 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Lies in the Space. No list of sleepers, in which the dead would have to be found: a waiter draws
-/// a number, and a notify grants passes to all numbers drawn so far. A pass is taken by whoever of
-/// these looks first, so one that was killed takes none with it, and a notify waits for nobody.
+/// a number, and a notify grants passes to all numbers drawn so far. A pass is taken by whichever
+/// of these waiters looks first: so a waiter that was killed takes none with it, and a notify waits
+/// for no process.
 ///
 /// The price: a waiter that was killed counts as waiting forever. So each notify may leave a pass
-/// for it, which a later notify renews, and which lets another waiter go on without need. Whoever
-/// waits for something looks whether it is there (`wait_for`).
+/// for it, which a later notify renews, and which lets another waiter go on without need. A waiter
+/// checks what it waits for (`wait_for`).
 class ConditionBody {
 public:
     using Number = std::uint32_t;
@@ -27,15 +28,15 @@ public:
     // ---- Holding the condition's lock ----
 
     Number begin_wait() noexcept { return drawn_.fetch_add(1, std::memory_order_relaxed); }
-    /// Whether notified or not: a waiter that ends must say so.
+    /// Ends a wait, notified or not: each waiter **must** call it.
     void end_wait() noexcept { ended_.fetch_add(1, std::memory_order_relaxed); }
 
-    /// Lets up to `count` of those who wait go on, who are to be woken on the word that is
-    /// returned; null if there are none.
+    /// Lets up to `count` waiters go on. Returns the word on which they are to be woken; null if
+    /// there are none.
     platform::Word* notify(std::uint32_t count) noexcept {
         const Number drawn = drawn_.load(std::memory_order_relaxed);
-        const std::uint32_t waiting =
-            drawn - ended_.load(std::memory_order_relaxed); // the killed are among them
+        // The killed are among them.
+        const std::uint32_t waiting = drawn - ended_.load(std::memory_order_relaxed);
         if (waiting == 0) return nullptr;
         std::uint64_t grant = grant_.load(std::memory_order_relaxed);
         std::uint32_t passes;
@@ -50,7 +51,7 @@ public:
 
     // ---- Not holding it ----
 
-    /// How many wait, or were killed waiting.
+    /// Returns how many wait, or were killed waiting.
     std::uint32_t waiting() const noexcept {
         return drawn_.load(std::memory_order_relaxed) - ended_.load(std::memory_order_relaxed);
     }

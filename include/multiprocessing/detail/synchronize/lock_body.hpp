@@ -26,7 +26,7 @@ struct LockBody {
 
     bool is_mine() const { return is_held_by(this_thread()); }
 
-    /// Who holds it, and how often if that is this thread, for people.
+    /// Returns the holder, and how often it holds the lock if that is this thread, for people.
     struct Holder {
         std::string name;
         std::string count;
@@ -65,18 +65,18 @@ struct LockBody {
         if (--lock.depth == 0) let_go(parking);
     }
 
-    /// Gives it up however often it was taken, and says how often; take_back() takes it as often
-    /// again.
+    /// Releases it however often it is held, and returns how often; take_back() acquires it as
+    /// often again.
     std::uint32_t release_all(const platform::Parking& parking) {
         const std::uint32_t depth = lock.depth;
         let_go(parking);
         return depth;
     }
 
-    /// By the holder: whoever sleeps on `word`, which lies in the same memory, is woken when the
-    /// lock has been released. Woken now, a waiter would want the lock at once, and go to sleep
+    /// Called by the holder: the sleepers on `word`, which lies in the same memory, are woken when
+    /// the lock has been released. Woken now, a waiter would want the lock at once, and go to sleep
     /// again for it: on one processor that takes 5 times as long. Killed before the release: it
-    /// looks again by himself, or is woken by the next holder.
+    /// looks again by itself, or is woken by the next holder.
     void wake_on_release(const platform::Parking& parking, platform::Word& word, bool all) noexcept {
         const auto distance = reinterpret_cast<std::intptr_t>(&word) - reinterpret_cast<std::intptr_t>(this);
         if (sleepers_ != 0 && sleepers_ != distance) wake_sleepers(parking, sleepers_, all_);
@@ -88,7 +88,7 @@ struct LockBody {
         lock.depth = depth;
     }
 
-    /// For `what`, which only the holder may do.
+    /// Throws unless this thread holds it, as only the holder may do `what`.
     void require_mine(const char* what) const {
         if (is_mine()) return;
         if (lock.holder() == 0) {
@@ -101,8 +101,8 @@ struct LockBody {
     }
 
 private:
-    /// `self` is this thread. Another that had the same id may have held it by the same name, if
-    /// that is not complete.
+    /// Returns whether this thread, `self`, holds it. Another thread that had the same id may have
+    /// held it by the same name, if that is not complete.
     bool is_held_by(platform::ThreadName self) const noexcept {
         return lock.holder() == self && (platform::is_complete(self) || ThisThread::get().held != 0);
     }
@@ -137,8 +137,8 @@ private:
         return false;
     }
 
-    // Of the holder: where those sleep who are to be woken when it releases the lock, from here; 0:
-    // nowhere.
+    // Of the holder: the distance from here to the word whose sleepers it wakes when it releases
+    // the lock; 0 if there is none.
     std::intptr_t sleepers_ = 0;
     bool all_ = false;
 };

@@ -1,7 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file lockable.hpp  The many ways to take something that can be held: Python's and the standard
-/// library's.
+/// @file lockable.hpp  The ways to acquire and release a lock: Python's and the standard library's.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -11,17 +10,18 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Base of whatever has `bool acquire_until(const Deadline&) const` and `void release() const`. It
-/// makes it TimedLockable: `std::scoped_lock guard{lock}` is Python's `with lock:`.
+/// Base of a Derived that has `bool acquire_until(const Deadline&) const` and `void release()
+/// const`. It makes Derived TimedLockable: `std::scoped_lock guard{lock}` is Python's `with lock:`.
 template <class Derived>
 class Lockable {
 public:
-    /// Waits until it is taken, as long as need be. Python: `acquire()`.
+    /// Acquires it, and waits as long as that takes. Returns true. Python: `acquire()`.
     bool acquire() const { return obtain(Deadline{}); }
-    /// The same for at most `timeout`; false when that is over. Python: `acquire(timeout=...)`.
+    /// Acquires it, and waits at most `timeout`; returns false after that. Python:
+    /// `acquire(timeout=...)`.
     bool acquire(Timeout timeout) const { return obtain(Deadline::after(timeout)); }
-    /// `acquire(false)`: only if that needs no waiting. Takes exactly a `bool`. Python:
-    /// `acquire(block, timeout)`.
+    /// Acquires it; if `block`, which is exactly a `bool`, is false, only where that needs no
+    /// waiting, and else returns false. Python: `acquire(block, timeout)`.
     template <std::same_as<bool> Block>
     bool acquire(Block block, Timeout timeout = no_timeout) const {
         return block ? acquire(timeout) : try_lock();
@@ -35,8 +35,7 @@ public:
     }
     template <class Clock, class Duration>
     bool try_lock_until(const std::chrono::time_point<Clock, Duration>& time) const {
-        // The difference of the two may be beyond what their types hold: that of the first and the
-        // last instant is.
+        // The difference of two instants may be more than a duration of theirs can hold.
         using Seconds = std::chrono::duration<double>;
         const auto now = Clock::now();
         const double left = Seconds(time.time_since_epoch()).count() - Seconds(now.time_since_epoch()).count();

@@ -12,8 +12,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// Lies in the Space. What is taken is nobody's: one who dies with it takes it along, as
-/// everywhere.
+/// Lies in the Space. What was acquired has no owner: a process that dies without a release keeps
+/// it, as in every semaphore.
 class SemaphoreBody {
 public:
     static constexpr std::uint32_t most = 0x7FFF'FFFF; // SEM_VALUE_MAX
@@ -23,7 +23,7 @@ public:
         value_.store(value, std::memory_order_relaxed);
         first_ = value;
     }
-    /// What it was set to.
+    /// Returns the value that it was made with.
     std::uint32_t first() const noexcept { return first_; }
 
     bool try_acquire() noexcept {
@@ -36,7 +36,7 @@ public:
         return false;
     }
 
-    /// False when the deadline passed.
+    /// Returns false when the deadline passed.
     bool acquire(const platform::Parking& parking, const Deadline& deadline) {
         if (try_acquire()) return true;
         for (;;) {
@@ -54,7 +54,7 @@ public:
         }
     }
 
-    /// False if it would be more than `limit`.
+    /// Returns false if it would be more than `limit`.
     bool release(const platform::Parking& parking, std::uint32_t limit) noexcept {
         std::uint32_t value = value_.load(std::memory_order_relaxed);
         do {
@@ -67,7 +67,7 @@ public:
 
 private:
     void wake(const platform::Parking& parking) noexcept {
-        sleepers_.store(0, std::memory_order_relaxed); // who is woken sets it again, for the others
+        sleepers_.store(0, std::memory_order_relaxed); // a sleeper that is woken sets it again, for the others
         changes_.fetch_add(1, std::memory_order_seq_cst);
         parking.wake_one(changes_);
     }

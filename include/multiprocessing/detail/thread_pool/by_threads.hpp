@@ -67,7 +67,7 @@ struct TypesInThread {
         });
     }
 
-    /// A function that all threads call.
+    /// Returns a function that all threads call.
     static std::shared_ptr<F> shared(Function&& function) {
         auto shared = std::make_shared<F>(std::forward<Function>(function));
         if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F>) {
@@ -76,7 +76,7 @@ struct TypesInThread {
         }
         return shared;
     }
-    /// An element as an item; one of a container that was given as an rvalue is moved.
+    /// Returns an element as an item; one of a container that was given as an rvalue is moved.
     template <class Range, class Element>
     static Item item_of(Element&& element) {
         if constexpr (std::is_lvalue_reference_v<Element> && !std::is_reference_v<Range> &&
@@ -91,7 +91,7 @@ struct TypesInThread {
     }
 };
 
-/// The result of calls that the crew works on from now on.
+/// Returns the result of calls that the crew works on from now on.
 template <Gives gives, class Types, class... Further>
 std::shared_ptr<ResultState<Given<gives, typename Types::R>>>
 submit_to(Crew& crew, bool of_stream, std::shared_ptr<typename Types::F> function,
@@ -172,7 +172,7 @@ private:
         }
         if (is_exhausted_) leave_stream();
     }
-    /// All of the input that will be read has been submitted.
+    /// Ends the stream: all of the input that will be read has been submitted.
     void leave_stream() noexcept {
         is_exhausted_ = true;
         if (std::exchange(is_streaming_, false)) crew_->leave_stream();
@@ -201,7 +201,7 @@ private:
     bool is_streaming_ = true; // see Admission::enter_stream()
 };
 
-/// The item of a starmap; void if an element has no elements.
+/// Returns the item of a starmap; void if an element has no elements.
 template <class Element>
 constexpr auto starmap_item() {
     if constexpr (is_tuple_like<Element>) {
@@ -228,7 +228,7 @@ struct ByThreads {
     using Initializer = Task<Function, Arguments...>;
 
     static std::shared_ptr<Crew> workers(CrewRequest request);
-    /// Each thread calls a copy of `initializer(arguments...)` first.
+    /// Makes a crew each of whose threads calls a copy of `initializer(arguments...)` first.
     template <class Function, class... Arguments>
     static std::shared_ptr<Crew> workers(CrewRequest request, Function&& initializer,
                                          Arguments&&... arguments) {

@@ -63,8 +63,9 @@ public:
     explicit Crew(CrewRequest request);
     MULTIPROCESSING_INLINE ~Crew() override;
 
-    /// Makes a crew, and another one for callbacks. Its end gives up what waits, and waits for what
-    /// runs. Throws `std::system_error` if a thread that is needed cannot be made.
+    /// Makes a crew, and another one for callbacks. Its destructor cancels the work that waits, and
+    /// waits for the work that runs. Throws `std::system_error` if a thread that is needed cannot
+    /// be made.
     static std::shared_ptr<Crew> make(CrewRequest request);
 
     const ForkOrigin& origin() const noexcept { return origin_; }
@@ -83,11 +84,11 @@ public:
     void enter_stream();
     void leave_stream() noexcept;
 
-    /// No more work is taken; what is there is done.
+    /// Ends the taking of work; what was added before is done.
     void close();
-    /// The same, and what waits is given up.
+    /// Does what close() does, and cancels the work that waits.
     void terminate();
-    /// What waits is given up.
+    /// Cancels the work that waits.
     void cancel_waiting(const std::exception_ptr& error = cancellation());
     /// Waits until all threads have ended, after close(); false when the deadline passed. One of
     /// these threads waits for the others, but for those that wait here as well.

@@ -17,8 +17,8 @@ namespace multiprocessing::inline v1::detail {
 /// How many initialisers are tried at most.
 inline constexpr std::size_t most_probes = 24;
 
-/// Whether copies of a U compile. `std::is_copy_constructible` believes a container of what cannot
-/// be copied.
+/// Returns whether copies of a U compile. `std::is_copy_constructible` believes a container of what
+/// cannot be copied.
 template <class U>
 constexpr bool can_be_copied() {
     if constexpr (!std::is_copy_constructible_v<U>) {
@@ -51,8 +51,8 @@ constexpr bool takes_braces_between(std::index_sequence<Before...>, std::index_s
     return requires { T{std::declval<ProbeAt<Before>>()..., {}, std::declval<ProbeAt<Behind>>()...}; };
 }
 
-/// The most initialisers that T takes, an array one for each of its elements; 0 if that cannot be
-/// found.
+/// Returns the most initialisers that T takes, an array one for each of its elements; 0 if that
+/// cannot be found.
 template <class T, std::size_t Count = most_probes>
 constexpr std::size_t initialiser_count() {
     if constexpr (Count == 0 || takes_probes<T>(std::make_index_sequence<Count>{})) {
@@ -62,8 +62,8 @@ constexpr std::size_t initialiser_count() {
     }
 }
 
-/// How many of the initialisers, from number `Before` on, one `{}` stands for: more than one for an
-/// array; one where `{}` does not do at all.
+/// Returns how many of the initialisers, from number `Before` on, one `{}` stands for: more than
+/// one for an array; one where `{}` does not do at all.
 template <class T, std::size_t Before, std::size_t Behind>
 constexpr std::size_t initialisers_of_field() {
     if constexpr (takes_braces_between<T>(std::make_index_sequence<Before>{},

@@ -226,7 +226,8 @@ constexpr bool can_cross_within() {
 template <class T, Crossing C>
 inline constexpr bool crosses_as = can_cross_within<T, C>();
 
-/// Whether a T crosses. The answer is of the type as it is complete where it is asked first.
+/// Returns whether a T crosses. The answer is of the type as it is complete where it is asked
+/// first.
 template <class T, Crossing C>
 constexpr bool can_cross() {
     return crosses_as<T, C>;

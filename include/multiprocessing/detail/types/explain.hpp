@@ -64,7 +64,7 @@ constexpr auto signature_with_address() {
 #endif
 }
 
-/// The name of a field: what stands after the last '.' or ':' in "...{(&
+/// Returns the name of a field: what stands after the last '.' or ':' in "...{(&
 /// ghost_of<Job>.GhostBox<Job>::value.Job::at)}". Empty where the compiler has no address to name:
 /// of a reference.
 template <class T, std::size_t Count, std::size_t Index>
@@ -166,7 +166,8 @@ constexpr TextBuilder build_why() {
     return text;
 }
 
-/// A text that `Build` makes, `constexpr TextBuilder operator()() const`, with no room to spare.
+/// Returns a text that `Build` makes, `constexpr TextBuilder operator()() const`, with no room to
+/// spare.
 template <class Build>
 constexpr auto fixed_text_of(Build) {
     constexpr TextBuilder text = Build{}();

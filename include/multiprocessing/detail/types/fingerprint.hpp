@@ -11,7 +11,8 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// One step of FNV-1a over 64 bits at a time, with a rotation that brings the high bits down.
+/// Returns one step of FNV-1a over 64 bits at a time, with a rotation that brings the high bits
+/// down.
 constexpr std::uint64_t mixed(std::uint64_t hash, std::uint64_t next) {
     hash = (hash ^ next) * 0x100000001b3U;
     return hash ^ (hash >> 32U);
@@ -51,7 +52,8 @@ constexpr std::uint64_t fingerprint_within() {
 template <class T>
 inline constexpr std::uint64_t fingerprint_value = fingerprint_within<T>();
 
-/// Of a type that crosses. Of a class with a hook only name and size are known.
+/// Returns the fingerprint of a type that crosses. Of a class with a hook only name and size are
+/// known.
 template <class T>
 constexpr std::uint64_t fingerprint() {
     return fingerprint_value<T>;

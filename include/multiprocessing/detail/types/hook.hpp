@@ -40,11 +40,11 @@ struct ProbeArchive {
 using SavingProbe = ProbeArchive<true>;
 using LoadingProbe = ProbeArchive<false>;
 
-/// The class of a pointer to member.
+/// Returns the class of a pointer to member.
 template <class Class, class Function>
 std::type_identity<Class> class_of(Function Class::*);
 
-/// Whether a member function is const, given a pointer to it.
+/// Returns whether a member function is const, given a pointer to it.
 template <class Class, class... Parameter>
 std::true_type is_const_member(void (Class::*)(Parameter...) const);
 template <class Class, class... Parameter>
@@ -203,7 +203,8 @@ struct access {
         return T();
     }
 
-    /// Whether the member that is to set the members of a T, load() or serialize(), is const.
+    /// Returns whether the member that is to set the members of a T, load() or serialize(), is
+    /// const.
     template <class T>
     static constexpr bool is_hook_const() {
         if constexpr (requires { detail::is_const_member(&T::template load<detail::LoadingProbe>); }) {
@@ -217,8 +218,8 @@ struct access {
         }
     }
 
-    /// The class that declares the member serialize() of T, or else save(); void if that is not one
-    /// template.
+    /// Returns the class that declares the member serialize() of T, or else save(); void if that is
+    /// not one template.
     template <class T>
     static constexpr auto declarer_of_hook() {
         // Not evaluated: that would compile the hook's body for the probe.
@@ -266,8 +267,8 @@ inline constexpr bool is_made_for = false;
 template <template <class...> class Base, class... Argument, class T>
 inline constexpr bool is_made_for<Base<Argument...>, T> = (std::is_same_v<Argument, T> || ...);
 
-/// Whether T inherits its member hook from a class that is smaller, and so cannot know of all of
-/// T's members. A base that has T as its argument may well know of them.
+/// Returns whether T inherits its member hook from a class that is smaller, and so cannot know of
+/// all of T's members. A base that has T as its argument may well know of them.
 template <class T>
 constexpr bool inherits_hook() {
     using Declarer = typename decltype(access::declarer_of_hook<T>())::type;

@@ -82,13 +82,14 @@ template <template <std::size_t> class Bits, std::size_t Count>
 inline constexpr Kind kind_of_template<Bits<Count>> = Kind::bitset;
 
 /// A class of the library whose objects, where they arrive, refer to what they were made of. It
-/// **must** have `void give(HandleSink&) const` and a static `take(HandleSource&)` that returns it.
+/// **must** have `void export_to(HandleSink&) const` and a static `import_from(HandleSource&)` that
+/// returns it.
 template <class T>
 concept SharedHandle = std::is_class_v<T> && requires { typename T::multiprocessing_handle; };
 
 /// A class of the library that owns what only one process may have at a time, so that it is moved
-/// there. It **must** have `void give(HandleSink&, Writer&) const`, which gives a duplicate, and a
-/// static `take(HandleSource&, Reader&)` that returns it.
+/// there. It **must** have `void export_to(HandleSink&, Writer&) const`, which writes a duplicate,
+/// and a static `import_from(HandleSource&, Reader&)` that returns it.
 template <class T>
 concept OwnedHandle = std::is_class_v<T> && requires { typename T::multiprocessing_owned_handle; };
 
@@ -174,7 +175,7 @@ constexpr Kind kind_of_class() {
     }
 }
 
-/// The kind of a complete type without const, volatile and reference.
+/// Returns the kind of a complete type without const, volatile and reference.
 template <class T>
 constexpr Kind find_kind() {
     if constexpr (std::is_arithmetic_v<T> || is_wide_integer<std::remove_cv_t<T>>) {

@@ -74,9 +74,9 @@ struct FieldsByValue {
     }
 };
 
-/// Whether a T can be seen to hold an address: a pointer, a reference, or one of the standard's
-/// views. Private members cannot be seen; but a class that cannot be assigned most likely holds a
-/// reference.
+/// Returns whether a T can be seen to hold an address: a pointer, a reference, or one of the
+/// standard's views. Private members cannot be seen; but a class that cannot be assigned most
+/// likely holds a reference.
 template <class T>
 constexpr bool shows_address() {
     constexpr Kind K = kind_of<std::remove_cv_t<T>>;

@@ -20,9 +20,9 @@ struct Types {
     static constexpr std::size_t count = sizeof...(T);
 };
 
-/// Number of fields. Each `{}` initialises exactly one, so arrays and nested aggregates count as
-/// one, and nothing is converted: converting probes make clang instantiate copies of what cannot be
-/// copied.
+/// Returns the number of fields. Each `{}` initialises exactly one, so arrays and nested aggregates
+/// count as one, and nothing is converted: converting probes make clang instantiate copies of what
+/// cannot be copied.
 template <class T, std::size_t Known = 0>
 constexpr std::size_t field_count() {
     if constexpr (Known == most_members) {
@@ -87,8 +87,8 @@ constexpr bool has_bit_field() {
     return !decltype(Members<Count>::template takes<FieldsByReference>(std::declval<T&>()))::value;
 }
 
-/// Whether a class has no name, or is that of an anonymous union or struct: g++ spells both in one
-/// way, clang in two.
+/// Returns whether a class has no name, or is that of an anonymous union or struct: g++ spells both
+/// in one way, clang in two.
 template <class U>
 constexpr bool is_unnamed() {
     if constexpr (std::is_class_v<U> || std::is_union_v<U>) {
@@ -148,9 +148,9 @@ private:
     operator U&&() const;
 };
 
-/// Whether the field behind `Before` others is an anonymous union or struct, which cannot be
-/// decomposed: an error of the compiler that no concept catches. Nothing can be converted to it: by
-/// its name, under clang, or as its constructors are inaccessible, under g++; but what cannot be
+/// Returns whether the field behind `Before` others is an anonymous union or struct, which cannot
+/// be decomposed: an error of the compiler that no concept catches. Nothing can be converted to it:
+/// by its name, under clang, or as its constructors are inaccessible, under g++; but what cannot be
 /// converted to it initialises its first member. So it does that of a class that begins with such a
 /// thing, to which something can be converted.
 template <class T, std::size_t Before>
@@ -168,7 +168,7 @@ constexpr bool has_anonymous_field(std::index_sequence<Before...>) {
     return (is_anonymous_field<T, Before>() || ...);
 }
 
-/// What stands in the way of reflecting the aggregate T.
+/// Returns what stands in the way of reflecting the aggregate T.
 template <class T>
 constexpr Obstacle obstacle() {
     if constexpr (has_base<T>()) {
@@ -212,7 +212,7 @@ using FieldTypes =
                             decltype(Members<Count>::apply(std::declval<const T&>(),
                                                            FieldsByReference{}))>::type;
 
-/// `use(field...)` with all fields of `value`.
+/// Calls `use(field...)` with all fields of `value`, and returns what that returns.
 template <class T, class Use>
 constexpr decltype(auto) with_fields(T& value, Use&& use) {
     return Members<field_count<std::remove_const_t<T>>()>::apply(value, std::forward<Use>(use));

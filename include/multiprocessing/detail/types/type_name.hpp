@@ -25,8 +25,8 @@ struct SignatureFrame {
     static constexpr std::size_t after = signature_with<double>().size() - before - 6;
 };
 
-/// The name as the compiler spells it: equal for equal types in one program, which is all that a
-/// fingerprint needs. Two lambdas of one function have the same name under g++.
+/// Returns the name as the compiler spells it: equal for equal types in one program, which is all
+/// that a fingerprint needs. Two lambdas of one function have the same name under g++.
 template <class T>
 constexpr std::string_view spelled_name() {
     constexpr std::string_view all = signature_with<T>();
@@ -108,8 +108,8 @@ private:
     std::size_t size_ = 0;
 };
 
-/// `name` for people, at run time: only texts of errors need it, so the compiler is spared the
-/// work.
+/// Returns `name` for people, at run time: only texts of errors need it, so the compiler is spared
+/// the work.
 inline std::string readable(std::string_view name) {
     std::string result(name);
     result.resize(NameForPeople{name, result.data()}.size());
@@ -126,7 +126,7 @@ inline constexpr auto name_for_people = [] {
     return result;
 }();
 
-/// The name for people: `std::vector<Job>`.
+/// Returns the name for people: `std::vector<Job>`.
 template <class T>
 constexpr std::string_view type_name() {
     return {name_for_people<T>.text, name_for_people<T>.size};

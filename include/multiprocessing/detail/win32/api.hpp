@@ -51,6 +51,8 @@ BOOST_WINAPI_IMPORT boost::winapi::DWORD_
     BOOST_WINAPI_WINAPI_CC GetCurrentProcessorNumber(BOOST_WINAPI_DETAIL_VOID);
 BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC GetProcessAffinityMask(
     boost::winapi::HANDLE_ process, boost::winapi::ULONG_PTR_* own, boost::winapi::ULONG_PTR_* all);
+BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC
+SetProcessAffinityMask(boost::winapi::HANDLE_ process, boost::winapi::ULONG_PTR_ processors);
 BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC GlobalMemoryStatusEx(::_MEMORYSTATUSEX* status);
 
 BOOST_WINAPI_IMPORT long(BOOST_WINAPI_WINAPI_CC* BOOST_WINAPI_WINAPI_CC SetUnhandledExceptionFilter(
@@ -125,9 +127,9 @@ struct ProcessMemory {
         peak_committed;
 };
 
-/// A function of a system library that this program has loaded, or null: for what not every Windows
-/// has, and for what takes an enumeration of <windows.h>, as that cannot be declared without
-/// defining it.
+/// Returns a function of a system library that this program has loaded, or null: for what not every
+/// Windows has, and for what takes an enumeration of <windows.h>, as that cannot be declared
+/// without defining it.
 template <class Function>
 Function* system_function(const wchar_t* library, const char* name) noexcept {
     const winapi::HMODULE_ module = winapi::GetModuleHandleW(library);
@@ -135,8 +137,8 @@ Function* system_function(const wchar_t* library, const char* name) noexcept {
     return reinterpret_cast<Function*>(reinterpret_cast<void*>(winapi::GetProcAddress(module, name)));
 }
 
-/// One of our standard streams, or null: not INVALID_HANDLE_VALUE, which to other calls means this
-/// very process.
+/// Returns one of our standard streams, or null: not INVALID_HANDLE_VALUE, which to other calls
+/// means this very process.
 MULTIPROCESSING_INLINE winapi::HANDLE_ standard_handle(winapi::DWORD_ which) noexcept;
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -60,8 +60,8 @@ inline void remember_program() {}
 
 MULTIPROCESSING_INLINE std::vector<std::string> command_line();
 
-/// The linker's build-id, which is where Microsoft's linker puts the id of the .pdb: 16 bytes and a
-/// count. False if there is none.
+/// Finds the linker's build-id, which is where Microsoft's linker puts the id of the .pdb: 16 bytes
+/// and a count. False if there is none.
 MULTIPROCESSING_INLINE bool find_build_id(std::uintptr_t base, std::uint64_t size, PeDirectory directory,
                                           ImageId& id);
 
@@ -93,7 +93,7 @@ public:
     ImageWatch& operator=(const ImageWatch&) = delete;
     ~ImageWatch();
 
-    /// Never the same as what another DLL's watch says.
+    /// Returns a number that is never that of another DLL's watch.
     static std::uint64_t changes() noexcept;
 
 private:

@@ -17,7 +17,7 @@ namespace multiprocessing::inline v1::detail::platform {
 struct HandleTraits {
     using Native = void*;
 
-    // Some calls return INVALID_HANDLE_VALUE for "none": who makes those turns it into this.
+    // Some calls return INVALID_HANDLE_VALUE for "none": their callers turn it into this.
     static constexpr Native invalid() noexcept { return nullptr; }
     static std::uint32_t own(Native) noexcept { return 0; }
     static void keep_in_forked_child(Native, bool = true) noexcept {}

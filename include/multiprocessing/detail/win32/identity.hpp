@@ -20,7 +20,7 @@ namespace multiprocessing::inline v1::detail::platform {
 
 MULTIPROCESSING_INLINE int current_pid() noexcept;
 
-/// When the process was made, in units of 100 ns: no two processes of one id have the same.
+/// Returns when the process was made, in units of 100 ns: no two processes of one id have the same.
 MULTIPROCESSING_INLINE std::uint64_t program_token() noexcept;
 
 // The environment of the system: getenv() has a copy of its own in every C runtime, so maybe in

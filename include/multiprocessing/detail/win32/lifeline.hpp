@@ -13,8 +13,8 @@ namespace multiprocessing::inline v1::detail::platform {
 
 /// Children are born into the job: there is no instant at which one of them is outside of it. (To
 /// take them in after their start is too late, even if they wait for that: CreateProcess itself
-/// makes them suspended, and a parent that is killed inside of it leaves them so forever. Seen
-/// once in some hundred random kills.)
+/// makes them suspended, and a parent that is killed inside of it leaves them suspended forever.
+/// Seen once in some hundred random kills.)
 class Lifeline {
 public:
     Lifeline();

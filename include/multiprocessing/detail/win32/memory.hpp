@@ -47,8 +47,8 @@ inline void* place_to_grow(std::uint64_t) noexcept { return nullptr; }
 
 inline void commit(void* address, std::uint64_t bytes) {
     constexpr winapi::DWORD_ mem_commit = 0x1000;
-    // What is committed already stays as it is, whoever did it: the pages belong to the section,
-    // not to the view.
+    // What is committed already stays as it is, whichever process did it: the pages belong to the
+    // section, not to the view.
     if (!VirtualAlloc(address, static_cast<winapi::SIZE_T_>(bytes), mem_commit, winapi::PAGE_READWRITE_))
         throw_last_error("committing " + std::to_string(bytes) + " bytes of shared memory");
 }

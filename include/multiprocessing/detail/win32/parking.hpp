@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file parking.hpp  Win32 twin: a named event per word, which exists while somebody sleeps.
+/// @file parking.hpp  Win32 twin: a named event per word, which exists while a thread sleeps.
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
@@ -18,13 +18,13 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// WaitOnAddress wakes nobody in another process. An auto-reset event does, and it is a flag, never
-/// a count: what was set for one who was killed is one look in vain for the next.
+/// WaitOnAddress wakes no thread of another process. An auto-reset event does, and it is a flag,
+/// never a count: what was set for a sleeper that was killed is one look in vain for the next.
 ///
 /// A sleeper makes or opens the event *first* and looks at the word *second*; a waker changes the
 /// word first and looks for the event second. So either the waker finds the event, or the sleeper,
-/// who came later, sees the word changed. The system keeps the names under a lock, which orders the
-/// one before the other.
+/// which came later, sees the word changed. The system keeps the names under a lock, which orders
+/// the one before the other.
 ///
 /// No event is kept. It vanishes with its last sleeper, killed ones included, and what is still set
 /// in it with it: words cost nothing while nobody sleeps, and a wake then is a name that is not
@@ -37,22 +37,22 @@ public:
     void sleep(const Word& word, std::uint32_t expected, std::chrono::nanoseconds at_most) const {
         const Handle event{winapi::CreateEventW(nullptr, false, false, Name(*this, word).text)};
         if (!event.valid()) {
-            winapi::Sleep(1); // no memory for it: whoever sleeps looks again, so a nap will do
+            winapi::Sleep(1); // no memory for it: a sleeper looks again, so a nap will do
             return;
         }
         // A wake that comes between a look and the wait that follows it stays set in the event,
-        // where a sleeper who already expects the new value may take it. Seen three times in 20,000
-        // rounds of a barrier of 8. Such things happen while all are on their way to sleep: hence a
-        // second look soon after.
+        // where a sleeper that already expects the new value may take it. Seen three times in
+        // 20,000 rounds of a barrier of 8. Such things happen while all are on their way to sleep:
+        // hence a second look soon after.
         constexpr std::chrono::nanoseconds soon = std::chrono::milliseconds{2};
         const std::chrono::nanoseconds first = at_most < soon ? at_most : soon;
         for (const std::chrono::nanoseconds span : {first, at_most - first}) {
             if (word.load() != expected) return;
             const winapi::DWORD_ state = winapi::WaitForSingleObject(event.native(), to_milliseconds(span));
             if (state == winapi::WAIT_TIMEOUT_) continue;
-            // Setting the event releases the longest waiter: all that expect the old value,
-            // one by one, before those who came later. killed here: the others look again when
-            // their time is up.
+            // Setting the event releases the longest waiter: all that expect the old value, one by
+            // one, before those that came later. Killed here: the others look again when their time
+            // is up.
             if (word.load() != expected) winapi::SetEvent(event.native());
             return;
         }
@@ -64,9 +64,9 @@ public:
         return event.valid();
     }
 
-    // The sleepers pass it on. Setting the event until nobody takes it does worse: those who were
-    // woken are back asleep, for the next value, before the last is awake, and are woken in vain
-    // without end.
+    // The sleepers pass it on. Setting the event until no sleeper takes it does worse: those that
+    // were woken are back asleep, for the next value, before the last is awake, and are woken in
+    // vain without end.
     bool wake_all(const Word& word) const noexcept { return wake_one(word); }
 
 private:

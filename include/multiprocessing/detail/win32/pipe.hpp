@@ -17,7 +17,7 @@ namespace multiprocessing::inline v1::detail::platform {
 
 MULTIPROCESSING_INLINE Pipe make_pipe();
 
-/// At most 1 GiB of it: sizes have 32 bits here.
+/// Returns at most 1 GiB of it: sizes have 32 bits here.
 MULTIPROCESSING_INLINE winapi::DWORD_ piece_of(std::size_t bytes) noexcept;
 
 MULTIPROCESSING_INLINE std::size_t read_some(const Handle& end, std::span<std::byte> bytes);

@@ -100,9 +100,9 @@ public:
     StartAttributes& operator=(const StartAttributes&) = delete;
     ~StartAttributes();
 
-    /// These handles, and no other. They must be inheritable as well.
+    /// Has the child inherit these handles, and no other. They must be inheritable as well.
     void inherit(std::vector<NativeHandle>& handles);
-    /// Its job, from its first instant on. Windows 10 and later.
+    /// Puts the child into a job, from its first instant on. Windows 10 and later.
     void job(NativeHandle& job) { set(0x2000D, &job, 1); }
 
     ::_PROC_THREAD_ATTRIBUTE_LIST* native() noexcept;
@@ -117,7 +117,7 @@ private:
     std::vector<std::byte> storage_;
 };
 
-/// A copy of one of our standard streams; empty if there is none.
+/// Returns a copy of one of our standard streams; empty if there is none.
 MULTIPROCESSING_INLINE Handle standard_stream(winapi::DWORD_ which);
 
 MULTIPROCESSING_INLINE Handle null_device();

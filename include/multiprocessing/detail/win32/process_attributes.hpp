@@ -18,7 +18,7 @@ public:
     static Surroundings here();
     bool can_be_taken_on(const Surroundings&) const { return true; }
     std::vector<std::byte> changes(const Surroundings&) const;
-    Handle folder(const Surroundings&) const;
+    Handle directory(const Surroundings&) const;
 };
 
 struct RightsFiles {};
@@ -41,7 +41,7 @@ public:
     void restore() const noexcept {}
 };
 
-/// For the C runtime, which tells the system.
+/// Sets a variable for the C runtime, which tells the system.
 MULTIPROCESSING_INLINE void set_variable(const std::string& name, const char* value);
 
 inline void apply_surroundings(std::span<const std::byte>, const Handle&) {}
@@ -59,7 +59,7 @@ MULTIPROCESSING_INLINE Surroundings Surroundings::here() { return {}; }
 
 MULTIPROCESSING_INLINE std::vector<std::byte> Surroundings::changes(const Surroundings&) const { return {}; }
 
-MULTIPROCESSING_INLINE Handle Surroundings::folder(const Surroundings&) const { return {}; }
+MULTIPROCESSING_INLINE Handle Surroundings::directory(const Surroundings&) const { return {}; }
 
 MULTIPROCESSING_INLINE Rights Rights::here(RightsFiles&) { return {}; }
 

@@ -31,7 +31,8 @@ MULTIPROCESSING_INLINE int machine_processors() {
 }
 
 MULTIPROCESSING_INLINE int allowed_processors() {
-    // Masks are of one group of at most 64 processors. Who is bound to nothing may use every group.
+    // Masks are of one group of at most 64 processors. A process that is bound to no processors may
+    // use every group.
     winapi::ULONG_PTR_ own = 0;
     winapi::ULONG_PTR_ group = 0;
     if (!GetProcessAffinityMask(winapi::GetCurrentProcess(), &own, &group) || own == group)

@@ -77,8 +77,8 @@ public:
         throw_error({last_error(), std::system_category()}, what);
     }
 
-    /// As an owned handle: what reads and writes files does so with sockets as well, and so does
-    /// what closes them.
+    /// Makes a socket, as an owned handle: what reads and writes files does so with sockets as
+    /// well, and so does what closes them.
     Handle make(int family) const {
         constexpr unsigned overlapped = 1;
         const NativeSocket made = socket(family, stream, tcp, nullptr, 0, overlapped);
@@ -86,7 +86,7 @@ public:
         return Handle{reinterpret_cast<NativeHandle>(made)};
     }
 
-    /// No event is set any more by what happens to it, and calls wait.
+    /// Has calls wait, and no event set any more by what happens to it.
     void make_plain(const Handle& handle) const {
         const auto native = native_of(handle);
         select_events(native, nullptr, 0);

@@ -28,13 +28,14 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// A name for a pipe that nobody can guess; it is gone with the pipe.
+/// Returns a name for a pipe that nobody can guess; it is gone with the pipe.
 MULTIPROCESSING_INLINE std::wstring random_pipe_name();
 
-/// The server's end of a pipe: `first` if there may be none of that name yet.
+/// Makes the server's end of a pipe; `first` if there may be none of that name yet.
 MULTIPROCESSING_INLINE Handle make_pipe_end(const std::wstring& name, bool first, winapi::DWORD_ most);
 
-/// The client's end; empty if the server is busy or there is none, as last_error() tells.
+/// Opens the client's end; returns an empty handle if the server is busy or there is none, as
+/// last_error() tells.
 MULTIPROCESSING_INLINE Handle open_pipe_end(const std::wstring& name);
 
 MULTIPROCESSING_INLINE std::pair<Handle, Handle> make_stream_pair();
@@ -48,7 +49,7 @@ public:
 
     NativeHandle event() const noexcept { return event_.native(); }
 
-    /// The last error of a call that failed at once; 0 if it goes on.
+    /// Returns the last error of a call that failed at once; 0 if it goes on.
     template <class Call>
     winapi::DWORD_ begin(Call call) {
         winapi::ResetEvent(event_.native());
@@ -91,7 +92,8 @@ public:
     void unwatch(Inbox& inbox);
 
     static constexpr bool handles_are_words = true;
-    /// Our process and the handle's value here, where it stays open until the receiver takes it.
+    /// Returns our process and the handle's value here, where it stays open until the receiver
+    /// takes it.
     static std::uint64_t offer(Handle&& handle);
     static Handle accept(std::uint64_t word);
 

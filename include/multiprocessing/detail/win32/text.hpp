@@ -13,18 +13,18 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// UTF-16 of UTF-8; what is not UTF-8 becomes replacement characters.
+/// Returns UTF-16 of UTF-8; what is not UTF-8 becomes replacement characters.
 MULTIPROCESSING_INLINE std::wstring wide(std::string_view text);
 
-/// UTF-8 of UTF-16; what is not UTF-16 becomes replacement characters.
+/// Returns UTF-8 of UTF-16; what is not UTF-16 becomes replacement characters.
 MULTIPROCESSING_INLINE std::string narrow(std::wstring_view text);
 
 /// Appends an argument to a command line, such that split_command_line(), and every C runtime, gets
 /// it back.
 MULTIPROCESSING_INLINE void append_argument(std::wstring& line, std::wstring_view argument);
 
-/// The arguments of a command line, by the rules of the C runtime. (CommandLineToArgvW would need
-/// shell32.)
+/// Returns the arguments of a command line, by the rules of the C runtime. (CommandLineToArgvW
+/// would need shell32.)
 MULTIPROCESSING_INLINE std::vector<std::wstring> split_command_line(std::wstring_view line);
 
 } // namespace multiprocessing::inline v1::detail::platform
@@ -80,8 +80,8 @@ MULTIPROCESSING_INLINE std::vector<std::wstring> split_command_line(std::wstring
             while (at < line.size() && blank()) ++at;
             if (at == line.size()) return arguments;
         }
-        const bool program =
-            arguments.empty(); // in its name backslashes never escape, as they are in every path
+        // In its name backslashes never escape, as they are in every path.
+        const bool program = arguments.empty();
         std::wstring argument;
         bool quoted = false;
         for (; at < line.size() && (quoted || !blank()); ++at) {

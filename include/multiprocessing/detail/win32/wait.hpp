@@ -19,7 +19,7 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
-/// Rounded up, so that a wait does not end before its time and spin.
+/// Returns the span, rounded up, so that a wait does not end before its time and spin.
 MULTIPROCESSING_INLINE winapi::DWORD_ to_milliseconds(std::chrono::nanoseconds span) noexcept;
 
 /// Rings a bell of its own when any of the handles is ready. Has left no trace of itself when it is

@@ -3,6 +3,7 @@
 /// @file namespace_body.hpp  A managed Namespace, in the server: values of any type, by name.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/managers/shown_value.hpp>
 #include <multiprocessing/detail/types/fingerprint.hpp>
 #include <multiprocessing/detail/types/type_name.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -25,7 +26,8 @@ public:
     template <class T>
     void set(const std::string& name, T value) {
         attributes_[name] = {std::make_shared<T>(std::move(value)), fingerprint<T>(),
-                             readable(spelled_name<T>())};
+                             readable(spelled_name<T>()),
+                             [](const void* held) { return shown_value(*static_cast<const T*>(held)); }};
     }
     template <class T>
     T get(const std::string& name) const {
@@ -38,12 +40,14 @@ public:
     bool contains(const std::string& name) const { return attributes_.count(name) != 0; }
     bool erase(const std::string& name) { return attributes_.erase(name) != 0; }
     std::vector<std::string> names() const;
+    std::string text() const;
 
 private:
     struct Attribute {
         std::shared_ptr<void> value;
         std::uint64_t type = 0;
         std::string type_name;
+        std::string (*shown)(const void* value) = nullptr;
     };
 
     template <class T>
@@ -71,6 +75,12 @@ MULTIPROCESSING_INLINE std::vector<std::string> NamespaceBody::names() const {
     std::vector<std::string> result;
     for (const auto& [name, attribute] : attributes_) result.push_back(name);
     return result;
+}
+
+MULTIPROCESSING_INLINE std::string NamespaceBody::text() const {
+    return shown_items(attributes_, "Namespace(", ")", [](const auto& item) {
+        return item.first + "=" + item.second.shown(item.second.value.get());
+    });
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -36,6 +36,8 @@ private:
     const bool bounded_;
     Waiters<bool, Nothing> waiting_;
 };
+template <>
+inline constexpr bool gives_back<& ManagedSemaphoreBody::release> = true;
 
 class ManagedEventBody {
 public:

@@ -1,0 +1,53 @@
+#pragma once
+// SPDX-License-Identifier: BSL-1.0
+/// @file process_memory.hpp  Win32 twin: what a process has committed for itself. Of its children
+/// Windows keeps no list.
+
+#include <multiprocessing/detail/config.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+MULTIPROCESSING_INLINE std::optional<std::uint64_t> estimate_memory(int pid);
+
+inline std::optional<std::uint64_t> measure_memory(int pid) { return estimate_memory(pid); }
+
+inline std::vector<int> children_of(int) { return {}; }
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/handle.hpp>
+#include <multiprocessing/detail/win32/api.hpp>
+
+#include <boost/winapi/process.hpp>
+
+namespace multiprocessing::inline v1::detail::platform {
+
+/// PROCESS_MEMORY_COUNTERS_EX.
+struct PrivateMemoryCounters {
+    winapi::DWORD_ size;
+    winapi::DWORD_ faults;
+    winapi::SIZE_T_ sizes[8];
+    winapi::SIZE_T_ private_usage;
+};
+
+MULTIPROCESSING_INLINE std::optional<std::uint64_t> estimate_memory(int pid) {
+    constexpr winapi::DWORD_ query_limited_information = 0x1000;
+    const Handle process{
+        winapi::OpenProcess(query_limited_information, false, static_cast<winapi::DWORD_>(pid))};
+    if (!process.valid()) return std::nullopt;
+    PrivateMemoryCounters counters{};
+    counters.size = sizeof counters;
+    if (!K32GetProcessMemoryInfo(process.native(), reinterpret_cast<::_PROCESS_MEMORY_COUNTERS*>(&counters),
+                                 sizeof counters))
+        return std::nullopt;
+    return counters.private_usage;
+}
+
+} // namespace multiprocessing::inline v1::detail::platform
+
+#endif // MULTIPROCESSING_BODIES

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSL-1.0
+// What workers may use: memory, processors, threads of libraries; and what a task can ask about itself.
+#include <support/inputs.hpp>
+
+#include <multiprocessing/detail/platform/affinity.hpp>
+#include <multiprocessing/pool.hpp>
+#include <multiprocessing/pool/current_task.hpp>
+#include <multiprocessing/process_pool_executor.hpp>
+#include <multiprocessing/thread_pool.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace process;
+
+namespace {
+
+constexpr std::size_t mebibyte = std::size_t{1} << 20;
+
+/// Touches so much memory, and keeps it until it is ended if it is more than 100 MiB.
+int hog(int mebibytes) {
+    std::vector<std::unique_ptr<char[]>> blocks;
+    for (int i = 0; i < mebibytes; ++i) {
+        blocks.emplace_back(new char[mebibyte]);
+        std::fill_n(blocks.back().get(), mebibyte, 'x');
+    }
+    while (mebibytes > 100) std::this_thread::sleep_for(1h);
+    return mebibytes;
+}
+
+int own_pid() { return mp::current_process().pid(); }
+
+} // namespace
+
+TEST_CASE("a task that uses more memory than it may is ended, and says how much that was", "[pool]") {
+    mp::Pool pool(2);
+    const mp::TaskOptions options{.memory_limit = 100 * mebibyte};
+    CHECK(pool.apply_async(options, hog, 20).get() == 20);
+    try {
+        pool.apply_async(options, hog, 200).get();
+        FAIL("it was not ended");
+    } catch (const mp::MemoryLimitExceeded& error) {
+        CHECK_THAT(error.what(), ContainsSubstring("more than its memory limit of 100 MiB"));
+        CHECK(error.exitcode() == -9);
+        CHECK_FALSE(error.task_index());
+    }
+    CHECK(pool.apply(identity, 7) == 7);
+}
+
+TEST_CASE("the memory of an item costs that item alone", "[pool]") {
+    mp::Pool pool({.processes = 2, .memory_limit = 100 * mebibyte});
+    const auto outcomes = pool.try_map(hog, {1, 2, 200, 3, 4}, {.chunksize = 5});
+    for (std::size_t i = 0; i < outcomes.size(); ++i) CHECK(outcomes[i].has_value() == (i != 2));
+    CHECK_THROWS_AS(outcomes[2].value(), mp::MemoryLimitExceeded);
+    CHECK_THROWS_AS(pool.map(hog, {200}), mp::MemoryLimitExceeded);
+}
+
+TEST_CASE("what workers share with the program is not counted as theirs", "[pool]") {
+    const std::vector<char> of_the_program(300 * mebibyte, 'x'); // before the workers are made
+    mp::Pool pool({.processes = 2, .memory_limit = 100 * mebibyte});
+    const auto naps = [](int x) { return std::this_thread::sleep_for(100ms), x; };
+    CHECK(pool.map(naps, {1, 2, 3, 4}) == std::vector{1, 2, 3, 4});
+    CHECK(of_the_program[of_the_program.size() / 2] == 'x');
+}
+
+TEST_CASE("the memory of a worker's children counts", "[pool]") {
+    if (!mp::detail::platform::can_fork) return; // Windows keeps no list of them
+    mp::Pool pool({.processes = 1, .memory_limit = 100 * mebibyte});
+    const auto has_child_hog = [](int mebibytes) {
+        mp::Process child(mp::ProcessOptions{.daemon = false}, hog, mebibytes);
+        child.start();
+        child.join();
+    };
+    CHECK_THROWS_AS(pool.apply(has_child_hog, 200), mp::ProcessError);
+}
+
+TEST_CASE("a worker that has grown is replaced between two tasks, and no task is lost", "[pool]") {
+    mp::Pool pool({.processes = 2, .recycle_memory = 60 * mebibyte});
+    const auto leaks = [](int) {
+        static std::vector<std::unique_ptr<char[]>> leak;
+        for (std::size_t i = 0; i < 20; ++i) {
+            leak.emplace_back(new char[mebibyte]);
+            std::fill_n(leak.back().get(), mebibyte, 'x');
+        }
+        std::this_thread::sleep_for(50ms);
+        return own_pid();
+    };
+    const std::vector<int> items(24);
+    const auto pids = pool.map(leaks, items, {.chunksize = 1});
+    // 480 MiB in all, of which no worker has kept much more than 60.
+    CHECK(std::set(pids.begin(), pids.end()).size() >= 4);
+    std::set<int> of_tasks;
+    for (int i = 0; i < 12; ++i) of_tasks.insert(pool.apply(leaks, i));
+    CHECK(of_tasks.size() >= 2);
+}
+
+TEST_CASE("threads_per_worker is what numeric libraries read", "[pool]") {
+    mp::Pool pool({.processes = 1, .threads_per_worker = 3, .env = {{"MKL_NUM_THREADS", "5"}}});
+    const auto variable = [](const std::string& name) {
+        const char* const value = std::getenv(name.c_str());
+        return std::string(value ? value : "none");
+    };
+    CHECK(pool.apply(variable, "OMP_NUM_THREADS") == "3");
+    CHECK(pool.apply(variable, "OPENBLAS_NUM_THREADS") == "3");
+    CHECK(pool.apply(variable, "MKL_NUM_THREADS") == "5"); // what the program says itself
+}
+
+TEST_CASE("workers run on the processors that they were given, in turn", "[pool]") {
+    const auto allowed = mp::detail::platform::allowed_affinity();
+    std::vector<int> processors;
+    for (int i = 0; i < 1024; ++i) {
+        if (allowed.has(static_cast<std::size_t>(i))) processors.push_back(i);
+    }
+    const int first = processors.front();
+    const int last = processors.back();
+    mp::Pool pool({.processes = 3, .cpu_affinity = {{first}, {last}}});
+    const auto where = [](int) {
+        std::this_thread::sleep_for(50ms);
+        const auto set = mp::detail::platform::allowed_affinity();
+        int only = -1;
+        for (int i = 0; i < 1024; ++i) {
+            if (set.has(static_cast<std::size_t>(i))) only = only == -1 ? i : -2;
+        }
+        return std::pair(mp::current_task().worker(), only);
+    };
+    for (const auto& [worker, processor] : pool.map(where, {1, 2, 3, 4, 5, 6}, {.chunksize = 1}))
+        CHECK(processor == (worker % 2 == 0 ? first : last));
+    CHECK_THROWS_AS(mp::Pool({.processes = 1, .cpu_affinity = {{}}}), std::invalid_argument);
+    CHECK_THROWS_AS(mp::Pool({.processes = 1, .cpu_affinity = {{-1}}}), std::invalid_argument);
+    CHECK_THROWS_AS(mp::Pool({.processes = 1, .cpu_affinity = {{100'000}}}), std::invalid_argument);
+}
+
+TEST_CASE("a task knows its index, its worker, its attempt and its deadline", "[pool]") {
+    mp::Pool pool(2);
+    CHECK(pool.apply([] { return mp::current_task().index(); }) == 0);
+    CHECK(pool.apply([] { return mp::in_task(); }));
+    CHECK(pool.apply([] { return mp::current_task().attempt(); }) == 1);
+    CHECK(pool.apply([] { return mp::current_task().worker(); }) < 2);
+    CHECK_FALSE(pool.apply([] { return mp::current_task().deadline().has_value(); }));
+    const auto left = [](int) {
+        return std::chrono::duration<double>(mp::current_task().deadline().value() -
+                                             std::chrono::steady_clock::now())
+            .count();
+    };
+    const double seconds = pool.apply_async(mp::TaskOptions{.timeout = 1000s}, left, 1).get();
+    CHECK(seconds > 900);
+    CHECK(seconds <= 1000);
+    CHECK(pool.map(left, {1}, {.timeout = 1000s}).front() > 900);
+
+    const auto offset = [](int x) { return static_cast<int>(mp::current_task().index()) - x; };
+    const std::vector<int> zeros(5000);
+    std::vector<int> items(5000);
+    for (std::size_t i = 0; i < items.size(); ++i) items[i] = static_cast<int>(i);
+    CHECK(pool.map(offset, items) == zeros);
+    CHECK(pool.map(offset, items, {.timeout = 60s}) == zeros);
+    CHECK(std::ranges::all_of(pool.try_map(offset, items), [](const auto& outcome) { return *outcome == 0; }));
+    auto results = pool.imap(offset, items, {.chunksize = 7});
+    CHECK(std::ranges::all_of(results, [](int difference) { return difference == 0; }));
+}
+
+TEST_CASE("outside of a task there is none", "[pool]") {
+    CHECK_FALSE(mp::in_task());
+    CHECK_THROWS_AS(mp::current_task(), std::logic_error);
+    mp::pool::ThreadPool threads(1);
+    CHECK_FALSE(threads.apply([] { return mp::in_task(); }));
+}
+
+TEST_CASE("a replaced worker has its predecessor's number", "[pool]") {
+    mp::Pool pool(1);
+    for (int i = 0; i < 3; ++i) {
+        CHECK(pool.apply([] { return mp::current_task().worker(); }) == 0);
+        CHECK_THROWS_AS(pool.apply([] { vanish(3); }), mp::WorkerLostError);
+    }
+}
+
+TEST_CASE("an initializer that takes more than a worker may have lets tasks run, and costs a worker each",
+          "[pool]") {
+    const auto model = [](int mebibytes) {
+        static std::vector<char> data(static_cast<std::size_t>(mebibytes) * mebibyte, 'x');
+    };
+    mp::Pool recycles({.processes = 2, .recycle_memory = 50 * mebibyte}, model, 100);
+    const auto naps = [](int x) { return std::this_thread::sleep_for(30ms), x; };
+    CHECK(recycles.map(naps, {1, 2, 3, 4, 5, 6}, {.chunksize = 1}) == std::vector{1, 2, 3, 4, 5, 6});
+    mp::Pool limited({.processes = 1, .memory_limit = 50 * mebibyte}, model, 100);
+    CHECK_THROWS_AS(limited.apply([] { std::this_thread::sleep_for(1h); }), mp::MemoryLimitExceeded);
+}
