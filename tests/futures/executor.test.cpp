@@ -95,8 +95,7 @@ TEST_CASE("submit gives a future of what the function returns", "[executor]") {
                .result() == 2);
     CHECK(executor.submit(own_pid).result() != own_pid());
     CHECK(executor.submit(mp::TaskOptions{}, square, 3).result() == 9);
-    CHECK_THROWS_AS(executor.submit(mp::TaskOptions{.priority = mp::Priority::high}, square, 3),
-                    std::logic_error);
+    CHECK(executor.submit(mp::TaskOptions{.priority = mp::Priority::high}, square, 3).result() == 9);
     const auto failed = executor.submit([]() -> int { throw std::domain_error("expected by a test"); });
     CHECK_THROWS_WITH(failed.result(), "expected by a test");
     CHECK_THROWS_AS(std::rethrow_exception(failed.exception()), std::domain_error);

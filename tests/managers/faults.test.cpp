@@ -384,12 +384,12 @@ TEST_CASE("an answer for which there is no memory leaves no reference", "[manage
     alignas(detail::ServedObject) static std::byte room[sizeof(detail::ServedObject)];
     auto* const object = new (room) detail::ServedObject(*reinterpret_cast<detail::ManagerServer*>(server), 5,
                                                          held, detail::managed_type<int>);
-    const std::shared_ptr<detail::ServedObject> served(object, [](auto*) {}); // its end would ask the server
+    const std::shared_ptr<detail::ServedObject> kept(object, [](auto*) {}); // its end would ask the server
     detail::ClientSession session;
     detail::ServerChannel channel;
     channel.session = &session;
     channel.in_hand = 1;
-    const detail::ProxyTargets references{std::make_shared<detail::LocalTarget>(served)};
+    const detail::ProxyTargets references{std::make_shared<detail::LocalTarget>(kept)};
     const std::byte first{};
     const std::span<const std::byte> too_long(&first, std::size_t{1} << 61);
     channel.place_answer(body->channels[0], too_long, references, false);
@@ -397,7 +397,7 @@ TEST_CASE("an answer for which there is no memory leaves no reference", "[manage
     CHECK(body->channels[0].failed == 1);
     CHECK(session.references.empty());
     // What was referred to before still is.
-    session.retain(5, served);
+    session.retain(5, kept);
     channel.in_hand = 3;
     channel.place_answer(body->channels[0], too_long, references, false);
     CHECK(session.references.at(5).count == 1);

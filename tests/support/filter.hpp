@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file filter.hpp  A filter of system calls, for this thread and whatever it starts from then on. Linux.
 
+#if defined(__linux__)
 #include <cstddef>
 
 #include <linux/filter.h>
@@ -22,3 +23,5 @@ inline bool refuse_call(int call, unsigned error) {
 }
 
 } // namespace support
+
+#endif // __linux__
