@@ -35,6 +35,5 @@ TEST_CASE("there is no figure of a process that is gone", "[process_memory]") {
     end_of(child);
     CHECK_FALSE(platform::estimate_memory(pid));
     CHECK_FALSE(platform::measure_memory(pid));
-    CHECK(platform::children_of(pid).empty());
 }
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What workers may use: memory, processors, threads of libraries; and what a task can ask about itself.
 #include <support/inputs.hpp>
+#include <support/tally.hpp>
 
 #include <multiprocessing/detail/platform/affinity.hpp>
 #include <multiprocessing/detail/platform/process_memory.hpp>
@@ -19,6 +20,13 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#if defined(__linux__)
+#include <fstream>
+
+#include <sys/types.h>
+#include <unistd.h>
+#endif
 
 using namespace process;
 
@@ -206,3 +214,33 @@ TEST_CASE("an initializer that takes more than a worker may have lets tasks run,
     mp::Pool limited({.processes = 1, .memory_limit = 50 * mebibyte}, model, 100);
     CHECK_THROWS_AS(limited.apply([] { std::this_thread::sleep_for(1h); }), mp::MemoryLimitExceeded);
 }
+
+#if defined(__linux__)
+TEST_CASE("a worker that is ended for a limit takes with it what its task has started", "[pool]") {
+    mp::Pool pool(1);
+    const Tally tally;
+    const auto starts_another = [](const Tally& started) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            const pid_t grandchild = ::fork();
+            if (grandchild != 0) started.set(1, grandchild);
+            for (;;) ::pause();
+        }
+        started.set(0, child);
+        for (;;) ::pause();
+    };
+    CHECK_THROWS_AS(pool.apply_async(mp::TaskOptions{.timeout = 500ms}, starts_another, tally).get(),
+                    mp::TimeLimitExceeded);
+    for (const int which : {0, 1}) {
+        const auto pid = static_cast<pid_t>(tally.get(which));
+        REQUIRE(pid > 0);
+        const auto lives = [pid] {
+            std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
+            std::string number, name, state;
+            return status >> number >> name >> state && state != "Z" && state != "X";
+        };
+        for (int i = 0; i < 1000 && lives(); ++i) std::this_thread::sleep_for(10ms);
+        CHECK_FALSE(lives());
+    }
+}
+#endif

@@ -1,21 +1,17 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process_memory.hpp  Win32 twin: what a process has committed for itself. Of its children
-/// Windows keeps no list.
+/// @file process_memory.hpp  Win32 twin: what a process has committed for itself.
 
 #include <multiprocessing/detail/config.hpp>
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail::platform {
 
 MULTIPROCESSING_INLINE std::optional<std::uint64_t> estimate_memory(int pid);
 
 inline std::optional<std::uint64_t> measure_memory(int pid) { return estimate_memory(pid); }
-
-inline std::vector<int> children_of(int) { return {}; }
 
 } // namespace multiprocessing::inline v1::detail::platform
 
