@@ -24,10 +24,10 @@ public:
     /// as ended.)
     bool add(const Work& work);
     /// Whether there is anything to look at. If not, add() will tell.
-    bool any(const WorkSlots& slots);
+    bool any(const WorkSlots& work_slots);
     /// Ends the maps that have failed. Adds the workers that are to be killed to `owners`, and
     /// those maps to `ended`.
-    void end_failed(const WorkSlots& slots, std::uint32_t workers, std::vector<Incarnation>& owners,
+    void end_failed(const WorkSlots& work_slots, std::uint32_t workers, std::vector<Incarnation>& owners,
                     std::vector<std::shared_ptr<Work>>& ended);
 
 private:
@@ -52,13 +52,13 @@ MULTIPROCESSING_INLINE bool PolicedWorks::add(const Work& work) {
     return !std::exchange(is_looked_at_, true);
 }
 
-MULTIPROCESSING_INLINE bool PolicedWorks::any(const WorkSlots& slots) {
-    while (!works_.empty() && !slots.live(works_.front())) works_.pop_front();
+MULTIPROCESSING_INLINE bool PolicedWorks::any(const WorkSlots& work_slots) {
+    while (!works_.empty() && !work_slots.live(works_.front())) works_.pop_front();
     if (works_.empty()) is_looked_at_ = false;
     return is_looked_at_;
 }
 
-MULTIPROCESSING_INLINE void PolicedWorks::end_failed(const WorkSlots& slots, std::uint32_t workers,
+MULTIPROCESSING_INLINE void PolicedWorks::end_failed(const WorkSlots& work_slots, std::uint32_t workers,
                                                      std::vector<Incarnation>& owners,
                                                      std::vector<std::shared_ptr<Work>>& ended) {
     if (fail_fast_.empty()) return;
@@ -66,9 +66,9 @@ MULTIPROCESSING_INLINE void PolicedWorks::end_failed(const WorkSlots& slots, std
     ended.reserve(fail_fast_.size());
     std::size_t kept = 0;
     for (const SlotUse& use : fail_fast_) {
-        Work* const work = slots.live(use);
+        Work* const work = work_slots.live(use);
         if (!work) continue;
-        if (work->end_if_failed(owners)) ended.push_back(slots.at(use.slot));
+        if (work->end_if_failed(owners)) ended.push_back(work_slots.at(use.slot));
         fail_fast_[kept++] = use;
     }
     fail_fast_.resize(kept);
