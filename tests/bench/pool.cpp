@@ -8,11 +8,14 @@
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
+#include <multiprocessing/shared_vector.hpp>
 #include <multiprocessing/spawn.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <future>
@@ -212,11 +215,93 @@ void workers(bench::Python& python) {
     static_cast<void>(python);
 }
 
+void busy_for_a_microsecond(int) { spin_for(1); }
+
+/// What limits and retries cost that are not needed.
+void faults() {
+    constexpr auto far = std::chrono::hours{1};
+    constexpr std::size_t much = std::size_t{64} << 30;
+    mp::Pool pool(2);
+    const auto singles = [&](const mp::TaskOptions& options) {
+        std::vector<mp::AsyncResult<void>> results;
+        for (int i = 0; i < 10'000; ++i)
+            results.push_back(pool.apply_async(options, busy_for_a_microsecond, i));
+        for (const auto& result : results) result.get();
+    };
+    const auto without = [&] { singles({}); };
+    bench::compare(
+        "10,000 tasks of 1 us with a time limit / without", 1.05, [&] { singles({.timeout = far}); }, without,
+        15);
+    bench::compare(
+        "the same with 3 retries allowed / none", 1.02, [&] { singles({.retries = 3}); }, without, 15);
+    bench::compare(
+        "the same with a memory limit / without", 1.02, [&] { singles({.memory_limit = much}); }, without, 15);
+    std::vector<int> some(200'000);
+    std::iota(some.begin(), some.end(), 0);
+    bench::compare(
+        "map of 200,000 items of 1 us, with a time limit / without", 1.03,
+        [&] { pool.map(busy_for_a_microsecond, some, {.timeout = far}); },
+        [&] { pool.map(busy_for_a_microsecond, some); }, 15);
+    std::vector<int> numbers(1'000'000);
+    std::iota(numbers.begin(), numbers.end(), 0);
+    bench::compare(
+        "map of 1,000,000 ints, x*x, with a time limit / without", 1.3,
+        [&] { bench::keep(pool.map(square, numbers, {.timeout = far}).back()); },
+        [&] { bench::keep(pool.map(square, numbers).back()); }, 15);
+    mp::shared_vector<int> in(numbers.begin(), numbers.end());
+    mp::shared_vector<int> out(numbers.size());
+    bench::compare(
+        "the same in place", 1.6, [&] { pool.map_into(square, in, out, {.timeout = far}); },
+        [&] { pool.map_into(square, in, out); }, 15);
+}
+
+/// How long urgent work waits behind a long map.
+void priority() {
+    mp::Pool pool(2);
+    const auto chunk = std::chrono::microseconds{10 * 100};
+    double best = 1e9;
+    for (int round = 0; round < 15; ++round) {
+        auto map =
+            pool.map_async(even, std::vector<int>(10'000), {.chunksize = 10, .priority = mp::Priority::low});
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+        best = std::min(
+            best, bench::seconds([&] {
+                bench::keep(pool.apply_async(mp::TaskOptions{.priority = mp::Priority::high}, square, 3).get());
+            }));
+        map.kill();
+        map.wait();
+    }
+    bench::row("a high task behind a low map of 10,000 items of 100 us / one chunk of it", best,
+               std::chrono::duration<double>(chunk).count(), 1.5);
+}
+
+/// How soon a killed worker is replaced.
+void replacement() {
+    mp::Pool pool(1);
+    bench::compare(
+        "a worker is killed, and its replacement serves / a process started and joined", 1.3,
+        [&] {
+            try {
+                pool.apply([] { mp::detail::platform::exit_now(3); });
+            } catch (const mp::WorkerLostError&) {}
+            bench::keep(pool.apply(square, 3));
+        },
+        [] {
+            mp::Process process([] {});
+            process.start();
+            process.join();
+        },
+        15);
+}
+
 } // namespace
 
 int main() {
     mp::freeze_support();
     bench::Python python;
+    faults();
+    priority();
+    replacement();
     mp::Pool pool;
     items(pool, python);
     tasks(pool, python);

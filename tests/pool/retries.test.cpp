@@ -296,3 +296,11 @@ TEST_CASE("a map of which many items are tried again costs no more for each than
     };
     CHECK(pool.map(all_fail_once, numbers(600), {.chunksize = 10, .retries = 1}) == numbers(600));
 }
+
+TEST_CASE("an executor that breaks with a worker does not while its task is tried again", "[pool]") {
+    mp::futures::ProcessPoolExecutor executor({.max_workers = 1, .break_on_worker_loss = true, .retries = 1});
+    mp::Array<int> begun(5);
+    CHECK(executor.submit(Flaky<>{3, 1, begun}, 3).result() == 30);
+    CHECK_THROWS_AS(executor.submit(Flaky<>{4, 9, begun}, 4).result(), mp::futures::BrokenProcessPool);
+    CHECK_THROWS_AS(executor.submit(identity, 1).result(), mp::futures::BrokenProcessPool);
+}

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // Kills, time limits, retries, cancels and fail_fast at random over a pool, its imap and an executor: each task is right
 // or failed with the error that fits, none is lost, doubled or run after its end, and nothing stays behind.
+#include <stress/item_ledger.hpp>
 #include <support/catch.hpp>
 #include <support/killer.hpp>
 
-#include <multiprocessing/detail/launch/reaper.hpp>
-#include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
 
@@ -29,41 +28,8 @@ namespace {
 
 constexpr std::size_t item_count = 4'000;
 
-struct FaultLedgerBody {
-    std::array<std::atomic<std::uint16_t>, item_count> begun;
-    std::array<std::atomic<std::uint16_t>, item_count> ended;
-    std::array<std::atomic<int>, 61> serving; // pids of processes that have run an item
-};
-
-/// A shared handle: which item has begun and ended, how often, and which processes serve.
-class FaultLedger : public mp::detail::HandleBase<FaultLedger, FaultLedgerBody> {
-public:
-    static constexpr char kind[] = "FaultLedger";
-    FaultLedger() = default;
-
-    void begin(std::size_t item) const {
-        const int pid = mp::detail::platform::current_pid();
-        place(pid).store(pid, std::memory_order_relaxed);
-        body().begun[item].fetch_add(1, std::memory_order_relaxed);
-    }
-    void end(std::size_t item) const { body().ended[item].fetch_add(1, std::memory_order_relaxed); }
-    unsigned begun(std::size_t item) const { return body().begun[item].load(); }
-    unsigned ended(std::size_t item) const { return body().ended[item].load(); }
-    bool serves(int pid) const { return place(pid).load() == pid; }
-    void clear() const {
-        for (auto& count : body().begun) count.store(0);
-        for (auto& count : body().ended) count.store(0);
-    }
-
-private:
-    friend HandleBase;
-    explicit FaultLedger(multiprocessing::detail::Received received) : HandleBase(std::move(received)) {}
-
-    std::atomic<int>& place(int pid) const {
-        auto& serving = body().serving;
-        return serving[static_cast<std::size_t>(pid) % serving.size()];
-    }
-};
+using stress::ItemLedger;
+using stress::ServingKiller;
 
 constexpr auto limit = 5ms;
 constexpr std::size_t retries = 2;
@@ -71,7 +37,7 @@ constexpr std::size_t retries = 2;
 /// Most items take up to 30 us; a few end around the limit, or hang, or end their worker, or throw.
 template <class R>
 struct Peril {
-    FaultLedger ledger;
+    ItemLedger ledger;
     R operator()(std::size_t item) const {
         ledger.begin(item);
         switch (item % 251) {
@@ -100,30 +66,6 @@ struct Peril {
 bool is_right(std::size_t item, std::uint64_t value) { return value == item * item; }
 bool is_right(std::size_t item, const std::string& value) { return value.size() == item % 300; }
 
-/// Kills a random worker that serves every 5 to 20 ms.
-class FaultKiller {
-public:
-    explicit FaultKiller(FaultLedger ledger)
-        : ledger_(std::move(ledger)), thread_([this](const std::stop_token& stop) {
-              support::Random random{71};
-              while (!stop.stop_requested()) {
-                  std::this_thread::sleep_for(std::chrono::microseconds{5000 + random.below(15'000)});
-                  const auto children = mp::detail::running_children();
-                  if (children.empty()) continue;
-                  mp::detail::ChildProcess& victim = *children[random.below(children.size())];
-                  if (!ledger_.serves(victim.pid()) || victim.look()) continue;
-                  victim.kill();
-                  ++kills_;
-              }
-          }) {}
-    int kills() const { return kills_; }
-
-private:
-    FaultLedger ledger_;
-    std::atomic<int> kills_{0};
-    std::jthread thread_;
-};
-
 struct FaultTallies {
     std::size_t wrong = 0;
     std::size_t values = 0;
@@ -132,7 +74,7 @@ struct FaultTallies {
 
     /// `get()` throws, or says whether the value is right. Of a single task there is no index.
     template <class Get>
-    void count(const FaultLedger& ledger, std::size_t item, bool may_be_cancelled, Get get) {
+    void count(const ItemLedger& ledger, std::size_t item, bool may_be_cancelled, Get get) {
         const unsigned begun = ledger.begun(item);
         const auto fault = [&](const mp::WorkerFault& error) {
             ++faults;
@@ -157,7 +99,7 @@ struct FaultTallies {
         wrong += begun > retries + 1;
     }
     /// After a round without fail_fast: an item ends once; it begins again only if its worker was lost.
-    void check(const FaultLedger& ledger) {
+    void check(const ItemLedger& ledger) {
         for (std::size_t i = 0; i < item_count; ++i)
             wrong += ledger.begun(i) > retries + 1 || ledger.ended(i) > retries + 1;
     }
@@ -169,7 +111,7 @@ TEST_CASE("kills, limits, retries, cancels and first failures at random: each ta
           "that fits",
           "[pool]") {
     const int wanted = mp::detail::platform::can_fork ? support::rounds(120) : support::rounds(30);
-    FaultLedger ledger;
+    ItemLedger ledger;
     ledger.clear();
     FaultTallies tallies;
     support::Random random{5};
@@ -180,7 +122,7 @@ TEST_CASE("kills, limits, retries, cancels and first failures at random: each ta
     {
         mp::Pool pool(4);
         futures::ProcessPoolExecutor executor({.max_workers = 4, .timeout = limit, .retries = retries});
-        FaultKiller killer{ledger};
+        ServingKiller killer{ledger};
         const auto round = [&](auto run) {
             ledger.clear();
             run();

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // Workers are killed at random instants while items are done one by one, by imap, try_map and an executor: each is right
 // or lost with its worker, none is run again after it ended, and nothing stays behind.
+#include <stress/item_ledger.hpp>
 #include <support/catch.hpp>
 #include <support/killer.hpp>
 
-#include <multiprocessing/detail/launch/reaper.hpp>
-#include <multiprocessing/detail/shared_object/handle_base.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
 
@@ -26,67 +25,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t item_count = 20'000;
-
-struct ItemLedgerBody {
-    std::array<std::atomic<std::uint16_t>, item_count> begun;
-    std::array<std::atomic<std::uint16_t>, item_count> ended;
-    std::array<std::atomic<int>, 61> serving; // pids of processes that have run an item
-};
-
-/// A shared handle: which item has begun and ended, how often, and which processes serve.
-class ItemLedger : public mp::detail::HandleBase<ItemLedger, ItemLedgerBody> {
-public:
-    static constexpr char kind[] = "ItemLedger";
-    ItemLedger() = default;
-
-    void begin(std::size_t item) const {
-        const int pid = mp::detail::platform::current_pid();
-        place(pid).store(pid, std::memory_order_relaxed);
-        body().begun[item].fetch_add(1, std::memory_order_relaxed);
-    }
-    void end(std::size_t item) const { body().ended[item].fetch_add(1, std::memory_order_relaxed); }
-    unsigned begun(std::size_t item) const { return body().begun[item].load(); }
-    unsigned ended(std::size_t item) const { return body().ended[item].load(); }
-    bool serves(int pid) const { return place(pid).load() == pid; }
-    void clear() const {
-        for (auto& count : body().begun) count.store(0);
-        for (auto& count : body().ended) count.store(0);
-    }
-
-private:
-    friend HandleBase;
-    explicit ItemLedger(multiprocessing::detail::Received received) : HandleBase(std::move(received)) {}
-
-    std::atomic<int>& place(int pid) const {
-        auto& serving = body().serving;
-        return serving[static_cast<std::size_t>(pid) % serving.size()];
-    }
-};
-
-/// Kills a random worker that serves every 5 to 20 ms.
-class ServingKiller {
-public:
-    explicit ServingKiller(ItemLedger ledger)
-        : ledger_(std::move(ledger)), thread_([this](const std::stop_token& stop) {
-              support::Random random{33};
-              while (!stop.stop_requested()) {
-                  std::this_thread::sleep_for(std::chrono::microseconds{5000 + random.below(15'000)});
-                  const auto children = mp::detail::running_children();
-                  if (children.empty()) continue;
-                  mp::detail::ChildProcess& victim = *children[random.below(children.size())];
-                  if (!ledger_.serves(victim.pid()) || victim.look()) continue;
-                  victim.kill(); // by a handle that is its own: a pid alone may be another's by now
-                  ++kills_;
-              }
-          }) {}
-    int kills() const { return kills_; }
-
-private:
-    ItemLedger ledger_;
-    std::atomic<int> kills_{0};
-    std::jthread thread_;
-};
+constexpr std::size_t item_count = stress::most_items;
+using stress::ItemLedger;
+using stress::ServingKiller;
 
 std::string spelled(std::size_t item) { return std::string(item % 300, static_cast<char>('a' + item % 26)); }
 

@@ -156,10 +156,15 @@ MULTIPROCESSING_INLINE void require_unset(bool is_given, const char* option);
 /// Throws for limits that no task could keep.
 MULTIPROCESSING_INLINE void require_limits(const std::optional<Timeout>& timeout,
                                            const std::optional<Count>& retries);
+/// Throws where the system does not tell how much memory a process has.
+MULTIPROCESSING_INLINE void require_memory_figures();
 /// Of a task, a map, a pool or an executor.
 template <class Options>
 void validate(const Options& options) {
     require_limits(options.timeout, options.retries);
+    bool watches_memory = options.memory_limit != 0;
+    if constexpr (requires { options.recycle_memory; }) watches_memory |= options.recycle_memory != 0;
+    if (watches_memory) require_memory_figures();
     if constexpr (requires { options.recycle_memory; }) look_at_missing(options, require_unset);
     if constexpr (requires { options.env; }) check_environment(options.env);
 }
@@ -181,6 +186,9 @@ TaskPolicy policy_of(const Options& options, const TaskPolicy& pool = {}) {
 } // namespace multiprocessing::inline v1
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/process_memory.hpp>
+
 #include <stdexcept>
 #include <string>
 
@@ -201,6 +209,14 @@ MULTIPROCESSING_INLINE void require_limits(const std::optional<Timeout>& timeout
         throw std::invalid_argument("multiprocessing: .retries of " + std::to_string(retries->value()) +
                                     " are more than the " + std::to_string(most_retries) +
                                     " that are possible");
+}
+
+MULTIPROCESSING_INLINE void require_memory_figures() {
+    static const bool are_there = platform::estimate_memory(platform::current_pid()).has_value();
+    if (!are_there)
+        throw std::runtime_error(
+            "multiprocessing: .memory_limit and .recycle_memory cannot be kept here, as this "
+            "process does not see how much memory its workers have: mount /proc");
 }
 
 } // namespace multiprocessing::inline v1::detail

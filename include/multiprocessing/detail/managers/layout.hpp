@@ -72,7 +72,7 @@ static_assert(sizeof(CallChannel) == 4096);
 struct ManagerBody {
     static constexpr std::uint32_t channel_count = 1024;
     /// The last of them, which only calls may use that the server answers at once, whatever other
-    /// clients do: nobody who gives something back is held up by those who wait for it.
+    /// clients do: a client that gives something back is never held up by those that wait for it.
     static constexpr std::uint32_t spare_channels = 64;
 
     std::atomic<ManagerStage> stage;

@@ -187,7 +187,7 @@ MULTIPROCESSING_INLINE void ManagerServer::close() {
     const CallOutcome refusal = failed_outcome(
         ProcessError("multiprocessing: the manager was shut down: use its proxies before shutdown()"));
     Lock lock{mutex_};
-    // Who waits for another client is told; who is in a call has some time.
+    // A client that waits for another is told; a call that runs has some time.
     refuse_waiting(refusal, lock);
     while ((busy_ != 0 || !graveyard_.empty()) && Clock::now() < deadline) {
         lock.unlock();

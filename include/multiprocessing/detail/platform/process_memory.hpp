@@ -6,16 +6,13 @@
 /// copies of a fork do, and no pages of files.
 /// * `estimate_memory(pid)`: bytes, quick, and perhaps too many: what it shares may be counted.
 /// * `measure_memory(pid)`: bytes, and a hundred times as slow.
-/// * `children_of(pid)`: the processes that it has started and that live; none where the system
-///   does not say.
-/// nullopt, or an empty list, if there is no such process, or the system does not say.
+/// nullopt if there is no such process, or the system does not say.
 
 #include <multiprocessing/detail/config.hpp>
 
 #include <concepts>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #if MULTIPROCESSING_PLATFORM_WIN32
 #include <multiprocessing/detail/win32/process_memory.hpp>
@@ -28,7 +25,6 @@ namespace multiprocessing::inline v1::detail::platform {
 static_assert(requires(int pid) {
     { estimate_memory(pid) } -> std::same_as<std::optional<std::uint64_t>>;
     { measure_memory(pid) } -> std::same_as<std::optional<std::uint64_t>>;
-    { children_of(pid) } -> std::same_as<std::vector<int>>;
 });
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -80,6 +80,7 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/platform/process_family.hpp>
 #include <multiprocessing/detail/platform/process_memory.hpp>
 
 #include <algorithm>

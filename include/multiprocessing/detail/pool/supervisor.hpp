@@ -9,7 +9,9 @@
 #include <multiprocessing/detail/launch/child_start.hpp>
 #include <multiprocessing/detail/pool/limit_watch.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
+#include <multiprocessing/detail/pool/supervisor_policy.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
+#include <multiprocessing/detail/pool/worker_launcher.hpp>
 #include <multiprocessing/environment.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -19,29 +21,10 @@
 #include <exception>
 #include <functional>
 #include <memory>
-#include <string>
 #include <thread>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
-
-/// When workers start and leave, and what it means that one was lost.
-struct SupervisorPolicy {
-    bool on_demand = false;            ///< A worker starts when there is work and none that is idle.
-    Timeout idle_timeout = no_timeout; ///< One that has had no work for this long leaves.
-    bool starts_none = false;          ///< There are no workers: tasks run in the caller.
-    bool breaks_with_worker = false;   ///< The end of one is the end of all.
-    std::uint64_t memory_limit = 0;    ///< Bytes of a worker that is at nothing; 0: none.
-    std::uint64_t recycle_memory = 0;  ///< Bytes beyond which one is replaced between tasks; 0: none.
-    /// Where worker 0, 1, ... may run; used in turn. Empty: anywhere.
-    std::vector<platform::ProcessorSet> affinity = {};
-    /// What those get that wait for work when the pool is terminated.
-    std::exception_ptr (*terminated)() = [] {
-        return std::make_exception_ptr(CancelledError("multiprocessing: the pool was terminated"));
-    };
-    /// Turns a WorkerLostError into what callers get.
-    std::exception_ptr (*loss)(std::exception_ptr) = [](std::exception_ptr error) { return error; };
-};
 
 /// Keeps a pool's workers running. It sleeps until a worker ends, a deadline comes, or its bell is
 /// rung; no lock is held while it waits, and nothing that a worker does can hold it up. (A sink of
@@ -83,9 +66,6 @@ private:
     };
 
     void start(std::uint32_t worker);
-
-    /// As Python's: "ForkServerPoolWorker-3", below a process "Process-1" "SpawnPoolWorker-1:3".
-    static std::string worker_name(StartMethod method);
 
     void run() noexcept;
 
@@ -154,10 +134,8 @@ private:
     static constexpr unsigned most_early_ends = 3;
 
     const std::shared_ptr<PoolTable> core_;
-    const LaunchRequest plan_;
-    std::vector<Environment> worker_envs_; // asked for once, as that is code of the program's; may be empty
-    const std::uint64_t most_tasks_;
     const SupervisorPolicy policy_;
+    const WorkerLauncher launcher_;
     std::vector<Slot> workers_; // of the thread, once it runs
     LimitWatch limits_;
     std::vector<LimitWatch::Subject> subjects_;
@@ -177,8 +155,8 @@ private:
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
-#include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
+#include <multiprocessing/detail/platform/process_family.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/pool/worker_loss.hpp>
@@ -188,6 +166,7 @@ private:
 #include <cstring>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -197,19 +176,14 @@ MULTIPROCESSING_INLINE Supervisor::Supervisor(std::shared_ptr<PoolTable> core, L
                                               const std::function<Environment(int)>& worker_env,
                                               std::uint64_t most_tasks, SupervisorPolicy policy)
     : core_(std::move(core)),
-      plan_(std::move(plan)),
-      most_tasks_(most_tasks),
       policy_(std::move(policy)),
+      launcher_(core_->position(), core_->workers(), std::move(plan), worker_env, most_tasks, policy_),
       workers_(core_->workers()),
       limits_(*core_, policy_.memory_limit, policy_.recycle_memory) {
     ScopeExit end_started{[this] {
         note_busy(TaskState::run, TaskState::doom);
         end_all();
     }};
-    for (std::uint32_t i = 0; worker_env && i < workers_.size(); ++i) {
-        worker_envs_.push_back(worker_env(static_cast<int>(i)));
-        check_environment(worker_envs_.back());
-    }
     if (!policy_.on_demand && !policy_.starts_none) {
         for (std::uint32_t i = 0; i < workers_.size(); ++i) start(i);
     }
@@ -255,34 +229,9 @@ MULTIPROCESSING_INLINE bool Supervisor::join(const Deadline& deadline) {
 }
 
 MULTIPROCESSING_INLINE void Supervisor::start(std::uint32_t worker) {
-    const auto idle = policy_.idle_timeout.span();
-    const WorkerSetup setup{core_->position(),
-                            most_tasks_,
-                            idle ? (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(idle->count())) : 0,
-                            worker,
-                            worker,
-                            0,
-                            !policy_.affinity.empty(),
-                            policy_.affinity.empty() ? platform::ProcessorSet{}
-                                                     : policy_.affinity[worker % policy_.affinity.size()]};
-    LaunchRequest request = plan_;
-    if (!worker_envs_.empty()) {
-        for (const auto& [name, value] : worker_envs_[worker]) request.env[name] = value;
-    }
-    request.identity.name = worker_name(request.method);
-    request.call.payload.insert(request.call.payload.begin(), reinterpret_cast<const std::byte*>(&setup),
-                                reinterpret_cast<const std::byte*>(&setup + 1));
-    workers_[worker].process = launch(request);
+    workers_[worker].process = launcher_.start(worker);
     workers_[worker].process->keep(core_->kept_leases());
     limits_.forget(worker);
-}
-
-MULTIPROCESSING_INLINE std::string Supervisor::worker_name(StartMethod method) {
-    const char* const kind = method == StartMethod::fork    ? "ForkPoolWorker-"
-                             : method == StartMethod::spawn ? "SpawnPoolWorker-"
-                                                            : "ForkServerPoolWorker-";
-    const std::string name = next_process_name();
-    return kind + name.substr(name.find('-') + 1);
 }
 
 MULTIPROCESSING_INLINE void Supervisor::run() noexcept {
@@ -350,7 +299,10 @@ MULTIPROCESSING_INLINE bool Supervisor::step() {
             wake_up = wake_up.sooner(Deadline::after(slot.start_at - Clock::now()));
         }
     }
-    if (running == 0 && closed && !needed) return false;
+    // Where tasks run in the caller there is no worker to wait for, but the pool may be terminated.
+    const bool callers_work = policy_.starts_none && core_->has_unfinished();
+    if (running == 0 && closed && !needed && !callers_work) return false;
+    if (closed && callers_work) wake_up = wake_up.sooner(Deadline::after(slice));
     if (chores) wake_up = wake_up.sooner(Deadline::after(slice));
     if (const auto next = core_->next_announcement())
         wake_up = wake_up.sooner(Deadline::after(*next - Clock::now()));
@@ -374,8 +326,15 @@ MULTIPROCESSING_INLINE Deadline Supervisor::watch_limits() {
         if (const auto& process = workers_[i].process)
             subjects_.push_back({i, process->incarnation(), process->pid()});
     }
-    const Deadline again = limits_.look(
-        subjects_, [this](std::uint32_t index) { attempt([&] { workers_[index].process->kill(); }); });
+    const Deadline again = limits_.look(subjects_, [this](std::uint32_t index) {
+        attempt([&] {
+            // With what its task has started, which counts as the worker's, and would go on for
+            // nobody.
+            platform::Descendants started{workers_[index].process->pid()};
+            workers_[index].process->kill();
+            started.kill();
+        });
+    });
     kill_doomed(); // maps that have failed
     return again;
 }
@@ -447,7 +406,7 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
         state == WorkerLine::broken ? failure_of_initializer(line.failure) : nullptr;
     // Once: a part of on_death() may have freed some of it when another part fails.
     if (!std::exchange(slot.claims_are_known, true)) process->set_unclaimed(core_->unclaimed(index));
-    core_->on_death(index, death);
+    const bool is_tried_again = core_->on_death(index, death);
     crash[0] = 0; // what the next one leaves is its own
     slot.process = nullptr;
     slot.claims_are_known = false;
@@ -464,8 +423,9 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
     attempt([&] { process->settle(); }); // now its memory may go, as nothing refers to it but what is told of
     if (failure) break_pool(failure);
     if (early) break_if_hopeless(*process, ending);
-    if (policy_.breaks_with_worker && state == WorkerLine::serving && death.verdict.reason == EndReason::lost &&
-        !core_->broken())
+    const bool is_loss =
+        state == WorkerLine::serving && death.verdict.reason == EndReason::lost && !is_tried_again;
+    if (policy_.breaks_with_worker && is_loss && !core_->broken())
         break_pool(policy_.loss(loss_of_worker(*process, ending, trace, static_cast<int>(index), {})));
 }
 

@@ -9,23 +9,24 @@
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/pool/admission.hpp>
+#include <multiprocessing/detail/pool/announcer.hpp>
 #include <multiprocessing/detail/pool/callbacks.hpp>
 #include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/lists.hpp>
 #include <multiprocessing/detail/pool/map_work.hpp>
+#include <multiprocessing/detail/pool/policed_works.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
+#include <multiprocessing/detail/pool/work_slots.hpp>
 #include <multiprocessing/detail/pool/worker_demand.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
 
-#include <array>
 #include <atomic>
 #include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -80,17 +81,10 @@ public:
             {
                 std::lock_guard lock{mutex_};
                 require_open_now(of_stream);
-                if (free_.empty() && !swept) sweep(dropped, ending);
+                if (slots_.is_full() && !swept) sweep(dropped, ending);
                 if (dropped.empty()) {
-                    if (free_.empty()) add_segment();
-                    const std::uint32_t slot = free_.back();
-                    auto work = make(view_.slot(slot));
-                    work->slot = slot;
-                    work->generation = view_.slot(slot).cell.load().generation;
-                    view_.slot(slot).end_flags.store(0, std::memory_order_relaxed);
-                    free_.pop_back();
-                    works_[slot] = work;
-                    return work;
+                    if (slots_.is_full()) slots_.grow();
+                    return slots_.take(make);
                 }
             }
             discard(dropped);
@@ -183,8 +177,9 @@ public:
     std::exception_ptr broken();
 
     /// A worker is dead. Its task is lost or announced again, its line is clean for the next. If it
-    /// throws, it can be called again with the same.
-    void on_death(std::uint32_t worker, const WorkerDeath& death);
+    /// throws, it can be called again with the same. Returns whether something that has failed is
+    /// tried again.
+    bool on_death(std::uint32_t worker, const WorkerDeath& death);
 
     /// Whether the worker, as far as its line says, is at a task or chunk in one of these states.
     /// The worker goes on meanwhile, and what the line names may be over and freed: the works say
@@ -203,7 +198,7 @@ public:
 
     /// All work is to be looked at while it runs, whatever its own limits. Before the first is
     /// submitted.
-    void police_all() noexcept { polices_all_ = true; }
+    void police_all() noexcept { policed_.take_all(); }
     /// Whether something has not ended that is to be looked at while it runs. If not, the bell
     /// rings when there is.
     bool has_policed();
@@ -219,32 +214,14 @@ public:
     const Verdict& verdict_of(std::uint32_t worker) const noexcept { return verdicts_[worker]; }
 
 private:
-    /// A slot while it is used for one work.
-    struct SlotUse {
-        std::uint32_t slot;
-        std::uint16_t generation;
-    };
-    /// Null if the work has gone, or ended.
-    Work* live_work(const SlotUse& use) const noexcept;
-
-    bool is_published(const Work& work) const;
-
     void require_open_now(bool of_stream = false) const;
 
-    bool has_backlog() const noexcept;
-    /// That level has something to be announced.
-    void need_ring(std::size_t level);
     /// Of what helping says: plus 1; 0 if it says nothing.
     static std::uint64_t slot_in(std::uint64_t map) noexcept { return map ? slot_of_map(map) + 1 : 0; }
-    /// By a slot plus 1; null if there is none.
-    Work* work_of(std::uint64_t slot) const noexcept;
-
-    void add_segment();
-
     /// Announces what waited for its time; returns how much that was.
     std::uint32_t announce_later();
 
-    /// The backlog of its level has room.
+    /// There is room for it.
     void push(const TaskTicket& ticket) noexcept;
 
     /// It is to look again within a slice, until there is no reason any more: it is woken at most
@@ -252,9 +229,6 @@ private:
     void call_supervisor() noexcept;
 
     void free_slot(Work& work, EndingWorks& ending) noexcept;
-
-    /// Ends maps that are over, but for those whose memory a late helper may still be looking at.
-    void drain_limbo(EndingWorks& ending) noexcept;
 
     /// Finds what has ended and was dropped or is watched: the workers that ended it have said so.
     void sweep(DroppedWorks& dropped, EndingWorks& ending) noexcept;
@@ -282,7 +256,6 @@ private:
         Callbacks& callbacks;
     };
 
-    bool is_here(const std::shared_ptr<Work>& work) const noexcept;
     /// It has ended, or been read: what it is watched for is due.
     void take_watcher(Work& work) noexcept;
     /// It was ended by this process.
@@ -298,7 +271,6 @@ private:
     bool is_told_of(Position block, const WorkerLine& line);
 
     Block shared_;
-    std::array<Block, priority_levels> rings_; // made when there is something for them
     Block lines_;
     Block crashes_;
     Block idle_;
@@ -310,30 +282,19 @@ private:
     const ForkOrigin origin_;
 
     mutable Mutex mutex_;
-    std::vector<Block> segments_;
-    std::vector<std::uint32_t> free_;
-    std::vector<std::shared_ptr<Work>> works_; // by slot
-    std::atomic<std::size_t> slots_{0};        // how many these are
-    std::size_t dropped_ = 0;                  // how many were dropped and not yet found to have ended
-    bool is_watched_ = false;              // the supervisor looks again within a slice, without being called
-    bool was_needed_ = false;              // there was a reason to, when it last looked or since
-    std::vector<std::uint32_t> leasing_;   // slots of works that lease to each worker
-    std::vector<std::uint32_t> limbo_;     // of maps that are over, see drain_limbo()
-    std::vector<std::uint32_t> held_back_; // of works that were given up and read, until the workers are gone
-    std::vector<std::uint64_t> promises_;  // of drain_limbo()
-    std::array<Backlog, priority_levels> backlogs_;
+    WorkSlots slots_{view_};
+    Announcer announcer_{view_};
+    PolicedWorks policed_;
+    Admission admission_;
+    std::size_t dropped_ = 0; // how many were dropped and not yet found to have ended
+    std::size_t watched_ = 0; // works with a watcher
+    bool is_watched_ = false; // the supervisor looks again within a slice, without being called
+    bool was_needed_ = false; // there was a reason to, when it last looked or since
     std::vector<platform::ImageId> images_;
     std::vector<Incarnation> doomed_; // see take_doomed()
+    std::vector<SlotUse> later_;      // works of which something is to be announced at its time
     std::optional<std::chrono::steady_clock::time_point> next_later_ = {};
-    std::vector<SlotUse> later_;  // works of which something is to be announced at its time
-    std::deque<SlotUse> policed_; // works that are to be looked at, in order; those at the front have not ended
-    std::vector<SlotUse> fail_fast_; // of these, maps that end with the first failure
-    bool is_policing_ = false;       // the supervisor comes by itself
-    bool polices_all_ = false;
     std::vector<Verdict> verdicts_; // by worker; the supervisor's alone
-    std::size_t watched_ = 0;       // works with a watcher
-    Admission admission_;
-    bool given_up_ = false; // and the workers are not gone yet
 };
 
 } // namespace multiprocessing::inline v1::detail
@@ -343,6 +304,7 @@ private:
 #include <multiprocessing/detail/pool/result_block.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <iterator>
 #include <stdexcept>
@@ -364,7 +326,6 @@ MULTIPROCESSING_INLINE PoolTable::PoolTable(std::uint32_t workers)
     shared.lines = lines_.position();
     shared.crashes = crashes_.position();
     shared.idle = idle_.position();
-    promises_.reserve(priority_levels * workers);
     verdicts_.resize(workers);
     shared.has_barrier = platform::has_process_barrier();
 }
@@ -372,7 +333,7 @@ MULTIPROCESSING_INLINE PoolTable::PoolTable(std::uint32_t workers)
 MULTIPROCESSING_INLINE PoolTable::~PoolTable() {
     // No worker is left, and no result: nobody will read what is here.
     if (origin_.is_here()) {
-        for (const auto& work : works_) {
+        for (const auto& work : slots_.all()) {
             if (work) work->discard(admission_.termination());
         }
     }
@@ -427,18 +388,9 @@ MULTIPROCESSING_INLINE void PoolTable::announce(Work& work, std::uint32_t helper
     {
         std::lock_guard lock{mutex_};
         require_open_now(of_stream); // terminated meanwhile: what was given up then was not published
-        backlogs_[work.policy.level].reserve(tickets);
-        need_ring(work.policy.level);
-        // One that fails to be announced has never begun, and counts as ended.
-        if (polices_all_ || work.policy.is_watched()) {
-            policed_.push_back({work.slot, work.generation});
-            if (work.policy.fail_fast) fail_fast_.push_back(policed_.back());
-            rings = !std::exchange(is_policing_, true);
-        }
-        if (work.leases_to_workers()) {
-            leasing_.push_back(work.slot);
-            work.place = static_cast<std::uint32_t>(leasing_.size() - 1);
-        }
+        announcer_.reserve(work.policy.level, tickets);
+        rings = policed_.add(work); // the last that may fail: what it says is not to be lost
+        if (work.leases_to_workers()) slots_.add_leasing(work);
         // From here on nothing can fail: a worker may have it already.
         const TaskWord published =
             slot.cell.publish(slot.cell.load(), helpers ? TaskState::open : TaskState::ready);
@@ -452,8 +404,7 @@ MULTIPROCESSING_INLINE void PoolTable::announce(Work& work, std::uint32_t helper
 MULTIPROCESSING_INLINE void PoolTable::leave(const Work& work) noexcept {
     EndingWorks ending;
     std::lock_guard lock{mutex_};
-    free_.push_back(work.slot);
-    ending.add(std::move(works_[work.slot]));
+    slots_.put_back(work, ending);
 }
 
 MULTIPROCESSING_INLINE void PoolTable::tell_stream(const Work& work) noexcept {
@@ -470,7 +421,7 @@ MULTIPROCESSING_INLINE void PoolTable::release(const std::shared_ptr<Work>& work
     std::exception_ptr expected;
     {
         std::lock_guard lock{mutex_};
-        if (works_[work->slot] != work || work->leaving) return;
+        if (!slots_.holds(work)) return;
         if (work->is_read()) {
             take_watcher(*work);
             return free_slot(*work, ending);
@@ -493,13 +444,13 @@ MULTIPROCESSING_INLINE void PoolTable::release(const std::shared_ptr<Work>& work
 
 MULTIPROCESSING_INLINE bool PoolTable::is_running(const std::shared_ptr<Work>& work) {
     std::lock_guard lock{mutex_};
-    return is_here(work) && work->running();
+    return slots_.holds(work) && work->running();
 }
 
 MULTIPROCESSING_INLINE bool PoolTable::cancel(const std::shared_ptr<Work>& work) {
     {
         std::lock_guard lock{mutex_};
-        if (!is_here(work) || !work->cancel()) return false;
+        if (!slots_.holds(work) || !work->cancel()) return false;
     }
     tell_of_end(*work);
     return true;
@@ -509,8 +460,8 @@ MULTIPROCESSING_INLINE void PoolTable::cancel_waiting() {
     std::vector<std::shared_ptr<Work>> all;
     {
         std::lock_guard lock{mutex_};
-        for (const auto& work : works_) {
-            if (work && !work->leaving && is_published(*work)) all.push_back(work);
+        for (const auto& work : slots_.all()) {
+            if (work && !work->leaving && slots_.is_published(*work)) all.push_back(work);
         }
     }
     for (const auto& work : all) cancel(work);
@@ -519,7 +470,7 @@ MULTIPROCESSING_INLINE void PoolTable::cancel_waiting() {
 MULTIPROCESSING_INLINE bool PoolTable::kill(const std::shared_ptr<Work>& work) {
     {
         std::lock_guard lock{mutex_};
-        if (!is_here(work)) return false;
+        if (!slots_.holds(work)) return false;
         doomed_.reserve(doomed_.size() + workers());
         if (!work->kill(doomed_)) return false;
     }
@@ -531,7 +482,7 @@ MULTIPROCESSING_INLINE bool PoolTable::kill(const std::shared_ptr<Work>& work) {
 MULTIPROCESSING_INLINE void PoolTable::abandon(const std::shared_ptr<ItemizedMapWork>& work) noexcept {
     {
         std::lock_guard lock{mutex_};
-        if (is_here(work)) {
+        if (slots_.holds(work)) {
             work->abandon();
             work->cancel_rest();
         }
@@ -562,7 +513,7 @@ MULTIPROCESSING_INLINE void PoolTable::watch(const std::shared_ptr<Work>& work,
                                              std::shared_ptr<ResultBase> result) {
     {
         std::lock_guard lock{mutex_};
-        if (is_here(work)) {
+        if (slots_.holds(work)) {
             if (!std::exchange(work->watcher, std::move(result))) ++watched_;
             // As in release().
             view_.slot(work->slot).end_flags.fetch_or(end_is_watched, std::memory_order_seq_cst);
@@ -581,12 +532,13 @@ MULTIPROCESSING_INLINE void PoolTable::call_hooks_of(std::shared_ptr<ResultBase>
 
 MULTIPROCESSING_INLINE bool PoolTable::has_unfinished() {
     std::lock_guard lock{mutex_};
-    return std::any_of(works_.begin(), works_.end(), [](const auto& work) { return work && !work->ended(); });
+    return std::any_of(slots_.all().begin(), slots_.all().end(),
+                       [](const auto& work) { return work && !work->ended(); });
 }
 
 MULTIPROCESSING_INLINE bool PoolTable::has_waiting() {
     std::lock_guard lock{mutex_};
-    return has_backlog() || view_.has_announced();
+    return announcer_.has_backlog() || view_.has_announced();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::close() {
@@ -602,7 +554,7 @@ MULTIPROCESSING_INLINE bool PoolTable::is_closed() {
 MULTIPROCESSING_INLINE bool PoolTable::close_shared() {
     {
         std::lock_guard lock{mutex_};
-        if (!admission_.is_over() || has_backlog() || !later_.empty()) return false;
+        if (!admission_.is_over() || announcer_.has_backlog() || !later_.empty()) return false;
     }
     if (!view_.shared().closing.load(std::memory_order_relaxed)) end_shared();
     return true;
@@ -618,21 +570,21 @@ MULTIPROCESSING_INLINE void PoolTable::give_up(const std::exception_ptr& error, 
     {
         std::lock_guard lock{mutex_};
         broken ? admission_.end_broken(error) : admission_.end_terminated(error);
-        given_up_ = true;
-        for (Backlog& backlog : backlogs_) backlog.clear();
-        for (const auto& work : works_) {
-            if (!work || !is_published(*work)) continue;
+        slots_.hold_back();
+        announcer_.clear();
+        for (const auto& work : slots_.all()) {
+            if (!work || !slots_.is_published(*work)) continue;
             work->give_up(error);
             if (work->dropped || work->watcher) view_.tell_of(work->slot);
         }
-        slot_count = works_.size();
+        slot_count = slots_.all().size();
     }
     for (std::size_t slot = 0; slot < slot_count; ++slot) {
         tell_readers(static_cast<std::uint32_t>(slot));
         std::shared_ptr<Work> work; // ends without the mutex
         {
             std::lock_guard lock{mutex_};
-            work = works_[slot];
+            work = slots_.at(static_cast<std::uint32_t>(slot));
         }
         if (work) tell_stream(*work);
     }
@@ -647,13 +599,8 @@ MULTIPROCESSING_INLINE std::vector<Incarnation> PoolTable::take_doomed() {
 MULTIPROCESSING_INLINE void PoolTable::workers_are_gone() noexcept {
     EndingWorks ending;
     std::lock_guard lock{mutex_};
-    given_up_ = false;
-    for (std::uint32_t i = 0; i < workers(); ++i) {
-        for (auto& promise : view_.line(i).helping) promise.store(0, std::memory_order_seq_cst);
-    }
-    for (const std::uint32_t slot : held_back_) free_slot(*works_[slot], ending);
-    held_back_.clear();
-    drain_limbo(ending);
+    slots_.free_held_back(ending);
+    if (slots_.has_late()) call_supervisor();
 }
 
 MULTIPROCESSING_INLINE std::exception_ptr PoolTable::broken() {
@@ -661,7 +608,7 @@ MULTIPROCESSING_INLINE std::exception_ptr PoolTable::broken() {
     return admission_.broken();
 }
 
-MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const WorkerDeath& death) {
+MULTIPROCESSING_INLINE bool PoolTable::on_death(std::uint32_t worker, const WorkerDeath& death) {
     // What it may have had, and not have told anybody of: the task that it had claimed, or a
     // map.
     std::array<std::uint64_t, 1 + 2 * priority_levels> concerned{death.claiming};
@@ -671,28 +618,35 @@ MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const Work
     }
     Announcements again;
     again.tickets.reserve(concerned.size());
+    std::uint32_t pushed = 0;
+    bool is_tried_again = false;
     std::array<std::shared_ptr<Work>, std::tuple_size_v<decltype(concerned)>>
         touched; // whose readers are to look again
     {
         std::lock_guard lock{mutex_};
-        for (Backlog& backlog : backlogs_) backlog.reserve(concerned.size());
+        announcer_.reserve_all(concerned.size());
         later_.reserve(later_.size() + concerned.size());
         view_.idle_bits(worker).fetch_and(~(std::uint64_t{1} << worker % 64), std::memory_order_seq_cst);
         for (std::size_t i = 0; i < concerned.size(); ++i) {
             if (std::find(concerned.begin(), concerned.begin() + static_cast<std::ptrdiff_t>(i),
                           concerned[i]) != concerned.begin() + static_cast<std::ptrdiff_t>(i))
                 continue;
-            Work* const work = work_of(concerned[i]);
-            if (!work || work->leaving || !is_published(*work)) continue;
-            touched[i] = works_[work->slot];
+            Work* const work = slots_.of(concerned[i]);
+            if (!work || work->leaving || !slots_.is_published(*work)) continue;
+            touched[i] = slots_.at(work->slot);
             again.due.reset();
             work->on_death(death, again);
+            // At once: another work may fail, and what is ready is to be announced.
+            for (const TaskTicket& ticket : again.tickets) push(ticket);
+            pushed += static_cast<std::uint32_t>(again.tickets.size());
+            again.tickets.clear();
+            is_tried_again = is_tried_again || again.due;
             if (again.due && !std::exchange(work->has_later, true))
                 later_.push_back({work->slot, work->generation});
             // It may have had no time to.
             if (work->dropped || work->watcher) view_.tell_of(work->slot);
         }
-        for (const std::uint32_t slot : leasing_) works_[slot]->on_replacement(worker, death.dead);
+        for (const std::uint32_t slot : slots_.leasing()) slots_.at(slot)->on_replacement(worker, death.dead);
         WorkerLine& line = view_.line(worker);
         line.claiming.store(0, std::memory_order_relaxed);
         for (auto& promise : line.helping) promise.store(0, std::memory_order_seq_cst);
@@ -705,18 +659,18 @@ MULTIPROCESSING_INLINE void PoolTable::on_death(std::uint32_t worker, const Work
         line.is_to_leave.store(0, std::memory_order_relaxed);
         verdicts_[worker] = {};
         line.state.store(WorkerLine::starting, std::memory_order_release);
-        for (const TaskTicket& ticket : again.tickets) push(ticket);
     }
     // Somebody looks again: the dead one may have been woken in another's place.
-    demand_.call(static_cast<std::uint32_t>(again.tickets.size()) + 1);
+    demand_.call(pushed + 1);
     // It may have died between its last deed and the wake for it.
     for (const std::uint64_t slot : concerned) {
-        if (slot != 0 && slot <= slots_.load()) tell_readers(static_cast<std::uint32_t>(slot - 1));
+        if (slot != 0 && slot <= slots_.count()) tell_readers(static_cast<std::uint32_t>(slot - 1));
     }
     for (const auto& work : touched) {
         if (work) tell_stream(*work);
     }
     view_.call_back();
+    return is_tried_again;
 }
 
 MULTIPROCESSING_INLINE bool PoolTable::is_at_one_of(const WorkerLine& line, TaskState first,
@@ -725,14 +679,14 @@ MULTIPROCESSING_INLINE bool PoolTable::is_at_one_of(const WorkerLine& line, Task
     const std::uint64_t chunk = line.chunk.load(std::memory_order_acquire);
     std::lock_guard lock{mutex_};
     const auto is_one = [&](TaskState state) { return state == first || state == second; };
-    if (const Work* const work = work_of(task); work && is_one(view_.slot(work->slot).cell.load().state))
+    if (const Work* const work = slots_.of(task); work && is_one(view_.slot(work->slot).cell.load().state))
         return true;
     for (const auto& promise : line.helping) {
         const std::uint64_t map = promise.load(std::memory_order_seq_cst);
-        const Work* const work = work_of(slot_in(map));
+        const Work* const work = slots_.of(slot_in(map));
         if (!work || !work->has_helpers() || map != map_name(work->slot, work->generation)) continue;
         const auto& job = static_cast<const MapWork&>(*work);
-        if (!is_published(job) && !job.leaving) continue; // its chunks are yet to be made
+        if (!slots_.is_published(job) && !job.leaving) continue; // its chunks are yet to be made
         if (chunk != 0 && chunk <= job.job().all_chunks() && is_one(job.head(chunk - 1).cell.load().state))
             return true;
     }
@@ -762,14 +716,10 @@ MULTIPROCESSING_INLINE bool PoolTable::tick() {
     const WakeCallbacks wake{callbacks_};
     {
         std::lock_guard lock{mutex_};
-        for (std::size_t level = 0; level < priority_levels; ++level) {
-            Backlog& backlog = backlogs_[level];
-            for (; !backlog.empty() && view_.ring(level)->push(backlog.front()); ++pushed) backlog.pop();
-        }
-        pushed += announce_later();
+        pushed = announcer_.drain() + announce_later();
         sweep(dropped, ending);
         // A round longer than there is a reason: what comes meanwhile need not ring.
-        const bool now = has_backlog() || dropped_ != 0 || !limbo_.empty();
+        const bool now = announcer_.has_backlog() || dropped_ != 0 || slots_.has_late();
         again = is_watched_ = std::exchange(was_needed_, now) || now;
     }
     if (pushed) demand_.call(pushed);
@@ -782,11 +732,11 @@ MULTIPROCESSING_INLINE std::uint32_t PoolTable::announce_later() {
     std::size_t kept = 0;
     next_later_.reset();
     for (std::size_t i = 0; i < later_.size(); ++i) {
-        Work* const work = live_work(later_[i]);
+        Work* const work = slots_.live(later_[i]);
         if (!work) continue;
         Announcements now;
         work->on_time(now);
-        backlogs_[work->policy.level].reserve(now.tickets.size());
+        announcer_.reserve(work->policy.level, now.tickets.size());
         for (const TaskTicket& ticket : now.tickets) push(ticket);
         pushed += static_cast<std::uint32_t>(now.tickets.size());
         work->has_later = now.due.has_value();
@@ -803,18 +753,9 @@ MULTIPROCESSING_INLINE std::optional<std::chrono::steady_clock::time_point> Pool
     return next_later_;
 }
 
-MULTIPROCESSING_INLINE Work* PoolTable::live_work(const SlotUse& use) const noexcept {
-    Work* const work = works_[use.slot].get();
-    return work && work->generation == use.generation && !work->leaving && is_published(*work) && !work->ended()
-               ? work
-               : nullptr;
-}
-
 MULTIPROCESSING_INLINE bool PoolTable::has_policed() {
     std::lock_guard lock{mutex_};
-    while (!policed_.empty() && !live_work(policed_.front())) policed_.pop_front();
-    if (policed_.empty()) is_policing_ = false;
-    return is_policing_;
+    return policed_.any(slots_);
 }
 
 MULTIPROCESSING_INLINE std::optional<WorkPoint> PoolTable::point_of(std::uint32_t worker, Incarnation name) {
@@ -822,8 +763,8 @@ MULTIPROCESSING_INLINE std::optional<WorkPoint> PoolTable::point_of(std::uint32_
     std::lock_guard lock{mutex_};
     const std::uint64_t task = line.task.load(std::memory_order_acquire);
     const auto point_in = [&](std::uint64_t slot) -> std::optional<WorkPoint> {
-        const Work* const work = work_of(slot);
-        return work && !work->leaving && is_published(*work) ? work->point_of(line, name) : std::nullopt;
+        const Work* const work = slots_.of(slot);
+        return work && !work->leaving && slots_.is_published(*work) ? work->point_of(line, name) : std::nullopt;
     };
     if (const auto point = point_in(task)) return point;
     for (const auto& promise : line.helping) {
@@ -835,7 +776,7 @@ MULTIPROCESSING_INLINE std::optional<WorkPoint> PoolTable::point_of(std::uint32_
 MULTIPROCESSING_INLINE bool PoolTable::doom(std::uint32_t worker, const WorkPoint& point, EndReason reason,
                                             std::uint64_t memory) {
     std::lock_guard lock{mutex_};
-    Work* const work = live_work({point.slot, point.generation});
+    Work* const work = slots_.live({point.slot, point.generation});
     if (!work || !work->doom(point, reason, memory)) return false;
     verdicts_[worker] = {point, reason, memory};
     return true;
@@ -846,7 +787,7 @@ MULTIPROCESSING_INLINE void PoolTable::ask_to_leave(std::uint32_t worker,
     {
         std::lock_guard lock{mutex_};
         view_.line(worker).is_to_leave.store(1, std::memory_order_seq_cst);
-        Work* const work = point && point->chunk != 0 ? live_work({point->slot, point->generation}) : nullptr;
+        Work* const work = point && point->chunk != 0 ? slots_.live({point->slot, point->generation}) : nullptr;
         if (work) static_cast<ItemizedMapWork*>(work)->ask_to_go(*point);
     }
     post(view_.space().parking(), view_.line(worker).park);
@@ -856,17 +797,7 @@ MULTIPROCESSING_INLINE void PoolTable::end_failed() {
     std::vector<std::shared_ptr<Work>> ended; // whose waiters are to look
     {
         std::lock_guard lock{mutex_};
-        if (fail_fast_.empty()) return;
-        doomed_.reserve(doomed_.size() + workers() * fail_fast_.size());
-        ended.reserve(fail_fast_.size());
-        std::size_t kept = 0;
-        for (std::size_t i = 0; i < fail_fast_.size(); ++i) {
-            Work* const work = live_work(fail_fast_[i]);
-            if (!work) continue;
-            if (work->end_if_failed(doomed_)) ended.push_back(works_[work->slot]);
-            fail_fast_[kept++] = fail_fast_[i];
-        }
-        fail_fast_.resize(kept);
+        policed_.end_failed(slots_, workers(), doomed_, ended);
     }
     for (const auto& work : ended) {
         if (work->ended()) tell_of_end(*work);
@@ -880,53 +811,9 @@ MULTIPROCESSING_INLINE void PoolTable::require_open_now(bool of_stream) const {
     admission_.admit(of_stream);
 }
 
-MULTIPROCESSING_INLINE bool PoolTable::is_published(const Work& work) const {
-    return view_.slot(work.slot).cell.load().state != TaskState::free;
-}
-
-MULTIPROCESSING_INLINE bool PoolTable::has_backlog() const noexcept {
-    return std::any_of(backlogs_.begin(), backlogs_.end(),
-                       [](const Backlog& backlog) { return !backlog.empty(); });
-}
-
-MULTIPROCESSING_INLINE void PoolTable::need_ring(std::size_t level) {
-    if (view_.ring(level)) return;
-    rings_[level] = Block{tree().heap.allocate(sizeof(TaskRing))};
-    view_.space().at<TaskRing>(rings_[level].position()).reset();
-    view_.shared().rings[level].store(rings_[level].position(), std::memory_order_release);
-}
-
-MULTIPROCESSING_INLINE Work* PoolTable::work_of(std::uint64_t slot) const noexcept {
-    return slot != 0 && slot <= works_.size() ? works_[static_cast<std::size_t>(slot - 1)].get() : nullptr;
-}
-
-MULTIPROCESSING_INLINE void PoolTable::add_segment() {
-    const std::size_t index = segments_.size();
-    if (index == PoolShared::most_segments) {
-        throw std::length_error("multiprocessing: a pool has no room for more than 4,194,304 results that "
-                                "were not read: get() or drop some first");
-    }
-    // Room for whatever is to be noted of a slot: freeing it cannot fail.
-    const auto first = static_cast<std::uint32_t>(index * PoolShared::segment_slots);
-    const std::size_t slot_count = first + PoolShared::segment_slots;
-    works_.reserve((std::max)(slot_count, 2 * works_.size()));
-    free_.reserve(works_.capacity());
-    limbo_.reserve(works_.capacity());
-    held_back_.reserve(works_.capacity());
-    segments_.emplace_back(tree().heap.allocate_zeroed(sizeof(SlotSegment)));
-    view_.shared().segment[index].store(segments_.back().position(), std::memory_order_release);
-    works_.resize(slot_count);
-    slots_.store(slot_count);
-    for (std::uint32_t i = PoolShared::segment_slots; i-- > 0;) free_.push_back(first + i);
-}
-
 MULTIPROCESSING_INLINE void PoolTable::push(const TaskTicket& ticket) noexcept {
-    const std::size_t level = works_[ticket.slot]->policy.level;
-    Backlog& backlog = backlogs_[level];
-    if (!backlog.empty() || !view_.ring(level)->push(ticket)) {
-        backlog.push(ticket);
-        call_supervisor(); // it announces the ticket when there is room
-    }
+    // The supervisor announces it when there is room.
+    if (!announcer_.push(ticket, slots_.at(ticket.slot)->policy.level)) call_supervisor();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::call_supervisor() noexcept {
@@ -935,57 +822,17 @@ MULTIPROCESSING_INLINE void PoolTable::call_supervisor() noexcept {
 }
 
 MULTIPROCESSING_INLINE void PoolTable::free_slot(Work& work, EndingWorks& ending) noexcept {
-    const std::uint32_t slot = work.slot;
-    work.leaving = true;
-    if (given_up_) { // its worker may live yet, and read its arguments or write its results
-        held_back_.push_back(slot);
-        return;
-    }
-    if (work.leases_to_workers()) {
-        leasing_[work.place] = leasing_.back();
-        works_[leasing_.back()]->place = work.place;
-        leasing_.pop_back();
-    }
-    view_.slot(slot).cell.recycle();
-    if (work.has_helpers()) {
-        limbo_.push_back(slot);
-    } else { // a worker that comes late finds another generation, and looks no further
-        free_.push_back(slot);
-        ending.add(std::move(works_[slot]));
-    }
-    drain_limbo(ending);
-}
-
-MULTIPROCESSING_INLINE void PoolTable::drain_limbo(EndingWorks& ending) noexcept {
-    if (limbo_.empty()) return;
-    // The slot was recycled first; a worker that promises to hold on to this map after that
-    // finds it over, and lets go.
-    promises_.clear();
-    for (std::uint32_t i = 0; i < workers(); ++i) {
-        for (const auto& promise : view_.line(i).helping) {
-            if (const std::uint64_t name = promise.load(std::memory_order_seq_cst)) promises_.push_back(name);
-        }
-    }
-    std::sort(promises_.begin(), promises_.end());
-    std::size_t kept = 0;
-    for (const std::uint32_t slot : limbo_) {
-        if (std::binary_search(promises_.begin(), promises_.end(), map_name(slot, works_[slot]->generation))) {
-            limbo_[kept++] = slot;
-        } else {
-            free_.push_back(slot);
-            ending.add(std::move(works_[slot]));
-        }
-    }
-    limbo_.resize(kept);
-    if (kept != 0) call_supervisor();
+    slots_.free(work, ending);
+    if (slots_.has_late()) call_supervisor();
 }
 
 MULTIPROCESSING_INLINE void PoolTable::sweep(DroppedWorks& dropped, EndingWorks& ending) noexcept {
-    drain_limbo(ending);
+    slots_.drain(ending);
+    if (slots_.has_late()) call_supervisor();
     if (dropped_ == 0 && watched_ == 0) return;
-    for_each_bit(view_.shared().ended, segments_.size(), [&](std::size_t segment) {
+    for_each_bit(view_.shared().ended, slots_.segments(), [&](std::size_t segment) {
         for_each_bit(view_.segment(segment).ended, SlotSegment::count, [&](std::size_t at) {
-            Work* const work = works_[segment * SlotSegment::count + at].get();
+            Work* const work = slots_.of(segment * SlotSegment::count + at + 1);
             if (!work || work->leaving || !work->ended()) return;
             take_watcher(*work);
             if (!work->dropped) return;
@@ -994,10 +841,6 @@ MULTIPROCESSING_INLINE void PoolTable::sweep(DroppedWorks& dropped, EndingWorks&
             dropped.add(*work);
         });
     });
-}
-
-MULTIPROCESSING_INLINE bool PoolTable::is_here(const std::shared_ptr<Work>& work) const noexcept {
-    return works_[work->slot] == work && !work->leaving;
 }
 
 MULTIPROCESSING_INLINE void PoolTable::take_watcher(Work& work) noexcept {
@@ -1011,7 +854,7 @@ MULTIPROCESSING_INLINE void PoolTable::tell_of_end(Work& work) noexcept {
     tell_stream(work);
     const WakeCallbacks wake{callbacks_};
     std::lock_guard lock{mutex_};
-    if (works_[work.slot].get() == &work) take_watcher(work);
+    if (slots_.at(work.slot).get() == &work) take_watcher(work);
 }
 
 MULTIPROCESSING_INLINE void PoolTable::call_back() {
@@ -1046,8 +889,8 @@ MULTIPROCESSING_INLINE void PoolTable::discard(const DroppedWorks& dropped) noex
 MULTIPROCESSING_INLINE bool PoolTable::is_told_of(Position block, const WorkerLine& line) {
     std::lock_guard lock{mutex_};
     const auto is_told_in = [&](std::uint64_t slot) {
-        const Work* const work = work_of(slot);
-        return work && is_published(*work) && work->refers_to(block);
+        const Work* const work = slots_.of(slot);
+        return work && slots_.is_published(*work) && work->refers_to(block);
     };
     return is_told_in(line.claiming.load(std::memory_order_acquire)) ||
            std::any_of(std::begin(line.helping), std::end(line.helping), [&](const auto& promise) {

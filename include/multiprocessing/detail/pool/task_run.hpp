@@ -13,9 +13,9 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// One call; its result goes into the frame's writer.
-template <class F, class... Argument>
-struct TaskCode {
+/// One call; what it returns goes into the frame's writer, unless nobody wants it.
+template <bool Keeps, class F, class... Argument>
+struct CallCode {
     using Call = CrossingCall<F, Argument...>;
 
     static void run(TaskFrame& frame) {
@@ -23,8 +23,8 @@ struct TaskCode {
         ReceivedArguments taking{frame.leases};
         Reader reader{frame.arguments, &taking};
         auto call = ReceivedCall<F, typename Call::Carried>::read(reader);
-        if constexpr (std::is_void_v<typename Call::Returned>) {
-            Call::invoke(call.function, call.arguments);
+        if constexpr (!Keeps || std::is_void_v<typename Call::Returned>) {
+            static_cast<void>(Call::invoke(call.function, call.arguments));
         } else {
             using Result = std::decay_t<typename Call::Returned>;
             encode<Result>(frame.result,
@@ -32,20 +32,12 @@ struct TaskCode {
         }
     }
 };
-
-/// The same, whatever the call returns.
+/// Of a task.
 template <class F, class... Argument>
-struct DiscardingCode {
-    using Call = CrossingCall<F, Argument...>;
-
-    static void run(TaskFrame& frame) {
-        const platform::UserCode mark;
-        ReceivedArguments taking{frame.leases};
-        Reader reader{frame.arguments, &taking};
-        auto call = ReceivedCall<F, typename Call::Carried>::read(reader);
-        static_cast<void>(Call::invoke(call.function, call.arguments));
-    }
-};
+using TaskCode = CallCode<true, F, Argument...>;
+/// Of an initializer that runs in the caller.
+template <class F, class... Argument>
+using DiscardingCode = CallCode<false, F, Argument...>;
 
 /// The main function of a worker: its initializer, if it has one, then the tasks.
 template <class... FunctionAndArguments>

@@ -1,20 +1,17 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process_memory.hpp  POSIX twin: /proc/PID/status, smaps, task/PID/children.
+/// @file process_memory.hpp  POSIX twin: /proc/PID/status and smaps.
 
 #include <multiprocessing/detail/config.hpp>
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail::platform {
 
 MULTIPROCESSING_INLINE std::optional<std::uint64_t> estimate_memory(int pid);
 
 MULTIPROCESSING_INLINE std::optional<std::uint64_t> measure_memory(int pid);
-
-MULTIPROCESSING_INLINE std::vector<int> children_of(int pid);
 
 } // namespace multiprocessing::inline v1::detail::platform
 
@@ -74,20 +71,6 @@ MULTIPROCESSING_INLINE std::optional<std::uint64_t> measure_memory(int pid) {
         if (const auto swap = kilobytes_in(line, "SwapPss")) sum += *swap;
     });
     return is_there && is_complete ? std::optional(sum) : std::nullopt;
-}
-
-MULTIPROCESSING_INLINE std::vector<int> children_of(int pid) {
-    std::vector<int> children;
-    // Of its first thread: a worker's, which runs the tasks.
-    const std::string process = std::to_string(pid);
-    for_each_line("/proc/" + process + "/task/" + process + "/children", [&](const char* line) {
-        for (char* end = nullptr;; line = end) {
-            const long child = std::strtol(line, &end, 10);
-            if (end == line) break;
-            children.push_back(static_cast<int>(child));
-        }
-    });
-    return children;
 }
 
 } // namespace multiprocessing::inline v1::detail::platform

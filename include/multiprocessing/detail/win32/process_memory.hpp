@@ -1,13 +1,11 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file process_memory.hpp  Win32 twin: what a process has committed for itself. Of its children
-/// Windows keeps no list.
+/// @file process_memory.hpp  Win32 twin: what a process has committed for itself.
 
 #include <multiprocessing/detail/config.hpp>
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 namespace multiprocessing::inline v1::detail::platform {
 
@@ -15,13 +13,13 @@ MULTIPROCESSING_INLINE std::optional<std::uint64_t> estimate_memory(int pid);
 
 inline std::optional<std::uint64_t> measure_memory(int pid) { return estimate_memory(pid); }
 
-inline std::vector<int> children_of(int) { return {}; }
-
 } // namespace multiprocessing::inline v1::detail::platform
 
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/detail/win32/api.hpp>
+
+#include <cstddef>
 
 #include <boost/winapi/process.hpp>
 
@@ -45,7 +43,15 @@ MULTIPROCESSING_INLINE std::optional<std::uint64_t> estimate_memory(int pid) {
     if (!K32GetProcessMemoryInfo(process.native(), reinterpret_cast<::_PROCESS_MEMORY_COUNTERS*>(&counters),
                                  sizeof counters))
         return std::nullopt;
-    return counters.private_usage;
+    // Wine leaves some of them 0; of a process that has ended they all are.
+    constexpr std::size_t working_set = 1;
+    constexpr std::size_t page_file = 6;
+    for (const std::uint64_t figure :
+         {std::uint64_t{counters.private_usage}, std::uint64_t{counters.sizes[page_file]},
+          std::uint64_t{counters.sizes[working_set]}}) {
+        if (figure != 0) return figure;
+    }
+    return std::nullopt;
 }
 
 } // namespace multiprocessing::inline v1::detail::platform
