@@ -73,8 +73,8 @@ public:
     virtual ~ReadContext() = default;
 
     virtual HandleSource* handle_source() { return nullptr; }
-    /// Returns whether function pointers may be in it: not where others than processes of this program
-    /// write it, as what they name is called.
+    /// Returns whether function pointers may be in it: not where others than processes of this
+    /// program write it, as what they name is called.
     virtual bool may_hold_code() const noexcept { return true; }
     /// Returns what `place()` copied to `position`. Throws SerializationError unless `size` bytes
     /// lie there.

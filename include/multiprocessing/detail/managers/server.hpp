@@ -57,8 +57,8 @@ public:
 
     ManagerServer(ManagerLink link, Options options);
 
-    /// The server whose call this thread is in, else that of this process; null where there is none,
-    /// and in the copies of a server by fork.
+    /// The server whose call this thread is in, else that of this process; null where there is
+    /// none, and in the copies of a server by fork.
     static ManagerServer* current() noexcept;
     /// Whether this process is the server, no copy of it.
     bool is_here() const noexcept { return origin_.is_here(); }

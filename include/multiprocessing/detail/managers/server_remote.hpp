@@ -69,8 +69,8 @@ MULTIPROCESSING_INLINE std::size_t ManagerServer::number_of_objects() {
     return objects_.size();
 }
 
-/// Returns false if the client has gone meanwhile, or the manager was shut down: then it has no turn
-/// to pass on.
+/// Returns false if the client has gone meanwhile, or the manager was shut down: then it has no
+/// turn to pass on.
 MULTIPROCESSING_INLINE bool ManagerServer::wait_for_turn(ServerJob& job, RemoteCaller& caller, Lock& lock) {
     TurnQueue& turns = job.object->turns();
     if (turns.busy) {
