@@ -300,9 +300,9 @@ MULTIPROCESSING_INLINE bool Supervisor::step() {
         }
     }
     // Where tasks run in the caller there is no worker to wait for, but the pool may be terminated.
-    const bool callers_work = policy_.starts_none && core_->has_unfinished();
+    const bool callers_work = closed && policy_.starts_none && core_->has_unfinished();
     if (running == 0 && closed && !needed && !callers_work) return false;
-    if (closed && callers_work) wake_up = wake_up.sooner(Deadline::after(slice));
+    if (callers_work) wake_up = wake_up.sooner(Deadline::after(slice));
     if (chores) wake_up = wake_up.sooner(Deadline::after(slice));
     if (const auto next = core_->next_announcement())
         wake_up = wake_up.sooner(Deadline::after(*next - Clock::now()));

@@ -532,8 +532,10 @@ MULTIPROCESSING_INLINE void PoolTable::call_hooks_of(std::shared_ptr<ResultBase>
 
 MULTIPROCESSING_INLINE bool PoolTable::has_unfinished() {
     std::lock_guard lock{mutex_};
-    return std::any_of(slots_.all().begin(), slots_.all().end(),
-                       [](const auto& work) { return work && !work->ended(); });
+    return std::any_of(slots_.all().begin(), slots_.all().end(), [this](const auto& work) {
+        // What another thread is submitting has no items to ask yet.
+        return work && (!slots_.is_published(*work) || !work->ended());
+    });
 }
 
 MULTIPROCESSING_INLINE bool PoolTable::has_waiting() {
