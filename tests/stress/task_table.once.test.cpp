@@ -44,11 +44,12 @@ std::uint64_t expected(std::uint64_t argument, std::size_t word) {
 void work_for_ever(Position position, unsigned) {
     const Incarnation self = tree().self;
     Table& table = tree().space.at<Table>(position);
+    support::Spin wait;
     for (;;) {
         const std::uint64_t head = table.ring.head();
         const auto ticket = table.ring.peek(head);
         if (!ticket) {
-            platform::pause();
+            wait();
             continue;
         }
         Slot& slot = table.slots[ticket->slot];
@@ -149,7 +150,7 @@ TEST_CASE("tasks survive the death of any worker at any instant: none is lost, d
         bury(victim.name);
         victim = start();
     }
-    while (!outstanding.empty()) collect(); // every task comes to its end: the watchdog would object
+    for (support::Spin wait; !outstanding.empty(); wait()) collect(); // every task comes to its end: the watchdog would object
     for (Member& worker : workers) worker.kill();
     INFO(submitted << " tasks, " << kills << " kills, " << running_when_killed << " of them during a task");
     CHECK(submitted > static_cast<std::uint64_t>(kills));
@@ -183,7 +184,7 @@ TEST_CASE("a doomed task is the only one whose worker is killed", "[task_table]"
         for (auto& runs : slot.runs) runs = 0;
         const TaskWord published = slot.cell.publish(slot.cell.load());
         REQUIRE(table.ring.push({0, published.generation, published.attempt, false}));
-        while (slot.cell.load().state == TaskState::ready) platform::pause();
+        for (support::Spin wait; slot.cell.load().state == TaskState::ready;) wait();
         for (unsigned pauses = random.below(400); pauses > 0; --pauses) platform::pause();
         const TaskWord now = slot.cell.load();
         if (now.state == TaskState::run && slot.cell.doom(now)) {
@@ -193,7 +194,7 @@ TEST_CASE("a doomed task is the only one whose worker is killed", "[task_table]"
             CHECK(slot.cell.lose(slot.cell.load()));
             worker = Member::start<work_for_ever>(position);
         } else {
-            while (slot.cell.load().state != TaskState::done) platform::pause();
+            for (support::Spin wait; slot.cell.load().state != TaskState::done;) wait();
         }
         slot.cell.recycle();
     }

@@ -31,6 +31,18 @@ inline int rounds(int count) {
 /// How many members to kill: where they are not forked, starting one takes as long as a hundred elsewhere.
 inline int kills(int count) { return platform::can_fork ? rounds(count) : std::max(1, rounds(count) / 50); }
 
+/// Waits a moment, in a loop that waits for what another process does; that one may need this processor.
+class Spin {
+public:
+    void operator()() {
+        if (++turns_ % 256 == 0) return std::this_thread::yield();
+        platform::pause();
+    }
+
+private:
+    unsigned turns_ = 0;
+};
+
 /// Numbers for tests: the same for the same seed.
 class Random {
 public:
