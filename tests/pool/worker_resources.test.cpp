@@ -123,6 +123,76 @@ TEST_CASE("a worker that has grown is replaced between two tasks, and no task is
     CHECK(of_tasks.size() >= 2);
 }
 
+TEST_CASE("the replacement of a worker that has grown is initialized while that one works on", "[pool]") {
+    if (!counts_memory()) return;
+    constexpr int starts = 0;
+    constexpr int done = 1;
+    const Tally tally;
+    const auto initializer = [](const Tally& counts) {
+        // Of the first replacement: whose pool has nobody else.
+        if (counts.add(starts, 1) == 2) counts.wait_for(done, counts.get(done) + 3);
+    };
+    mp::Pool pool({.processes = 1, .recycle_memory = 40 * mebibyte}, initializer, tally);
+    const auto grows = [](const Tally& counts) {
+        static std::vector<char> leak;
+        if (leak.empty()) leak.assign(60 * mebibyte, 'x');
+        std::this_thread::sleep_for(10ms);
+        counts.add(done, 1);
+        return std::pair(own_pid(), mp::current_task().worker());
+    };
+    std::set<int> pids;
+    while (pids.size() < 3) {
+        const auto [pid, worker] = pool.apply(grows, tally);
+        pids.insert(pid);
+        CHECK(worker == 0); // as the one that it replaces
+    }
+}
+
+TEST_CASE("a worker that has grown and its replacement do not work at the same time", "[pool]") {
+    if (!counts_memory()) return;
+    const Tally tally;
+    mp::Pool pool({.processes = 2, .recycle_memory = 30 * mebibyte});
+    const auto grows = [](const Tally& at_work, int) {
+        static std::vector<char> leak;
+        const auto together = at_work.add(0, 1);
+        if (leak.empty()) leak.assign(40 * mebibyte, 'x');
+        std::this_thread::sleep_for(30ms);
+        at_work.add(0, -1);
+        return std::pair(together, own_pid());
+    };
+    std::vector<mp::AsyncResult<std::pair<std::int64_t, int>>> results;
+    for (int i = 0; i < 40; ++i) results.push_back(pool.apply_async(grows, tally, i));
+    std::set<int> pids;
+    for (auto& result : results) {
+        const auto [together, pid] = result.get();
+        CHECK(together <= 2);
+        pids.insert(pid);
+    }
+    CHECK(pids.size() > 2);
+}
+
+#if defined(__linux__)
+TEST_CASE("a replacement that is killed while it waits for its place is made up for", "[pool]") {
+    mp::Pool pool({.processes = 1, .recycle_memory = 30 * mebibyte});
+    const auto grows = [] {
+        static std::vector<char> leak;
+        if (leak.empty()) leak.assign(40 * mebibyte, 'x');
+        std::this_thread::sleep_for(200ms); // longer than it takes to look at its memory, and to start another
+        return own_pid();
+    };
+    std::set<int> served;
+    for (int i = 0; i < 10; ++i) {
+        auto result = pool.apply_async(mp::TaskOptions{.retries = 3}, grows);
+        std::this_thread::sleep_for(100ms);
+        for (const auto& child : mp::active_children()) {
+            if (i % 2 == 0 && !served.count(child.pid())) ::kill(child.pid(), SIGKILL);
+        }
+        served.insert(result.get());
+    }
+    CHECK(served.size() > 1);
+}
+#endif
+
 TEST_CASE("threads_per_worker is what numeric libraries read", "[pool]") {
     mp::Pool pool({.processes = 1, .threads_per_worker = 3, .env = {{"MKL_NUM_THREADS", "5"}}});
     const auto variable = [](const std::string& name) {

@@ -33,9 +33,14 @@ public:
         Incarnation name;
         int pid;
     };
-    /// Looks at them all; calls `kill(index)` for one that is to be ended. Returns when it wants to
-    /// look again.
-    Deadline look(const std::vector<Subject>& workers, const std::function<void(std::uint32_t)>& kill);
+    /// What is to be done about a worker, by its line.
+    struct Actions {
+        std::function<void(std::uint32_t)> kill;
+        /// It has grown beyond `recycle_memory`. Called at each look until it has gone.
+        std::function<void(std::uint32_t, const std::optional<WorkPoint>&)> replace;
+    };
+    /// Looks at them all. Returns when it wants to look again.
+    Deadline look(const std::vector<Subject>& workers, const Actions& actions);
     /// The worker with this number is another from now on.
     void forget(std::uint32_t index) noexcept { seen_[index] = {}; }
 
@@ -57,8 +62,7 @@ private:
 
     /// Whether its time is over.
     bool is_late(Seen& seen, const std::optional<WorkPoint>& point, Clock::time_point now);
-    void look_at_memory(const Subject& worker, const std::optional<WorkPoint>& point,
-                        const std::function<void(std::uint32_t)>& kill);
+    void look_at_memory(const Subject& worker, const std::optional<WorkPoint>& point, const Actions& actions);
     /// Of the worker and its descendants. Nothing if that is no more than `limit`.
     std::optional<std::uint64_t> memory_beyond(Seen& seen, int pid, std::uint64_t limit);
 
@@ -92,12 +96,11 @@ namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE LimitWatch::LimitWatch(PoolTable& table, std::uint64_t memory_limit,
                                               std::uint64_t recycle_memory)
-    : table_(table), memory_limit_(memory_limit), recycle_memory_(recycle_memory), seen_(table.workers()) {
+    : table_(table), memory_limit_(memory_limit), recycle_memory_(recycle_memory), seen_(table.lines()) {
     if (recycle_memory != 0) table.police_all();
 }
 
-MULTIPROCESSING_INLINE Deadline LimitWatch::look(const std::vector<Subject>& workers,
-                                                 const std::function<void(std::uint32_t)>& kill) {
+MULTIPROCESSING_INLINE Deadline LimitWatch::look(const std::vector<Subject>& workers, const Actions& actions) {
     if (!table_.has_policed()) {
         // What comes later is something else, though it may look the same: words come round.
         for (Seen& seen : seen_) seen = {};
@@ -116,12 +119,12 @@ MULTIPROCESSING_INLINE Deadline LimitWatch::look(const std::vector<Subject>& wor
         Seen& seen = seen_[worker.index];
         const std::optional<WorkPoint> point = table_.point_of(worker.index, worker.name);
         if (is_late(seen, point, now) && table_.doom(worker.index, *point, EndReason::time_limit, 0)) {
-            kill(worker.index);
+            actions.kill(worker.index);
             continue;
         }
         if (point && point->policy.time_limit.count() != 0)
             round = (std::min)(round, (std::max)(shortest_round, point->policy.time_limit / 4));
-        if (memory_too) look_at_memory(worker, point, kill);
+        if (memory_too) look_at_memory(worker, point, actions);
     }
     if (memory_too) next_memory_look_ = now + memory_round;
     return Deadline::after(round);
@@ -142,7 +145,7 @@ MULTIPROCESSING_INLINE bool LimitWatch::is_late(Seen& seen, const std::optional<
 
 MULTIPROCESSING_INLINE void LimitWatch::look_at_memory(const Subject& worker,
                                                        const std::optional<WorkPoint>& point,
-                                                       const std::function<void(std::uint32_t)>& kill) {
+                                                       const Actions& actions) {
     // One that has done nothing yet may be in its initializer, and what follows it would be no
     // better.
     if (table_.view().line(worker.index).claiming.load(std::memory_order_relaxed) == 0) return;
@@ -154,7 +157,7 @@ MULTIPROCESSING_INLINE void LimitWatch::look_at_memory(const Subject& worker,
     if (!beyond) {
         seen.was_beyond = false;
         if (recycle_memory_ != 0 && memory_beyond(seen, worker.pid, recycle_memory_))
-            table_.ask_to_leave(worker.index, point);
+            actions.replace(worker.index, point);
         return;
     }
     // A second look: the first may have met an item that had only just begun, and what it found is
@@ -165,7 +168,7 @@ MULTIPROCESSING_INLINE void LimitWatch::look_at_memory(const Subject& worker,
     if (!std::exchange(seen.was_beyond, true)) {
         seen.beyond_at = point;
     } else if (is_same_point && !had_it_before) {
-        if (table_.doom(worker.index, *point, EndReason::memory_limit, *beyond)) kill(worker.index);
+        if (table_.doom(worker.index, *point, EndReason::memory_limit, *beyond)) actions.kill(worker.index);
     } else { // it goes on quicker than anybody can look: nobody's fault, but it has to go
         seen.beyond_at = point;
         table_.ask_to_leave(worker.index, point);

@@ -270,7 +270,7 @@ MULTIPROCESSING_INLINE std::uint64_t ChunkedMapWork::items_done() const {
     for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
         if (is_over(chunk(i).cell.load())) done += chunk(i).end - begin_of(chunk(i));
     }
-    for (std::uint32_t worker = 0; worker < view_.shared().workers; ++worker) {
+    for (std::uint32_t worker = 0; worker < view_.shared().line_count; ++worker) {
         const WorkerLine& line = view_.line(worker);
         const std::uint64_t index = line.chunk.load(std::memory_order_relaxed);
         const std::uint64_t item = line.item.load(std::memory_order_relaxed) & ~WorkerLine::block_of_items;

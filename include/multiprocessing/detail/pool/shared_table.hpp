@@ -187,6 +187,8 @@ struct PoolShared {
 
     std::atomic<std::uint32_t> closing; ///< Workers end when there is nothing left to do.
     std::uint32_t workers;
+    /// Of workers, and of those that are about to take over from one.
+    std::uint32_t line_count;
     /// Which lines are taken, where tasks run in the caller: each thread, and each task inside of a
     /// task, has one.
     std::atomic<std::uint64_t> lines_here;
@@ -236,6 +238,8 @@ public:
     TaskSlot& slot(std::uint32_t index) const noexcept;
     SlotSegment& segment(std::size_t index) const noexcept;
 
+    /// The worker of that line has the place that it waited for.
+    void let_in(std::uint32_t worker) const noexcept;
     /// By the worker that has ended what is in that slot. Sequentially consistent: either this sees
     /// the flag, or whoever sets it sees that it has ended. Killed before, or in between: the
     /// parent looks at what the dead one was at.
@@ -271,6 +275,11 @@ MULTIPROCESSING_INLINE bool PoolView::has_announced(std::size_t level) const noe
 
 MULTIPROCESSING_INLINE WorkerLine& PoolView::line(std::uint32_t worker) const noexcept {
     return space_.at<WorkerLine>(shared_.lines + worker * sizeof(WorkerLine));
+}
+
+MULTIPROCESSING_INLINE void PoolView::let_in(std::uint32_t worker) const noexcept {
+    line(worker).is_held.store(0, std::memory_order_release);
+    post(space_.parking(), line(worker).park);
 }
 
 MULTIPROCESSING_INLINE CrashRecord& PoolView::crash(std::uint32_t worker) const noexcept {

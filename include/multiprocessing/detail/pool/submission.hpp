@@ -232,7 +232,7 @@ private:
             plan.of_stream);
         ScopeExit leave{[&] { table_->leave(*work); }};
         work->policy = plan.policy;
-        plan.fill(*work, sizes, table_->workers(), table_->kept_leases()->holder);
+        plan.fill(*work, sizes, table_->lines(), table_->kept_leases()->holder);
         slot->target = target;
         slot->arguments = plan.job();
         table_->announce(*work,

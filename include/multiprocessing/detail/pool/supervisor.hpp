@@ -21,6 +21,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -59,13 +60,18 @@ private:
     struct Slot {
         std::shared_ptr<ChildProcess> process; // none: to be started at `start_at`, if at all
         Clock::time_point start_at{};
-        unsigned early_deaths = 0; // in a row, before it served
+        unsigned early_deaths = 0;             // in a row, before it served
+        std::uint32_t number = 0;              // as the program knows it
+        std::optional<std::uint32_t> replaces; // the worker for whose place this one waits
         bool may_have_ended = true;
         bool busy = false;             // when the pool ends
         bool claims_are_known = false; // of the dead one: see bury()
     };
 
-    void start(std::uint32_t worker);
+    void start(std::uint32_t index, std::uint32_t number);
+
+    /// The first that no worker has.
+    std::uint32_t free_number() const noexcept;
 
     void run() noexcept;
 
@@ -91,6 +97,10 @@ private:
 
     /// Ends those that are at something for too long, or use too much. Returns when to look again.
     Deadline watch_limits();
+
+    /// A worker has grown too large: another one starts, is initialized, and takes its place at the
+    /// instant at which it leaves. One at a time: each takes the memory of one worker more.
+    void replace(std::uint32_t index, const std::optional<WorkPoint>& point);
 
     /// The system may be out of processes for a while: then the others carry on, and it is tried
     /// again.
@@ -164,7 +174,6 @@ private:
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -178,14 +187,14 @@ MULTIPROCESSING_INLINE Supervisor::Supervisor(std::shared_ptr<PoolTable> core, L
     : core_(std::move(core)),
       policy_(std::move(policy)),
       launcher_(core_->position(), core_->workers(), std::move(plan), worker_env, most_tasks, policy_),
-      workers_(core_->workers()),
+      workers_(core_->lines()),
       limits_(*core_, policy_.memory_limit, policy_.recycle_memory) {
     ScopeExit end_started{[this] {
         note_busy(TaskState::run, TaskState::doom);
         end_all();
     }};
     if (!policy_.on_demand && !policy_.starts_none) {
-        for (std::uint32_t i = 0; i < workers_.size(); ++i) start(i);
+        for (std::uint32_t i = 0; i < core_->workers(); ++i) start(i, i);
     }
     const platform::AllSignalsBlocked program_handles_signals;
     ++this_process().own_threads;
@@ -228,10 +237,20 @@ MULTIPROCESSING_INLINE bool Supervisor::join(const Deadline& deadline) {
     return true;
 }
 
-MULTIPROCESSING_INLINE void Supervisor::start(std::uint32_t worker) {
-    workers_[worker].process = launcher_.start(worker);
-    workers_[worker].process->keep(core_->kept_leases());
-    limits_.forget(worker);
+MULTIPROCESSING_INLINE void Supervisor::start(std::uint32_t index, std::uint32_t number) {
+    Slot& slot = workers_[index];
+    slot.process = launcher_.start(index, number);
+    slot.number = number;
+    slot.process->keep(core_->kept_leases());
+    limits_.forget(index);
+}
+
+MULTIPROCESSING_INLINE std::uint32_t Supervisor::free_number() const noexcept {
+    std::uint32_t number = 0;
+    while (std::any_of(workers_.begin(), workers_.end(),
+                       [number](const Slot& slot) { return slot.process && slot.number == number; }))
+        ++number;
+    return number;
 }
 
 MULTIPROCESSING_INLINE void Supervisor::run() noexcept {
@@ -286,8 +305,8 @@ MULTIPROCESSING_INLINE bool Supervisor::step() {
     const bool needed =
         !policy_.starts_none && !core_->broken() && (!(closed || ending) || core_->has_waiting());
     Deadline wake_up;
-    auto running = static_cast<std::uint32_t>(
-        std::count_if(workers_.begin(), workers_.end(), [](const Slot& slot) { return slot.process; }));
+    auto running = static_cast<std::uint32_t>(std::count_if(
+        workers_.begin(), workers_.end(), [](const Slot& slot) { return slot.process && !slot.replaces; }));
     const std::uint32_t wanted = core_->demand().wanted();
     for (std::uint32_t i = 0; i < workers_.size() && needed && running < wanted; ++i) {
         Slot& slot = workers_[i];
@@ -326,7 +345,7 @@ MULTIPROCESSING_INLINE Deadline Supervisor::watch_limits() {
         if (const auto& process = workers_[i].process)
             subjects_.push_back({i, process->incarnation(), process->pid()});
     }
-    const Deadline again = limits_.look(subjects_, [this](std::uint32_t index) {
+    const auto kill = [this](std::uint32_t index) {
         attempt([&] {
             // With what its task has started, which counts as the worker's, and would go on for
             // nobody.
@@ -334,7 +353,11 @@ MULTIPROCESSING_INLINE Deadline Supervisor::watch_limits() {
             workers_[index].process->kill();
             started.kill();
         });
-    });
+    };
+    const auto replaces = [this](std::uint32_t index, const std::optional<WorkPoint>& point) {
+        replace(index, point);
+    };
+    const Deadline again = limits_.look(subjects_, {kill, replaces});
     kill_doomed(); // maps that have failed
     return again;
 }
@@ -342,7 +365,7 @@ MULTIPROCESSING_INLINE Deadline Supervisor::watch_limits() {
 MULTIPROCESSING_INLINE void Supervisor::try_to_start(std::uint32_t index) {
     Slot& slot = workers_[index];
     try {
-        start(index);
+        start(index, free_number());
     } catch (const std::system_error& error) {
         const bool alone =
             std::none_of(workers_.begin(), workers_.end(), [](const Slot& other) { return other.process; });
@@ -352,6 +375,34 @@ MULTIPROCESSING_INLINE void Supervisor::try_to_start(std::uint32_t index) {
         get_logger().log(LogLevel::warning,
                          std::string("a worker could not be started, another attempt follows: ") +
                              error.what());
+    }
+}
+
+MULTIPROCESSING_INLINE void Supervisor::replace(std::uint32_t index, const std::optional<WorkPoint>& point) {
+    const auto begin = workers_.begin();
+    const auto end = workers_.end();
+    const auto successor =
+        std::find_if(begin, end, [index](const Slot& slot) { return slot.replaces == index; });
+    if (successor != end) {
+        const auto line = static_cast<std::uint32_t>(successor - begin);
+        if (core_->view().line(line).state.load(std::memory_order_acquire) == WorkerLine::serving)
+            core_->ask_to_leave(index, point);
+        return;
+    }
+    if (workers_[index].replaces) return; // it has only just come
+    if (std::any_of(begin, end, [](const Slot& slot) { return slot.replaces.has_value(); })) return;
+    // There is one line more than workers.
+    const auto spare = std::find_if(begin, end, [](const Slot& slot) { return !slot.process; });
+    if (spare == end || Clock::now() < spare->start_at) return;
+    const auto line = static_cast<std::uint32_t>(spare - begin);
+    core_->view().line(line).is_held.store(1, std::memory_order_release);
+    try {
+        start(line, workers_[index].number);
+        spare->replaces = index;
+        core_->view().line(index).successor.store(line + 1, std::memory_order_release);
+    } catch (const std::system_error&) {
+        core_->view().line(line).is_held.store(0, std::memory_order_relaxed);
+        core_->ask_to_leave(index, point); // it may be its memory that lacks
     }
 }
 
@@ -399,7 +450,8 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
     const std::string trace = platform::with_names(crash);
     death.verdict = core_->verdict_of(index);
     death.error = [&](const TaskEnd& task) {
-        return policy_.loss(loss_of_worker(*process, ending, trace, static_cast<int>(index), task));
+        return policy_.loss(
+            loss_of_worker(*process, ending, trace, static_cast<int>(workers_[index].number), task));
     };
 
     const std::exception_ptr failure =
@@ -407,6 +459,13 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
     // Once: a part of on_death() may have freed some of it when another part fails.
     if (!std::exchange(slot.claims_are_known, true)) process->set_unclaimed(core_->unclaimed(index));
     const bool is_tried_again = core_->on_death(index, death);
+    if (slot.replaces) core_->view().line(*slot.replaces).successor.store(0, std::memory_order_release);
+    slot.replaces.reset();
+    for (std::uint32_t i = 0; i < workers_.size(); ++i) {
+        if (workers_[i].replaces != index) continue;
+        workers_[i].replaces.reset(); // it is one as any other now
+        core_->view().let_in(i);
+    }
     crash[0] = 0; // what the next one leaves is its own
     slot.process = nullptr;
     slot.claims_are_known = false;
@@ -426,7 +485,7 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
     const bool is_loss =
         state == WorkerLine::serving && death.verdict.reason == EndReason::lost && !is_tried_again;
     if (policy_.breaks_with_worker && is_loss && !core_->broken())
-        break_pool(policy_.loss(loss_of_worker(*process, ending, trace, static_cast<int>(index), {})));
+        break_pool(policy_.loss(loss_of_worker(*process, ending, trace, static_cast<int>(slot.number), {})));
 }
 
 MULTIPROCESSING_INLINE std::exception_ptr Supervisor::failure_of_initializer(const Parcel& failure) noexcept {

@@ -43,7 +43,8 @@ namespace multiprocessing::inline v1::detail {
 /// what a result, a task or a death concerns is found by its slot.
 class PoolTable : public std::enable_shared_from_this<PoolTable> {
 public:
-    explicit PoolTable(std::uint32_t workers);
+    /// `successors`: how many workers there may be beside them, which are to take over from one.
+    explicit PoolTable(std::uint32_t workers, std::uint32_t successors = 0);
     ~PoolTable();
     PoolTable(const PoolTable&) = delete;
     PoolTable& operator=(const PoolTable&) = delete;
@@ -51,6 +52,8 @@ public:
     const PoolView& view() const noexcept { return view_; }
     Position position() const noexcept { return shared_.position(); }
     std::uint32_t workers() const noexcept { return view_.shared().workers; }
+    /// How many processes there may be at once; each has a line.
+    std::uint32_t lines() const noexcept { return view_.shared().line_count; }
     platform::Doorbell& bell() noexcept { return bell_; }
     WorkerDemand& demand() noexcept { return demand_; }
     Callbacks& callbacks() noexcept { return callbacks_; }
@@ -313,20 +316,21 @@ private:
 
 namespace multiprocessing::inline v1::detail {
 
-MULTIPROCESSING_INLINE PoolTable::PoolTable(std::uint32_t workers)
+MULTIPROCESSING_INLINE PoolTable::PoolTable(std::uint32_t workers, std::uint32_t successors)
     : shared_(tree().heap.allocate_zeroed(sizeof(PoolShared))),
-      lines_(tree().heap.allocate_zeroed(workers * sizeof(WorkerLine))),
-      crashes_(tree().heap.allocate_zeroed(workers * sizeof(CrashRecord))),
-      idle_(tree().heap.allocate_zeroed((workers + 63) / 64 * sizeof(std::uint64_t))),
+      lines_(tree().heap.allocate_zeroed((workers + successors) * sizeof(WorkerLine))),
+      crashes_(tree().heap.allocate_zeroed((workers + successors) * sizeof(CrashRecord))),
+      idle_(tree().heap.allocate_zeroed((workers + successors + 63) / 64 * sizeof(std::uint64_t))),
       view_(tree().space, shared_.position()),
       demand_(view_, bell_, workers),
       callbacks_(view_) {
     PoolShared& shared = view_.shared();
     shared.workers = workers;
+    shared.line_count = workers + successors;
     shared.lines = lines_.position();
     shared.crashes = crashes_.position();
     shared.idle = idle_.position();
-    verdicts_.resize(workers);
+    verdicts_.resize(shared.line_count);
     shared.has_barrier = platform::has_process_barrier();
 }
 
@@ -471,7 +475,7 @@ MULTIPROCESSING_INLINE bool PoolTable::kill(const std::shared_ptr<Work>& work) {
     {
         std::lock_guard lock{mutex_};
         if (!slots_.holds(work)) return false;
-        doomed_.reserve(doomed_.size() + workers());
+        doomed_.reserve(doomed_.size() + lines());
         if (!work->kill(doomed_)) return false;
     }
     bell_.ring();
@@ -564,7 +568,7 @@ MULTIPROCESSING_INLINE bool PoolTable::close_shared() {
 
 MULTIPROCESSING_INLINE void PoolTable::end_shared() noexcept {
     view_.shared().closing.store(1, std::memory_order_seq_cst);
-    for (std::uint32_t i = 0; i < workers(); ++i) post(view_.space().parking(), view_.line(i).park);
+    for (std::uint32_t i = 0; i < lines(); ++i) post(view_.space().parking(), view_.line(i).park);
 }
 
 MULTIPROCESSING_INLINE void PoolTable::give_up(const std::exception_ptr& error, bool broken) noexcept {
@@ -659,6 +663,8 @@ MULTIPROCESSING_INLINE bool PoolTable::on_death(std::uint32_t worker, const Work
         line.handing_over.store(0, std::memory_order_relaxed);
         line.failure = {};
         line.is_to_leave.store(0, std::memory_order_relaxed);
+        line.successor.store(0, std::memory_order_relaxed);
+        line.is_held.store(0, std::memory_order_relaxed);
         verdicts_[worker] = {};
         line.state.store(WorkerLine::starting, std::memory_order_release);
     }
@@ -799,7 +805,7 @@ MULTIPROCESSING_INLINE void PoolTable::end_failed() {
     std::vector<std::shared_ptr<Work>> ended; // whose waiters are to look
     {
         std::lock_guard lock{mutex_};
-        policed_.end_failed(slots_, workers(), doomed_, ended);
+        policed_.end_failed(slots_, lines(), doomed_, ended);
     }
     for (const auto& work : ended) {
         if (work->ended()) tell_of_end(*work);

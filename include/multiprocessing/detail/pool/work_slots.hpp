@@ -114,7 +114,7 @@ MULTIPROCESSING_INLINE void WorkSlots::grow() {
     limbo_.reserve(works_.capacity());
     held_back_.reserve(works_.capacity());
     leasing_.reserve(works_.capacity());
-    promises_.reserve(std::size_t{priority_levels} * view_.shared().workers);
+    promises_.reserve(std::size_t{priority_levels} * view_.shared().line_count);
     segments_.emplace_back(tree().heap.allocate_zeroed(sizeof(SlotSegment)));
     view_.shared().segment[index].store(segments_.back().position(), std::memory_order_release);
     works_.resize(slot_count);
@@ -174,7 +174,7 @@ MULTIPROCESSING_INLINE void WorkSlots::drain(EndingWorks& ending) noexcept {
     // The slot was recycled first; a worker that promises to hold on to this map after that
     // finds it over, and lets go.
     promises_.clear();
-    for (std::uint32_t i = 0; i < view_.shared().workers; ++i) {
+    for (std::uint32_t i = 0; i < view_.shared().line_count; ++i) {
         for (const auto& promise : view_.line(i).helping) {
             if (const std::uint64_t name = promise.load(std::memory_order_seq_cst)) promises_.push_back(name);
         }
@@ -194,7 +194,7 @@ MULTIPROCESSING_INLINE void WorkSlots::drain(EndingWorks& ending) noexcept {
 
 MULTIPROCESSING_INLINE void WorkSlots::free_held_back(EndingWorks& ending) noexcept {
     holds_back_ = false;
-    for (std::uint32_t i = 0; i < view_.shared().workers; ++i) {
+    for (std::uint32_t i = 0; i < view_.shared().line_count; ++i) {
         for (auto& promise : view_.line(i).helping) promise.store(0, std::memory_order_seq_cst);
     }
     for (const std::uint32_t slot : held_back_) free(*works_[slot], ending);

@@ -64,7 +64,7 @@ MULTIPROCESSING_INLINE void WorkerDemand::want_more(std::uint32_t more) noexcept
 }
 
 MULTIPROCESSING_INLINE void WorkerDemand::call(std::uint32_t count) noexcept {
-    for (std::uint32_t first = 0; first < view_.shared().workers && count > 0; first += 64) {
+    for (std::uint32_t first = 0; first < view_.shared().line_count && count > 0; first += 64) {
         std::atomic<std::uint64_t>& idle = view_.idle_bits(first);
         for (std::uint64_t bits; count > 0 && (bits = idle.load(std::memory_order_seq_cst)) != 0;) {
             const std::uint64_t bit = bits & -bits;
@@ -78,7 +78,7 @@ MULTIPROCESSING_INLINE void WorkerDemand::call(std::uint32_t count) noexcept {
 }
 
 MULTIPROCESSING_INLINE bool WorkerDemand::has_idle() const noexcept {
-    for (std::uint32_t first = 0; first < view_.shared().workers; first += 64) {
+    for (std::uint32_t first = 0; first < view_.shared().line_count; first += 64) {
         if (view_.idle_bits(first).load(std::memory_order_relaxed) != 0) return true;
     }
     return false;

@@ -27,7 +27,8 @@ public:
                    const std::function<Environment(int)>& worker_env, std::uint64_t most_tasks,
                    const SupervisorPolicy& policy);
 
-    std::shared_ptr<ChildProcess> start(std::uint32_t worker) const;
+    /// The worker that the program knows by `number`, with the line `line`.
+    std::shared_ptr<ChildProcess> start(std::uint32_t line, std::uint32_t number) const;
 
 private:
     /// As Python's: "ForkServerPoolWorker-3", below a process "Process-1" "SpawnPoolWorker-1:3".
@@ -62,17 +63,18 @@ MULTIPROCESSING_INLINE WorkerLauncher::WorkerLauncher(Position pool, std::uint32
     }
 }
 
-MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> WorkerLauncher::start(std::uint32_t worker) const {
-    WorkerSetup setup{.pool = pool_, .most_tasks = most_tasks_, .worker = worker, .number = worker};
+MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> WorkerLauncher::start(std::uint32_t line,
+                                                                           std::uint32_t number) const {
+    WorkerSetup setup{.pool = pool_, .most_tasks = most_tasks_, .worker = line, .number = number};
     if (const auto idle = policy_.idle_timeout.span())
         setup.most_idle = (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(idle->count()));
     if (!policy_.affinity.empty()) {
         setup.has_affinity = 1;
-        setup.affinity = policy_.affinity[worker % policy_.affinity.size()];
+        setup.affinity = policy_.affinity[number % policy_.affinity.size()];
     }
     LaunchRequest request = plan_;
     if (!envs_.empty()) {
-        for (const auto& [name, value] : envs_[worker]) request.env[name] = value;
+        for (const auto& [name, value] : envs_[number]) request.env[name] = value;
     }
     request.identity.name = name_of_next(request.method);
     request.call.payload.insert(request.call.payload.begin(), reinterpret_cast<const std::byte*>(&setup),

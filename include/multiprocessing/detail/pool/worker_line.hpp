@@ -43,6 +43,11 @@ struct alignas(64) WorkerLine {
     Parcel failure;                     ///< Of its initializer, when broken.
     /// By the parent: it is to leave when it is at no task or item.
     std::atomic<std::uint32_t> is_to_leave;
+    /// By the parent: the line, plus 1, of the worker that waits for this one's place. Or 0.
+    std::atomic<std::uint32_t> successor;
+    /// It takes nothing before another one has left. Cleared by that one, or by the parent if that
+    /// was killed.
+    std::atomic<std::uint32_t> is_held;
 
     bool is_helping(std::uint64_t map) const noexcept {
         for (const auto& promise : helping) {

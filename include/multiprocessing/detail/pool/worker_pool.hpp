@@ -226,7 +226,8 @@ MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedC
     if (request.cwd) launch.cwd = std::move(*request.cwd);
     launch.serves = true;
     launch.supervised = true;
-    table_ = std::make_shared<PoolTable>(static_cast<std::uint32_t>(workers));
+    const std::uint32_t successors = request.policy.recycle_memory != 0 ? 1 : 0;
+    table_ = std::make_shared<PoolTable>(static_cast<std::uint32_t>(workers), successors);
     if (request.policy.on_demand) table_->demand().start_with_none();
     if (request.refusal) table_->set_refusal(request.refusal);
     supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), request.worker_env,
