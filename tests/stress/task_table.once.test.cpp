@@ -150,7 +150,8 @@ TEST_CASE("tasks survive the death of any worker at any instant: none is lost, d
         bury(victim.name);
         victim = start();
     }
-    for (support::Spin wait; !outstanding.empty(); wait()) collect(); // every task comes to its end: the watchdog would object
+    for (support::Spin wait; !outstanding.empty(); wait())
+        collect(); // every task comes to its end: the watchdog would object
     for (Member& worker : workers) worker.kill();
     INFO(submitted << " tasks, " << kills << " kills, " << running_when_killed << " of them during a task");
     CHECK(submitted > static_cast<std::uint64_t>(kills));
