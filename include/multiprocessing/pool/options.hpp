@@ -93,7 +93,9 @@ struct PoolOptions {
     std::optional<Timeout> timeout = {};          ///< Time limit of each task, and of each item of a map.
     std::optional<Count> retries = {};            ///< Further attempts after a loss.
     std::size_t memory_limit = {};                ///< Bytes that a worker may use; it is killed beyond.
-    std::size_t recycle_memory = {};              ///< Bytes beyond which a worker is replaced between tasks.
+    /// Bytes beyond which a worker is replaced between tasks: another one starts, is initialized,
+    /// and takes its place when it leaves.
+    std::size_t recycle_memory = {};
     OnExit on_exit = OnExit::terminate;
     /// There are no workers: tasks run in the thread that submits them, and have ended when that
     /// returns; for debuggers, and where processes cannot be had. They cross as ever, but nothing
