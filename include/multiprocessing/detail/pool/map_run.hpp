@@ -44,11 +44,11 @@ public:
 
     template <class T>
     T* plain_input() const noexcept {
-        return &worker_.view().space().template known<T>(job_.input.block);
+        return reinterpret_cast<T*>(input_);
     }
     template <class T>
     T* plain_output() const noexcept {
-        return &worker_.view().space().template known<T>(job_.output.block);
+        return reinterpret_cast<T*>(output_);
     }
     std::span<const std::byte> callable() const noexcept { return bytes(job_.callable); }
     /// Each worker has its own.
@@ -70,6 +70,10 @@ protected:
     TaskWord published_;
 
 private:
+    // Where they are here: to look it up for each item takes as long as a quick item.
+    std::byte* const input_;
+    std::byte* const output_;
+
     bool claim_in(std::uint64_t from, std::uint64_t to);
 
     std::span<const std::byte> bytes(const Parcel& parcel) const noexcept;
@@ -264,7 +268,9 @@ MULTIPROCESSING_INLINE HelperFrame::HelperFrame(Worker& worker, std::uint32_t sl
       outer_(worker.context()),
       index_(slot),
       slot_(worker.view().slot(slot)),
-      job_(worker.view().job(slot_)) {}
+      job_(worker.view().job(slot_)),
+      input_(&worker.view().space().known<std::byte>(job_.input.block)),
+      output_(&worker.view().space().known<std::byte>(job_.output.block)) {}
 
 MULTIPROCESSING_INLINE bool HelperFrame::claim() {
     worker_.work_above(job_.level);
