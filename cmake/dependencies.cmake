@@ -13,7 +13,7 @@ else()
     find_package(Boost 1.74 CONFIG REQUIRED)
 endif()
 
-# libcrypto, for multiprocessing::remote alone; Windows has what that needs. Without it there is no such target.
+# libssl and libcrypto, for multiprocessing::remote alone; Windows has what that needs. Without it there is no such target.
 if(NOT WIN32)
-    find_package(OpenSSL COMPONENTS Crypto)
+    find_package(OpenSSL COMPONENTS SSL Crypto)
 endif()

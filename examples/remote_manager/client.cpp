@@ -6,25 +6,27 @@
 //     queue = m.get_queue()
 //     queue.put('hello')
 //
-// To try it: server | client
+// To try it: server | client, or, from other machines, server HOST | client HOST
 
 #include "jobs.hpp"
 
 #include <multiprocessing/multiprocessing.hpp>
 
 #include <iostream>
+#include <string>
 
 namespace mp = multiprocessing;
 
 void Server::stop() {} // is the server's
 
-int main() {
+int main(int argc, char** argv) {
     mp::freeze_support();
 
+    const std::string host = argc > 1 ? argv[1] : "127.0.0.1";
     int port = 0;
     std::cin >> port;
     mp::managers::BaseManager manager(
-        {.address = mp::connection::Address{"127.0.0.1", port}, .authkey = "abracadabra"});
+        {.address = mp::connection::Address{host, port}, .authkey = "abracadabra"});
     register_all(manager);
     manager.connect();
 

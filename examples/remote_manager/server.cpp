@@ -13,6 +13,7 @@
 
 #include <iostream>
 #include <optional>
+#include <string>
 
 namespace mp = multiprocessing;
 
@@ -20,12 +21,12 @@ std::optional<mp::managers::Server> server;
 
 void Server::stop() { server->shutdown(); } // what a client calls
 
-int main() {
+int main(int argc, char** argv) {
     mp::freeze_support();
 
+    const std::string host = argc > 1 ? argv[1] : "127.0.0.1";
     // {"", 50000} would be for other machines; port 0 is one that is free.
-    mp::managers::BaseManager manager(
-        {.address = mp::connection::Address{"127.0.0.1", 0}, .authkey = "abracadabra"});
+    mp::managers::BaseManager manager({.address = mp::connection::Address{host, 0}, .authkey = "abracadabra"});
     register_all(manager);
     server = manager.get_server();
     std::cout << manager.address().port() << std::endl; // for the client

@@ -3,15 +3,26 @@
 /// @file remote_managers.hpp  Managers whose objects other programs use, on this machine or
 /// another: what of BaseManager is for them.
 ///
-/// Needs OpenSSL's libcrypto (Windows: a library of the system): link the CMake target
+/// Needs OpenSSL's libssl and libcrypto (Windows: a library of the system): link the CMake target
 /// multiprocessing::remote. Not part of multiprocessing.hpp. Python: `multiprocessing.managers`,
 /// "Using a remote manager".
 ///
 /// Both sides prove to each other that they know `authkey`, as Listener and Client do, with what is
-/// said there: what follows is neither encrypted nor signed. A client that knows the key can call
-/// what is registered, and nothing else; whatever it sends, the server serves on. Types are known
-/// by structure, so client and server may be builds by other compilers, but not for machines of
-/// another byte order or other sizes of integers.
+/// said there. A client that knows the key can call what is registered, and nothing else; whatever
+/// it sends, the server serves on. Types are known by structure, so client and server may be builds
+/// by other compilers, but not for machines of another byte order or other sizes of integers.
+///
+/// Without TLS, what follows the proof is neither encrypted nor signed: for a network that is
+/// trusted, or through a tunnel. With it (POSIX), all of a connection, the proof of the key
+/// included, is in TLS 1.3 or 1.2:
+///
+///     server: {.address = {{"", 50000}}, .certificate = "server.pem", .key = "server.key"}
+///     client: {.address = {{"jobs.example.org", 50000}}, .authority = "authority.pem"}
+///
+/// The certificate bears the host that clients connect to, name or address of IP, in its
+/// subjectAltName; of a socket in the file system it is `localhost`. A server with an `.authority`
+/// as well serves those clients only that have a `.certificate` and `.key` which it has signed. Not
+/// asked for: whether a certificate has been revoked. Python: there is none, and a tunnel for it.
 
 #include <multiprocessing/connection/address.hpp>
 #include <multiprocessing/detail/archive/codec.hpp>
@@ -21,6 +32,7 @@
 #include <multiprocessing/detail/managers/proxy_base.hpp>
 #include <multiprocessing/detail/managers/remote_part.hpp>
 #include <multiprocessing/detail/remote_managers/client.hpp>
+#include <multiprocessing/detail/remote_managers/credentials.hpp>
 #include <multiprocessing/detail/remote_managers/interface.hpp>
 #include <multiprocessing/detail/remote_managers/managed_as.hpp>
 #include <multiprocessing/detail/remote_managers/server_setup.hpp>
@@ -59,7 +71,11 @@ public:
 
     void add(RemoteDeclaration declaration);
     void connect(const managers::ManagerOptions& options);
-    RemoteSetup whole_setup() const { return setup_; }
+    /// Throws `std::invalid_argument` if this is no server's.
+    RemoteSetup whole_setup() const {
+        server_context(setup_.credentials); // before there is a process that would say so
+        return setup_;
+    }
     RemoteClient& client() noexcept { return *client_; }
 
     std::optional<platform::Endpoint> served_at; ///< By a Server.
@@ -149,11 +165,7 @@ auto BaseManager::object(const std::string& name) const {
 namespace multiprocessing::inline v1::detail {
 
 inline RemoteManager::RemoteManager(const managers::ManagerOptions& options) {
-    if (!options.certificate.empty() || !options.key.empty() || !options.authority.empty()) {
-        throw std::logic_error(
-            "multiprocessing: .certificate, .key and .authority: this version of the library "
-            "has no TLS for managers: leave them out, and let a tunnel encrypt");
-    }
+    setup_.credentials = credentials_of(options);
     const platform::Endpoint endpoint = options.address ? endpoint_of(*options.address) : platform::Endpoint{};
     setup_.path = endpoint.path;
     setup_.host = endpoint.host;
@@ -188,7 +200,8 @@ inline void RemoteManager::connect(const managers::ManagerOptions& options) {
         throw std::invalid_argument("multiprocessing: connect() needs the .address of a manager's server");
     RemoteLimits limits;
     limits.max_message = static_cast<std::size_t>(setup_.max_message);
-    auto client = std::make_shared<RemoteClient>(endpoint_of(*options.address), setup_.key, limits);
+    auto client = std::make_shared<RemoteClient>(endpoint_of(*options.address), setup_.key, limits,
+                                                 client_context(setup_.credentials));
     for (const RemoteDeclaration& declaration : setup_.declarations)
         client->declare(declaration.name, declaration.interface());
     client->connect();

@@ -19,47 +19,6 @@ namespace detail = mp::detail;
 
 namespace {
 
-/// A server in this process that loses its patience after a second.
-class ImpatientServer {
-public:
-    explicit ImpatientServer(mp::managers::ManagerOptions options = {.address = Address{"127.0.0.1", 0}}) {
-        options.authkey = key;
-        detail::RemoteManager manager(options);
-        manager.add({"total", &detail::interface_of<Counter, &Counter::add, &Counter::value, &Counter::numbers>,
-                     &detail::ThunkOf<detail::CreateEntry<Counter>, detail::ServedCall>::enter});
-        manager.add({"counter", &detail::interface_of<Counter, &Counter::add, &Counter::value>});
-        auto setup = manager.whole_setup();
-        setup.patience_seconds = 1;
-        here_ = std::make_unique<detail::ServerHere>(detail::ManagerServer::Options{.in_program = true}, setup);
-        thread_ = std::thread([this] { here_->run(); });
-    }
-    ~ImpatientServer() {
-        here_->shut_down();
-        thread_.join();
-    }
-    Address address() const { return detail::address_of(here_->endpoint()); }
-    /// Whether it still does what it is for.
-    bool serves() const {
-        BaseManager client({.address = address(), .authkey = key});
-        client.register_type<Counter, &Counter::add, &Counter::value>("counter");
-        client.connect();
-        return client.create<Counter>("counter").call<&Counter::add>(3) == 3;
-    }
-
-private:
-    std::unique_ptr<detail::ServerHere> here_;
-    std::thread thread_;
-};
-
-detail::platform::Stream knock(const Address& address) {
-    return detail::platform::Stream(
-        detail::platform::connect(detail::endpoint_of(address), detail::Deadline::after(20s)));
-}
-
-void say(detail::platform::Stream& stream, const std::string& text) {
-    stream.write_all(std::as_bytes(std::span(text)), {}, {}, nullptr);
-}
-
 /// A request: its kind, and numbers and texts as they are.
 template <class... Part>
 std::vector<std::byte> request(detail::RemoteRequest kind, const Part&... part) {

@@ -4,7 +4,10 @@
 
 #include <support/processes.hpp>
 
+#include <multiprocessing/detail/base/byte_layer.hpp>
 #include <multiprocessing/detail/connection/acceptor.hpp>
+#include <multiprocessing/detail/platform/listener.hpp>
+#include <multiprocessing/detail/platform/stream.hpp>
 #include <multiprocessing/detail/remote_managers/frame_stream.hpp>
 #include <multiprocessing/detail/remote_managers/protocol.hpp>
 #include <multiprocessing/remote_managers.hpp>
@@ -13,6 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -112,11 +116,60 @@ bool soon(Condition condition) {
     return false;
 }
 
+/// A server in this process that loses its patience after a second.
+class ImpatientServer {
+public:
+    explicit ImpatientServer(mp::managers::ManagerOptions options = {.address = Address{"127.0.0.1", 0}},
+                             mp::managers::ManagerOptions options_of_clients = {})
+        : options_of_clients_(std::move(options_of_clients)) {
+        namespace detail = mp::detail;
+        options.authkey = key;
+        detail::RemoteManager manager(options);
+        manager.add({"total", &detail::interface_of<Counter, &Counter::add, &Counter::value, &Counter::numbers>,
+                     &detail::ThunkOf<detail::CreateEntry<Counter>, detail::ServedCall>::enter});
+        manager.add({"counter", &detail::interface_of<Counter, &Counter::add, &Counter::value>});
+        auto setup = manager.whole_setup();
+        setup.patience_seconds = 1;
+        here_ = std::make_unique<detail::ServerHere>(detail::ManagerServer::Options{.in_program = true}, setup);
+        thread_ = std::thread([this] { here_->run(); });
+    }
+    ~ImpatientServer() {
+        here_->shut_down();
+        thread_.join();
+    }
+    Address address() const { return mp::detail::address_of(here_->endpoint()); }
+    /// Whether it still does what it is for.
+    bool serves() const {
+        auto options = options_of_clients_;
+        options.address = address();
+        options.authkey = key;
+        BaseManager client(options);
+        client.register_type<Counter, &Counter::add, &Counter::value>("counter");
+        client.connect();
+        return client.create<Counter>("counter").call<&Counter::add>(3) == 3;
+    }
+
+private:
+    mp::managers::ManagerOptions options_of_clients_;
+    std::unique_ptr<mp::detail::ServerHere> here_;
+    std::thread thread_;
+};
+
+inline mp::detail::platform::Stream knock(const Address& address) {
+    return mp::detail::platform::Stream(
+        mp::detail::platform::connect(mp::detail::endpoint_of(address), mp::detail::Deadline::after(20s)));
+}
+
+inline void say(mp::detail::platform::Stream& stream, const std::string& text) {
+    stream.write_all(std::as_bytes(std::span(text)), {}, {}, nullptr);
+}
+
 /// A client that says what it likes, once the server knows that it has the key.
 class RawClient {
 public:
-    explicit RawClient(const Address& address, bool greets = true)
-        : frames_(connect(address)), token_{static_cast<std::byte>(++count())} {
+    explicit RawClient(const Address& address, bool greets = true,
+                       std::unique_ptr<mp::detail::ByteLayer> layer = nullptr)
+        : frames_(connect(address, std::move(layer))), token_{static_cast<std::byte>(++count())} {
         mp::detail::RemoteHello hello;
         hello.token = token_;
         if (!greets) return;
@@ -153,10 +206,11 @@ private:
         static std::atomic<int> count{0};
         return count;
     }
-    static mp::detail::FrameStream connect(const Address& address) {
+    static mp::detail::FrameStream connect(const Address& address,
+                                           std::unique_ptr<mp::detail::ByteLayer> layer) {
         auto accepted = mp::detail::connect_stream(mp::detail::endpoint_of(address), key, false,
-                                                   mp::detail::Deadline::after(20s));
-        return mp::detail::FrameStream(std::move(accepted.stream), std::move(accepted.inbox));
+                                                   mp::detail::Deadline::after(20s), std::move(layer));
+        return mp::detail::FrameStream(std::move(accepted.bytes));
     }
 
     mp::detail::FrameStream frames_;

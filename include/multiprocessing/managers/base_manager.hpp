@@ -154,8 +154,9 @@ public:
     template <class T>
     auto object(const std::string& name) const;
     /// Connects to a server that another program has started at `address`. Throws
-    /// `std::system_error` if there is none, AuthenticationError if it has another key. Its death
-    /// is EOFError in all calls. Python: `connect()`.
+    /// `std::system_error` if there is none, AuthenticationError if it has another key, or, with
+    /// an `.authority`, no certificate of it for this host. Its death is EOFError in all calls.
+    /// Python: `connect()`.
     void connect();
     /// Returns what serves in this very process. Python: `get_server()`.
     Server get_server();
@@ -253,10 +254,12 @@ MULTIPROCESSING_INLINE detail::ServerProcess& BaseManager::server() const {
 
 MULTIPROCESSING_INLINE detail::ServerSetup BaseManager::setup_of_server() const {
     if (!remote_) {
-        if (options_.address)
-            throw std::logic_error(
-                "multiprocessing: a manager with an .address serves what is registered: call "
-                "register_type() or register_object() of remote_managers.hpp first");
+        if (options_.address || !options_.certificate.empty() || !options_.key.empty() ||
+            !options_.authority.empty()) {
+            throw std::logic_error("multiprocessing: a manager with an .address, or files for TLS, serves what "
+                                   "is registered: call "
+                                   "register_type() or register_object() of remote_managers.hpp first");
+        }
         return {};
     }
     if (remote_->is_connected())

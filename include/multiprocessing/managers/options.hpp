@@ -41,8 +41,17 @@ struct ManagerOptions {
     /// How long a call of another program may take; past it the caller has TimeoutError, while the
     /// method runs on.
     Timeout call_timeout = no_timeout;
-    std::filesystem::path certificate = {}; ///< TLS: files in PEM format.
+    /// TLS, not on Windows: what this side shows of itself, a file in PEM format, with the
+    /// certificates behind it that lead to its authority, if need be. A server that has one speaks
+    /// TLS with all clients.
+    std::filesystem::path certificate = {};
+    /// The private key of the certificate, not encrypted: a file in PEM format. Both or neither.
     std::filesystem::path key = {};
+    /// By which the other side is known: one or more certificates, a file in PEM format. A client
+    /// that has it speaks TLS with a server whose certificate it has signed, for the host that the
+    /// client connects to. A server that has it serves clients only whose certificate it has
+    /// signed. The three files are read, and checked, when the first type is registered or the
+    /// manager connects: `std::system_error` or `std::invalid_argument` with the name of the file.
     std::filesystem::path authority = {};
 };
 

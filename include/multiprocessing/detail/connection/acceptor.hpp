@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file acceptor.hpp  Many handshakes at once, none of which can hold up the others.
 
+#include <multiprocessing/detail/base/byte_layer.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/connection/framing.hpp>
+#include <multiprocessing/detail/connection/greeting.hpp>
 #include <multiprocessing/detail/connection/handshake.hpp>
+#include <multiprocessing/detail/connection/layered_stream.hpp>
 #include <multiprocessing/detail/connection/stream_transport.hpp>
 #include <multiprocessing/detail/platform/doorbell.hpp>
 #include <multiprocessing/detail/platform/listener.hpp>
@@ -14,13 +16,12 @@
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -28,98 +29,14 @@
 
 namespace multiprocessing::inline v1::detail {
 
-/// A stream over which a handshake is under way. Its own messages are short, and fit into what the
-/// system holds: only reading takes time.
-class Greeting {
-public:
-    Greeting(platform::Handle handle, Handshake::Side side, const std::string& key, bool allow_md5,
-             Deadline deadline)
-        : stream_(std::move(handle)), handshake_(side, key, allow_md5), deadline_(deadline) {
-        send(handshake_.begin());
-    }
-
-    Greeting(Greeting&& other) = default; // before it is watched
-    ~Greeting() {
-        try {
-            unwatch();                        // else the system would write to what is no more
-        } catch (const std::system_error&) {} // nobody asks any more how it ended
-    }
-
-    Deadline deadline() const noexcept { return deadline_; }
-    /// Returns the handle of its stream.
-    platform::NativeHandle handle() const noexcept { return stream_.handle().native(); }
-
-    /// Returns a handle that is ready when step() may be called; the same one until unwatch(),
-    /// however often it is called: beginning and ending a watch may cost as much as a message.
-    platform::NativeHandle watch() {
-        if (!watched_) watched_ = stream_.watch(inbox_);
-        return *watched_;
-    }
-    /// Ends watch(); called before step().
-    void unwatch() {
-        if (std::exchange(watched_, std::nullopt)) stream_.unwatch(inbox_);
-    }
-    bool has_read_ahead() const noexcept { return inbox_.ready(); }
-
-    /// Takes what is there, at most one message. True when the handshake is done. Throws
-    /// AuthenticationError when it failed.
-    bool step(Deadline until) {
-        std::array<std::byte, 4 + Handshake::longest> buffer;
-        const std::span<std::byte> wanted = std::span{buffer}.first(frames_.wanted());
-        std::size_t got = inbox_.read(wanted);
-        if (got == 0 && !inbox_.ended) {
-            platform::Arrived unwanted;
-            const auto read = stream_.read_some(wanted, until, unwanted);
-            if (!read) return false;
-            got = *read;
-        }
-        if (got == 0)
-            throw AuthenticationError("multiprocessing: the other side went away during the handshake");
-        if (!frames_.add(wanted.first(got))) return false;
-        try {
-            send(handshake_.receive(frames_.pop()));
-        } catch (const AuthenticationError&) {
-            try {
-                if (!handshake_.farewell().empty()) send({std::string(handshake_.farewell())});
-            } catch (const std::system_error&) {} // the other side may be gone already
-            throw;
-        }
-        return handshake_.done();
-    }
-
-    /// Gives the stream away, and what was read ahead of it, after the handshake.
-    std::pair<platform::Stream, platform::Inbox> into_stream() {
-        return {std::move(stream_), std::move(inbox_)};
-    }
-
-private:
-    void send(const std::vector<std::string>& messages) {
-        try {
-            for (const std::string& message : messages)
-                stream_.write_all(FrameHead(message.size()).bytes(), std::as_bytes(std::span(message)), {},
-                                  nullptr);
-        } catch (const std::system_error& error) {
-            if (error.code() != std::errc::broken_pipe) throw;
-            throw AuthenticationError("multiprocessing: the other side went away during the handshake");
-        }
-    }
-
-    platform::Stream stream_;
-    platform::Inbox inbox_;
-    std::optional<platform::NativeHandle> watched_;
-    Handshake handshake_;
-    HandshakeFrames frames_;
-    Deadline deadline_;
-};
-
 /// What came of one connection.
 struct Accepted {
-    platform::Stream stream;
-    platform::Inbox inbox; ///< What was read ahead of it.
+    LayeredStream bytes; ///< With what was read ahead of it.
     platform::Endpoint peer;
 
+    /// If it has no layer.
     std::unique_ptr<Transport> into_transport() && {
-        return std::make_unique<StreamTransport>(std::move(stream), std::move(inbox),
+        return std::make_unique<StreamTransport>(std::move(bytes.stream()), std::move(bytes.inbox()),
                                                  StreamTransport::Options{.both_ways = true});
     }
 };
@@ -127,12 +44,16 @@ struct Accepted {
 /// Accepts connections at one place. Of one thread at a time, but for interrupt().
 class Acceptor {
 public:
+    /// Makes the layer of a connection, of those that have a key.
+    using MakeLayer = std::function<std::unique_ptr<ByteLayer>()>;
+
     Acceptor(const platform::Endpoint& endpoint, int backlog, std::optional<std::string> key, bool allow_md5,
-             Timeout patience)
+             Timeout patience, MakeLayer make_layer = {})
         : listening_(endpoint, backlog, note_),
           key_(std::move(key)),
           allow_md5_(allow_md5),
-          patience_(patience) {}
+          patience_(patience),
+          make_layer_(std::move(make_layer)) {}
     Acceptor(const Acceptor&) = delete;
     Acceptor& operator=(const Acceptor&) = delete;
 
@@ -207,8 +128,7 @@ private:
             throw;
         }
         const std::unique_ptr<Guest> greeted = remove(i);
-        auto [stream, inbox] = greeted->greeting.into_stream();
-        return Accepted{std::move(stream), std::move(inbox), std::move(greeted->peer)};
+        return Accepted{greeted->greeting.into_stream(), std::move(greeted->peer)};
     }
 
     std::optional<Accepted> welcome() {
@@ -221,9 +141,10 @@ private:
             dismiss(0, "had to make room, as no more files can be open here (`ulimit -n`)");
         }
         if (!handle) return std::nullopt;
-        if (!key_) return Accepted{platform::Stream(std::move(*handle)), {}, std::move(peer)};
+        if (!key_)
+            return Accepted{LayeredStream(platform::Stream(std::move(*handle)), {}, nullptr), std::move(peer)};
         Greeting greeting(std::move(*handle), Handshake::Side::listener, *key_, allow_md5_,
-                          Deadline::after(patience_));
+                          Deadline::after(patience_), make_layer_ ? make_layer_() : nullptr);
         guests_.push_back(std::unique_ptr<Guest>(new Guest{std::move(greeting), std::move(peer)}));
         listening_.include(guests_.back()->greeting.handle());
         if (guests_.size() > most_guests) dismiss(0, "had to make room, as too many did not answer");
@@ -249,22 +170,21 @@ private:
     const std::optional<std::string> key_;
     const bool allow_md5_;
     const Timeout patience_;
+    const MakeLayer make_layer_;
     std::vector<std::unique_ptr<Guest>> guests_; // the oldest first
 };
 
-/// Connects, and goes through the handshake if there is a key.
+/// Connects, and goes through the handshake if there is a key: of the layer, if there is one, and
+/// in it.
 inline Accepted connect_stream(const platform::Endpoint& endpoint, const std::optional<std::string>& key,
-                               bool allow_md5, Deadline deadline) {
+                               bool allow_md5, Deadline deadline, std::unique_ptr<ByteLayer> layer = nullptr) {
     platform::Handle handle = platform::connect(endpoint, deadline);
-    if (!key) return Accepted{platform::Stream(std::move(handle)), {}, endpoint};
-    Greeting greeting(std::move(handle), Handshake::Side::client, *key, allow_md5, deadline);
+    if (!key) return Accepted{LayeredStream(platform::Stream(std::move(handle)), {}, nullptr), endpoint};
+    Greeting greeting(std::move(handle), Handshake::Side::client, *key, allow_md5, deadline, std::move(layer));
     while (!greeting.step(deadline)) {
-        if (deadline.passed())
-            throw AuthenticationError("multiprocessing: the Listener did not answer in time: give both sides "
-                                      "an .authkey, or neither");
+        if (deadline.passed()) greeting.give_up();
     }
-    auto [stream, inbox] = greeting.into_stream();
-    return Accepted{std::move(stream), std::move(inbox), endpoint};
+    return Accepted{greeting.into_stream(), endpoint};
 }
 
 /// The same, as what carries messages.

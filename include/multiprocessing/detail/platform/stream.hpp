@@ -178,6 +178,7 @@ static_assert(requires(Stream& stream, const Stream& constant, Handle&& handle, 
     { constant.handle() } noexcept -> std::same_as<const Handle&>;
     { stream.read_some(in, deadline, arrived) } -> std::same_as<std::optional<std::size_t>>;
     { stream.write_all(out, out, handles, drain) } -> std::same_as<void>;
+    { stream.write_some(out) } -> std::same_as<std::size_t>;
     { stream.watch(inbox) } -> std::same_as<NativeHandle>;
     { stream.unwatch(inbox) } -> std::same_as<void>;
     { constant.carries_handles() } noexcept -> std::same_as<bool>;

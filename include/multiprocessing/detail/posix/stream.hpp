@@ -38,6 +38,7 @@ public:
 
     void write_all(std::span<const std::byte> head, std::span<const std::byte> body,
                    const std::vector<Handle>& handles, Drain* drain);
+    std::size_t write_some(std::span<const std::byte> bytes);
 
     static constexpr bool watch_reads_ahead = false;
     NativeHandle watch(Inbox&) const noexcept { return socket_.native(); }
@@ -123,6 +124,10 @@ MULTIPROCESSING_INLINE void Stream::write_all(std::span<const std::byte> head, s
         head = head.subspan(last ? head.size() : 1);
     }
     write(head, body, {}, drain);
+}
+
+MULTIPROCESSING_INLINE std::size_t Stream::write_some(std::span<const std::byte> bytes) {
+    return send(bytes, {}, {}).value_or(0);
 }
 
 MULTIPROCESSING_INLINE Handle Stream::accept(std::uint64_t) noexcept { return {}; }

@@ -15,6 +15,7 @@
 #include <multiprocessing/detail/managers/method.hpp>
 #include <multiprocessing/detail/parking/recovering_lock.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/remote_managers/credentials.hpp>
 #include <multiprocessing/detail/remote_managers/frame_stream.hpp>
 #include <multiprocessing/detail/remote_managers/interface.hpp>
 #include <multiprocessing/detail/remote_managers/protocol.hpp>
@@ -47,14 +48,15 @@ class Writer;
 /// which the next one takes over.
 class RemoteClient : public std::enable_shared_from_this<RemoteClient> {
 public:
-    RemoteClient(platform::Endpoint endpoint, std::optional<std::string> key, RemoteLimits limits);
+    RemoteClient(platform::Endpoint endpoint, std::optional<std::string> key, RemoteLimits limits,
+                 SharedTlsContext tls = {});
     RemoteClient(const RemoteClient&) = delete;
     RemoteClient& operator=(const RemoteClient&) = delete;
 
     /// Before connect(): what this program calls by which name.
     void declare(const std::string& name, const RemoteInterface& interface);
     /// Makes the first connection. Throws `std::system_error` if no server is there,
-    /// AuthenticationError if it has another key.
+    /// AuthenticationError if it has another key, or another certificate than it should.
     void connect();
 
     bool is_here() const noexcept { return origin_.is_here(); }
@@ -99,6 +101,7 @@ private:
 
     const platform::Endpoint endpoint_;
     const std::optional<std::string> key_;
+    const SharedTlsContext tls_;
     RemoteLimits limits_;
     const ForkOrigin origin_;
     ClientToken token_{};
@@ -136,8 +139,8 @@ private:
 };
 
 inline RemoteClient::RemoteClient(platform::Endpoint endpoint, std::optional<std::string> key,
-                                  RemoteLimits limits)
-    : endpoint_(std::move(endpoint)), key_(std::move(key)), limits_(limits) {
+                                  RemoteLimits limits, SharedTlsContext tls)
+    : endpoint_(std::move(endpoint)), key_(std::move(key)), tls_(std::move(tls)), limits_(limits) {
     platform::fill_random(token_);
 }
 
@@ -152,8 +155,9 @@ inline void RemoteClient::connect() { give_back(open()); }
 
 inline RemoteClient::Connection RemoteClient::open() {
     const auto patience = Deadline::after(std::chrono::seconds{20});
-    auto accepted = connect_stream(endpoint_, key_, false, patience);
-    auto connection = std::make_unique<FrameStream>(std::move(accepted.stream), std::move(accepted.inbox));
+    auto accepted = connect_stream(endpoint_, key_, false, patience,
+                                   tls_ ? tls_->open(host_to_verify(endpoint_)) : nullptr);
+    auto connection = std::make_unique<FrameStream>(std::move(accepted.bytes));
     platform::keep_alive(connection->handle());
     RemoteHello hello;
     hello.token = token_;

@@ -5,8 +5,8 @@
 
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection/framing.hpp>
-#include <multiprocessing/detail/platform/stream.hpp>
-#include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/connection/layered_stream.hpp>
+#include <multiprocessing/detail/platform/handle.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <exception>
 #include <functional>
 #include <span>
 #include <string>
@@ -28,7 +27,7 @@ namespace multiprocessing::inline v1::detail {
 /// One end. One thread receives while one sends.
 class FrameStream {
 public:
-    FrameStream(platform::Stream stream, platform::Inbox inbox);
+    explicit FrameStream(LayeredStream bytes);
     FrameStream(const FrameStream&) = delete;
     FrameStream& operator=(const FrameStream&) = delete;
 
@@ -52,7 +51,7 @@ public:
     /// Both ends see the end of the stream. Of any thread.
     void shut() noexcept;
 
-    const platform::Handle& handle() const noexcept { return stream_.handle(); }
+    const platform::Handle& handle() const noexcept { return bytes_.stream().handle(); }
 
 private:
     std::size_t left() const noexcept { return end_ - begin_; }
@@ -61,23 +60,18 @@ private:
     /// Reads into the buffer until `size` bytes are in it; returns whether the end came before.
     bool buffer(std::size_t size, Deadline deadline);
 
-    platform::Stream stream_;
-    platform::Inbox inbox_;
+    LayeredStream bytes_;
     std::vector<std::byte> buffer_; // what was read ahead
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
 };
 
-inline FrameStream::FrameStream(platform::Stream stream, platform::Inbox inbox)
-    : stream_(std::move(stream)), inbox_(std::move(inbox)), buffer_(std::size_t{16} << 10) {}
+inline FrameStream::FrameStream(LayeredStream bytes)
+    : bytes_(std::move(bytes)), buffer_(std::size_t{16} << 10) {}
 
 inline std::size_t FrameStream::read(std::span<std::byte> bytes, Deadline deadline) {
-    if (const std::size_t had = inbox_.read(bytes)) return had;
-    if (inbox_.ended) return 0;
-    platform::Arrived unwanted; // handles that somebody sends along are closed
-    const auto got = stream_.read_some(bytes, deadline, unwanted);
+    const auto got = bytes_.read_some(bytes, deadline);
     if (!got) throw TimeoutError("multiprocessing: a message did not arrive in time");
-    inbox_.ended = *got == 0;
     return *got;
 }
 
@@ -157,24 +151,15 @@ inline void FrameStream::send(std::span<const std::byte> begin, std::span<const 
     used += fits;
     begin = begin.subspan(fits);
     if (!begin.empty()) {
-        stream_.write_all({joined, used}, begin, {}, nullptr);
-        if (!rest.empty()) stream_.write_all(rest, {}, {}, nullptr);
+        bytes_.write_all({joined, used}, begin);
+        if (!rest.empty()) bytes_.write_all(rest, {});
     } else {
-        stream_.write_all({joined, used}, rest, {}, nullptr);
+        bytes_.write_all({joined, used}, rest);
     }
 }
 
-inline bool FrameStream::has_something() {
-    if (left() != 0 || inbox_.ready()) return true;
-    const bool ready = platform::wait_one(stream_.watch(inbox_), Deadline::after(std::chrono::seconds{0}));
-    stream_.unwatch(inbox_);
-    return ready || inbox_.ready();
-}
+inline bool FrameStream::has_something() { return left() != 0 || bytes_.has_something(); }
 
-inline void FrameStream::shut() noexcept {
-    try {
-        platform::Stream::shut(stream_.handle(), true, true);
-    } catch (const std::exception&) {} // it is at its end already
-}
+inline void FrameStream::shut() noexcept { bytes_.shut(); }
 
 } // namespace multiprocessing::inline v1::detail

@@ -17,6 +17,8 @@
 #include <multiprocessing/detail/managers/local_target.hpp>
 #include <multiprocessing/detail/managers/outcome.hpp>
 #include <multiprocessing/detail/managers/server.hpp>
+#include <multiprocessing/detail/platform/tls.hpp>
+#include <multiprocessing/detail/remote_managers/credentials.hpp>
 #include <multiprocessing/detail/remote_managers/registry.hpp>
 #include <multiprocessing/detail/remote_managers/service.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -40,6 +42,7 @@ struct RemoteSetup {
     std::string host;
     int port = -1;
     std::optional<std::string> key;
+    platform::TlsCredentials credentials; ///< Empty: without TLS.
     std::uint64_t max_clients = 0;
     std::uint64_t max_message = 0;
     std::uint64_t max_memory_per_client = 0;
@@ -99,6 +102,7 @@ inline std::shared_ptr<RemoteService> open_service(ManagerServer& server, const 
     RemoteService::Options options;
     options.endpoint = {setup.path, setup.host, setup.port};
     options.key = setup.key;
+    options.tls = server_context(setup.credentials);
     options.limits.max_clients = static_cast<std::size_t>(setup.max_clients);
     options.limits.max_message = static_cast<std::size_t>(setup.max_message);
     options.limits.max_memory_per_client = static_cast<std::size_t>(setup.max_memory_per_client);

@@ -12,6 +12,7 @@
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
+#include <multiprocessing/detail/remote_managers/credentials.hpp>
 #include <multiprocessing/detail/remote_managers/frame_stream.hpp>
 #include <multiprocessing/detail/remote_managers/ledger.hpp>
 #include <multiprocessing/detail/remote_managers/protocol.hpp>
@@ -54,8 +55,7 @@ struct RemoteConnection {
     using Clock = std::chrono::steady_clock;
     static constexpr Clock::time_point never = (Clock::time_point::max)();
 
-    explicit RemoteConnection(Accepted&& accepted)
-        : frames(std::move(accepted.stream), std::move(accepted.inbox)) {}
+    explicit RemoteConnection(Accepted&& accepted) : frames(std::move(accepted.bytes)) {}
 
     FrameStream frames;
     std::shared_ptr<RemoteSession> session; ///< Of the thread that serves; set when it has introduced itself.
@@ -75,6 +75,7 @@ public:
         platform::Endpoint endpoint;
         std::optional<std::string> key;
         RemoteLimits limits;
+        SharedTlsContext tls = {};
     };
 
     /// Listens. `server` outlives the threads, or the process ends with both. Throws as Listener.
@@ -147,7 +148,8 @@ private:
 inline RemoteService::RemoteService(ManagerServer& server, Options options)
     : server_(server),
       options_(std::move(options)),
-      acceptor_(std::in_place, options_.endpoint, 128, options_.key, false, options_.limits.patience),
+      acceptor_(std::in_place, options_.endpoint, 128, options_.key, false, options_.limits.patience,
+                options_.tls ? [tls = options_.tls] { return tls->open({}); } : Acceptor::MakeLayer{}),
       endpoint_(acceptor_->listening().endpoint()),
       ledger_(options_.limits.max_memory_per_client) {}
 

@@ -86,6 +86,7 @@ public:
 
     void write_all(std::span<const std::byte> head, std::span<const std::byte> body, const std::vector<Handle>&,
                    Drain* drain);
+    std::size_t write_some(std::span<const std::byte> bytes);
 
     static constexpr bool watch_reads_ahead = true;
     NativeHandle watch(Inbox& inbox);
@@ -105,6 +106,7 @@ private:
     static constexpr winapi::DWORD_ ERROR_OPERATION_ABORTED_ = 995;
 
     winapi::DWORD_ begin_read(std::span<std::byte> bytes);
+    winapi::DWORD_ begin_write(std::span<const std::byte> bytes);
 
     static winapi::DWORD_ size_of(std::size_t bytes) noexcept;
 
@@ -219,6 +221,14 @@ MULTIPROCESSING_INLINE void Stream::write_all(std::span<const std::byte> head, s
     }
 }
 
+MULTIPROCESSING_INLINE std::size_t Stream::write_some(std::span<const std::byte> bytes) {
+    if (const winapi::DWORD_ error = begin_write(bytes)) throw_write_error(error);
+    const bool done = wait_one(writing_->event(), Deadline::after(std::chrono::seconds{0}));
+    const auto outcome = writing_->end(end_, !done);
+    if (outcome.error && outcome.error != ERROR_OPERATION_ABORTED_) throw_write_error(outcome.error);
+    return outcome.count;
+}
+
 MULTIPROCESSING_INLINE NativeHandle Stream::watch(Inbox& inbox) {
     watching_ = false;
     const winapi::DWORD_ error = begin_read(inbox.room());
@@ -269,6 +279,12 @@ MULTIPROCESSING_INLINE winapi::DWORD_ Stream::begin_read(std::span<std::byte> by
     });
 }
 
+MULTIPROCESSING_INLINE winapi::DWORD_ Stream::begin_write(std::span<const std::byte> bytes) {
+    return writing_->begin([&](winapi::OVERLAPPED_* overlapped) {
+        return winapi::WriteFile(end_.native(), bytes.data(), size_of(bytes.size()), nullptr, overlapped);
+    });
+}
+
 MULTIPROCESSING_INLINE winapi::DWORD_ Stream::size_of(std::size_t bytes) noexcept {
     constexpr std::size_t most = std::size_t{1} << 30;
     return static_cast<winapi::DWORD_>(bytes < most ? bytes : most);
@@ -297,10 +313,7 @@ MULTIPROCESSING_INLINE void Stream::throw_write_error(winapi::DWORD_ error) {
 
 MULTIPROCESSING_INLINE void Stream::write(std::span<const std::byte> bytes, Drain* drain) {
     while (!bytes.empty()) {
-        const winapi::DWORD_ error = writing_->begin([&](winapi::OVERLAPPED_* overlapped) {
-            return winapi::WriteFile(end_.native(), bytes.data(), size_of(bytes.size()), nullptr, overlapped);
-        });
-        if (error) throw_write_error(error);
+        if (const winapi::DWORD_ error = begin_write(bytes)) throw_write_error(error);
         while (!wait_one(writing_->event(), Deadline::after(std::chrono::seconds{0}))) wait_for_room(drain);
         const auto outcome = writing_->end(end_, false);
         if (outcome.error) throw_write_error(outcome.error);
