@@ -240,6 +240,10 @@ public:
 
     /// The worker of that line has the place that it waited for.
     void let_in(std::uint32_t worker) const noexcept;
+    /// Waits for the place of another worker, if this one is to. False if the pool ends before.
+    bool wait_for_place(WorkerLine& mine) const;
+    /// This worker takes nothing more: the one that waits for its place does.
+    void pass_place_on(const WorkerLine& mine) const noexcept;
     /// By the worker that has ended what is in that slot. Sequentially consistent: either this sees
     /// the flag, or whoever sets it sees that it has ended. Killed before, or in between: the
     /// parent looks at what the dead one was at.
@@ -280,6 +284,20 @@ MULTIPROCESSING_INLINE WorkerLine& PoolView::line(std::uint32_t worker) const no
 MULTIPROCESSING_INLINE void PoolView::let_in(std::uint32_t worker) const noexcept {
     line(worker).is_held.store(0, std::memory_order_release);
     post(space_.parking(), line(worker).park);
+}
+
+MULTIPROCESSING_INLINE bool PoolView::wait_for_place(WorkerLine& mine) const {
+    const auto is_held = [&] { return mine.is_held.load(std::memory_order_acquire) != 0; };
+    if (!is_held()) return true;
+    wait(space_.parking(), mine.park, Deadline{},
+         [&] { return !is_held() || shared_.closing.load(std::memory_order_seq_cst); });
+    return !is_held();
+}
+
+MULTIPROCESSING_INLINE void PoolView::pass_place_on(const WorkerLine& mine) const noexcept {
+    // Killed before: the parent lets it in when it buries this one. The end of a process with much
+    // memory may take long; who waits need not.
+    if (const std::uint32_t successor = mine.successor.load(std::memory_order_acquire)) let_in(successor - 1);
 }
 
 MULTIPROCESSING_INLINE CrashRecord& PoolView::crash(std::uint32_t worker) const noexcept {

@@ -12,6 +12,7 @@
 #include <multiprocessing/detail/pool/supervisor_policy.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/worker_launcher.hpp>
+#include <multiprocessing/detail/pool/workforce.hpp>
 #include <multiprocessing/environment.hpp>
 #include <multiprocessing/timeout.hpp>
 
@@ -56,22 +57,9 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-
-    struct Slot {
-        std::shared_ptr<ChildProcess> process; // none: to be started at `start_at`, if at all
-        Clock::time_point start_at{};
-        unsigned early_deaths = 0;             // in a row, before it served
-        std::uint32_t number = 0;              // as the program knows it
-        std::optional<std::uint32_t> replaces; // the worker for whose place this one waits
-        bool may_have_ended = true;
-        bool busy = false;             // when the pool ends
-        bool claims_are_known = false; // of the dead one: see bury()
-    };
+    using Slot = WorkerSeat;
 
     void start(std::uint32_t index, std::uint32_t number);
-
-    /// The first that no worker has.
-    std::uint32_t free_number() const noexcept;
 
     void run() noexcept;
 
@@ -146,7 +134,7 @@ private:
     const std::shared_ptr<PoolTable> core_;
     const SupervisorPolicy policy_;
     const WorkerLauncher launcher_;
-    std::vector<Slot> workers_; // of the thread, once it runs
+    Workforce workers_; // of the thread, once it runs
     LimitWatch limits_;
     std::vector<LimitWatch::Subject> subjects_;
     unsigned early_ends_ = 0; // workers in a row that ended by themselves before they served
@@ -245,14 +233,6 @@ MULTIPROCESSING_INLINE void Supervisor::start(std::uint32_t index, std::uint32_t
     limits_.forget(index);
 }
 
-MULTIPROCESSING_INLINE std::uint32_t Supervisor::free_number() const noexcept {
-    std::uint32_t number = 0;
-    while (std::any_of(workers_.begin(), workers_.end(),
-                       [number](const Slot& slot) { return slot.process && slot.number == number; }))
-        ++number;
-    return number;
-}
-
 MULTIPROCESSING_INLINE void Supervisor::run() noexcept {
     thread_id_.store(std::this_thread::get_id(), std::memory_order_release);
     for (unsigned failures = 0;;) {
@@ -305,8 +285,7 @@ MULTIPROCESSING_INLINE bool Supervisor::step() {
     const bool needed =
         !policy_.starts_none && !core_->broken() && (!(closed || ending) || core_->has_waiting());
     Deadline wake_up;
-    auto running = static_cast<std::uint32_t>(std::count_if(
-        workers_.begin(), workers_.end(), [](const Slot& slot) { return slot.process && !slot.replaces; }));
+    std::uint32_t running = workers_.running();
     const std::uint32_t wanted = core_->demand().wanted();
     for (std::uint32_t i = 0; i < workers_.size() && needed && running < wanted; ++i) {
         Slot& slot = workers_[i];
@@ -365,7 +344,7 @@ MULTIPROCESSING_INLINE Deadline Supervisor::watch_limits() {
 MULTIPROCESSING_INLINE void Supervisor::try_to_start(std::uint32_t index) {
     Slot& slot = workers_[index];
     try {
-        start(index, free_number());
+        start(index, workers_.free_number());
     } catch (const std::system_error& error) {
         const bool alone =
             std::none_of(workers_.begin(), workers_.end(), [](const Slot& other) { return other.process; });
@@ -379,29 +358,20 @@ MULTIPROCESSING_INLINE void Supervisor::try_to_start(std::uint32_t index) {
 }
 
 MULTIPROCESSING_INLINE void Supervisor::replace(std::uint32_t index, const std::optional<WorkPoint>& point) {
-    const auto begin = workers_.begin();
-    const auto end = workers_.end();
-    const auto successor =
-        std::find_if(begin, end, [index](const Slot& slot) { return slot.replaces == index; });
-    if (successor != end) {
-        const auto line = static_cast<std::uint32_t>(successor - begin);
-        if (core_->view().line(line).state.load(std::memory_order_acquire) == WorkerLine::serving)
+    if (const auto successor = workers_.successor_of(index)) {
+        if (core_->view().line(*successor).state.load(std::memory_order_acquire) == WorkerLine::serving)
             core_->ask_to_leave(index, point);
         return;
     }
-    if (workers_[index].replaces) return; // it has only just come
-    if (std::any_of(begin, end, [](const Slot& slot) { return slot.replaces.has_value(); })) return;
-    // There is one line more than workers.
-    const auto spare = std::find_if(begin, end, [](const Slot& slot) { return !slot.process; });
-    if (spare == end || Clock::now() < spare->start_at) return;
-    const auto line = static_cast<std::uint32_t>(spare - begin);
-    core_->view().line(line).is_held.store(1, std::memory_order_release);
+    const auto line = workers_.spare(); // there is one line more than workers
+    if (!line || workers_.has_successor() || Clock::now() < workers_[*line].start_at) return;
+    core_->view().line(*line).is_held.store(1, std::memory_order_release);
     try {
-        start(line, workers_[index].number);
-        spare->replaces = index;
-        core_->view().line(index).successor.store(line + 1, std::memory_order_release);
+        start(*line, workers_[index].number);
+        workers_[*line].replaces = index;
+        core_->view().line(index).successor.store(*line + 1, std::memory_order_release);
     } catch (const std::system_error&) {
-        core_->view().line(line).is_held.store(0, std::memory_order_relaxed);
+        core_->view().line(*line).is_held.store(0, std::memory_order_relaxed);
         core_->ask_to_leave(index, point); // it may be its memory that lacks
     }
 }
@@ -461,10 +431,9 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
     const bool is_tried_again = core_->on_death(index, death);
     if (slot.replaces) core_->view().line(*slot.replaces).successor.store(0, std::memory_order_release);
     slot.replaces.reset();
-    for (std::uint32_t i = 0; i < workers_.size(); ++i) {
-        if (workers_[i].replaces != index) continue;
-        workers_[i].replaces.reset(); // it is one as any other now
-        core_->view().let_in(i);
+    if (const auto successor = workers_.successor_of(index)) {
+        workers_[*successor].replaces.reset(); // it is one as any other now
+        core_->view().let_in(*successor);
     }
     crash[0] = 0; // what the next one leaves is its own
     slot.process = nullptr;

@@ -87,10 +87,6 @@ private:
     /// Takes it, unless another worker is quicker.
     void take(const Announcement& announced);
 
-    /// Waits for the place of another worker. False if there is to be no place any more.
-    bool wait_for_place();
-    /// This worker takes nothing more: the one that waits for its place does.
-    void pass_place_on() noexcept;
     /// False if there has been none for so long that this worker leaves.
     bool wait_for_work();
 
@@ -155,7 +151,7 @@ MULTIPROCESSING_INLINE Worker::Worker(const WorkerSetup& setup)
 
 MULTIPROCESSING_INLINE void Worker::serve() {
     line_.state.store(WorkerLine::serving, std::memory_order_release);
-    if (!wait_for_place()) retires_ = true;
+    if (!view_.wait_for_place(line_)) retires_ = true;
     while (!retires_ && !line_.is_to_leave.load(std::memory_order_relaxed)) {
         if (const std::optional<Announcement> announced = next(0)) {
             take(*announced);
@@ -167,23 +163,7 @@ MULTIPROCESSING_INLINE void Worker::serve() {
         return;
     }
     line_.state.store(WorkerLine::retired, std::memory_order_release);
-    pass_place_on();
-}
-
-MULTIPROCESSING_INLINE bool Worker::wait_for_place() {
-    if (!line_.is_held.load(std::memory_order_acquire)) return true;
-    wait(view_.space().parking(), line_.park, Deadline{}, [this] {
-        return !line_.is_held.load(std::memory_order_acquire) ||
-               view_.shared().closing.load(std::memory_order_seq_cst);
-    });
-    return !line_.is_held.load(std::memory_order_acquire);
-}
-
-MULTIPROCESSING_INLINE void Worker::pass_place_on() noexcept {
-    // Killed here: the parent lets it in when it buries this one. Its end, of a process with much
-    // memory, may take long; who waits need not.
-    if (const std::uint32_t successor = line_.successor.load(std::memory_order_acquire))
-        view_.let_in(successor - 1);
+    view_.pass_place_on(line_);
 }
 
 MULTIPROCESSING_INLINE void Worker::serve_here(Position pool) {
@@ -271,7 +251,7 @@ MULTIPROCESSING_INLINE bool Worker::may_take(std::uint64_t tasks) {
 
 MULTIPROCESSING_INLINE void Worker::leave() {
     line_.state.store(WorkerLine::retired, std::memory_order_release);
-    pass_place_on();
+    view_.pass_place_on(line_);
     context_.leave();
     finish_child(0);
 }
