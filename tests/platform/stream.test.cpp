@@ -55,6 +55,24 @@ std::string received(platform::Stream& stream, std::size_t size) {
 
 } // namespace
 
+TEST_CASE("a write that does not wait takes what there is room for", "[stream]") {
+    Pair pair;
+    const std::string text(100'000, 'w');
+    std::size_t put = 0;
+    for (;;) {
+        const std::size_t some = pair.here.write_some(std::as_bytes(std::span(text)));
+        REQUIRE(some <= text.size());
+        put += some;
+        if (some == 0) break;
+    }
+    REQUIRE(put > 0);
+    CHECK(received(pair.there, put) == std::string(put, 'w'));
+    CHECK(pair.here.write_some(std::as_bytes(std::span(text)).first(1)) == 1);
+    CHECK(received(pair.there, 1) == "w");
+    pair.there = {};
+    CHECK_THROWS_AS(pair.here.write_some(std::as_bytes(std::span(text)).first(1)), std::system_error);
+}
+
 TEST_CASE("a stream carries head and body both ways", "[stream]") {
     Pair pair;
     const std::string large(300'000, 'b');

@@ -102,7 +102,8 @@ private:
     const platform::Endpoint endpoint_;
     const std::optional<std::string> key_;
     const SharedTlsContext tls_;
-    RemoteLimits limits_;
+    const RemoteLimits limits_;
+    std::atomic<std::size_t> max_message_; // or what the server says, if that is more
     const ForkOrigin origin_;
     ClientToken token_{};
     bool has_unlisted_ = false;
@@ -140,7 +141,11 @@ private:
 
 inline RemoteClient::RemoteClient(platform::Endpoint endpoint, std::optional<std::string> key,
                                   RemoteLimits limits, SharedTlsContext tls)
-    : endpoint_(std::move(endpoint)), key_(std::move(key)), tls_(std::move(tls)), limits_(limits) {
+    : endpoint_(std::move(endpoint)),
+      key_(std::move(key)),
+      tls_(std::move(tls)),
+      limits_(limits),
+      max_message_(limits.max_message) {
     platform::fill_random(token_);
 }
 
@@ -163,7 +168,7 @@ inline RemoteClient::Connection RemoteClient::open() {
     hello.token = token_;
     connection->send(std::as_bytes(std::span{&hello, 1}), {});
     std::vector<std::byte> message;
-    const auto received = connection->receive(message, limits_.max_message, patience, limits_.patience);
+    const auto received = connection->receive(message, max_message_.load(), patience, limits_.patience);
     if (received != FrameStream::Received::message)
         throw EOFError(
             "multiprocessing: what this manager has connected to does not greet as a manager's server "
@@ -176,7 +181,7 @@ inline RemoteClient::Connection RemoteClient::open() {
         throw SerializationError("multiprocessing: the greeting of a manager's server has another length");
     std::memcpy(&welcome, answer.payload.data(), sizeof welcome);
     std::lock_guard lock{mutex_};
-    limits_.max_message = (std::max)(limits_.max_message, static_cast<std::size_t>(welcome.max_message));
+    max_message_.store((std::max)(max_message_.load(), static_cast<std::size_t>(welcome.max_message)));
     idle_.reserve(connections_ + 1); // giving it back cannot fail
     ++connections_;
     return connection;
@@ -235,10 +240,10 @@ inline ManagerAnswer RemoteClient::read_answer(std::span<const std::byte> messag
 
 /// Sends a request, and waits for the answer to it.
 inline ManagerAnswer RemoteClient::ask(std::span<const std::byte> head, std::span<const std::byte> payload) {
-    if (head.size() + payload.size() > limits_.max_message) {
+    if (head.size() + payload.size() > max_message_.load()) {
         throw std::length_error("multiprocessing: a call of " + std::to_string(head.size() + payload.size()) +
                                 " bytes exceeds .max_message of the manager, " +
-                                std::to_string(limits_.max_message));
+                                std::to_string(max_message_.load()));
     }
     require_usable();
     Connection connection = take();
@@ -249,7 +254,7 @@ inline ManagerAnswer RemoteClient::ask(std::span<const std::byte> head, std::spa
         } catch (const std::system_error& error) {
             if (error.code() != std::errc::broken_pipe) throw;
         } // it may have said why
-        if (connection->receive(message, limits_.max_message, Deadline{}, limits_.patience) !=
+        if (connection->receive(message, max_message_.load(), Deadline{}, limits_.patience) !=
             FrameStream::Received::message) {
             throw EOFError(
                 "multiprocessing: the server of a manager has ended, or closed the connection, and its "
