@@ -8,12 +8,14 @@
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/pool/current_task.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
+#include <multiprocessing/shared_vector.hpp>
 #include <multiprocessing/thread_pool.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -24,6 +26,7 @@
 #if defined(__linux__)
 #include <fstream>
 
+#include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
 #endif
@@ -89,6 +92,51 @@ TEST_CASE("what workers share with the program is not counted as theirs", "[pool
     const auto naps = [](int x) { return std::this_thread::sleep_for(100ms), x; };
     CHECK(pool.map(naps, {1, 2, 3, 4}) == std::vector{1, 2, 3, 4});
     CHECK(of_the_program[of_the_program.size() / 2] == 'x');
+}
+
+TEST_CASE("what a task touches of shared arrays and of files is not counted as its own", "[pool]") {
+    mp::Pool pool({.processes = 1, .memory_limit = 100 * mebibyte});
+    mp::shared_vector<char> shared(150 * mebibyte);
+    const auto fills = [](mp::shared_vector<char> given) {
+        std::fill(given.begin(), given.end(), 'x');
+        std::this_thread::sleep_for(100ms); // it is looked at in the meantime
+        return given.size();
+    };
+    CHECK(pool.apply(fills, shared) == 150 * mebibyte);
+#if defined(__linux__)
+    const auto reads_a_file = [] {
+        const int file = ::memfd_create("of a test", MFD_CLOEXEC);
+        if (file < 0 || ::ftruncate(file, 150 * mebibyte) != 0) return std::size_t{0};
+        void* const bytes = ::mmap(nullptr, 150 * mebibyte, PROT_READ, MAP_SHARED, file, 0);
+        std::size_t pages = 0;
+        for (std::size_t i = 0; i < 150 * mebibyte; i += 4096) pages += static_cast<char*>(bytes)[i] == 0;
+        std::this_thread::sleep_for(100ms);
+        return pages * 4096;
+    };
+    CHECK(pool.apply(reads_a_file) == 150 * mebibyte);
+#endif
+}
+
+TEST_CASE("limits that nobody can reach are none", "[pool]") {
+    if (!counts_memory()) return;
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    mp::Pool pool({.processes = 1,
+                   .timeout = std::chrono::hours{24 * 365 * 200},
+                   .memory_limit = most,
+                   .recycle_memory = most});
+    CHECK(pool.apply(identity, 7) == 7);
+    CHECK(pool.map(identity, {1, 2, 3}, {.timeout = std::chrono::nanoseconds::max()}) == std::vector{1, 2, 3});
+    CHECK(pool.apply_async(mp::TaskOptions{.timeout = mp::no_timeout}, identity, 8).get() == 8);
+}
+
+TEST_CASE("what the function for the workers' environments throws is thrown where the pool is made", "[pool]") {
+    const auto make = [] {
+        mp::Pool pool({.processes = 3, .worker_env = [](int worker) -> mp::Environment {
+                           if (worker == 2) throw std::domain_error("no such device");
+                           return {};
+                       }});
+    };
+    CHECK_THROWS_AS(make(), std::domain_error);
 }
 
 TEST_CASE("the memory of a worker's children counts", "[pool]") {
