@@ -275,6 +275,11 @@ TEST_CASE("at the end of its scope a pool is terminated, with a warning if work 
         mp::Pool pool(1);
         pool.apply(identity, 1);
     }
+    // A worker may still be about to leave a map that was read.
+    for (int i = 0; i < 30; ++i) {
+        mp::Pool pool(2);
+        pool.map(identity, {1, 2, 3}, {.chunksize = 1});
+    }
     CHECK_FALSE(log.seen());
     {
         mp::Pool pool(1);

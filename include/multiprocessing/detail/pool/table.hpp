@@ -537,8 +537,8 @@ MULTIPROCESSING_INLINE void PoolTable::call_hooks_of(std::shared_ptr<ResultBase>
 MULTIPROCESSING_INLINE bool PoolTable::has_unfinished() {
     std::lock_guard lock{mutex_};
     return std::any_of(slots_.all().begin(), slots_.all().end(), [this](const auto& work) {
-        // What another thread is submitting has no items to ask yet.
-        return work && (!slots_.is_published(*work) || !work->ended());
+        // What is being submitted has no items to ask yet; what was read may be here still.
+        return work && !work->leaving && (!slots_.is_published(*work) || !work->ended());
     });
 }
 
