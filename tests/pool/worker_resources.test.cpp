@@ -219,6 +219,26 @@ TEST_CASE("a worker that has grown and its replacement do not work at the same t
     CHECK(pids.size() > 2);
 }
 
+TEST_CASE("a pool that is closed has no replacements made for workers that have grown", "[pool]") {
+    if (!counts_memory()) return;
+    mp::Pool pool({.processes = 1, .recycle_memory = 30 * mebibyte});
+    const auto grows = [] {
+        const std::vector<char> much(40 * mebibyte, 'x');
+        std::this_thread::sleep_for(500ms);
+        return much.back();
+    };
+    auto result = pool.apply_async(grows);
+    pool.close();
+    std::set<int> pids;
+    while (!result.ready()) {
+        for (const auto& child : mp::active_children()) pids.insert(child.pid());
+        std::this_thread::sleep_for(2ms);
+    }
+    CHECK(result.get() == 'x');
+    pool.join();
+    CHECK(pids.size() <= 2); // one, unless it was looked at before it was closed
+}
+
 #if defined(__linux__)
 TEST_CASE("a replacement that is killed while it waits for its place is made up for", "[pool]") {
     mp::Pool pool({.processes = 1, .recycle_memory = 30 * mebibyte});

@@ -358,6 +358,9 @@ MULTIPROCESSING_INLINE void Supervisor::try_to_start(std::uint32_t index) {
 }
 
 MULTIPROCESSING_INLINE void Supervisor::replace(std::uint32_t index, const std::optional<WorkPoint>& point) {
+    // What is left is done by those that there are.
+    if (core_->view().shared().closing.load(std::memory_order_relaxed) != 0)
+        return core_->ask_to_leave(index, point);
     if (const auto successor = workers_.successor_of(index)) {
         if (core_->view().line(*successor).state.load(std::memory_order_acquire) == WorkerLine::serving)
             core_->ask_to_leave(index, point);
