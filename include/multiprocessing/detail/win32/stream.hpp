@@ -133,6 +133,7 @@ private:
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/platform/wait.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <exception>
@@ -222,7 +223,10 @@ MULTIPROCESSING_INLINE void Stream::write_all(std::span<const std::byte> head, s
 }
 
 MULTIPROCESSING_INLINE std::size_t Stream::write_some(std::span<const std::byte> bytes) {
-    if (const winapi::DWORD_ error = begin_write(bytes)) throw_write_error(error);
+    // A pipe that has no room for all of a write takes none of it.
+    constexpr std::size_t piece = 4096;
+    if (const winapi::DWORD_ error = begin_write(bytes.first((std::min)(bytes.size(), piece))))
+        throw_write_error(error);
     const bool done = wait_one(writing_->event(), Deadline::after(std::chrono::seconds{0}));
     const auto outcome = writing_->end(end_, !done);
     if (outcome.error && outcome.error != ERROR_OPERATION_ABORTED_) throw_write_error(outcome.error);
