@@ -244,7 +244,7 @@ TEST_CASE("what is not registered is refused with its name", "[remote_managers]"
 
 TEST_CASE("another signature is refused with both", "[remote_managers]") {
     struct Old {
-        int add(long amount) { return static_cast<int>(amount); }
+        int add(long long amount) { return static_cast<int>(amount); }
     };
     auto server = started_server();
     BaseManager client({.address = server.address(), .authkey = key});
@@ -253,8 +253,8 @@ TEST_CASE("another signature is refused with both", "[remote_managers]") {
     auto old = client.create<Old>("counter");
     CHECK_THROWS_WITH(old.call<&Old::add>(1),
                       ContainsSubstring("counter.add takes (int) -> int in the manager's "
-                                        "server, and (long int) -> int here") ||
-                          ContainsSubstring("(long) -> int here"));
+                                        "server, and (long long int) -> int here") ||
+                          ContainsSubstring("(long long) -> int here"));
 }
 
 TEST_CASE("overloads are registered by their signature", "[remote_managers]") {

@@ -110,7 +110,7 @@ struct ManagedAs<Condition>
 
 template <class ProxyType, bool IsBounded>
 struct ManagedSemaphore : ManagedByBody<ProxyType, ManagedSemaphoreBody, &interface_of_semaphore> {
-    static std::tuple<std::size_t, bool> arguments(std::size_t value = 1) { return {value, IsBounded}; }
+    static std::tuple<std::size_t, bool> arguments(Count value = 1) { return {value.value(), IsBounded}; }
 };
 template <>
 struct ManagedAs<Semaphore> : ManagedSemaphore<managers::SemaphoreProxy, false> {};
@@ -132,7 +132,7 @@ struct ManagedAs<Value<T>> : ManagedByBody<managers::ValueProxy<T>, ValueBody<T>
 };
 template <class T>
 struct ManagedAs<Array<T>> : ManagedByBody<managers::ArrayProxy<T>, ArrayBody<T>, &interface_of_array<T>> {
-    static std::tuple<std::vector<T>> arguments(std::size_t size) { return {std::vector<T>(size)}; }
+    static std::tuple<std::vector<T>> arguments(Count size) { return {std::vector<T>(size.value())}; }
     static std::tuple<std::vector<T>> arguments(std::vector<T> items) { return {std::move(items)}; }
 };
 
