@@ -110,6 +110,23 @@ TEST_CASE("a wrong key is an error on both sides, and the Listener goes on", "[l
     }
 }
 
+TEST_CASE("a message that is larger than what the system holds waits for a reader that is late", "[listener]") {
+    constexpr std::size_t size = std::size_t{20} << 20;
+    for (const Address& address : addresses()) {
+        Listener listener({.address = address, .authkey = "key"});
+        auto sent = std::async(std::launch::async, [at = listener.address()] {
+            Client client(at, {.authkey = "key"});
+            client.send_bytes(std::vector<std::byte>(size));
+            return client.recv_bytes().size();
+        });
+        auto connection = listener.accept();
+        std::this_thread::sleep_for(200ms);
+        CHECK(connection.recv_bytes().size() == size);
+        connection.send_bytes(std::vector<std::byte>(size / 2));
+        CHECK(sent.get() == size / 2);
+    }
+}
+
 TEST_CASE("who is silent, slow, or talks nonsense holds up nobody", "[listener]") {
     for (const Address& address : {crowded(), Address("127.0.0.1", 0)}) {
         Listener listener({.address = address, .authkey = "key"});

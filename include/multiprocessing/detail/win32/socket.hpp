@@ -5,6 +5,7 @@
 ///
 /// Its headers are not included: they clash with a <windows.h> of the user's that came before.
 
+#include <multiprocessing/detail/base/endpoint.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/win32/api.hpp>
 
@@ -18,6 +19,7 @@
 #include <system_error>
 
 #include <boost/winapi/dll.hpp>
+#include <boost/winapi/overlapped.hpp>
 
 namespace multiprocessing::inline v1::detail::platform {
 
@@ -44,6 +46,12 @@ struct SocketAddress {
     int size = 128;
 };
 
+/// WSABUF
+struct SocketBuffer {
+    unsigned long size;
+    char* bytes;
+};
+
 /// The functions of ws2_32.dll.
 class Winsock {
 public:
@@ -65,6 +73,8 @@ public:
     int (*look_up)(const char*, const char*, const HostAddress*, HostAddress**);
     void (*free_addresses)(HostAddress*);
     int (*describe)(const void*, int, char*, winapi::DWORD_, char*, winapi::DWORD_, int);
+    int (*send)(NativeSocket, SocketBuffer*, winapi::DWORD_, winapi::DWORD_*, winapi::DWORD_,
+                winapi::OVERLAPPED_*, void*);
     int (*last_error)();
 
     /// Throws `std::system_error` if there is none.
@@ -119,6 +129,7 @@ private:
         find(look_up, "getaddrinfo");
         find(free_addresses, "freeaddrinfo");
         find(describe, "getnameinfo");
+        find(send, "WSASend");
         find(last_error, "WSAGetLastError");
         int (*start)(winapi::WORD_, void*) = nullptr;
         find(start, "WSAStartup");

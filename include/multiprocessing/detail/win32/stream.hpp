@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/win32/api.hpp>
+#include <multiprocessing/detail/win32/socket.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -285,7 +286,13 @@ MULTIPROCESSING_INLINE winapi::DWORD_ Stream::begin_read(std::span<std::byte> by
 
 MULTIPROCESSING_INLINE winapi::DWORD_ Stream::begin_write(std::span<const std::byte> bytes) {
     return writing_->begin([&](winapi::OVERLAPPED_* overlapped) {
-        return winapi::WriteFile(end_.native(), bytes.data(), size_of(bytes.size()), nullptr, overlapped);
+        if (is_pipe_)
+            return winapi::WriteFile(end_.native(), bytes.data(), size_of(bytes.size()), nullptr, overlapped) !=
+                   0;
+        // Not as a file: under Wine, what finds no room then never ends.
+        SocketBuffer buffer{size_of(bytes.size()),
+                            const_cast<char*>(reinterpret_cast<const char*>(bytes.data()))};
+        return Winsock::get().send(Winsock::native_of(end_), &buffer, 1, nullptr, 0, overlapped, nullptr) == 0;
     });
 }
 
