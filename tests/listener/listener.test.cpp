@@ -115,7 +115,7 @@ TEST_CASE("a message that is larger than what the system holds waits for a reade
     for (const Address& address : addresses()) {
         Listener listener({.address = address, .authkey = "key"});
         auto sent = std::async(std::launch::async, [at = listener.address()] {
-            Client client(at, {.authkey = "key"});
+            auto client = Client(at, {.authkey = "key"});
             client.send_bytes(std::vector<std::byte>(size));
             return client.recv_bytes().size();
         });
