@@ -323,6 +323,7 @@ TEST_CASE("a fork without descriptors keeps what it cannot watch", "[own_fork]")
 }
 
 TEST_CASE("a fork beside threads that make and drop objects leaves the copy able to", "[own_fork]") {
+    if (support::has_asan) return; // whose allocator is not ready for such a fork
     std::atomic<bool> stop{false};
     std::vector<std::thread> busy;
     for (int i = 0; i < 2; ++i) {

@@ -229,6 +229,13 @@ inline void RemoteSession::count_addition(ManagedId object, std::size_t bytes, R
                                 std::to_string(limits_.max_memory_per_client) + " bytes: take something out");
 }
 
+/// Whether the thunk that lies there is a method of the type of that name. Of another one, which is
+/// shorter, this reads what lies behind it, in the same image: a sanitizer would object.
+[[gnu::no_sanitize_address]] inline bool is_served(const void* place, std::uint64_t object) noexcept {
+    const auto& served = *static_cast<const ServedThunk*>(place);
+    return served.mark == ServedThunk::mark_of_served && served.object == object;
+}
+
 /// By the address of a thunk in this image. Whatever the address is, only what bears the mark of a
 /// call of this very type is entered.
 inline void (*RemoteSession::entry_of_served(Reader& reader, const RemoteRegistry::Type* type,
@@ -244,8 +251,7 @@ inline void (*RemoteSession::entry_of_served(Reader& reader, const RemoteRegistr
     }
     const void* const place = resolve(address.place, sizeof(ServedThunk));
     const Thunk& thunk = resolve(address);
-    const auto* const served = static_cast<const ServedThunk*>(place);
-    if (served->mark != ServedThunk::mark_of_served || served->object != type->interface.object)
+    if (!is_served(place, type->interface.object))
         throw std::logic_error("multiprocessing: a request to a manager names what is no method of the object");
     return thunk.entry;
 }
