@@ -5,6 +5,7 @@
 /// A byte says how long the next request is.
 
 #include <fuzz/replay.hpp>
+#include <remote_managers/requests.hpp>
 
 #include <multiprocessing/remote_managers.hpp>
 
@@ -82,17 +83,7 @@ Served& served() {
 
 template <class... Part>
 void append(Bytes& all, RemoteRequest kind, const Part&... part) {
-    Writer writer;
-    writer.raw(kind);
-    [[maybe_unused]] const auto put = [&](const auto& each) {
-        if constexpr (std::is_convertible_v<decltype(each), std::string>) {
-            writer.text(each);
-        } else {
-            writer.raw(each);
-        }
-    };
-    (put(part), ...);
-    const auto bytes = writer.view();
+    const auto bytes = process::request(kind, part...);
     all.push_back(static_cast<std::byte>(bytes.size()));
     all.insert(all.end(), bytes.begin(), bytes.end());
 }

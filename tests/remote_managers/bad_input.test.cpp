@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <remote_managers/requests.hpp>
 #include <remote_managers/support.hpp>
 
 #include <multiprocessing/detail/archive/writer.hpp>
@@ -18,22 +19,6 @@ using namespace process;
 namespace detail = mp::detail;
 
 namespace {
-
-/// A request: its kind, and numbers and texts as they are.
-template <class... Part>
-std::vector<std::byte> request(detail::RemoteRequest kind, const Part&... part) {
-    detail::Writer writer;
-    writer.raw(kind);
-    [[maybe_unused]] const auto put = [&](const auto& each) {
-        if constexpr (std::is_convertible_v<decltype(each), std::string>) {
-            writer.text(each);
-        } else {
-            writer.raw(each);
-        }
-    };
-    (put(part), ...);
-    return writer.release();
-}
 
 bool is_error(const std::optional<std::vector<std::byte>>& answer) {
     return answer && !answer->empty() &&

@@ -38,7 +38,8 @@ public:
     using Element = detail::ElementProxy<DictProxy, K, V>;
 
     /// Returns what reads, assigns and changes the value of the key: `d[k] = v`, `V v = d[k]`,
-    /// `d[k] += 1`, which is one step in the server.
+    /// `d[k] += 1`, which is one step in the server. There integers wrap; a division by zero, a
+    /// shift or a conversion that has no result throws.
     Element operator[](K key) const { return {*this, std::move(key)}; }
     V at(const K& key) const { return this->template invoke<&Body::at>(key); }
     /// Returns nullopt, or the default, where the key is missing. Python: `get(key, default)`.

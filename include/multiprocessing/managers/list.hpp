@@ -40,7 +40,7 @@ public:
     using Bound = std::optional<Index>;
 
     /// Returns what reads, assigns and changes the element: `l[i] = x`, `T x = l[i]`, `l[i] += 1`,
-    /// which is one step in the server.
+    /// which is one step in the server; out of range as for dicts.
     Element operator[](Index index) const { return {*this, index}; }
     T at(Index index) const { return this->template invoke<&Body::at>(index); }
     void set(Index index, const T& value) const { this->template invoke<&Body::set>(index, value); }

@@ -27,7 +27,7 @@ namespace multiprocessing::inline v1::detail {
 /// One end. One thread reads while one writes.
 ///
 /// What the layer wants to send because of what was read goes out at once if there is room and
-/// nobody writes, else before what is written next: who reads never waits for the other side to
+/// nobody writes, else before what is written next: the reader never waits for the other side to
 /// read.
 class LayeredStream {
 public:

@@ -296,7 +296,7 @@ MULTIPROCESSING_INLINE bool PoolView::wait_for_place(WorkerLine& mine) const {
 
 MULTIPROCESSING_INLINE void PoolView::pass_place_on(const WorkerLine& mine) const noexcept {
     // Killed before: the parent lets it in when it buries this one. The end of a process with much
-    // memory may take long; who waits need not.
+    // memory may take long, and is not waited for.
     if (const std::uint32_t successor = mine.successor.load(std::memory_order_acquire)) let_in(successor - 1);
 }
 

@@ -59,7 +59,8 @@ private:
     using Clock = std::chrono::steady_clock;
     using Slot = WorkerSeat;
 
-    void start(std::uint32_t index, std::uint32_t number);
+    /// `replaces`: the line of the worker for whose place it is to wait.
+    void start(std::uint32_t index, std::uint32_t number, std::optional<std::uint32_t> replaces = {});
 
     void run() noexcept;
 
@@ -225,10 +226,15 @@ MULTIPROCESSING_INLINE bool Supervisor::join(const Deadline& deadline) {
     return true;
 }
 
-MULTIPROCESSING_INLINE void Supervisor::start(std::uint32_t index, std::uint32_t number) {
+MULTIPROCESSING_INLINE void Supervisor::start(std::uint32_t index, std::uint32_t number,
+                                              std::optional<std::uint32_t> replaces) {
     Slot& slot = workers_[index];
+    core_->view().line(index).is_held.store(replaces.has_value(), std::memory_order_release);
     slot.process = launcher_.start(index, number);
     slot.number = number;
+    slot.replaces = replaces;
+    // From here on the one that leaves lets this one in. If it has left before, bury() does.
+    if (replaces) core_->view().line(*replaces).successor.store(index + 1, std::memory_order_release);
     slot.process->keep(core_->kept_leases());
     limits_.forget(index);
 }
@@ -368,15 +374,9 @@ MULTIPROCESSING_INLINE void Supervisor::replace(std::uint32_t index, const std::
     }
     const auto line = workers_.spare(); // there is one line more than workers
     if (!line || workers_.has_successor() || Clock::now() < workers_[*line].start_at) return;
-    core_->view().line(*line).is_held.store(1, std::memory_order_release);
     try {
-        start(*line, workers_[index].number);
-        workers_[*line].replaces = index;
-        core_->view().line(index).successor.store(*line + 1, std::memory_order_release);
-    } catch (const std::system_error&) {
-        core_->view().line(*line).is_held.store(0, std::memory_order_relaxed);
-        core_->ask_to_leave(index, point); // it may be its memory that lacks
-    }
+        start(*line, workers_[index].number, index);
+    } catch (const std::system_error&) { core_->ask_to_leave(index, point); } // it may be its memory that lacks
 }
 
 MULTIPROCESSING_INLINE void Supervisor::put_off(Slot& slot) {

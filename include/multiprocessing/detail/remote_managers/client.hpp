@@ -95,6 +95,7 @@ private:
     void require_usable();
     std::uint32_t bind(const Bound& method);
     std::optional<std::uint32_t> number_of(const ThunkAddress& entry);
+    static void write_thunk(Writer& writer, const ThunkAddress& entry);
     void write_call(Writer& writer, const ProxyTargets& references) const;
     std::shared_ptr<ProxyTarget> only_reference(ManagerAnswer answer) const;
     std::shared_ptr<RemoteGrip> grip_of_answer(ManagedId id);
@@ -346,6 +347,12 @@ inline std::optional<std::uint32_t> RemoteClient::number_of(const ThunkAddress& 
     return number;
 }
 
+inline void RemoteClient::write_thunk(Writer& writer, const ThunkAddress& entry) {
+    writer.raw(entry.place.image.bytes);
+    writer.raw(entry.place.offset);
+    writer.raw(entry.fingerprint);
+}
+
 inline void RemoteClient::write_call(Writer& writer, const ProxyTargets& references) const {
     writer.raw(this_thread());
     writer.raw(static_cast<std::uint32_t>(references.size()));
@@ -385,9 +392,7 @@ inline std::shared_ptr<ProxyTarget> RemoteClient::create(const std::string& name
     } else {
         writer.raw(RemoteRequest::create_here);
         writer.text(name);
-        writer.raw(entry.place.image.bytes);
-        writer.raw(entry.place.offset);
-        writer.raw(entry.fingerprint);
+        write_thunk(writer, entry);
     }
     write_call(writer, references);
     return only_reference(ask(writer.view(), payload));
@@ -403,9 +408,7 @@ inline ManagerAnswer RemoteClient::invoke(ManagedId id, const ThunkAddress& entr
     } else {
         writer.raw(RemoteRequest::invoke_here);
         writer.raw(id);
-        writer.raw(entry.place.image.bytes);
-        writer.raw(entry.place.offset);
-        writer.raw(entry.fingerprint);
+        write_thunk(writer, entry);
     }
     write_call(writer, references);
     return ask(writer.view(), payload);

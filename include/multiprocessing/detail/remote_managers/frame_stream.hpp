@@ -45,8 +45,8 @@ public:
     /// receive it.
     void send(std::span<const std::byte> begin, std::span<const std::byte> rest);
 
-    /// Whether there is something to receive, be it the end: of who waits for an answer and should
-    /// say nothing meanwhile, that it is gone. Not while somebody receives.
+    /// Whether there is something to receive, be it the end. A peer that waits for an answer says
+    /// nothing meanwhile, so then it is gone. Not while somebody receives.
     bool has_something();
     /// Both ends see the end of the stream. Of any thread.
     void shut() noexcept;

@@ -4,7 +4,7 @@
 ///
 /// After the handshake of a Listener each message is a frame. The client sends a Hello, then one
 /// request after the other; the server sends one answer to each. Numbers are as in memory: the
-/// Hello says how, and who has them otherwise is refused.
+/// Hello says how, and a client whose numbers differ is refused.
 ///
 ///     request:  kind u8 | what belongs to it
 ///       bind     text type, text member ("": a constructor), signature u64, text of it

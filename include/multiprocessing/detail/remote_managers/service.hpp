@@ -1,10 +1,9 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file service.hpp  How a manager's server serves remote clients: who is accepted, the thread of
-/// each connection, and the limits of time.
+/// @file service.hpp  How a manager's server serves remote clients: which ones it accepts, the
+/// thread of each connection, and the limits of time.
 
 #include <multiprocessing/detail/base/endpoint.hpp>
-#include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/connection/acceptor.hpp>
@@ -17,6 +16,7 @@
 #include <multiprocessing/detail/remote_managers/ledger.hpp>
 #include <multiprocessing/detail/remote_managers/protocol.hpp>
 #include <multiprocessing/detail/remote_managers/registry.hpp>
+#include <multiprocessing/detail/remote_managers/remote_connection.hpp>
 #include <multiprocessing/detail/remote_managers/session.hpp>
 #include <multiprocessing/detail/space/layout.hpp>
 #include <multiprocessing/detail/this_process.hpp>
@@ -46,25 +46,6 @@
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
-
-/// A connection of a remote client, which one thread serves at a time.
-///
-/// Where a call exceeds its time, the watcher answers for it, and another thread goes on with the
-/// connection: the one that is in the call is forgotten, as `turn` tells it when it comes back.
-struct RemoteConnection {
-    using Clock = std::chrono::steady_clock;
-    static constexpr Clock::time_point never = (Clock::time_point::max)();
-
-    explicit RemoteConnection(Accepted&& accepted) : frames(std::move(accepted.bytes)) {}
-
-    FrameStream frames;
-    std::shared_ptr<RemoteSession> session; ///< Of the thread that serves; set when it has introduced itself.
-    Mutex mutex;                            ///< Held while an answer is sent.
-    std::uint64_t turn = 0;                 ///< Guarded by it: whose connection it is.
-    RemoteCaller* in_call = nullptr;        ///< The same; null: in none.
-    std::atomic<Clock::time_point> call_ends{never};
-    std::atomic<Clock::time_point> sending_ends{never};
-};
 
 /// Accepts remote clients, and serves each connection by a thread that carries out its calls
 /// itself: a call costs no wake. All its threads hold it; close() ends them but those that are in
@@ -204,7 +185,7 @@ inline void RemoteService::accept() {
             }
         } catch (const AuthenticationError& error) { // the others are not affected
             log(error.what());
-        } catch (const std::exception& error) { // no descriptor, no thread, no memory: for now
+        } catch (const std::exception& error) { // out of descriptors, threads or memory: it is tried again
             log(error.what());
             std::unique_lock lock{mutex_};
             changed_.wait_for(lock, std::chrono::milliseconds{100}, [&] { return closes_.load(); });
@@ -417,13 +398,17 @@ inline void RemoteService::look_after(const ConnectionPointer& connection, Clock
     if (!server_.abandon(*connection->in_call)) return; // the answer is on its way
     connection->in_call = nullptr;
     const std::uint64_t turn = ++connection->turn;
-    try {
-        send(*connection, answer);
-    } catch (const std::exception&) {} // the thread that reads sees that it has gone
     lock.unlock();
     log(error.what());
     try {
-        start_thread([this, connection, turn] { serve(connection, turn); });
+        // Not sent from here: a client that reads nothing would hold up the watch over all others.
+        start_thread([this, connection, turn, answer] {
+            try {
+                std::lock_guard sending{connection->mutex};
+                send(*connection, answer);
+            } catch (const std::exception&) {} // serve() sees that it has gone
+            serve(connection, turn);
+        });
     } catch (const std::exception&) { end(connection); }
 }
 
