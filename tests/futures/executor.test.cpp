@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // ProcessPoolExecutor: calls and maps, workers on demand, losses, shutdown.
+#include <support/eventually.hpp>
 #include <support/inputs.hpp>
 
 #include <support/killer.hpp>
@@ -56,11 +57,6 @@ int begins_and_waits(Tally tally, mp::Event go) {
     go.wait();
     tally.add(1, 1);
     return own_pid();
-}
-
-bool comes_to_have_children(std::size_t count) {
-    for (int i = 0; i < 1000 && mp::active_children().size() != count; ++i) std::this_thread::sleep_for(10ms);
-    return mp::active_children().size() == count;
 }
 
 template <class R>
@@ -742,7 +738,7 @@ TEST_CASE("idle workers leave after their time, and come back for work", "[execu
     ProcessPoolExecutor executor({.max_workers = 3, .idle_timeout = 30ms});
     for (int round = 0; round < 3; ++round) {
         CHECK(all_of(executor.map(square, up_to(20))).size() == 20);
-        CHECK(comes_to_have_children(0));
+        CHECK(support::comes_to_have_children(0));
     }
     CHECK(executor.submit(square, 3).result() == 9);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // cancel() and kill() of tasks and maps, join() with a timeout, and options that are not there yet.
+#include <support/eventually.hpp>
 #include <support/inputs.hpp>
 
 #include <support/killer.hpp>
@@ -34,11 +35,6 @@ struct Waits {
 };
 
 int own_pid() { return mp::current_process().pid(); }
-
-bool comes_to_have_children(std::size_t count) {
-    for (int i = 0; i < 1000 && mp::active_children().size() != count; ++i) std::this_thread::sleep_for(10ms);
-    return mp::active_children().size() == count;
-}
 
 std::set<int> children() {
     std::set<int> pids;
@@ -145,7 +141,7 @@ TEST_CASE("kill ends a task's worker, and no neighbour", "[pool]") {
     neighbour.go.set();
     const int pid = spared.get();
     CHECK(before.count(pid) == 1);
-    CHECK(comes_to_have_children(2));
+    CHECK(support::comes_to_have_children(2));
     const std::set<int> after = children();
     CHECK(after.count(pid) == 1);
     CHECK(after != before);
@@ -186,7 +182,7 @@ TEST_CASE("kill of a map ends the workers at its items alone", "[pool]") {
     neighbour.go.set();
     CHECK(spared.get() > 0);
     for (int item = 2; item < 6; ++item) CHECK(waits.tally.get(item) == 0);
-    CHECK(comes_to_have_children(3));
+    CHECK(support::comes_to_have_children(3));
 }
 
 TEST_CASE("cancel takes back a map of which no item has begun", "[pool]") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Results that nobody waits for, and what a pool leaves however it ends.
+#include <support/eventually.hpp>
 #include <support/processes.hpp>
 
 #include <support/program.hpp>
@@ -45,8 +46,7 @@ std::shared_ptr<std::atomic<int>> lines_with(const std::string& text) {
 }
 
 bool comes_to(const std::atomic<int>& count, int value) {
-    for (int i = 0; i < 1000 && count < value; ++i) std::this_thread::sleep_for(10ms);
-    return count == value;
+    return support::eventually([&] { return count >= value; }) && count == value;
 }
 
 /// Bytes in use in this process's heap, once all that is dead is buried.

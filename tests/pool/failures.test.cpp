@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <support/eventually.hpp>
 #include <support/processes.hpp>
 
 #include <support/program.hpp>
@@ -27,12 +28,6 @@ int identity(int x) { return x; }
 
 /// An exit at once, without a word, as a crash would be.
 void vanish(int code) { mp::detail::platform::exit_now(code); }
-
-/// Whether there are so many children, now or soon: a worker's replacement takes its time.
-bool comes_to_have_children(std::size_t count) {
-    for (int i = 0; i < 1000 && mp::active_children().size() != count; ++i) std::this_thread::sleep_for(10ms);
-    return mp::active_children().size() == count;
-}
 
 int slow(int x) {
     std::this_thread::sleep_for(1ms);
@@ -105,7 +100,7 @@ TEST_CASE("a worker that ends with a task is replaced, and its task says how it 
     CHECK_THROWS_AS(pool.apply([] { std::exit(5); }), mp::WorkerLostError);
     CHECK_THROWS_AS(pool.apply([] { std::abort(); }), mp::WorkerLostError);
     for (int i = 0; i < 20; ++i) CHECK(pool.apply(identity, i) == i);
-    CHECK(comes_to_have_children(2));
+    CHECK(support::comes_to_have_children(2));
 }
 
 TEST_CASE("a worker that is killed loses its item only, the rest is through", "[pool]") {
@@ -351,7 +346,7 @@ TEST_CASE("workers pay no attention to Ctrl-C", "[pool]") {
     CHECK(pool.apply(identity, 1) == 1);
     for (const auto& child : mp::active_children()) ::kill(child.pid(), SIGINT);
     CHECK(pool.map(slow, std::views::iota(0, 20)).size() == 20);
-    CHECK(comes_to_have_children(2));
+    CHECK(support::comes_to_have_children(2));
 }
 
 #endif
@@ -379,7 +374,7 @@ TEST_CASE("a pool may have more workers than a platform waits for at once", "[po
     for (const auto& result : results) pids.insert(result.get());
     CHECK(pids.size() == 70);
     CHECK_THROWS_AS(pool.apply(vanish, 1), mp::WorkerLostError); // the end of any of them is noticed
-    CHECK(comes_to_have_children(70));
+    CHECK(support::comes_to_have_children(70));
 }
 
 TEST_CASE("a program ends in order while a pool is at work, and when it is leaked", "[pool]") {

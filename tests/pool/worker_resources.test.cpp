@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What workers may use: memory, processors, threads of libraries; and what a task can ask about itself.
+#include <support/eventually.hpp>
 #include <support/inputs.hpp>
 #include <support/tally.hpp>
 
@@ -377,8 +378,7 @@ TEST_CASE("a worker that is ended for a limit takes with it what its task has st
             std::string number, name, state;
             return status >> number >> name >> state && state != "Z" && state != "X";
         };
-        for (int i = 0; i < 1000 && lives(); ++i) std::this_thread::sleep_for(10ms);
-        CHECK_FALSE(lives());
+        CHECK(support::eventually([&] { return !lives(); }));
     }
 }
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <support/eventually.hpp>
 #include <support/few_files.hpp>
 #include <support/processes.hpp>
 #include <support/program.hpp>
@@ -31,10 +32,8 @@ bool exists(const std::string& name) {
     } catch (const std::system_error&) { return false; }
 }
 
-/// Waits for it, a minute at most.
 bool goes(const std::string& name) {
-    for (int i = 0; i < 6000 && exists(name); ++i) std::this_thread::sleep_for(10ms);
-    return !exists(name);
+    return support::eventually([&] { return !exists(name); });
 }
 
 void take_away(const std::string& name) { SharedMemory({.name = name}).unlink(); }

@@ -3,6 +3,7 @@
 ///
 ///   test_scenarios START_METHOD SCENARIO [ARGUMENT...]
 
+#include <support/eventually.hpp>
 #include <support/tally.hpp>
 
 #include <multiprocessing/pool.hpp>
@@ -402,8 +403,7 @@ int lowers_limit(const Arguments& arguments) {
     } catch (const mp::WorkerLostError&) {}
     if (pool.map(same, {1, 2, 3}) != std::vector{1, 2, 3}) return 4;
     ::setrlimit(RLIMIT_NOFILE, &before);
-    for (int i = 0; i < 1000 && mp::active_children().size() != 10; ++i) std::this_thread::sleep_for(10ms);
-    if (mp::active_children().size() != 10) return 5;
+    if (!support::comes_to_have_children(10)) return 5;
     ::setrlimit(RLIMIT_NOFILE, &lowered);
     pool.close();
     pool.join();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/catch.hpp>
+#include <support/eventually.hpp>
 
 #include <multiprocessing/detail/ring/item.hpp>
 #include <multiprocessing/detail/ring/ring.hpp>
@@ -233,13 +234,6 @@ private:
     std::thread thread_;
 };
 
-/// False after ten seconds.
-template <class Condition>
-bool eventually(Condition condition) {
-    for (int i = 0; i < 10'000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    return condition();
-}
-
 } // namespace
 
 TEST_CASE("a draft is seen by who waits for that record, until it is dropped", "[ring]") {
@@ -267,7 +261,7 @@ TEST_CASE("a large record is taken while it is put", "[ring]") {
         if (sleeps) std::this_thread::sleep_for(std::chrono::milliseconds{30});
         bool came = false;
         shared.put(large + 5, 7, [&](int part) {
-            if (part == 3) came = eventually([&] { return source.come > 0; });
+            if (part == 3) came = support::eventually([&] { return source.come > 0; });
         });
         source.join();
         CHECK(came);
@@ -331,7 +325,7 @@ TEST_CASE("a record that is put when the ring is shut down is still taken", "[ri
     Shared shared;
     HandleSource source{shared.ring(), shared.space};
     shared.put(large, 7, [&](int part) {
-        if (part == 1) eventually([&] { return source.come > 0; });
+        if (part == 1) CHECK(support::eventually([&] { return source.come > 0; }));
         if (part == 2) shared.ring().shut_down(shared.space.parking());
         if (part == 3) std::this_thread::sleep_for(std::chrono::milliseconds{20});
     });
@@ -358,7 +352,7 @@ TEST_CASE("of a record whose writer was killed nothing is taken, however much ha
         });
         ::_exit(0);
     }
-    CHECK(eventually([&] { return source.come > 0; }));
+    CHECK(support::eventually([&] { return source.come > 0; }));
     shared.flag() = 1;
     int status = 0;
     REQUIRE(::waitpid(child, &status, 0) == child);
@@ -403,7 +397,7 @@ TEST_CASE("who is killed while he follows a record takes nothing of it", "[ring]
         shared.ring().pop(shared.space, FatalSink{}, {});
         ::_exit(0);
     }
-    CHECK(eventually([&] { return shared.flag() == 1; }));
+    CHECK(support::eventually([&] { return shared.flag() == 1; }));
     int status = 0;
     shared.put(large, 7, [&](int part) {
         if (part == 2) REQUIRE(::waitpid(child, &status, 0) == child); // so it was here in the middle
