@@ -2,12 +2,14 @@
 // The parent's side of a pool without workers: what its table says at instants that a running pool passes in no time.
 #include <support/catch.hpp>
 
+#include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
 #include <multiprocessing/detail/pool/result.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/task_work.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -150,6 +152,49 @@ TEST_CASE("the slot of a dropped task is free once its worker has said that it e
     CHECK(core.tick());
     CHECK_FALSE(core.tick());
     CHECK_FALSE(core.has_unfinished());
+}
+
+TEST_CASE("how often the supervisor looks is what the work that has not ended needs", "[pool_core]") {
+    PoolTable core(1);
+    const auto with = [&](void (*set)(TaskPolicy&)) {
+        auto task = enter_task(core);
+        set(task->policy);
+        core.bell().silence();
+        core.announce(*task, 0);
+        return task;
+    };
+    const auto rang = [&] {
+        return platform::wait_one(core.bell().handle().native(), Deadline::after(std::chrono::seconds{0}));
+    };
+    const auto end = [&](const TaskWork& task) {
+        const TaskWord published = claim(core, task, 7);
+        core.view().slot(task.slot).result = {0, 0};
+        core.view().slot(task.slot).outcome = OutcomeKind::value;
+        REQUIRE(cell_of(core, task).commit(published, 7));
+    };
+    const auto memory = [](TaskPolicy& policy) { policy.memory_limit = 1; };
+    const auto time = [](TaskPolicy& policy) { policy.time_limit = std::chrono::seconds{1}; };
+    CHECK(core.looks_needed() == Looks::none);
+    const auto first = with(memory);
+    CHECK(rang());
+    CHECK(core.looks_needed() == Looks::slow);
+    const auto second = with(time);
+    CHECK(rang()); // who looks slowly is to come at once
+    CHECK(core.looks_needed() == Looks::quick);
+    for (int i = 0; i < 1000; ++i) { // behind some that go on, many
+        const auto other = with(time);
+        CHECK_FALSE(rang());
+        end(*other);
+        core.release(other);
+    }
+    end(*second);
+    CHECK(core.looks_needed() == Looks::slow);
+    end(*first);
+    CHECK(core.looks_needed() == Looks::none);
+    const auto last = with([](TaskPolicy& policy) { policy.fail_fast = true; });
+    CHECK(rang());
+    CHECK(core.looks_needed() == Looks::quick);
+    end(*last);
 }
 
 TEST_CASE("leases of what workers kept last as long as anything of them", "[pool_core]") {

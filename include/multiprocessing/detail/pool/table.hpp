@@ -202,9 +202,8 @@ public:
     /// All work is to be looked at while it runs, whatever its own limits. Before the first is
     /// submitted.
     void police_all() noexcept { policed_.take_all(); }
-    /// Whether something has not ended that is to be looked at while it runs. If not, the bell
-    /// rings when there is.
-    bool has_policed();
+    /// How often to look at what runs. When that becomes more, the bell rings.
+    Looks looks_needed();
     /// What the worker is at: a single task, or an item of a map that is done item by item.
     std::optional<WorkPoint> point_of(std::uint32_t worker, Incarnation name);
     /// The worker is to be killed for what it is at. False if it has gone on: then it must not be.
@@ -393,7 +392,7 @@ MULTIPROCESSING_INLINE void PoolTable::announce(Work& work, std::uint32_t helper
         std::lock_guard lock{mutex_};
         require_open_now(of_stream); // terminated meanwhile: what was given up then was not published
         announcer_.reserve(work.policy.level, tickets);
-        rings = policed_.add(work); // the last that may fail: what it says is not to be lost
+        rings = policed_.add(work, slots_); // the last that may fail: what it says is not to be lost
         if (work.leases_to_workers()) slots_.add_leasing(work);
         // From here on nothing can fail: a worker may have it already.
         const TaskWord published =
@@ -761,9 +760,9 @@ MULTIPROCESSING_INLINE std::optional<std::chrono::steady_clock::time_point> Pool
     return next_later_;
 }
 
-MULTIPROCESSING_INLINE bool PoolTable::has_policed() {
+MULTIPROCESSING_INLINE Looks PoolTable::looks_needed() {
     std::lock_guard lock{mutex_};
-    return policed_.any(slots_);
+    return policed_.needed(slots_);
 }
 
 MULTIPROCESSING_INLINE std::optional<WorkPoint> PoolTable::point_of(std::uint32_t worker, Incarnation name) {

@@ -23,7 +23,9 @@ struct TaskPolicy {
     std::uint8_t level = 1;                 ///< How urgent it is, from 0 on; see Priority.
 
     /// Whether somebody has to look at it while it runs.
-    bool is_watched() const noexcept { return time_limit.count() != 0 || memory_limit != 0 || fail_fast; }
+    bool is_watched() const noexcept { return is_watched_closely() || memory_limit != 0; }
+    /// Whether every few milliseconds.
+    bool is_watched_closely() const noexcept { return time_limit.count() != 0 || fail_fast; }
     /// Whether the item is its unit.
     bool is_set() const noexcept { return is_watched() || retries != 0; }
 };
