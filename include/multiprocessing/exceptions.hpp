@@ -183,6 +183,16 @@ struct RemoteCause {
     /// ask addr2line. Windows: the stack at the catch.
     std::string trace = {};
     std::optional<std::size_t> task_index = {}; ///< Position in the input of a map; nullopt for a single task.
+
+    /// Returns all of it for people, the stack below; what `to_string(cause)` and `operator<<` give.
+    std::string repr() const {
+        std::string shown = text.empty() ? type : type + ": " + text;
+        if (pid != 0) {
+            shown += " (in " + process + ", process " + std::to_string(pid) +
+                     (task_index ? ", item " + std::to_string(*task_index) : "") + ")";
+        }
+        return trace.empty() ? shown : shown + "\n" + trace;
+    }
 };
 
 /// An exception from another process whose type cannot be rebuilt here: neither a standard

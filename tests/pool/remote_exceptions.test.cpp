@@ -14,6 +14,7 @@
 #include <new>
 #include <optional>
 #include <regex>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -239,6 +240,11 @@ TEST_CASE("an exception of a map tells its worker, item and place", "[exceptions
     REQUIRE(cause);
     CHECK(cause->task_index == std::size_t{2});
     CHECK_THAT(cause->process, ContainsSubstring("PoolWorker"));
+    std::ostringstream shown;
+    shown << *cause;
+    CHECK_THAT(shown.str(), StartsWith("std::runtime_error: " + cause->text + " (in " + cause->process +
+                                       ", process " + std::to_string(cause->pid) + ", item 2)"));
+    CHECK(shown.str().ends_with(cause->trace));
     if (cause->trace.empty()) return; // no such thing on this system
     CHECK_FALSE(cause->trace.find("multiprocessing::") != std::string::npos);
     if (mp::detail::platform::UserCode().ends_traces) {

@@ -41,7 +41,9 @@ public:
     /// Writes the bytes of a value without padding.
     template <class T>
     void raw(const T& value) {
-        bytes(&value, sizeof value);
+        if (sizeof value > stage_size - staged_) return spill(&value, sizeof value);
+        std::memcpy(stage_ + staged_, &value, sizeof value); // of a size that is known: one move
+        staged_ += sizeof value;
     }
 
     /// Writes a number of elements: as one byte, or nine where it does not fit.

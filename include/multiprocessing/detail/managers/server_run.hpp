@@ -154,13 +154,17 @@ MULTIPROCESSING_INLINE void ManagerServer::run() {
     body_.server.store(this_thread(), std::memory_order_release);
     {
         std::lock_guard lock{mutex_};
-        if (!lead_.make_spare() || !lead_.make_spare())
+        if (!lead_.make_spare())
             throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
-                                    "multiprocessing: starting the threads of a manager's server");
+                                    "multiprocessing: starting a thread of a manager's server");
     }
     body_.stage.store(ManagerStage::open, std::memory_order_seq_cst);
     if (remote_) remote_->start();
     post(link_.parking(), body_.stage_place);
+    { // The next leader, while the maker goes on. If there is none to be had now, a call tries again.
+        std::lock_guard lock{mutex_};
+        if (!lead_.has_spare()) lead_.make_spare();
+    }
     while (body_.stage.load(std::memory_order_acquire) == ManagerStage::open) {
         wait_for_ends();
         look_after_clients();

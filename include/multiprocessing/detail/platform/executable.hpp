@@ -8,6 +8,7 @@
 /// * `image_at(address)`: the loaded image that holds it; nullopt if none does (memory of a
 ///   just-in-time compiler).
 /// * `image_with(id)`: the loaded image of that build; nullopt if it is not loaded.
+/// * `program_image()`: the image of the program itself, which is never unloaded.
 /// * `image_changes()`: a number that changes when an image is loaded or unloaded; cheap.
 /// * `program_path()`: file of the running program, for people. `program_to_spawn()`: what starts
 ///   the same program again, even if the file was replaced meanwhile. Throws `std::system_error` if
@@ -76,6 +77,7 @@ inline bool lies_in(const std::vector<ImageRange>& ranges, std::uint64_t offset,
 static_assert(requires(const void* address, const ImageId& id) {
     { image_at(address) } -> std::same_as<std::optional<Image>>;
     { image_with(id) } -> std::same_as<std::optional<Image>>;
+    { program_image() } -> std::same_as<std::optional<Image>>;
     { image_changes() } -> std::same_as<std::uint64_t>;
     { program_path() } -> std::same_as<std::filesystem::path>;
     { program_to_spawn() } -> std::same_as<std::filesystem::path>;

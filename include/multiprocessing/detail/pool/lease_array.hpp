@@ -59,8 +59,9 @@ namespace multiprocessing::inline v1::detail {
 
 MULTIPROCESSING_INLINE LeaseArray::LeaseArray(std::vector<std::shared_ptr<SharedObject>> objects,
                                               std::size_t copies, std::uint64_t afterwards)
-    : objects_(std::move(objects)), holders_(copies), afterwards_(afterwards) {
-    if (objects_.empty()) return;
+    : objects_(std::move(objects)), afterwards_(afterwards) {
+    if (objects_.empty()) return; // as of most tasks, which pay for nothing here
+    holders_.resize(copies);
     array_ = Block{tree().heap.allocate(bytes_each() * copies)};
     for (std::size_t copy = 0; copy < copies; ++copy) grant(copy);
 }

@@ -222,18 +222,17 @@ private:
     template <class Make>
     auto submit(const ThunkAddress& code, const std::string& file, MapPlan& plan,
                 const std::vector<std::uint64_t>& sizes, Make make) const {
-        const TaskTarget target = table_->target(code, file);
         TaskSlot* slot = nullptr;
         auto work = table_->enter(
             [&](TaskSlot& entered) {
                 slot = &entered;
+                entered.target = table_->target(code, file);
                 return make();
             },
             plan.of_stream);
         ScopeExit leave{[&] { table_->leave(*work); }};
         work->policy = plan.policy;
         plan.fill(*work, sizes, table_->lines(), table_->kept_leases()->holder);
-        slot->target = target;
         slot->arguments = plan.job();
         table_->announce(*work,
                          static_cast<std::uint32_t>(std::min<std::uint64_t>(table_->workers(), sizes.size())),
@@ -275,14 +274,13 @@ MULTIPROCESSING_INLINE void Submitter::wait_for_items(const ItemizedMapWork& wor
 MULTIPROCESSING_INLINE std::shared_ptr<TaskWork>
 Submitter::submit(const ThunkAddress& code, const std::string& file, std::span<const std::byte> message,
                   ArgumentContext<SpaceWriteContext>& context, const TaskPolicy& policy) const {
-    const TaskTarget target = table_->target(code, file);
     TaskSlot* slot = nullptr;
     auto work = table_->enter([&](TaskSlot& entered) {
         slot = &entered;
+        entered.target = table_->target(code, file);
         return std::make_shared<TaskWork>(entered);
     });
     ScopeExit leave{[&] { table_->leave(*work); }};
-    slot->target = target;
     slot->attempt.store(1, std::memory_order_relaxed);
     slot->time_limit = static_cast<std::uint64_t>(policy.time_limit.count());
     work->policy = policy;

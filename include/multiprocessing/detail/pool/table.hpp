@@ -94,7 +94,7 @@ public:
         }
     }
 
-    /// How a slot names a thunk of an image that holds `file`.
+    /// How a slot names a thunk of an image that holds `file`. Called by the `make` of enter().
     TaskTarget target(const ThunkAddress& address, const std::string& file);
 
     /// The slot has been filled: any worker may take it, or, if `helpers` is not 0, so many are
@@ -368,7 +368,6 @@ MULTIPROCESSING_INLINE void PoolTable::end_streams() {
 }
 
 MULTIPROCESSING_INLINE TaskTarget PoolTable::target(const ThunkAddress& address, const std::string& file) {
-    std::lock_guard lock{mutex_};
     const auto known = std::find(images_.begin(), images_.end(), address.place.image);
     const auto index = static_cast<std::uint32_t>(known - images_.begin());
     if (known == images_.end()) {

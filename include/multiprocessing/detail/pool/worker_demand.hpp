@@ -35,6 +35,10 @@ public:
     bool has_idle() const noexcept;
 
 private:
+    /// One of the idle workers `bits` from `first` on: one that is still awake, if there is one
+    /// among those that are looked at.
+    std::uint64_t pick(std::uint64_t bits, std::uint32_t first) const noexcept;
+
     const PoolView& view_;
     platform::Doorbell& bell_;
     std::atomic<std::uint32_t> wanted_;
@@ -63,11 +67,21 @@ MULTIPROCESSING_INLINE void WorkerDemand::want_more(std::uint32_t more) noexcept
     bell_.ring();
 }
 
+MULTIPROCESSING_INLINE std::uint64_t WorkerDemand::pick(std::uint64_t bits, std::uint32_t first) const noexcept {
+    // Who sleeps costs its caller a system call, and often the processor.
+    int looks = 4;
+    for (std::uint64_t left = bits; left != 0 && looks-- > 0; left &= left - 1) {
+        const auto worker = first + static_cast<std::uint32_t>(std::countr_zero(left));
+        if (view_.line(worker).park.sleepers.load(std::memory_order_relaxed) == 0) return left & -left;
+    }
+    return bits & -bits;
+}
+
 MULTIPROCESSING_INLINE void WorkerDemand::call(std::uint32_t count) noexcept {
     for (std::uint32_t first = 0; first < view_.shared().line_count && count > 0; first += 64) {
         std::atomic<std::uint64_t>& idle = view_.idle_bits(first);
         for (std::uint64_t bits; count > 0 && (bits = idle.load(std::memory_order_seq_cst)) != 0;) {
-            const std::uint64_t bit = bits & -bits;
+            const std::uint64_t bit = pick(bits, first);
             if (!(idle.fetch_and(~bit, std::memory_order_seq_cst) & bit)) continue; // another was quicker
             post(view_.space().parking(),
                  view_.line(first + static_cast<std::uint32_t>(std::countr_zero(bit))).park);

@@ -50,6 +50,8 @@ MULTIPROCESSING_INLINE std::optional<Image> image_at(const void* address);
 
 MULTIPROCESSING_INLINE std::optional<Image> image_with(const ImageId& id);
 
+MULTIPROCESSING_INLINE std::optional<Image> program_image();
+
 MULTIPROCESSING_INLINE std::uint64_t image_changes();
 
 } // namespace multiprocessing::inline v1::detail::platform
@@ -135,6 +137,10 @@ MULTIPROCESSING_INLINE std::optional<Image> image_at(const void* address) {
 
 MULTIPROCESSING_INLINE std::optional<Image> image_with(const ImageId& id) {
     return find_image([&](const Image& image) { return image.id == id; });
+}
+
+MULTIPROCESSING_INLINE std::optional<Image> program_image() {
+    return find_image([](const Image&) { return true; }); // the linker names the program first
 }
 
 MULTIPROCESSING_INLINE std::uint64_t image_changes() {

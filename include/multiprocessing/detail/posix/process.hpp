@@ -314,7 +314,11 @@ MULTIPROCESSING_INLINE Child spawn(const SpawnRequest& request) {
     // glibc reports a failed exec as the error of this very call: no pipe for it is needed.
     const int error = ::posix_spawn(&pid, image.c_str(), &how.actions, &how.attributes, arguments.data(),
                                     request.own_environment_ ? variables.data() : environ);
-    if (error != 0) throw_error({error, std::generic_category()}, "starting " + program);
+    if (error != 0) {
+        const char* const limits =
+            error == EAGAIN ? " (limits: `ulimit -u`, pids.max of the control group)" : "";
+        throw_error({error, std::generic_category()}, "starting " + program + limits);
+    }
     return Child{pid};
 }
 

@@ -85,6 +85,8 @@ MULTIPROCESSING_INLINE std::optional<Image> image_at(const void* address);
 
 MULTIPROCESSING_INLINE std::optional<Image> image_with(const ImageId& id);
 
+MULTIPROCESSING_INLINE std::optional<Image> program_image();
+
 /// Has the loader count its work. Each DLL that contains this library has a count of its own.
 class ImageWatch {
 public:
@@ -230,6 +232,10 @@ MULTIPROCESSING_INLINE std::optional<Image> image_with(const ImageId& id) {
         if (auto image = image_at(module); image && image->id == id) return image;
     }
     return std::nullopt;
+}
+
+MULTIPROCESSING_INLINE std::optional<Image> program_image() {
+    return image_at(winapi::GetModuleHandleW(nullptr));
 }
 
 MULTIPROCESSING_INLINE ImageWatch::ImageWatch() noexcept {
