@@ -184,7 +184,7 @@ struct RemoteCause {
     std::string trace = {};
     std::optional<std::size_t> task_index = {}; ///< Position in the input of a map; nullopt for a single task.
 
-    /// Returns all of it for people, the stack below; what `to_string(cause)` and `operator<<` give.
+    /// Returns all of it for people, the stack below; as `to_string(cause)` and `operator<<` do.
     std::string repr() const {
         std::string shown = text.empty() ? type : type + ": " + text;
         if (pid != 0) {

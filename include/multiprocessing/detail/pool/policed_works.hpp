@@ -33,7 +33,7 @@ public:
 private:
     static constexpr std::size_t fewest = 64;
 
-    std::deque<SlotUse> works_;    // in order; the first has not ended
+    std::deque<SlotUse> works_;         // in order; the first has not ended
     std::size_t next_weeding_ = fewest; // at this size those in the middle that have ended are taken out
     bool is_asked_for_ = false;
 };

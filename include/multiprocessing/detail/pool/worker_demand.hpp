@@ -67,7 +67,8 @@ MULTIPROCESSING_INLINE void WorkerDemand::want_more(std::uint32_t more) noexcept
     bell_.ring();
 }
 
-MULTIPROCESSING_INLINE std::uint64_t WorkerDemand::pick(std::uint64_t bits, std::uint32_t first) const noexcept {
+MULTIPROCESSING_INLINE std::uint64_t WorkerDemand::pick(std::uint64_t bits,
+                                                        std::uint32_t first) const noexcept {
     // Who sleeps costs its caller a system call, and often the processor.
     int looks = 4;
     for (std::uint64_t left = bits; left != 0 && looks-- > 0; left &= left - 1) {

@@ -50,7 +50,8 @@ inline std::optional<int> fork_sibling(int& pid_place) {
 #else
     const long pid = ::syscall(SYS_clone, flags, nullptr, &pid_place, 0UL, tid_address);
 #endif
-    if (pid < 0 && (errno == EAGAIN || errno == ENOMEM)) throw_last_error("clone (limits: `ulimit -u`, pids.max of the control group, memory)");
+    if (pid < 0 && (errno == EAGAIN || errno == ENOMEM))
+        throw_last_error("clone (limits: `ulimit -u`, pids.max of the control group, memory)");
     if (pid < 0) return std::nullopt;
     if (pid == 0) ::syscall(SYS_set_robust_list, robust_list, robust_size);
     return static_cast<int>(pid);
