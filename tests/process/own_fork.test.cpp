@@ -5,13 +5,17 @@
 
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/detail/shared_object/forked_copies.hpp>
+#include <multiprocessing/pool.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/sharedctypes.hpp>
 #include <multiprocessing/synchronize.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <thread>
 #include <vector>
 
 #if !defined(_WIN32)
@@ -348,4 +352,33 @@ TEST_CASE("a fork beside threads that make and drop objects leaves the copy able
     CHECK(wrong == 0);
 }
 
+TEST_CASE("the program forks while its other threads start processes, and pools replace workers",
+          "[own_fork]") {
+    if (support::has_asan) return; // a copy may find its allocator's locks taken, which are not malloc's
+    // Each fork takes every mutex of the library: two at a time took each other's, and one of them stayed locked.
+    std::atomic<bool> is_over{false};
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; ++i) {
+        threads.emplace_back([&] {
+            while (!is_over) wrong += in_copy([] { return mp::Value<int>(3).value() == 3 ? 0 : 1; }) != 0;
+        });
+    }
+    std::thread starts([&] {
+        for (int i = 0; i < 100; ++i) {
+            mp::Process child(nothing);
+            child.start();
+            child.join();
+            wrong += child.exitcode() != 0;
+        }
+    });
+    {
+        mp::Pool pool({.processes = 2, .maxtasksperchild = 1});
+        for (int i = 0; i < 50; ++i) wrong += pool.apply([](int x) { return x + 1; }, i) != i + 1;
+    }
+    starts.join();
+    is_over = true;
+    for (std::thread& thread : threads) thread.join();
+    CHECK(wrong == 0);
+}
 #endif

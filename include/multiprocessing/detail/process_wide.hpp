@@ -58,7 +58,7 @@ struct StateRoot {
         std::atomic<void*> object{nullptr};
         void (*before_fork)(void*) = nullptr;
         void (*after_fork)(void*, bool in_child) = nullptr;
-        bool held = false; // by the thread that is forking
+        bool held = false; // by the thread that is forking; under `forking`
     };
 
     static constexpr std::uint64_t expected_magic = 0x6D70'7374'6174'6531;
@@ -70,6 +70,9 @@ struct StateRoot {
     std::atomic<std::uint32_t>* witness = &copies;
     std::uint32_t copies_before_fork = 0; ///< Of the thread that is forking.
     char word[96] = {}; // what announces this root to other images; rewritten in a forked child
+    /// Of the thread that forks, one at a time: taken before all others, see ForkTurn. Recursive, as
+    /// the fork inside a start finds it held by its own thread.
+    std::recursive_mutex forking;
     std::mutex making;
     Entry entries[static_cast<unsigned>(StateSlot::count)];
 };
@@ -142,6 +145,19 @@ T& process_wide() {
     return object;
 }
 
+/// While it lives, no other thread of this process forks. Whoever is to fork with a mutex of ours
+/// held takes this first: a fork of the program's holds it while it waits for all of them.
+class [[nodiscard("an unnamed guard ends at once")]] ForkTurn {
+public:
+    ForkTurn() : root_(state_root()) { root_.forking.lock(); }
+    ForkTurn(const ForkTurn&) = delete;
+    ForkTurn& operator=(const ForkTurn&) = delete;
+    ~ForkTurn() { root_.forking.unlock(); }
+
+private:
+    StateRoot& root_;
+};
+
 /// The common case of a process-wide object: one mutex.
 class ForkSafe {
 public:
@@ -157,6 +173,7 @@ public:
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -219,6 +236,9 @@ MULTIPROCESSING_INLINE void release_after_fork(StateRoot& root, bool in_child) {
 
 MULTIPROCESSING_INLINE void before_fork() {
     StateRoot& root = state_root();
+    // Else two threads would take each other's mutexes for their own: the program forks while the
+    // supervisor of a pool does.
+    root.forking.lock();
     const auto unheld = [](const StateRoot::Entry& entry) {
         return !entry.held && entry.object.load(std::memory_order_acquire);
     };
@@ -255,6 +275,11 @@ MULTIPROCESSING_INLINE void after_fork(bool in_child) {
         announce_pid(root);
     }
     release_after_fork(root, in_child);
+    if (in_child) {
+        new (&root.forking) std::recursive_mutex; // the old one bears the id of the parent's thread
+    } else {
+        root.forking.unlock();
+    }
 }
 
 MULTIPROCESSING_INLINE StateRoot& make_state_root() {

@@ -30,6 +30,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
 #include <multiprocessing/detail/launch/reaper.hpp>
 
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -55,6 +56,8 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
         if (request.method == StartMethod::forkserver) return ForkServerStart{request, launching, notes}.run();
     }
     const NotToEndIn part;
+    std::optional<ForkTurn> turn;
+    if (request.method == StartMethod::fork) turn.emplace();
     std::lock_guard lock{launching.mutex};
     prepare_first_start(launching);
     PendingChild birth{request, launching.lifeline()};
