@@ -70,7 +70,7 @@ struct StateRoot {
     std::atomic<std::uint32_t>* witness = &copies;
     std::uint32_t copies_before_fork = 0; ///< Of the thread that is forking.
     char word[96] = {}; // what announces this root to other images; rewritten in a forked child
-    /// Of the thread that forks, one at a time: taken before all others, see ForkTurn. Recursive, as
+    /// Of the thread that forks, one at a time: taken before all others, see ForkTurn. Recursive:
     /// the fork inside a start finds it held by its own thread.
     std::recursive_mutex forking;
     std::mutex making;
