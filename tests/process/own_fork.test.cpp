@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <support/few_files.hpp>
 #include <support/processes.hpp>
+#include <support/program.hpp>
 #include <support/sanitizers.hpp>
 
 #include <multiprocessing/connection.hpp>
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -21,6 +23,7 @@
 #if !defined(_WIN32)
 
 #include <csignal>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -352,10 +355,19 @@ TEST_CASE("a fork beside threads that make and drop objects leaves the copy able
     CHECK(wrong == 0);
 }
 
+/// A lock that another library holds while something forks, as older C libraries do.
+static std::mutex of_another_library;
+
 TEST_CASE("the program forks while its other threads start processes, and pools replace workers",
           "[own_fork]") {
     if (support::has_asan) return; // a copy may find its allocator's locks taken, which are not malloc's
     // Each fork takes every mutex of the library: two at a time took each other's, and one of them stayed locked.
+    mp::Value<int>(1).value() = 2; // the library's handlers are there
+    SECTION("alone") {}
+    SECTION("beside handlers of others") {
+        REQUIRE(::pthread_atfork([] { of_another_library.lock(); }, [] { of_another_library.unlock(); },
+                                 [] { of_another_library.unlock(); }) == 0);
+    }
     std::atomic<bool> is_over{false};
     std::atomic<int> wrong{0};
     std::vector<std::thread> threads;
@@ -380,5 +392,10 @@ TEST_CASE("the program forks while its other threads start processes, and pools 
     is_over = true;
     for (std::thread& thread : threads) thread.join();
     CHECK(wrong == 0);
+}
+
+TEST_CASE("a copy made while another thread looks for its program for the first time can look as well",
+          "[own_fork]") {
+    for (int i = 0; i < 15; ++i) REQUIRE(support::output_of("looks_up_beside_forks").exitcode == 0);
 }
 #endif

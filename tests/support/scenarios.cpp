@@ -6,6 +6,7 @@
 #include <support/eventually.hpp>
 #include <support/tally.hpp>
 
+#include <multiprocessing/detail/code/code_address.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
@@ -466,6 +467,38 @@ int named_memory(const Arguments& arguments) {
 }
 #endif
 
+#if !defined(_WIN32)
+/// A thread forks all the time; another one asks where a function lies, which nobody has before. So do the copies.
+int looks_up_beside_forks(const Arguments&) {
+    const auto look = [] { mp::detail::code_address_of(reinterpret_cast<const void*>(&named_memory)); };
+    mp::detail::process_wide<mp::detail::Images>(); // the handlers of fork are there
+    std::atomic<bool> begun{false};
+    std::atomic<bool> over{false};
+    int hung = 0;
+    std::thread forks([&] {
+        for (int i = 0; hung == 0 && (!over || i < 4); ++i) {
+            const pid_t copy = ::fork();
+            if (copy == 0) {
+                ::alarm(10);
+                look();
+                ::_exit(0);
+            }
+            int status = 0;
+            while (::waitpid(copy, &status, 0) < 0) {}
+            hung += WIFSIGNALED(status);
+            begun = true;
+        }
+    });
+    while (!begun) std::this_thread::yield();
+    const auto now = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - now < std::chrono::microseconds{::getpid() % 200}) {}
+    look();
+    over = true;
+    forks.join();
+    return hung ? 3 : 0;
+}
+#endif
+
 int plus_one(int x) { return x + 1; }
 
 /// A bit of everything that takes processes.
@@ -543,6 +576,7 @@ int main(int argc, char** argv) {
     scenarios["leave_deaf_children"] = leave_deaf_children;
     scenarios["named_memory"] = named_memory;
     scenarios["run_by_linker"] = run_by_linker;
+    scenarios["looks_up_beside_forks"] = looks_up_beside_forks;
 #endif
     if (argc < 3 || scenarios.find(argv[2]) == scenarios.end()) {
         std::fprintf(stderr, "test_scenarios: no such scenario\n");

@@ -7,11 +7,14 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 
+#include <algorithm> // for find
 #include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <span>
+#include <thread>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -51,6 +54,42 @@ concept ProcessWide = requires(T object, bool in_child) {
     object.after_fork(in_child);
 };
 
+struct StateRoot;
+class StartByFork;
+
+/// Returns what says that this thread starts a child by its fork; null if nothing does.
+MULTIPROCESSING_INLINE const StartByFork* start_of_this_thread(StateRoot& root) noexcept;
+
+/// Says, while it lives, that a fork by this thread starts a child of ours: that joins the tree by
+/// itself, and gets only what it is passed. Any other fork is the program's own.
+///
+/// What makes the difference is written here for the handlers, not done before: a thread that calls
+/// fork() holds nothing of ours. Handlers of others, and older C libraries by themselves, hold
+/// locks while our handlers wait. Who waited for these with something of ours in hand, and a fork
+/// of the program's with these in hand for that, would wait for each other.
+class StartByFork {
+public:
+    /// `kept`: what the child keeps; outlives this.
+    explicit StartByFork(std::span<const platform::CopiedHandle> kept);
+    StartByFork(const StartByFork&) = delete;
+    StartByFork& operator=(const StartByFork&) = delete;
+    ~StartByFork();
+
+    /// The fork that is being made, for handlers; null if it is the program's own.
+    static const StartByFork* current() noexcept;
+
+    bool keeps(platform::CopiedHandle handle) const noexcept {
+        return std::find(kept_.begin(), kept_.end(), handle) != kept_.end();
+    }
+
+private:
+    friend const StartByFork* start_of_this_thread(StateRoot& root) noexcept;
+
+    const std::span<const platform::CopiedHandle> kept_;
+    const std::thread::id thread_ = std::this_thread::get_id();
+    StartByFork* next_;
+};
+
 /// The objects themselves. Its layout is shared by all images of the process: a change is a new
 /// abi_version.
 struct StateRoot {
@@ -70,10 +109,10 @@ struct StateRoot {
     std::atomic<std::uint32_t>* witness = &copies;
     std::uint32_t copies_before_fork = 0; ///< Of the thread that is forking.
     char word[96] = {}; // what announces this root to other images; rewritten in a forked child
-    /// Of the thread that forks, one at a time: taken before all others, see ForkTurn. Recursive:
-    /// the fork inside a start finds it held by its own thread.
-    std::recursive_mutex forking;
+    std::mutex forking; ///< Of the thread that forks, one at a time; taken by the handlers alone.
     std::mutex making;
+    StartByFork* starts = nullptr;      ///< Those that are about to be made; under `making`.
+    const StartByFork* start = nullptr; ///< The fork that is being made is this one; under `forking`.
     Entry entries[static_cast<unsigned>(StateSlot::count)];
 };
 
@@ -145,19 +184,6 @@ T& process_wide() {
     return object;
 }
 
-/// While it lives, no other thread of this process forks. Whoever is to fork with a mutex of ours
-/// held takes this first: a fork of the program's holds it while it waits for all of them.
-class [[nodiscard("an unnamed guard ends at once")]] ForkTurn {
-public:
-    ForkTurn() : root_(state_root()) { root_.forking.lock(); }
-    ForkTurn(const ForkTurn&) = delete;
-    ForkTurn& operator=(const ForkTurn&) = delete;
-    ~ForkTurn() { root_.forking.unlock(); }
-
-private:
-    StateRoot& root_;
-};
-
 /// The common case of a process-wide object: one mutex.
 class ForkSafe {
 public:
@@ -170,10 +196,8 @@ public:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
-#include <algorithm>
 #include <cstdio>
 #include <iterator>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -234,11 +258,39 @@ MULTIPROCESSING_INLINE void release_after_fork(StateRoot& root, bool in_child) {
     }
 }
 
+MULTIPROCESSING_INLINE StartByFork::StartByFork(std::span<const platform::CopiedHandle> kept) : kept_(kept) {
+    StateRoot& root = state_root();
+    std::lock_guard lock{root.making};
+    next_ = std::exchange(root.starts, this);
+}
+
+MULTIPROCESSING_INLINE StartByFork::~StartByFork() {
+    StateRoot& root = state_root();
+    std::lock_guard lock{root.making};
+    for (StartByFork** at = &root.starts; *at; at = &(*at)->next_) {
+        if (*at == this) {
+            *at = next_;
+            return;
+        }
+    }
+}
+
+MULTIPROCESSING_INLINE const StartByFork* StartByFork::current() noexcept { return state_root().start; }
+
+MULTIPROCESSING_INLINE const StartByFork* start_of_this_thread(StateRoot& root) noexcept {
+    std::lock_guard lock{root.making};
+    for (const StartByFork* start = root.starts; start; start = start->next_) {
+        if (start->thread_ == std::this_thread::get_id()) return start;
+    }
+    return nullptr;
+}
+
 MULTIPROCESSING_INLINE void before_fork() {
     StateRoot& root = state_root();
     // Else two threads would take each other's mutexes for their own: the program forks while the
     // supervisor of a pool does.
     root.forking.lock();
+    root.start = start_of_this_thread(root);
     const auto unheld = [](const StateRoot::Entry& entry) {
         return !entry.held && entry.object.load(std::memory_order_acquire);
     };
@@ -272,14 +324,12 @@ MULTIPROCESSING_INLINE void after_fork(bool in_child) {
         const std::uint32_t next = root.copies_before_fork + 1;
         root.copies.store(next, std::memory_order_relaxed);
         root.witness->store(next, std::memory_order_relaxed);
+        root.starts = nullptr; // on stacks of threads that are not here, or of frames that do not return
         announce_pid(root);
     }
     release_after_fork(root, in_child);
-    if (in_child) {
-        new (&root.forking) std::recursive_mutex; // the old one bears the id of the parent's thread
-    } else {
-        root.forking.unlock();
-    }
+    root.start = nullptr;
+    root.forking.unlock();
 }
 
 MULTIPROCESSING_INLINE StateRoot& make_state_root() {

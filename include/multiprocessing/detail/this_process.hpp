@@ -55,9 +55,6 @@ public:
         0};                                 // of the tree that this process is in; 0 as long as it is in none
     std::atomic<int> janitor{0};            // pid of the tree's, if this process has started it
     std::atomic<bool> ends_children{false}; // nobody replaces what ends from here on
-    /// The fork that is being made starts a child of ours, which joins the tree by itself. Under
-    /// launching's mutex.
-    bool starts_child_by_fork = false;
 
     /// Counts the processes between the main one and this. An object remembers the life in which it
     /// was made; in another one it is another process's. Life 0 in a spawned child is its

@@ -75,7 +75,11 @@ private:
 /// if the system does not tell.
 inline const platform::Image& program_image() {
     static constinit Lazy<platform::Image> image;
-    return image.get([] { return platform::program_image().value_or(platform::Image{}); });
+    return image.get([] {
+        // As a fork takes this one: the linker holds a lock meanwhile that stays taken in a copy.
+        std::lock_guard lock{process_wide<Images>().mutex};
+        return platform::program_image().value_or(platform::Image{});
+    });
 }
 
 /// Returns where `address` lies. Throws SerializationError if it is in no image.

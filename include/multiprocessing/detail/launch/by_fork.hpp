@@ -24,7 +24,6 @@ MULTIPROCESSING_INLINE platform::Child start_by_fork(PendingChild& birth, const 
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/launch/child_main.hpp>
 #include <multiprocessing/detail/platform/fork.hpp>
 #include <multiprocessing/detail/platform/handle.hpp>
@@ -35,6 +34,7 @@ MULTIPROCESSING_INLINE platform::Child start_by_fork(PendingChild& birth, const 
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -70,24 +70,17 @@ MULTIPROCESSING_INLINE platform::Child start_by_fork(PendingChild& birth, const 
                                                      StartNotes& notes) {
     warn_of_threads(notes);
     platform::flush_standard_streams(); // else what is buffered here is written twice
-    platform::HandleTraits::keep_in_forked_child(birth.strand.child.native());
-    platform::HandleTraits::keep_in_forked_child(birth.alive.writer.native());
-    const auto keep_handles = [&](bool keep) {
-        for (const auto& handle : handles_of(request))
-            platform::HandleTraits::keep_in_forked_child(handle.native(), keep);
-    };
-    keep_handles(true);
-    const ScopeExit only_for_this_child{[&] { keep_handles(false); }};
+    std::vector<platform::NativeHandle> kept{birth.strand.child.native(), birth.alive.writer.native()};
+    for (const auto& handle : handles_of(request)) kept.push_back(handle.native());
     TreeMember& parent = tree();
     process_wide<Tree>().prepare_join();
     // Asked here, where the pages that it needs are not copied first.
     const bool shares_ids = platform::children_share_ids();
     const Thunk& target = resolve(request.call.target, request.call.target_file);
-    this_process().starts_child_by_fork = true;
-    const ScopeExit started{[] { this_process().starts_child_by_fork = false; }};
     // A signal handler that calls std::exit() in the middle of the fork would find every lock
     // taken, by its own thread.
     const platform::AllSignalsBlocked in_one_piece;
+    const StartByFork start{kept};
     const int pid = platform::fork_process();
     if (pid == 0) live_as_fork(birth, request, parent, shares_ids, target);
     // Not tied to the lifeline from here: the child does that before anything else, and looks

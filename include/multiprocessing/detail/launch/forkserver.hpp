@@ -170,12 +170,13 @@ MULTIPROCESSING_INLINE ForkReply ServeForks::copy_for(platform::Message& message
     // state that only they end.
     const std::optional<int> threads = platform::foreign_threads(0);
     if (threads != 0) return {0, 0, threads.value_or(-1)};
-    for (const auto& handle : message.handles) platform::HandleTraits::keep_in_forked_child(handle.native());
+    std::vector<platform::NativeHandle> kept;
+    for (const auto& handle : message.handles) kept.push_back(handle.native());
     platform::flush_standard_streams();
     TreeMember& server = tree();
     ChildRecord& record = server.space.at<ChildRecord>(request.record);
     process_wide<Tree>().prepare_join();
-    this_process().starts_child_by_fork = true;
+    const StartByFork start{kept};
     before_fork(); // this kind of fork does not run the handlers of fork()
     std::optional<int> pid;
     int error = 0;
@@ -184,7 +185,6 @@ MULTIPROCESSING_INLINE ForkReply ServeForks::copy_for(platform::Message& message
     } catch (const std::system_error& refused) { error = refused.code().value(); }
     const bool in_child = pid && *pid == 0;
     after_fork(in_child);
-    this_process().starts_child_by_fork = false;
     if (in_child) live_as_copy(request, message.handles, server, limit, shares_ids);
     return {pid.value_or(0), error};
 }

@@ -56,19 +56,21 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
         if (request.method == StartMethod::forkserver) return ForkServerStart{request, launching, notes}.run();
     }
     const NotToEndIn part;
-    std::optional<ForkTurn> turn;
-    if (request.method == StartMethod::fork) turn.emplace();
-    std::lock_guard lock{launching.mutex};
-    prepare_first_start(launching);
-    PendingChild birth{request, launching.lifeline()};
+    std::optional<PendingChild> birth;
     platform::Child process;
-    if (request.method == StartMethod::spawn) {
-        birth.message = write_message(birth.start, request.call.payload, {});
-        process = start_by_spawn(birth, request, launching);
-    } else if constexpr (platform::can_fork) {
-        process = start_by_fork(birth, request, notes);
+    {
+        std::lock_guard lock{launching.mutex};
+        prepare_first_start(launching);
+        birth.emplace(request, launching.lifeline());
+        if (request.method == StartMethod::spawn) {
+            birth->message = write_message(birth->start, request.call.payload, {});
+            process = start_by_spawn(*birth, request, launching);
+        }
     }
-    return birth.into_child(std::move(process));
+    if constexpr (platform::can_fork) { // with nothing held, see StartByFork
+        if (request.method == StartMethod::fork) process = start_by_fork(*birth, request, notes);
+    }
+    return birth->into_child(std::move(process));
 }
 
 } // namespace multiprocessing::inline v1::detail

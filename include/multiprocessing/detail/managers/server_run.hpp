@@ -163,7 +163,7 @@ MULTIPROCESSING_INLINE void ManagerServer::run() {
     post(link_.parking(), body_.stage_place);
     { // The next leader, while the maker goes on. If there is none to be had now, a call tries again.
         std::lock_guard lock{mutex_};
-        if (!lead_.has_spare()) lead_.make_spare();
+        if (lead_.threads() < 2) lead_.make_spare();
     }
     while (body_.stage.load(std::memory_order_acquire) == ManagerStage::open) {
         wait_for_ends();

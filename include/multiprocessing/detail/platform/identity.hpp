@@ -17,6 +17,7 @@
 /// * `fork_witness()`: a new word of memory that reads 0 in every copy that any kind of fork makes
 ///   of this process, also one that runs no handlers; null where the system has no such memory.
 ///   Never freed.
+/// * `CopiedHandle`: an OS handle as a copy that a fork makes has it; NativeHandle, which is above.
 /// * `call_at_fork(before, in_parent, in_child)`: run around every fork() of this process, also the
 ///   user's own. Nothing where processes are not forked.
 

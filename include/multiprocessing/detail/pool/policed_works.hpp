@@ -90,9 +90,10 @@ MULTIPROCESSING_INLINE bool PolicedWorks::add(const Work& work, const WorkSlots&
     if (!takes_all_ && !work.policy.is_watched()) return false;
     const SlotUse use{work.slot, work.generation};
     if (work.policy.fail_fast) fail_fast_.push_back(use);
-    bool tells = all_.add(use, work_slots);
-    if (work.policy.is_watched_closely()) tells |= quick_.add(use, work_slots);
-    return tells;
+    // In this order: if the second throws, slow looks are made already or will be told to begin.
+    const bool is_quicker = work.policy.is_watched_closely() && quick_.add(use, work_slots);
+    const bool is_first = all_.add(use, work_slots);
+    return is_quicker || is_first;
 }
 
 MULTIPROCESSING_INLINE Looks PolicedWorks::needed(const WorkSlots& work_slots) noexcept {

@@ -50,8 +50,13 @@ public:
     void after_fork(bool in_child) {
         if (in_child) {
             ++generation_;
+            const StartByFork* const start = StartByFork::current();
             for (std::size_t i = 0; i < kinds_.size(); ++i) {
                 if (kinds_[i] != ours) continue;
+                if (start && start->keeps(static_cast<int>(i))) {
+                    kinds_[i] = kept;
+                    continue;
+                }
                 ::close(static_cast<int>(i));
                 kinds_[i] = foreign;
             }

@@ -17,6 +17,8 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
+using CopiedHandle = int;
+
 MULTIPROCESSING_INLINE int current_pid() noexcept;
 
 MULTIPROCESSING_INLINE std::uint64_t program_token() noexcept;

@@ -184,7 +184,7 @@ MULTIPROCESSING_INLINE std::size_t ForkedCopies::living() {
 
 MULTIPROCESSING_INLINE void ForkedCopies::before_fork() {
     ForkSafe::before_fork();
-    if (this_process().starts_child_by_fork) return; // it gets only what it is passed
+    if (StartByFork::current()) return; // it gets only what it is passed
     try {
         State& state = state_.get();
         while (state.unused) {
@@ -208,10 +208,7 @@ MULTIPROCESSING_INLINE void ForkedCopies::after_fork(bool in_child) {
             state->living.back().writer.close(); // the copy alone has it from here on
         }
     }
-    if (in_child) {
-        newest_living_.store(0, std::memory_order_relaxed);
-        this_process().starts_child_by_fork = false;
-    }
+    if (in_child) { newest_living_.store(0, std::memory_order_relaxed); }
     ForkSafe::after_fork(in_child);
 }
 

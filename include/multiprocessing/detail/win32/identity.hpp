@@ -18,6 +18,8 @@
 
 namespace multiprocessing::inline v1::detail::platform {
 
+using CopiedHandle = void*;
+
 MULTIPROCESSING_INLINE int current_pid() noexcept;
 
 /// Returns when the process was made, in units of 100 ns: no two processes of one id have the same.
