@@ -286,13 +286,18 @@ MULTIPROCESSING_INLINE winapi::DWORD_ Stream::begin_read(std::span<std::byte> by
 
 MULTIPROCESSING_INLINE winapi::DWORD_ Stream::begin_write(std::span<const std::byte> bytes) {
     return writing_->begin([&](winapi::OVERLAPPED_* overlapped) {
-        if (is_pipe_)
-            return winapi::WriteFile(end_.native(), bytes.data(), size_of(bytes.size()), nullptr, overlapped) !=
-                   0;
-        // Not as a file: under Wine, what finds no room then never ends.
-        SocketBuffer buffer{size_of(bytes.size()),
-                            const_cast<char*>(reinterpret_cast<const char*>(bytes.data()))};
-        return Winsock::get().send(Winsock::native_of(end_), &buffer, 1, nullptr, 0, overlapped, nullptr) == 0;
+        if (!is_pipe_) {
+            // Not as a file: under Wine, what finds no room then never ends. But a handle that was
+            // duplicated is no socket for Winsock.
+            SocketBuffer buffer{size_of(bytes.size()),
+                                const_cast<char*>(reinterpret_cast<const char*>(bytes.data()))};
+            const auto& winsock = Winsock::get();
+            if (winsock.send(Winsock::native_of(end_), &buffer, 1, nullptr, 0, overlapped, nullptr) == 0)
+                return true;
+            constexpr int not_a_socket = 10038;
+            if (winsock.last_error() != not_a_socket) return false;
+        }
+        return winapi::WriteFile(end_.native(), bytes.data(), size_of(bytes.size()), nullptr, overlapped) != 0;
     });
 }
 
@@ -304,9 +309,12 @@ MULTIPROCESSING_INLINE winapi::DWORD_ Stream::size_of(std::size_t bytes) noexcep
 MULTIPROCESSING_INLINE bool Stream::is_end(winapi::DWORD_ error) noexcept {
     constexpr winapi::DWORD_ network_name_deleted = 64;
     constexpr winapi::DWORD_ aborted = 1236;
+    constexpr winapi::DWORD_ winsock_aborted = 10053;
+    constexpr winapi::DWORD_ winsock_reset = 10054;
     return error == winapi::ERROR_BROKEN_PIPE_ || error == winapi::ERROR_NO_DATA_ ||
            error == winapi::ERROR_PIPE_NOT_CONNECTED_ || error == winapi::ERROR_HANDLE_EOF_ ||
-           error == network_name_deleted || error == aborted;
+           error == network_name_deleted || error == aborted || error == winsock_aborted ||
+           error == winsock_reset;
 }
 
 MULTIPROCESSING_INLINE std::size_t Stream::end_of(winapi::DWORD_ error) {
