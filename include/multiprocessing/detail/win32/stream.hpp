@@ -307,10 +307,8 @@ MULTIPROCESSING_INLINE winapi::DWORD_ Stream::size_of(std::size_t bytes) noexcep
 }
 
 MULTIPROCESSING_INLINE bool Stream::is_end(winapi::DWORD_ error) noexcept {
-    constexpr winapi::DWORD_ network_name_deleted = 64;
-    constexpr winapi::DWORD_ aborted = 1236;
-    constexpr winapi::DWORD_ winsock_aborted = 10053;
-    constexpr winapi::DWORD_ winsock_reset = 10054;
+    constexpr winapi::DWORD_ network_name_deleted = 64, aborted = 1236;
+    constexpr winapi::DWORD_ winsock_aborted = 10053, winsock_reset = 10054;
     return error == winapi::ERROR_BROKEN_PIPE_ || error == winapi::ERROR_NO_DATA_ ||
            error == winapi::ERROR_PIPE_NOT_CONNECTED_ || error == winapi::ERROR_HANDLE_EOF_ ||
            error == network_name_deleted || error == aborted || error == winsock_aborted ||
