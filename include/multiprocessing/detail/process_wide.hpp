@@ -23,7 +23,7 @@ namespace multiprocessing::inline v1::detail {
 /// takes them all.
 enum class StateSlot : unsigned {
     executors,    // the reusable executor
-    launching,    // lifeline, fork server; held while a child is started
+    launching,    // lifeline, fork server; held while a start is prepared
     children,     // processes that were started and not yet reaped
     self,         // this process: its name, its parent
     managers,     // the servers of managers that this process talks to
@@ -65,8 +65,8 @@ MULTIPROCESSING_INLINE const StartByFork* start_of_this_thread(StateRoot& root) 
 ///
 /// What makes the difference is written here for the handlers, not done before: a thread that calls
 /// fork() holds nothing of ours. Handlers of others, and older C libraries by themselves, hold
-/// locks while our handlers wait. Who waited for these with something of ours in hand, and a fork
-/// of the program's with these in hand for that, would wait for each other.
+/// locks while our handlers wait. A start that waited for such a lock with a mutex of ours, and a
+/// fork of the program's that waited for that mutex with the lock, would wait for each other.
 class StartByFork {
 public:
     /// `kept`: what the child keeps; outlives this.

@@ -71,12 +71,12 @@ private:
 };
 
 /// Returns the image of the program, which stays loaded: what lies in it is found without a mutex,
-/// and without a look at what was loaded since. (That took 90 ns of the 700 of a task.) Of size 0
-/// if the system does not tell.
+/// and without a look at what was loaded since. (That took 300 of the 4,100 instructions of a
+/// submission.) Of size 0 if the system does not tell.
 inline const platform::Image& program_image() {
     static constinit Lazy<platform::Image> image;
     return image.get([] {
-        // As a fork takes this one: the linker holds a lock meanwhile that stays taken in a copy.
+        // A fork takes this mutex: the linker holds a lock meanwhile that would stay so in a copy.
         std::lock_guard lock{process_wide<Images>().mutex};
         return platform::program_image().value_or(platform::Image{});
     });

@@ -23,6 +23,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
 
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/base/mutex.hpp>
+#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/launch/by_fork.hpp>
 #include <multiprocessing/detail/launch/by_forkserver.hpp>
 #include <multiprocessing/detail/launch/by_spawn.hpp>
@@ -30,7 +31,6 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
 #include <multiprocessing/detail/launch/reaper.hpp>
 
 #include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -56,21 +56,21 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> launch(const LaunchRequest&
         if (request.method == StartMethod::forkserver) return ForkServerStart{request, launching, notes}.run();
     }
     const NotToEndIn part;
-    std::optional<PendingChild> birth;
+    std::unique_lock lock{launching.mutex};
+    prepare_first_start(launching);
+    PendingChild birth{request, launching.lifeline()};
     platform::Child process;
-    {
-        std::lock_guard lock{launching.mutex};
-        prepare_first_start(launching);
-        birth.emplace(request, launching.lifeline());
-        if (request.method == StartMethod::spawn) {
-            birth->message = write_message(birth->start, request.call.payload, {});
-            process = start_by_spawn(*birth, request, launching);
-        }
+    if (request.method == StartMethod::spawn) {
+        birth.message = write_message(birth.start, request.call.payload, {});
+        process = start_by_spawn(birth, request, launching);
+    } else if constexpr (platform::can_fork) {
+        lock.unlock(); // see StartByFork
+        // For what is closed below: for a moment it is open and registered no longer, and another
+        // fork would copy it.
+        const ScopeExit locked_again{[&] { lock.lock(); }};
+        process = start_by_fork(birth, request, notes);
     }
-    if constexpr (platform::can_fork) { // with nothing held, see StartByFork
-        if (request.method == StartMethod::fork) process = start_by_fork(*birth, request, notes);
-    }
-    return birth->into_child(std::move(process));
+    return birth.into_child(std::move(process));
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -46,14 +46,15 @@ public:
     virtual void finish() noexcept = 0;
 };
 
-/// Starts are made one after the other: a fork beside another start would copy that one's handles,
-/// and a stray copy of the end of a pipe is a child that never seems to end.
+/// Starts are prepared one after the other, and no fork comes in between: it would copy handles
+/// that are not registered yet, and a stray copy of the end of a pipe is a child that never seems
+/// to end.
 class LaunchState {
 public:
     static constexpr StateSlot slot = StateSlot::launching;
 
-    // Recursive, as the fork inside a start finds it held by its own thread. Never held while this
-    // process waits for another.
+    // Never held while this process waits for another, nor by a thread that calls fork(); see
+    // StartByFork.
     RecursiveMutex mutex;
 
     /// Of the threads that talk with the fork server, one at a time: held while they wait for it. A

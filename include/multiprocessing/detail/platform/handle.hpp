@@ -7,7 +7,7 @@
 /// * `own(Native&)`: from now on ours: no program that this process starts inherits it, and a
 ///   forked child closes it. May put another handle of the same object in its place. Returns a
 ///   stamp for `disown`.
-/// * `keep_in_forked_child(Native, keep)`: except that it stays open there, until `keep` is false.
+/// * `keep_in_forked_child(Native)`: except that it stays open there.
 /// * `disown(Native, stamp)`: false if the handle is not ours (any more): this process is a fork of
 ///   the one that owned it, and has it closed already.
 /// * `close(Native)`: gives it back to the system.
@@ -79,7 +79,6 @@ static_assert(requires(NativeHandle& native, std::uint32_t stamp) {
     { HandleTraits::invalid() } noexcept -> std::same_as<NativeHandle>;
     { HandleTraits::own(native) } -> std::same_as<std::uint32_t>;
     { HandleTraits::keep_in_forked_child(native) } -> std::same_as<void>;
-    { HandleTraits::keep_in_forked_child(native, false) } -> std::same_as<void>;
     { HandleTraits::disown(native, stamp) } noexcept -> std::same_as<bool>;
     { HandleTraits::close(native) } noexcept -> std::same_as<void>;
     { HandleTraits::duplicate(native) } -> std::same_as<NativeHandle>;

@@ -115,8 +115,7 @@ MULTIPROCESSING_INLINE Deadline LimitWatch::look(const std::vector<Subject>& wor
         for (Seen& seen : seen_) seen.since += missed;
     }
     const bool memory_too = now >= next_memory_look_;
-    // Of memory alone five times fewer: with two workers busy on two processors a quick task costs
-    // 1 % more, not 4.
+    // For memory alone a fifth as often: each look takes a processor from the workers for a moment.
     std::chrono::nanoseconds round = needed == Looks::quick ? longest_round : memory_round;
     for (const Subject& worker : workers) {
         Seen& seen = seen_[worker.index];

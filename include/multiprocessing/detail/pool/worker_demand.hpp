@@ -69,7 +69,7 @@ MULTIPROCESSING_INLINE void WorkerDemand::want_more(std::uint32_t more) noexcept
 
 MULTIPROCESSING_INLINE std::uint64_t WorkerDemand::pick(std::uint64_t bits,
                                                         std::uint32_t first) const noexcept {
-    // Who sleeps costs its caller a system call, and often the processor.
+    // To wake a sleeping worker costs a system call, and often the processor.
     int looks = 4;
     for (std::uint64_t left = bits; left != 0 && looks-- > 0; left &= left - 1) {
         const auto worker = first + static_cast<std::uint32_t>(std::countr_zero(left));

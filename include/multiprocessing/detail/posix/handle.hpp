@@ -32,9 +32,9 @@ public:
         return generation_;
     }
 
-    void keep(int descriptor, bool in_child) {
+    void keep(int descriptor) {
         std::lock_guard lock{mutex};
-        kinds_[static_cast<std::size_t>(descriptor)] = in_child ? kept : ours;
+        kinds_[static_cast<std::size_t>(descriptor)] = kept;
     }
 
     bool disown(int descriptor, std::uint32_t generation) noexcept {
@@ -86,9 +86,7 @@ struct HandleTraits {
         }
         return process_wide<OwnedDescriptors>().own(descriptor);
     }
-    static void keep_in_forked_child(Native descriptor, bool keep = true) {
-        process_wide<OwnedDescriptors>().keep(descriptor, keep);
-    }
+    static void keep_in_forked_child(Native descriptor) { process_wide<OwnedDescriptors>().keep(descriptor); }
     static bool disown(Native descriptor, std::uint32_t stamp) noexcept {
         return process_wide<OwnedDescriptors>().disown(descriptor, stamp);
     }

@@ -208,7 +208,7 @@ MULTIPROCESSING_INLINE void ForkedCopies::after_fork(bool in_child) {
             state->living.back().writer.close(); // the copy alone has it from here on
         }
     }
-    if (in_child) { newest_living_.store(0, std::memory_order_relaxed); }
+    if (in_child) newest_living_.store(0, std::memory_order_relaxed);
     ForkSafe::after_fork(in_child);
 }
 

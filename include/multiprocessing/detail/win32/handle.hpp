@@ -20,7 +20,7 @@ struct HandleTraits {
     // Some calls return INVALID_HANDLE_VALUE for "none": their callers turn it into this.
     static constexpr Native invalid() noexcept { return nullptr; }
     static std::uint32_t own(Native) noexcept { return 0; }
-    static void keep_in_forked_child(Native, bool = true) noexcept {}
+    static void keep_in_forked_child(Native) noexcept {}
     static bool disown(Native, std::uint32_t) noexcept { return true; }
     static void close(Native handle) noexcept { winapi::CloseHandle(handle); }
     static Native duplicate(Native handle) {
