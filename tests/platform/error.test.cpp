@@ -46,3 +46,16 @@ TEST_CASE("an error that is thrown names the call and bears the code", "[error]"
         CHECK_THAT(error.what(), StartsWith("multiprocessing: asking a thing"));
     }
 }
+
+TEST_CASE("that nobody is at the other side is told from what this side lacks", "[error]") {
+    for (const std::errc code : {std::errc::connection_refused, std::errc::broken_pipe})
+        CHECK(platform::is_peer_gone(std::make_error_code(code)));
+    for (const std::errc code : {std::errc::too_many_files_open, std::errc::not_enough_memory,
+                                 std::errc::permission_denied, std::errc::timed_out})
+        CHECK_FALSE(platform::is_peer_gone(std::make_error_code(code)));
+#if defined(_WIN32)
+    for (const int code : {2, 109, 10054}) // no such pipe; broken; reset
+        CHECK(platform::is_peer_gone({code, std::system_category()}));
+    CHECK_FALSE(platform::is_peer_gone({5, std::system_category()})); // access denied
+#endif
+}

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -84,6 +85,37 @@ TEST_CASE("a killed server gives every remote client an error at once", "[remote
         CHECK(errors == 4);
         CHECK_THROWS_AS(counter.call<&Counter::value>(), mp::EOFError);
         CHECK_THROWS_AS(client.create<Counter>("counter"), mp::EOFError);
+    }
+}
+
+TEST_CASE("a server that is killed while clients connect is an end for each of them", "[remote_managers]") {
+    for (const Address& address : addresses()) {
+        for (int round = 0; round < 5; ++round) {
+            auto server = started_server({.address = address});
+            auto client = connected_to(server.address());
+            auto counter = client.create<Counter>("counter");
+            std::atomic<int> ends{0};
+            std::mutex mutex;
+            std::string others;
+            std::vector<std::thread> calling;
+            for (int i = 0; i < 6; ++i) { // each makes a connection, or takes another one's
+                calling.emplace_back([&] {
+                    try {
+                        for (;;) counter.call<&Counter::sleep>(1);
+                    } catch (const mp::EOFError&) { ++ends; } catch (const std::exception& error) {
+                        std::lock_guard lock{mutex};
+                        others += error.what();
+                    }
+                });
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds{round});
+            for (const auto& view : mp::active_children()) {
+                if (view.pid() == server.pid()) view.kill();
+            }
+            for (auto& thread : calling) thread.join();
+            CHECK(others == "");
+            CHECK(ends == 6);
+        }
     }
 }
 

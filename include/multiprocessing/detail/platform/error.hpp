@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: BSL-1.0
 /// @file error.hpp  Contract: the last error of the operating system, as an exception.
 ///
-/// Called right after a system call that failed. The text names the call and, where it helps, the
-/// remedy.
+/// * `last_error()`: called right after a system call that failed. The text of what is thrown
+///   names the call and, where it helps, the remedy.
+/// * `is_peer_gone(code)`: whether it means that nobody is at the other side of a connection, or of
+///   one that was to be made; false for what this side lacks.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -30,8 +32,9 @@ namespace multiprocessing::inline v1::detail::platform {
     throw std::system_error(code, "multiprocessing: " + what);
 }
 
-static_assert(requires {
+static_assert(requires(std::error_code code) {
     { last_error() } noexcept -> std::same_as<std::error_code>;
+    { is_peer_gone(code) } noexcept -> std::same_as<bool>;
 });
 
 } // namespace multiprocessing::inline v1::detail::platform

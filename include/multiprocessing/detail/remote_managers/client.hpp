@@ -14,6 +14,7 @@
 #include <multiprocessing/detail/managers/message.hpp>
 #include <multiprocessing/detail/managers/method.hpp>
 #include <multiprocessing/detail/parking/recovering_lock.hpp>
+#include <multiprocessing/detail/platform/error.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
 #include <multiprocessing/detail/remote_managers/credentials.hpp>
 #include <multiprocessing/detail/remote_managers/frame_stream.hpp>
@@ -87,7 +88,9 @@ private:
 
     static Key key_of(const ThunkAddress& entry) { return {entry.place.offset, entry.fingerprint}; }
     Connection open();
+    /// Throws EOFError if the server has gone since connect(), like the calls that it left.
     Connection take();
+    [[noreturn]] static void throw_gone(const std::exception& why);
     void give_back(Connection connection) noexcept;
     ManagerAnswer ask(std::span<const std::byte> head, std::span<const std::byte> payload);
     ManagerAnswer read_answer(std::span<const std::byte> message, RemoteAnswerKind& kind);
@@ -197,7 +200,18 @@ inline RemoteClient::Connection RemoteClient::take() {
             return connection;
         }
     }
-    return open();
+    try {
+        return open();
+    } catch (const AuthenticationError& error) { throw_gone(error); } catch (const std::system_error& error) {
+        if (!platform::is_peer_gone(error.code())) throw; // such as no file left here
+        throw_gone(error);
+    }
+}
+
+inline void RemoteClient::throw_gone(const std::exception& why) {
+    throw EOFError(std::string("multiprocessing: the server of a manager, to which this program was "
+                               "connected, takes no further connection: it has ended, or lacks the means: ") +
+                   why.what());
 }
 
 inline void RemoteClient::give_back(Connection connection) noexcept {
