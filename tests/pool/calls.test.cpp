@@ -3,6 +3,7 @@
 #include <support/processes.hpp>
 
 #include <multiprocessing/pool.hpp>
+#include <multiprocessing/synchronize.hpp>
 
 #include <array>
 #include <complex>

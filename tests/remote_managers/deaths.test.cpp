@@ -158,7 +158,7 @@ TEST_CASE("a call that takes too long fails alone", "[remote_managers]") {
     auto client = connected_to(server.address());
     auto counter = client.create<Counter>("counter");
     auto other = client.create<Counter>("counter", 1);
-    CHECK_THROWS_AS(counter.call<&Counter::sleep>(5000), mp::TimeoutError);
+    CHECK_THROWS_AS(counter.call<&Counter::sleep>(4000), mp::TimeoutError);
     CHECK(other.call<&Counter::value>() == 1);
     CHECK_THROWS_AS(client.object<mp::Queue<std::string>>("jobs").get(), mp::TimeoutError);
     auto jobs = client.object<mp::Queue<std::string>>("jobs");
@@ -172,7 +172,7 @@ TEST_CASE("a call that takes too long fails alone", "[remote_managers]") {
 }
 
 TEST_CASE("remote calls beyond the limit of blocked ones are refused", "[remote_managers]") {
-    auto server = started_server({.max_calls = 2, .shutdown_timeout = 50ms});
+    auto server = started_server({.shutdown_timeout = 50ms, .max_calls = 2});
     auto client = connected_to(server.address());
     std::vector<mp::managers::Proxy<Counter>> counters;
     for (int i = 0; i < 4; ++i) counters.push_back(client.create<Counter>("counter"));
