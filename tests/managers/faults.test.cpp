@@ -172,7 +172,8 @@ TEST_CASE("what is held is released while all channels are in use", "[managers]"
         CHECK_NOTHROW(condition.notify_all());
         CHECK_NOTHROW(condition.unlock());
         { auto gone = std::move(semaphore); }
-        CHECK(soon([&] { return manager.number_of_objects() == 4; })); // it goes beside the calls that come then
+        // It goes beside the calls that come then.
+        CHECK(soon([&] { return manager.number_of_objects() == 4; }));
     }
     CHECK_FALSE(lock.locked());
     CHECK(d.empty());

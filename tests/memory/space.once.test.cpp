@@ -271,8 +271,8 @@ TEST_CASE("taking extents costs the same however many are in use", "[space]") {
             for (int i = 0; i < 2000; ++i) two.space.allocate_extents(3, two.first_name);
         });
     };
-    // 40 times and more when each take searches all. A busy machine lengthens some rounds, never all of them: the
-    // quickest of many is compared with the slowest of few.
+    // 40 times and more when each take searches all. A busy machine lengthens some rounds, never all
+    // of them: the quickest of many is compared with the slowest of few.
     auto few = time_of_few();
     auto many = time_of_many();
     for (int round = 0; round < 4 && many >= 20 * few; ++round) {

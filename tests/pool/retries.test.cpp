@@ -191,7 +191,8 @@ TEST_CASE("a pool that is terminated gives up what waits for another attempt", "
 }
 
 TEST_CASE("a time limit is a reason for another attempt", "[pool]") {
-    mp::Pool pool({.processes = 2, .timeout = 2s, .retries = 1}); // which the others do not take on a busy machine
+    // Which the others do not take on a busy machine either.
+    mp::Pool pool({.processes = 2, .timeout = 2s, .retries = 1});
     const auto first_is_stuck = [](int x) {
         while (x == 1 && mp::current_task().attempt() == 1) std::this_thread::sleep_for(1h);
         return x;

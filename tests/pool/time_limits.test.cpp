@@ -177,7 +177,8 @@ TEST_CASE("where the system refuses the barrier of processes, limits hit nobody 
         if (!support::refuse_call(SYS_membarrier, ENOSYS)) return;
         if (mp::detail::platform::has_process_barrier()) mp::detail::platform::exit_now(2);
         mp::Pool pool(2);
-        const auto outcomes = pool.try_map(Stuck<>{60}, numbers(200), {.chunksize = 50, .timeout = generous_limit});
+        const auto outcomes =
+            pool.try_map(Stuck<>{60}, numbers(200), {.chunksize = 50, .timeout = generous_limit});
         for (std::size_t i = 0; i < outcomes.size(); ++i) {
             if (outcomes[i].has_value() == (i == 60)) mp::detail::platform::exit_now(3);
         }

@@ -164,7 +164,8 @@ TEST_CASE("a worker that has grown is replaced between two tasks, and no task is
         return own_pid();
     };
     const std::vector<int> items(24);
-    // 480 MiB at a time, of which no worker keeps much more than 60, if its replacement starts that quickly.
+    // 480 MiB at a time, of which no worker keeps much more than 60, if its replacement starts that
+    // quickly.
     std::set<int> of_items;
     CHECK(support::eventually([&] {
         const auto pids = pool.map(leaks, items, {.chunksize = 1});
@@ -259,7 +260,8 @@ TEST_CASE("a replacement that is killed while it waits for its place is made up 
     };
     std::set<int> served;
     int tasks = 0;
-    CHECK(support::eventually([&] { // from the tenth on replacements have all the time that they need
+    // From the tenth on replacements have all the time that they need.
+    CHECK(support::eventually([&] {
         auto result = pool.apply_async(mp::TaskOptions{.retries = 3}, grows);
         std::this_thread::sleep_for(100ms);
         for (const auto& child : mp::active_children()) {

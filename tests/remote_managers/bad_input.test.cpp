@@ -280,7 +280,8 @@ TEST_CASE("a client keeps no more in the server than the limit", "[remote_manage
         }
         CHECK(fill());
     }
-    // What it has left counts for the next one, once its end is noticed, so that nobody comes again and again.
+    // What it has left counts for the next one, once its end is noticed, so that nobody comes again
+    // and again.
     CHECK(soon([&] {
         auto again = connected_to(server.address());
         auto jobs = again.object<mp::Queue<std::string>>("jobs");

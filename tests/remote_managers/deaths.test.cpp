@@ -154,7 +154,8 @@ TEST_CASE("after a shutdown remote calls say so", "[remote_managers]") {
 }
 
 TEST_CASE("a call that takes too long fails alone", "[remote_managers]") {
-    auto server = started_server({.call_timeout = 2s}); // which the other calls do not take on a busy machine either
+    // Which the other calls do not take on a busy machine either.
+    auto server = started_server({.call_timeout = 2s});
     auto client = connected_to(server.address());
     auto counter = client.create<Counter>("counter");
     auto other = client.create<Counter>("counter", 1);
@@ -182,7 +183,8 @@ TEST_CASE("remote calls beyond the limit of blocked ones are refused", "[remote_
         sleepers.emplace_back([&] {
             try {
                 counter.call<&Counter::sleep>(60'000);
-            } catch (const std::system_error&) { ++refused; } catch (const mp::ProcessError&) {} // the shutdown
+            } catch (const std::system_error&) { ++refused; } catch (const mp::ProcessError&) {
+            } // the shutdown
         });
     }
     CHECK(soon([&] { return refused == 2; }));

@@ -116,7 +116,8 @@ bool soon(Condition condition) {
     return false;
 }
 
-/// A server in this process that loses its patience after three seconds: an honest client may not run for one of them.
+/// A server in this process that loses its patience after three seconds. (For one of them an honest
+/// client may not run.)
 class ImpatientServer {
 public:
     explicit ImpatientServer(mp::managers::ManagerOptions options = {.address = Address{"127.0.0.1", 0}},
