@@ -2,6 +2,7 @@
 #include <support/processes.hpp>
 
 #include <multiprocessing/connection.hpp>
+#include <multiprocessing/synchronize.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -54,21 +55,26 @@ TEST_CASE("a function may take its Connection by reference", "[connection]") {
 
 TEST_CASE("who has waited for long still hears of messages, and of the end", "[connection]") {
     auto [a, b] = mp::Pipe();
+    const mp::Semaphore waits{0};
     mp::Process p(
-        [](mp::Connection c) {
+        [](mp::Connection c, mp::Semaphore go) {
             for (int i = 0; i < 3; ++i) {
+                go.acquire();
                 std::this_thread::sleep_for(130ms);
                 c.send(i);
             }
+            go.acquire();
             std::this_thread::sleep_for(130ms);
             std::abort();
         },
-        std::move(b));
+        std::move(b), waits);
     p.start();
     for (int i = 0; i < 3; ++i) {
+        waits.release();
         CHECK(a.recv<int>() == i);
         CHECK_FALSE(a.poll());
     }
+    waits.release();
     CHECK_THROWS_AS(a.recv<int>(), mp::EOFError);
     p.join();
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <support/eventually.hpp>
 #include <support/processes.hpp>
 
 #include <multiprocessing/connection.hpp>
+#include <multiprocessing/detail/platform/thread.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <random>
 #include <string>
@@ -19,6 +22,20 @@
 #endif
 
 using namespace process;
+
+namespace {
+
+/// Waits until the child sleeps, where the system tells.
+void let_sleep([[maybe_unused]] const mp::Process& child) {
+#if !defined(_WIN32)
+    CHECK(support::eventually([&] {
+        const auto status = mp::detail::platform::status_of_thread(static_cast<std::uint32_t>(*child.pid()));
+        return status && status->state == 'S';
+    }));
+#endif
+}
+
+} // namespace
 
 TEST_CASE("the end of a child is the end of what it sends", "[connection]") {
     auto [receiver, sender] = mp::Pipe(false);
@@ -122,6 +139,7 @@ TEST_CASE("a receiver that was killed while it waited is an error of the first m
         p.start();
         here.send(0); // an end was closed here since: the first send of all asks for the other side anyway
         CHECK(here.recv<int>() == 1);
+        let_sleep(p); // else it may not have come to wait yet, and the first message would be lost
         std::this_thread::sleep_for(asleep);
         p.kill();
         p.join();

@@ -172,7 +172,8 @@ TEST_CASE("what is held is released while all channels are in use", "[managers]"
         CHECK_NOTHROW(condition.notify_all());
         CHECK_NOTHROW(condition.unlock());
         { auto gone = std::move(semaphore); }
-        CHECK(manager.number_of_objects() == 4);
+        // It goes beside the calls that come then.
+        CHECK(soon([&] { return manager.number_of_objects() == 4; }));
     }
     CHECK_FALSE(lock.locked());
     CHECK(d.empty());
@@ -306,7 +307,7 @@ TEST_CASE("a call by an object waits no longer than those of clients before it",
     const int between = caller.call<&Caller::call>(slow);
     done = true;
     for (auto& other : others) other.join();
-    CHECK(between < 100);
+    CHECK(between < 1000); // the others make three thousand
 }
 
 TEST_CASE("a long text of an initializer's exception arrives whole", "[managers]") {
@@ -343,7 +344,7 @@ TEST_CASE("an item put after its consumer died is kept", "[managers]") {
         std::this_thread::sleep_for(3ms);
         ::kill(*manager.pid(), SIGCONT);
         producer.join();
-        CHECK(q.get(2s) == 7);
+        CHECK(q.get(30s) == 7);
     }
 #endif
 }
@@ -509,5 +510,5 @@ TEST_CASE("objects that come and go leave the server's memory as it was", "[mana
     REQUIRE(turn(support::rounds(12'000)));
     CHECK(slow.call<&Slow::resident>() - before <
           256); // pages: 1 MiB; each object has taken more than 200 bytes
-    CHECK(manager.number_of_objects() == 1);
+    CHECK(soon([&] { return manager.number_of_objects() == 1; }));
 }

@@ -43,7 +43,9 @@ TEST_CASE("a managed pool carries out what its clients ask for", "[managers]") {
     for (const int x : pool.imap(square, std::vector<int>{1, 2, 3}, 1)) seen.push_back(x);
     CHECK(seen == std::vector<int>{1, 4, 9});
     CHECK_THROWS_AS(pool.map(fail, std::vector<int>{1, 2, 3}), std::out_of_range);
-    CHECK_THROWS_AS(pool.apply_async([] { std::this_thread::sleep_for(300ms); }).get(1ms), mp::TimeoutError);
+    auto busy = manager.Pool(1);
+    CHECK_THROWS_AS(busy.apply_async([] { std::this_thread::sleep_for(1h); }).get(1ms), mp::TimeoutError);
+    busy.terminate();
     auto clients = started_clients(
         2,
         [](managers::PoolProxy p) {

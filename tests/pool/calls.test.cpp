@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <support/eventually.hpp>
 #include <support/processes.hpp>
 
 #include <multiprocessing/pool.hpp>
+#include <multiprocessing/synchronize.hpp>
 
 #include <array>
 #include <complex>
@@ -140,11 +142,10 @@ TEST_CASE("results that nobody reads are dropped, and their errors logged", "[po
     pool.apply_async([] { throw std::runtime_error("unseen"); });
     pool.apply(square, 1); // the one worker is past them
     CHECK(tally.get(0) == 1);
-    for (int i = 0; i < 500 && !log.seen(); ++i) {
+    CHECK(support::eventually([&] {
         pool.apply(square, 1);
-        std::this_thread::sleep_for(1ms);
-    }
-    CHECK(log.seen());
+        return log.seen();
+    }));
 }
 
 TEST_CASE("map applies a function to every item and keeps the order", "[pool]") {
@@ -224,11 +225,11 @@ TEST_CASE("map carries shared handles, in the function and in the elements", "[p
     CHECK(a.get(1) == 3);
     CHECK(pool.apply([](Tally t) { return t.get(1); }, b) == 30);
     // The last helper of a map may still be on its way out of it.
-    for (int i = 0; i < 1000 && mp::detail::leases().count() > 0; ++i) {
+    CHECK(support::eventually([&] {
         pool.apply([] {});
         mp::detail::leases().collect();
-    }
-    CHECK(mp::detail::leases().count() == 0);
+        return mp::detail::leases().count() == 0;
+    }));
 }
 
 TEST_CASE("starmap spreads tuples, pairs and arrays over the parameters", "[pool]") {
@@ -283,9 +284,19 @@ TEST_CASE("guided chunks begin large and end with single items", "[pool]") {
 
 TEST_CASE("progress is reported while a map runs, and at its end", "[pool]") {
     mp::Pool pool(2);
+    struct LastWaits { // until something was reported
+        mp::Event reported;
+        void operator()(int x) const {
+            std::this_thread::sleep_for(5ms);
+            if (x == 99) reported.wait();
+        }
+    };
+    const LastWaits waits{};
     std::vector<mp::ProgressReport> reports;
-    pool.map([](int) { std::this_thread::sleep_for(5ms); }, std::views::iota(0, 100),
-             {.progress = [&](const mp::ProgressReport& report) { reports.push_back(report); }});
+    pool.map(waits, std::views::iota(0, 100), {.progress = [&](const mp::ProgressReport& report) {
+                 reports.push_back(report);
+                 waits.reported.set();
+             }});
     REQUIRE(reports.size() >= 2);
     for (std::size_t i = 1; i < reports.size(); ++i) CHECK(reports[i].done >= reports[i - 1].done);
     CHECK(reports.front().done < 100);

@@ -44,6 +44,8 @@ struct Stuck {
 };
 
 constexpr auto limit = 300ms;
+/// For where something else has to end within its limit, on a machine that has other things to do.
+constexpr auto generous_limit = 2s;
 
 std::vector<int> numbers(int count) {
     std::vector<int> result(static_cast<std::size_t>(count));
@@ -66,7 +68,7 @@ TEST_CASE("a task that takes too long is ended, and says why", "[pool]") {
     CHECK(error.attempts() == 1);
     CHECK_THROWS_AS(pool.apply_async(mp::TaskOptions{.timeout = limit}, Stuck<>{1}, 1).get(), mp::TimeoutError);
     CHECK(pool.apply(identity, 7) == 7); // the pool lives
-    CHECK(pool.apply_async(mp::TaskOptions{.timeout = limit}, identity, 3).get() == 3);
+    CHECK(pool.apply_async(mp::TaskOptions{.timeout = generous_limit}, identity, 3).get() == 3);
 }
 
 TEST_CASE("a time limit counts from when the task begins, not while it waits", "[pool]") {
@@ -81,7 +83,7 @@ TEST_CASE("a time limit counts from when the task begins, not while it waits", "
 TEST_CASE("the limit of an item costs that item alone, in every way to map", "[pool]") {
     mp::Pool pool(2);
     const auto items = numbers(200);
-    const mp::MapOptions options{.chunksize = 50, .timeout = limit};
+    const mp::MapOptions options{.chunksize = 50, .timeout = generous_limit};
     const auto outcomes = pool.try_map(Stuck<>{60}, items, options);
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
         INFO("item " << i);
@@ -121,7 +123,7 @@ TEST_CASE("a pool's time limit holds for what says nothing else", "[pool]") {
 TEST_CASE("map_into with a time limit leaves the items that were done", "[pool]") {
     mp::Pool pool(2);
     mp::shared_vector<int> results;
-    CHECK_THROWS_AS(pool.map_into(Stuck<>{2}, numbers(4), results, {.chunksize = 1, .timeout = limit}),
+    CHECK_THROWS_AS(pool.map_into(Stuck<>{2}, numbers(4), results, {.chunksize = 1, .timeout = generous_limit}),
                     mp::TimeLimitExceeded);
     CHECK(results[0] == 0);
     CHECK(results[1] == 1);
@@ -131,7 +133,7 @@ TEST_CASE("map_into with a time limit leaves the items that were done", "[pool]"
 }
 
 TEST_CASE("an executor's time limit ends the call that exceeds it", "[pool]") {
-    mp::futures::ProcessPoolExecutor executor({.max_workers = 2, .timeout = limit});
+    mp::futures::ProcessPoolExecutor executor({.max_workers = 2, .timeout = generous_limit});
     const auto stuck = executor.submit(Stuck<>{1}, 1);
     const auto fine = executor.submit(Stuck<>{1}, 2);
     CHECK(fine.result() == 2);
@@ -175,7 +177,8 @@ TEST_CASE("where the system refuses the barrier of processes, limits hit nobody 
         if (!support::refuse_call(SYS_membarrier, ENOSYS)) return;
         if (mp::detail::platform::has_process_barrier()) mp::detail::platform::exit_now(2);
         mp::Pool pool(2);
-        const auto outcomes = pool.try_map(Stuck<>{60}, numbers(200), {.chunksize = 50, .timeout = limit});
+        const auto outcomes =
+            pool.try_map(Stuck<>{60}, numbers(200), {.chunksize = 50, .timeout = generous_limit});
         for (std::size_t i = 0; i < outcomes.size(); ++i) {
             if (outcomes[i].has_value() == (i == 60)) mp::detail::platform::exit_now(3);
         }

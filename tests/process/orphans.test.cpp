@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <support/processes.hpp>
-
+#include <support/eventually.hpp>
 #include <support/killer.hpp>
+#include <support/processes.hpp>
 
 #include <multiprocessing/detail/launch/children.hpp>
 
@@ -46,10 +46,9 @@ TEST_CASE("when a process is killed all generations below it end, and its memory
         p.join();
         CHECK(p.exitcode() == -9);
         // The others are ended by the system, at once but not in the same instant.
-        for (int i = 0; i < 1000 && owned_by_others() != before; ++i) {
-            std::this_thread::sleep_for(5ms);
+        CHECK(support::eventually([&] {
             mp::detail::children().bury();
-        }
-        CHECK(owned_by_others() == before);
+            return owned_by_others() == before;
+        }));
     }
 }

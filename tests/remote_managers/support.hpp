@@ -116,7 +116,8 @@ bool soon(Condition condition) {
     return false;
 }
 
-/// A server in this process that loses its patience after a second.
+/// A server in this process that loses its patience after three seconds. (For one of them an honest
+/// client may not run.)
 class ImpatientServer {
 public:
     explicit ImpatientServer(mp::managers::ManagerOptions options = {.address = Address{"127.0.0.1", 0}},
@@ -129,7 +130,7 @@ public:
                      &detail::ThunkOf<detail::CreateEntry<Counter>, detail::ServedCall>::enter});
         manager.add({"counter", &detail::interface_of<Counter, &Counter::add, &Counter::value>});
         auto setup = manager.whole_setup();
-        setup.patience_seconds = 1;
+        setup.patience_seconds = 3;
         here_ = std::make_unique<detail::ServerHere>(detail::ManagerServer::Options{.in_program = true}, setup);
         thread_ = std::thread([this] { here_->run(); });
     }

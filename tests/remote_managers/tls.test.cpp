@@ -241,7 +241,7 @@ TEST_CASE("half a handshake of TLS holds up nobody", "[remote_managers]") {
     }
     const auto begin = std::chrono::steady_clock::now();
     CHECK(server.serves());
-    // They are waited for, and would be for a second each.
+    // They are waited for, and would be for three seconds each.
     CHECK(std::chrono::steady_clock::now() - begin < 15s);
     CHECK(soon([&] { return log.seen(); }));
     std::vector<std::byte> bytes(100);

@@ -46,7 +46,7 @@ support::Output support::output_of(const std::string& scenario, const std::vecto
     const std::string err = base.string() + ".err";
     std::string command = before;
 #if !defined(_WIN32)
-    command += "timeout -k 1 60 ";
+    command += "timeout -k 1 150 ";
 #endif
     command += (self.parent_path() / ("test_scenarios" + self.extension().string())).string() + " " +
                std::string(to_string(multiprocessing::get_start_method())) + " " + scenario;

@@ -191,18 +191,24 @@ int uncaught(const Arguments&) {
 int leave_children(const Arguments&) {
     static mp::Process* const daemon =
         new mp::Process({.daemon = true}, [] { std::this_thread::sleep_for(1h); });
-    static mp::Process* const child = new mp::Process([] {
-        std::this_thread::sleep_for(100ms);
-        std::printf("child ends\n");
-    });
+    const mp::Event said;
+    static mp::Process* const child = new mp::Process(
+        [](mp::Event main_ends) {
+            main_ends.wait();
+            std::this_thread::sleep_for(100ms);
+            std::printf("child ends\n");
+        },
+        said);
     daemon->start();
     child->start();
     std::printf("main ends\n");
     std::fflush(stdout);
+    said.set();
     return 0;
 }
 
 #if !defined(_WIN32)
+/// Prints when it ends, by the steady clock.
 int leave_deaf_children(const Arguments& arguments) {
     const int count = std::atoi(arguments.at(0).c_str());
     const support::Tally tally;
@@ -219,6 +225,8 @@ int leave_deaf_children(const Arguments& arguments) {
         left.back()->start();
     }
     tally.wait_for(0, count);
+    const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+    std::printf("%lld\n", static_cast<long long>(now.count()));
     return 0;
 }
 #endif
@@ -414,9 +422,19 @@ int lowers_limit(const Arguments& arguments) {
 /// Workers that are another user's by the time that they are to end: one of them at work, one idle.
 int may_not_signal(const Arguments&) {
     auto pool = std::make_optional<mp::Pool>(2);
-    const int idle = pool->apply([] { return static_cast<int>(::getpid()); });
-    auto busy = pool->apply_async([] { std::this_thread::sleep_for(1h); });
-    std::this_thread::sleep_for(300ms);
+    const mp::Barrier both{2};
+    const auto meet = [](mp::Barrier barrier) { return barrier.wait(), static_cast<int>(::getpid()); };
+    auto first = pool->apply_async(meet, both); // so both have started
+    const int idle = pool->apply(meet, both);
+    first.get();
+    const mp::Event begun;
+    auto busy = pool->apply_async(
+        [](mp::Event begins) {
+            begins.set();
+            std::this_thread::sleep_for(1h);
+        },
+        begun);
+    begun.wait();
     if (::setresuid(65534, 65534, 0) != 0) return 1;
     pool->terminate();
     pool->join();

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <support/eventually.hpp>
 #include <synchronize/support.hpp>
 
 #include <multiprocessing/sharedctypes.hpp>
 #include <multiprocessing/synchronize.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
 
 using namespace process;
+
+namespace {
+
+/// An event that tells whether somebody sleeps at it.
+struct Watched : mp::Event {
+    bool has_sleeper() const { return body().place.sleepers != 0; }
+};
+
+} // namespace
 
 TEST_CASE("one set of an event is seen once by who clears it", "[synchronize]") {
     constexpr int turns = 10'000;
@@ -61,14 +70,12 @@ TEST_CASE("an event lets all go on who wait for it", "[synchronize]") {
     CHECK_FALSE(event.is_set());
 
     // One who waits sees a set that is cleared at once.
-    std::atomic<bool> waiting{false};
-    std::thread waiter([&] {
-        waiting = true;
-        CHECK(event.wait(60s));
-    });
-    while (!waiting) std::this_thread::yield();
-    std::this_thread::sleep_for(20ms);
-    event.set();
-    event.clear();
+    const Watched fresh;
+    bool seen = false;
+    std::thread waiter([&] { seen = fresh.wait(60s); });
+    CHECK(support::eventually([&] { return fresh.has_sleeper(); }));
+    fresh.set();
+    fresh.clear();
     waiter.join();
+    CHECK(seen);
 }
