@@ -15,6 +15,7 @@
 #include <multiprocessing/synchronize.hpp>
 #include <multiprocessing/thread_pool.hpp>
 #include <multiprocessing/timeout.hpp>
+#include <multiprocessing/util.hpp>
 
 #include <atomic>
 #include <concepts>
@@ -30,6 +31,8 @@
 #include <vector>
 
 namespace multiprocessing::inline v1::dummy {
+
+using multiprocessing::operator<<; // found for what is declared here
 
 // Between threads these do what they do between processes. A Lock or RLock belongs to the thread
 // that acquired it; items of queues and messages are Serializable, and arrive as copies.

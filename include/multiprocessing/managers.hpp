@@ -5,6 +5,7 @@
 
 #include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/managers/snapshot.hpp>
 #include <multiprocessing/managers/base_manager.hpp>
 #include <multiprocessing/managers/dict.hpp>
 #include <multiprocessing/managers/list.hpp>
@@ -43,7 +44,7 @@ public:
         return make<DictProxy<K, V>, detail::DictBody<K, V>>(std::vector<std::pair<K, V>>(items));
     }
     template <class K, class V, std::ranges::input_range Items>
-    DictProxy<K, V> dict(const Items& items) const {
+    DictProxy<K, V> dict(Items&& items) const {
         std::vector<std::pair<K, V>> list;
         for (const auto& [key, value] : items) list.emplace_back(key, value);
         return make<DictProxy<K, V>, detail::DictBody<K, V>>(std::move(list));
@@ -54,9 +55,8 @@ public:
         return make<ListProxy<T>, detail::ListBody<T>>(std::vector<T>(items));
     }
     template <class T, std::ranges::input_range Items>
-    ListProxy<T> list(const Items& items) const {
-        return make<ListProxy<T>, detail::ListBody<T>>(
-            std::vector<T>(std::ranges::begin(items), std::ranges::end(items)));
+    ListProxy<T> list(Items&& items) const {
+        return make<ListProxy<T>, detail::ListBody<T>>(detail::elements_of<T>(items));
     }
     /// Makes a set. Python 3.14: `manager.set()`.
     template <class T>
@@ -64,9 +64,8 @@ public:
         return make<SetProxy<T>, detail::SetBody<T>>(std::vector<T>(items));
     }
     template <class T, std::ranges::input_range Items>
-    SetProxy<T> set(const Items& items) const {
-        return make<SetProxy<T>, detail::SetBody<T>>(
-            std::vector<T>(std::ranges::begin(items), std::ranges::end(items)));
+    SetProxy<T> set(Items&& items) const {
+        return make<SetProxy<T>, detail::SetBody<T>>(detail::elements_of<T>(items));
     }
     NamespaceProxy Namespace() const { return make<NamespaceProxy, detail::NamespaceBody>(); }
 
@@ -90,11 +89,11 @@ public:
     ConditionProxy Condition(const RLockProxy& lock) const {
         return make<ConditionProxy, detail::ManagedConditionBody>(lock);
     }
-    SemaphoreProxy Semaphore(std::size_t value = 1) const {
-        return make<SemaphoreProxy, detail::ManagedSemaphoreBody>(value, false);
+    SemaphoreProxy Semaphore(Count value = 1) const {
+        return make<SemaphoreProxy, detail::ManagedSemaphoreBody>(value.value(), false);
     }
-    BoundedSemaphoreProxy BoundedSemaphore(std::size_t value = 1) const {
-        return make<BoundedSemaphoreProxy, detail::ManagedSemaphoreBody>(value, true);
+    BoundedSemaphoreProxy BoundedSemaphore(Count value = 1) const {
+        return make<BoundedSemaphoreProxy, detail::ManagedSemaphoreBody>(value.value(), true);
     }
     EventProxy Event() const { return make<EventProxy, detail::ManagedEventBody>(); }
     /// Makes a Pool of the server's, for all clients; 0 processes are as many as a Pool has by
@@ -113,10 +112,14 @@ public:
     ValueProxy<T> Value(T value = {}) const {
         return make<ValueProxy<T>, detail::ValueBody<T>>(std::move(value));
     }
-    /// Makes an array: of elements in braces, or of `size` zeros.
+    /// Makes an array: of elements in braces or of a range, or of `size` zeros.
     template <class T>
     ArrayProxy<T> Array(std::initializer_list<T> items) const {
         return make<ArrayProxy<T>, detail::ArrayBody<T>>(std::vector<T>(items));
+    }
+    template <class T, std::ranges::input_range Items>
+    ArrayProxy<T> Array(Items&& items) const {
+        return make<ArrayProxy<T>, detail::ArrayBody<T>>(detail::elements_of<T>(items));
     }
     template <class T>
     ArrayProxy<T> Array(std::size_t size) const {

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <forward_list>
 #include <list>
 #include <map>
@@ -23,6 +24,7 @@
 #include <optional>
 #include <ranges>
 #include <set>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -769,6 +771,47 @@ TEST_CASE("executors work inside workers of pools and executors", "[executor]") 
     CHECK(pool.map(inner, {1, 2, 3}) == std::vector{1, 5, 14});
     ProcessPoolExecutor executor(2);
     CHECK(all_of(executor.map(inner, {1, 2, 3})) == std::vector{1, 5, 14});
+}
+
+TEST_CASE("a future, or an iterator over results, that was moved away says so", "[executor]") {
+    futures::ProcessPoolExecutor executor(futures::ExecutorOptions{.max_workers = 1});
+    auto future = executor.submit([](int x) { return x; }, 3);
+    const auto taken = std::move(future);
+    CHECK_THROWS_AS(future.result(), std::logic_error);
+    CHECK_THROWS_AS(future.done(), std::logic_error);
+    CHECK_THROWS_AS(futures::wait({future}), std::logic_error);
+    CHECK(future.repr() == "<Future state=unknown>");
+    auto results = executor.map([](int x) { return x; }, std::vector{1, 2});
+    const auto others = std::move(results);
+    CHECK_THROWS_AS(*results.begin(), std::logic_error);
+    auto completed = futures::as_completed(std::vector{taken});
+    const auto rest = std::move(completed);
+    CHECK_THROWS_AS(*completed.begin(), std::logic_error);
+
+    mp::Pool pool(1);
+    auto result = pool.apply_async([](int x) { return x; }, 3);
+    const auto kept = std::move(result);
+    CHECK_THROWS_AS(result.get(), std::logic_error);
+    CHECK_THROWS_AS(result.wait(), std::logic_error);
+    auto items = pool.imap([](int x) { return x; }, std::vector{1, 2});
+    const auto moved = std::move(items);
+    CHECK_THROWS_AS(items.next(), std::logic_error);
+    CHECK_THROWS_AS(mp::Outcome<int>(std::exception_ptr{}).value(), std::logic_error);
+    CHECK(kept.get() + taken.result() == 6);
+    pool.close();
+    pool.join();
+}
+
+TEST_CASE("what has a text form is written to a stream, whatever its namespace", "[executor]") {
+    std::ostringstream out;
+    futures::ProcessPoolExecutor executor(futures::ExecutorOptions{.max_workers = 1});
+    mp::Pool pool(1);
+    const auto future = executor.submit([] {});
+    future.result();
+    const auto result = pool.apply_async([] {});
+    out << executor << ' ' << future << ' ' << pool << ' ' << result;
+    CHECK(out.str() == mp::to_string(executor) + ' ' + mp::to_string(future) + ' ' + mp::to_string(pool) + ' ' +
+                           mp::to_string(result));
 }
 
 TEST_CASE("an executor is moved, and says how it is", "[executor]") {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <limits>
 #include <map>
+#include <ranges>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -146,6 +147,37 @@ TEST_CASE("a managed namespace holds values by name and type", "[managers]") {
     CHECK(ns.names() == std::vector<std::string>{"list", "x", "y"});
     CHECK(ns.erase("list"));
     CHECK_FALSE(ns.contains("list"));
+}
+
+TEST_CASE("containers are made, and extended, of any range, also of other containers", "[managers]") {
+    auto manager = mp::Manager();
+    const std::vector<int> numbers{1, 2, 3, 4};
+    auto even = numbers | std::views::filter([](int x) { return x % 2 == 0; }); // no range when const
+    auto l = manager.list<int>(even);
+    CHECK(l.copy() == std::vector<int>{2, 4});
+    l.extend(l);
+    l += numbers | std::views::filter([](int x) { return x > 2; });
+    CHECK(l.copy() == std::vector<int>{2, 4, 2, 4, 3, 4});
+    CHECK(manager.list<int>(l).copy() == l.copy());
+    CHECK(manager.set<int>(l).copy() == std::set<int>{2, 3, 4});
+    CHECK(manager.set<int>(manager.set<int>({7})).copy() == std::set<int>{7});
+    CHECK(manager.Array<int>(numbers).copy() == numbers);
+    auto d = manager.dict<int, int>(even | std::views::transform([](int x) { return std::pair(x, x * x); }));
+    CHECK(d.size() == 2);
+    d.update(even | std::views::transform([](int x) { return std::pair(x + 1, 0); }));
+    CHECK(d.size() == 4);
+}
+
+TEST_CASE("a managed list that would be too long, and a negative semaphore, are refused at once",
+          "[managers]") {
+    auto manager = mp::Manager();
+    auto l = manager.list<int>({1, 2});
+    CHECK_THROWS_AS(l *= std::numeric_limits<mp::managers::ListProxy<int>::Index>::max() / 8,
+                    std::length_error);
+    CHECK(l.size() == 2);
+    CHECK_THROWS_AS(manager.Semaphore(-1), std::invalid_argument);
+    CHECK_THROWS_AS(manager.BoundedSemaphore(-1), std::invalid_argument);
+    CHECK_THROWS_AS(manager.Semaphore(1).release(-1), std::invalid_argument);
 }
 
 TEST_CASE("arithmetic that a processor refuses does not end the server", "[managers]") {

@@ -15,6 +15,7 @@
 #include <multiprocessing/detail/ring/item.hpp>
 #include <multiprocessing/reduction.hpp>
 #include <multiprocessing/timeout.hpp>
+#include <multiprocessing/util.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -32,8 +33,10 @@
 namespace multiprocessing::inline v1 {
 
 namespace connection {
+
+using multiprocessing::operator<<; // found for what is declared here
 class Waitable;
-}
+} // namespace connection
 
 /// One end of a two-way or one-way connection. Move-only; its destructor closes it.
 ///

@@ -3,10 +3,12 @@
 /// @file future.hpp  Future: a handle of the result of a call that an executor carries out.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/result/moved_from.hpp>
 #include <multiprocessing/detail/result/result_state.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
+#include <multiprocessing/util.hpp>
 
 #include <compare>
 #include <concepts>
@@ -38,6 +40,8 @@ public:
 template <class R>
 class Future;
 
+using multiprocessing::operator<<; // found for what is declared here
+
 } // namespace multiprocessing::inline v1::futures
 
 namespace multiprocessing::inline v1::detail {
@@ -47,7 +51,8 @@ futures::Future<R> future_of(std::shared_ptr<ResultState<R>> state) {
     return futures::Future<R>(std::move(state));
 }
 template <class R>
-const std::shared_ptr<ResultState<R>>& state_of(const futures::Future<R>& future) noexcept {
+const std::shared_ptr<ResultState<R>>& state_of(const futures::Future<R>& future) {
+    require_result(future.state_);
     return future.state_;
 }
 
@@ -74,38 +79,38 @@ public:
     /// cancelled, and TimeoutError after the timeout, which loses nothing.
     R result(Timeout timeout = no_timeout) const& {
         fetch(timeout);
-        return state_->get();
+        return live().get();
     }
     /// Waits for the result and moves it out, for one that is large or cannot be copied. Throws
     /// `std::logic_error` if it was moved out before.
     R result(Timeout timeout = no_timeout) && {
         fetch(timeout);
-        return state_->get_moved();
+        return live().get_moved();
     }
 
     /// Waits for the end of the call and returns its exception; null if it returned. Throws
     /// CancelledError if it was cancelled, and TimeoutError after the timeout.
     std::exception_ptr exception(Timeout timeout = no_timeout) const {
         fetch(timeout);
-        if (detail::is_cancellation(state_->error())) state_->require_success();
-        return state_->error();
+        if (detail::is_cancellation(live().error())) live().require_success();
+        return live().error();
     }
 
     /// Takes the call back if it has not begun; returns false, and changes nothing, if it has.
     /// Returns true, too, if it was cancelled before.
-    bool cancel() const { return state_->cancel() || cancelled(); }
+    bool cancel() const { return live().cancel() || cancelled(); }
     /// Takes the call back, and ends the worker that runs it; returns false if it has ended. Python
     /// has no such function. In a pool of threads it does what cancel() does.
-    bool kill() const { return state_->kill(); }
+    bool kill() const { return live().kill(); }
 
     bool cancelled() const {
         if (!done()) return false;
-        state_->fetch(detail::Deadline{});
-        return detail::is_cancellation(state_->error());
+        live().fetch(detail::Deadline{});
+        return detail::is_cancellation(live().error());
     }
-    bool running() const { return state_->running(); }
+    bool running() const { return live().running(); }
     /// Returns whether the call has ended, or was cancelled.
-    bool done() const { return state_->ready(); }
+    bool done() const { return live().ready(); }
 
     /// Calls `callback(future)` when the call has ended, or was cancelled: at once in this thread
     /// if it has, else in a thread of the executor's, after those that were added before. What it
@@ -114,7 +119,7 @@ public:
     void add_done_callback(Callback callback) const {
         auto shared = std::make_shared<Callback>(std::move(callback));
         // Not the state itself, which would keep itself alive by its own callback.
-        state_->when_ready([weak = std::weak_ptr<detail::ResultState<R>>(state_), shared = std::move(shared)] {
+        live().when_ready([weak = std::weak_ptr<detail::ResultState<R>>(state_), shared = std::move(shared)] {
             if (auto state = weak.lock()) (*shared)(Future(std::move(state)));
         });
     }
@@ -122,12 +127,13 @@ public:
     /// Returns `<Future at 0x7f1798e92550 state=pending>`, or running, cancelled, or finished with
     /// what came of it. Python: `repr(future)`.
     std::string repr() const {
+        if (!state_) return "<Future state=unknown>"; // moved away
         const char* const state = running()     ? "running"
                                   : !done()     ? "pending"
                                   : cancelled() ? "cancelled"
                                                 : "finished";
         std::string text = "<Future at " + detail::shown_address(state_.get()) + " state=" + state;
-        if (state[0] == 'f') text += state_->error() ? " raised" : " returned";
+        if (state[0] == 'f') text += live().error() ? " raised" : " returned";
         return text + ">";
     }
 
@@ -141,14 +147,16 @@ private:
     template <class T>
     friend Future<T> detail::future_of(std::shared_ptr<detail::ResultState<T>> state);
     template <class T>
-    friend const std::shared_ptr<detail::ResultState<T>>& detail::state_of(const Future<T>& future) noexcept;
+    friend const std::shared_ptr<detail::ResultState<T>>& detail::state_of(const Future<T>& future);
     explicit Future(std::shared_ptr<detail::ResultState<R>> state) : state_(std::move(state)) {}
 
     void fetch(Timeout timeout) const {
-        if (!state_->fetch(detail::Deadline::after(timeout)))
+        if (!live().fetch(detail::Deadline::after(timeout)))
             throw TimeoutError(
                 "multiprocessing: the result is not there in time: the call goes on, so ask again");
     }
+
+    detail::ResultState<R>& live() const { return detail::require_result(state_); }
 
     std::shared_ptr<detail::ResultState<R>> state_;
 };

@@ -3,6 +3,7 @@
 /// @file map_results.hpp  MapResults: what an executor's map() returns.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/result/moved_from.hpp>
 #include <multiprocessing/detail/result/result_stream.hpp>
 #include <multiprocessing/detail/result/stream_iterator.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -55,28 +56,30 @@ private:
     MapResults(std::unique_ptr<State> state, detail::Deadline deadline)
         : state_(std::move(state)), deadline_(deadline) {}
 
-    bool has_next() { return state_->has_next(); }
+    bool has_next() { return live().has_next(); }
     void await() {
         is_begun_ = true;
-        if (state_->wait(deadline_)) return;
-        state_->abandon();
+        if (live().wait(deadline_)) return;
+        live().abandon();
         throw TimeoutError(
             "multiprocessing: the results of a map are not there in time; the calls that had not "
             "begun were taken back");
     }
     value_type& current() {
-        if (!state_->has_next())
+        if (!live().has_next())
             throw std::logic_error("multiprocessing: a result beyond the last one was asked for");
         await();
-        return state_->value();
+        return live().value();
     }
     void skip() {
         await();
-        state_->pop();
+        live().pop();
     }
     void drop() noexcept {
         if (state_ && !is_begun_) state_->leave_running();
     }
+
+    State& live() const { return detail::require_result(state_); }
 
     std::unique_ptr<State> state_;
     detail::Deadline deadline_;

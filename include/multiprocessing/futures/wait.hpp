@@ -217,6 +217,8 @@ AsCompleted<R> as_completed(std::initializer_list<Future<R>> futures, Timeout ti
 } // namespace multiprocessing::inline v1::futures
 
 #if MULTIPROCESSING_BODIES
+#include <multiprocessing/detail/result/moved_from.hpp>
+
 #include <chrono>
 
 namespace multiprocessing::inline v1::detail {
@@ -250,11 +252,12 @@ MULTIPROCESSING_INLINE void EndHooks::add(const std::shared_ptr<ResultBase>& res
 }
 
 MULTIPROCESSING_INLINE std::optional<std::size_t> EndHooks::next(const Deadline& deadline) {
+    AnyEnded& any = require_result(any_);
     // A callback waits: the hooks may be this thread's to call, when it has returned.
     const bool looks_itself = ResultBase::is_in_hook();
     for (;;) {
-        std::optional<std::size_t> at = any_->next(
-            looks_itself ? deadline.sooner(Deadline::after(std::chrono::milliseconds{5})) : deadline);
+        std::optional<std::size_t> at =
+            any.next(looks_itself ? deadline.sooner(Deadline::after(std::chrono::milliseconds{5})) : deadline);
         if (!at && looks_itself) at = find_ready();
         if (at && !std::exchange(hooks_[*at].is_told, true)) return hooks_[*at].index;
         if (!at && deadline.passed()) return std::nullopt;

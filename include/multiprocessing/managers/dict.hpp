@@ -74,7 +74,7 @@ public:
 
     /// Sets all items of a range of pairs, a map or another dict, in one step.
     template <std::ranges::input_range Items>
-    void update(const Items& items) const {
+    void update(Items&& items) const {
         typename Body::Items list;
         for (const auto& [key, value] : items) list.emplace_back(key, value);
         this->template invoke<&Body::update>(std::move(list));
@@ -83,13 +83,13 @@ public:
         this->template invoke<&Body::update>(std::move(items));
     }
     template <std::ranges::input_range Items>
-    const DictProxy& operator|=(const Items& items) const {
-        update(items);
+    const DictProxy& operator|=(Items&& items) const {
+        update(std::forward<Items>(items));
         return *this;
     }
     /// Returns a copy with the items of the other; the dict stays as it is.
     template <std::ranges::input_range Items>
-    detail::LocalDict<K, V> operator|(const Items& items) const {
+    detail::LocalDict<K, V> operator|(Items&& items) const {
         auto result = copy();
         for (const auto& [key, value] : items) result.insert_or_assign(key, value);
         return result;

@@ -48,13 +48,13 @@ public:
     void push_back(const T& value) const { append(value); }
     /// Appends all elements of a range, in one step.
     template <std::ranges::input_range Values>
-    void extend(const Values& values) const {
-        extend(std::vector<T>(std::ranges::begin(values), std::ranges::end(values)));
+    void extend(Values&& values) const {
+        extend(detail::elements_of<T>(values));
     }
     void extend(std::vector<T> values) const { this->template invoke<&Body::extend>(std::move(values)); }
     template <std::ranges::input_range Values>
-    const ListProxy& operator+=(const Values& values) const {
-        extend(values);
+    const ListProxy& operator+=(Values&& values) const {
+        extend(std::forward<Values>(values));
         return *this;
     }
     const ListProxy& operator*=(Index times) const {

@@ -3,6 +3,7 @@
 /// @file signals.hpp  SemaphoreProxy, EventProxy, BarrierProxy: what processes wait for, in a
 /// manager's server.
 
+#include <multiprocessing/count.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/managers/acquirer.hpp>
 #include <multiprocessing/detail/managers/bodies/signal_bodies.hpp>
@@ -21,8 +22,8 @@ namespace detail {
 template <class Derived>
 class SemaphoreProxyBase : public Acquirer<Derived, ManagedSemaphoreBody> {
 public:
-    void release(std::size_t number = 1) const {
-        this->template invoke<&ManagedSemaphoreBody::release>(number);
+    void release(Count number = 1) const {
+        this->template invoke<&ManagedSemaphoreBody::release>(number.value());
     }
     std::size_t get_value() const { return this->template invoke<&ManagedSemaphoreBody::value>(); }
     bool locked() const { return get_value() == 0; }

@@ -3,10 +3,12 @@
 /// @file async_result.hpp  AsyncResult: a handle of the result of work in a pool.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/result/moved_from.hpp>
 #include <multiprocessing/detail/result/result_state.hpp>
 #include <multiprocessing/detail/shared_object/text_form.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/timeout.hpp>
+#include <multiprocessing/util.hpp>
 
 #include <compare>
 #include <cstddef>
@@ -54,28 +56,28 @@ public:
     /// before.
     R get() && {
         fetch_until(detail::Deadline{});
-        return state_->get_moved();
+        return live().get_moved();
     }
 
     /// Waits until the work has ended; returns false after the timeout.
-    bool wait(Timeout timeout = no_timeout) const { return state_->wait(detail::Deadline::after(timeout)); }
-    bool ready() const { return state_->ready(); }
+    bool wait(Timeout timeout = no_timeout) const { return live().wait(detail::Deadline::after(timeout)); }
+    bool ready() const { return live().ready(); }
     /// Returns whether the work ended without an exception. Throws `std::invalid_argument` if it
     /// has not ended.
     bool successful() const {
         if (!ready())
             throw std::invalid_argument(
                 "multiprocessing: successful() of a result that is not ready; wait() first");
-        state_->fetch(detail::Deadline{});
-        return !state_->error();
+        live().fetch(detail::Deadline{});
+        return !live().error();
     }
 
     /// Takes the work back if none of it has begun; returns false, and changes nothing, if some
     /// has. The result is a CancelledError then. Python: `Future.cancel`; its AsyncResult has none.
-    bool cancel() const { return state_->cancel(); }
+    bool cancel() const { return live().cancel(); }
     /// Takes the work back; what runs of it is ended with its worker, which is replaced. Returns
     /// false if the work has ended. The result is a CancelledError then.
-    bool kill() const { return state_->kill(); }
+    bool kill() const { return live().kill(); }
 
     /// Calls `callback(const R&)`, or `callback()` for void, when the result is there, or
     /// `error_callback(std::exception_ptr)` when the work has failed. Returns this handle.
@@ -91,8 +93,8 @@ public:
     template <class Callback, class ErrorCallback>
     const AsyncResult& then(Callback callback, ErrorCallback error_callback) const {
         // Kept alive by whoever calls the hook.
-        state_->when_ready([state = state_.get(), callback = detail::copyable(std::move(callback)),
-                            error_callback = detail::copyable(std::move(error_callback))] {
+        live().when_ready([state = state_.get(), callback = detail::copyable(std::move(callback)),
+                           error_callback = detail::copyable(std::move(error_callback))] {
             state->fetch(detail::Deadline{});
             if (state->error()) {
                 (*error_callback)(state->error());
@@ -123,14 +125,16 @@ private:
     explicit AsyncResult(std::shared_ptr<detail::ResultState<R>> state) : state_(std::move(state)) {}
 
     void fetch_until(const detail::Deadline& deadline) const {
-        if (!state_->fetch(deadline))
+        if (!live().fetch(deadline))
             throw TimeoutError(
                 "multiprocessing: the result is not there in time: the task goes on, so ask again");
     }
     R get_until(const detail::Deadline& deadline) const {
         fetch_until(deadline);
-        return state_->get();
+        return live().get();
     }
+
+    detail::ResultState<R>& live() const { return detail::require_result(state_); }
 
     std::shared_ptr<detail::ResultState<R>> state_;
 };
@@ -147,6 +151,7 @@ AsyncResult<R> async_result(std::shared_ptr<ResultState<R>> state) {
 namespace pool {
 
 using multiprocessing::AsyncResult;
+using multiprocessing::operator<<; // found for what is declared here
 
 } // namespace pool
 

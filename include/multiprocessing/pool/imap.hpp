@@ -6,6 +6,7 @@
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
 #include <multiprocessing/detail/pool/progress_display.hpp>
+#include <multiprocessing/detail/result/moved_from.hpp>
 #include <multiprocessing/detail/result/result_stream.hpp>
 #include <multiprocessing/detail/result/stream_iterator.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -62,8 +63,8 @@ public:
             throw TimeoutError("multiprocessing: the next result is not there in time: it is not lost, so ask "
                                "again");
         ++taken_;
-        const detail::ScopeExit popped{[this] { state_->pop(); }};
-        return std::move(state_->value());
+        const detail::ScopeExit popped{[this] { live().pop(); }};
+        return std::move(live().value());
     }
 
 private:
@@ -77,33 +78,35 @@ private:
     }
 
     bool has_next() {
-        if (state_->has_next()) return true;
+        if (live().has_next()) return true;
         if (display_) std::exchange(display_, nullptr)->show_end(taken_);
         return false;
     }
     bool wait(const detail::Deadline& deadline) {
-        if (!display_) return state_->wait(deadline);
+        if (!display_) return live().wait(deadline);
         for (;;) {
             if (display_->is_due()) display_->show(taken_, (std::max)(taken_, total_.value_or(taken_)));
-            if (state_->wait(deadline.sooner(detail::Deadline::after(detail::slice)))) return true;
+            if (live().wait(deadline.sooner(detail::Deadline::after(detail::slice)))) return true;
             if (deadline.passed()) return false;
         }
     }
     value_type& current() {
-        if (!state_->is_at_hand()) await();
+        if (!live().is_at_hand()) await();
         seen_ = true;
-        return state_->value();
+        return live().value();
     }
     void skip() {
         seen_ = false;
-        if (!state_->is_at_hand()) await();
-        state_->pop();
+        if (!live().is_at_hand()) await();
+        live().pop();
         ++taken_;
     }
     void await() {
         if (!has_next()) throw std::logic_error("multiprocessing: a result beyond the last one was asked for");
         wait(detail::Deadline{});
     }
+
+    State& live() const { return detail::require_result(state_); }
 
     std::unique_ptr<State> state_;
     std::unique_ptr<detail::ProgressDisplay> display_;

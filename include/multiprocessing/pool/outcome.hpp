@@ -6,6 +6,7 @@
 
 #include <exception>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -92,7 +93,11 @@ public:
 
 private:
     void require_value() const {
-        if (!value_) std::rethrow_exception(error_);
+        if (value_) return;
+        if (!error_)
+            throw std::logic_error(
+                "multiprocessing: this Outcome was made of no exception, so it holds nothing");
+        std::rethrow_exception(error_);
     }
 
     std::optional<Value> value_;

@@ -24,6 +24,11 @@ namespace multiprocessing::inline v1::detail {
 /// code is the child's.
 [[noreturn]] MULTIPROCESSING_INLINE void finish_child(int code);
 
+/// Ends a copy that a fork in the program's code made of this process, and that came back from that
+/// code as if it were the original, whose work it would go on with. What it has printed goes out.
+/// `code`: "a task".
+[[noreturn]] MULTIPROCESSING_INLINE void end_returned_copy(const char* code);
+
 /// Takes the first step: makes this process the child that `start` describes. The tree has been
 /// joined. `strand` and `alive` are the ends that its parent prepared for it. Moves from `start`
 /// what is not needed afterwards.
@@ -88,6 +93,15 @@ MULTIPROCESSING_INLINE void finish_child(int code) {
     me.record->exitcode.store(code, std::memory_order_relaxed);
     me.record->stage.store(ChildStage::ended, std::memory_order_release);
     platform::exit_now(code);
+}
+
+MULTIPROCESSING_INLINE void end_returned_copy(const char* code) {
+    get_logger().log(LogLevel::warning, std::string("a copy of this process was made by fork() in ") + code +
+                                            ", and has returned from it: it ends here, as only the original "
+                                            "goes on; end such a copy with _exit()");
+    end_children(); // its own
+    platform::flush_standard_streams();
+    platform::exit_now(0);
 }
 
 MULTIPROCESSING_INLINE void become_child(ChildStart& start, platform::Handle strand, platform::Handle alive) {

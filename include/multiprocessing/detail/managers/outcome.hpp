@@ -46,6 +46,8 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/code/thunk.hpp>
+#include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/launch/child_main.hpp>
 
 #include <exception>
 #include <utility>
@@ -71,6 +73,7 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
     require_no_mutex();
     ManagerServer* const before = std::exchange(server_of_this_thread(), &server);
     const ScopeExit left{[&] { server_of_this_thread() = before; }};
+    const ForkOrigin here;
     CallOutcome outcome;
     try {
         void* const object = job.object ? job.object->value.get() : nullptr;
@@ -96,6 +99,7 @@ MULTIPROCESSING_INLINE CallOutcome carry_out(ManagerServer& server, ServerJob& j
             outcome.references = std::move(context.references);
         }
     } catch (...) { outcome = current_failure(); }
+    if (!here.is_here()) end_returned_copy("a method of a manager's object");
     return outcome;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: BSL-1.0
-/// @file snapshot.hpp  Iteration over what a managed container held when it began.
+/// @file snapshot.hpp  Iteration over what a managed container held when it began; a copy of any
+/// range.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -38,5 +39,13 @@ private:
     std::shared_ptr<std::vector<T>> items_;
     std::size_t at_ = 0;
 };
+
+/// Returns the elements of any range, of which the iterator and the end may be of different types.
+template <class T, class Range>
+std::vector<T> elements_of(Range& range) {
+    std::vector<T> elements;
+    for (auto&& element : range) elements.emplace_back(std::forward<decltype(element)>(element));
+    return elements;
+}
 
 } // namespace multiprocessing::inline v1::detail

@@ -121,10 +121,14 @@ private:
         MapElement<F, Element, Called, PlainInput>::apply(frame, function, item, [&](auto invoke) {
             if constexpr (std::is_void_v<Returned>) {
                 invoke();
+                frame.require_original();
             } else if constexpr (PlainOutput) {
-                std::construct_at(frame.plain_output<Result>() + item, invoke());
+                const Result result = invoke();
+                frame.require_original();
+                std::construct_at(frame.plain_output<Result>() + item, result);
             } else {
                 const Result& result = invoke();
+                frame.require_original();
                 ResultContext returning;
                 Writer writer{&returning};
                 encode<Result>(writer, result);
@@ -217,6 +221,7 @@ MULTIPROCESSING_INLINE void ItemFrame::keep(OutcomeKind kind, std::uint64_t item
 }
 
 MULTIPROCESSING_INLINE void ItemFrame::fail(std::uint64_t item) {
+    require_original();
     const std::vector<std::byte> message =
         bytes_of_failure(capture_current_exception(static_cast<std::size_t>(job_.first_index + item)));
     keep(OutcomeKind::exception, item, message, {});

@@ -42,6 +42,9 @@ public:
     /// The same for a block of quick ones.
     void note_block(std::uint64_t item) noexcept { note(item | WorkerLine::block_of_items); }
 
+    /// See Worker.
+    void require_original() const { worker_.require_original(); }
+
     template <class T>
     T* plain_input() const noexcept {
         return reinterpret_cast<T*>(input_);
@@ -207,7 +210,7 @@ struct MapCode {
                         const auto begin = std::chrono::steady_clock::now();
                         for (; item < some; ++item) {
                             frame.note(item);
-                            one(frame, function, results, item);
+                            one<true>(frame, function, results, item);
                         }
                         quick =
                             std::chrono::steady_clock::now() - begin < count * std::chrono::nanoseconds{100} &&
@@ -219,11 +222,11 @@ struct MapCode {
                         // function is in it.
                         for (const std::uint64_t stop = std::min<std::uint64_t>(end, item + 64); item < stop;
                              ++item) {
-                            one(frame, function, results, item);
+                            one<false>(frame, function, results, item);
                         }
                     } else {
                         frame.note(item);
-                        one(frame, function, results, item);
+                        one<true>(frame, function, results, item);
                         ++item;
                     }
                 } catch (const platform::ThrowProbe&) {
@@ -237,15 +240,23 @@ struct MapCode {
     }
 
 private:
+    /// `Looks`: for a fork in the function. One that is quicker than that takes is not looked at.
+    template <bool Looks>
     static void one(MapFrame& frame, F& function, Writer& results, std::uint64_t item) {
         MapElement<F, Element, Called, PlainInput>::apply(frame, function, item, [&](auto invoke) {
             if constexpr (!gives) {
                 invoke();
+                if constexpr (Looks) frame.require_original();
+            } else if constexpr (PlainOutput && Looks) {
+                const Result result = invoke();
+                frame.require_original();
+                std::construct_at(frame.plain_output<Result>() + item, result);
             } else if constexpr (PlainOutput) {
                 std::construct_at(frame.plain_output<Result>() + item, invoke());
             } else {
                 // Once one of the chunk has failed the caller gets an exception, and no results.
                 const Result& result = invoke();
+                if constexpr (Looks) frame.require_original();
                 if (frame.has_failed()) return;
                 // As the first few, so the others, about.
                 if (item == frame.begin() + 8)
@@ -354,6 +365,7 @@ MULTIPROCESSING_INLINE bool MapFrame::claim() {
 }
 
 MULTIPROCESSING_INLINE void MapFrame::fail(std::uint64_t item) {
+    require_original();
     if (has_failed()) return;
     const std::vector<std::byte> message =
         bytes_of_failure(capture_current_exception(static_cast<std::size_t>(item)));
@@ -369,6 +381,7 @@ MULTIPROCESSING_INLINE bool MapFrame::has_failed() const noexcept {
 }
 
 MULTIPROCESSING_INLINE void MapFrame::commit(Writer& results, ResultContext returning) {
+    require_original();
     // A failure makes the results worthless.
     if (const auto message = results.view();
         !has_failed() && (!message.empty() || !returning.objects.empty())) {

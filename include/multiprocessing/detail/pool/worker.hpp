@@ -72,6 +72,13 @@ public:
 
     const Thunk& target(const TaskTarget& target);
 
+    /// The program's code has run: does not return in a copy of the worker that a fork there made
+    /// and that came back.
+    void require_original() {
+        if (witness_.load(std::memory_order_relaxed) != copies_) [[unlikely]]
+            leave_copy();
+    }
+
     Incarnation name() const noexcept { return self_.self; }
     std::uint32_t index() const noexcept { return setup_.worker; }
 
@@ -94,6 +101,8 @@ private:
     /// has.
     static bool takes_up(MapJob& job) noexcept;
 
+    void leave_copy() const;
+
     void run_task(const TaskTicket& ticket);
     void help(const TaskTicket& ticket, std::size_t level);
     template <class Frame>
@@ -104,6 +113,9 @@ private:
     WorkerLine& line_;
     TaskContext& context_;
     const WorkerSetup setup_;
+    // See count_copies(); asked for each item, and 0 in a fresh copy.
+    const std::atomic<std::uint32_t>& witness_ = *state_root().witness;
+    const std::uint32_t copies_ = count_copies();
     std::uint64_t tasks_ = 0;
     bool retires_ = false;
     unsigned turns_[priority_levels] = {}; // by level: claims in a row while lower work waited
@@ -150,6 +162,7 @@ MULTIPROCESSING_INLINE Worker::Worker(const WorkerSetup& setup)
 }
 
 MULTIPROCESSING_INLINE void Worker::serve() {
+    require_original(); // after the initializer
     line_.state.store(WorkerLine::serving, std::memory_order_release);
     if (!view_.wait_for_place(line_)) retires_ = true;
     while (!retires_ && !line_.is_to_leave.load(std::memory_order_relaxed)) {
@@ -330,6 +343,11 @@ MULTIPROCESSING_INLINE bool Worker::takes_up(MapJob& job) noexcept {
     return state != map_is_cancelled;
 }
 
+MULTIPROCESSING_INLINE void Worker::leave_copy() const {
+    if (count_copies() == copies_) return; // the system has no such word
+    if (!setup_.is_here) end_returned_copy("a task");
+}
+
 MULTIPROCESSING_INLINE void Worker::run_task(const TaskTicket& ticket) {
     TaskSlot& slot = view_.slot(ticket.slot);
     line_.task.store(ticket.slot + std::uint64_t{1}, std::memory_order_relaxed);
@@ -355,9 +373,11 @@ MULTIPROCESSING_INLINE void Worker::run_task(const TaskTicket& ticket) {
         context_.enter_task(static_cast<int>(slot.attempt.load(std::memory_order_relaxed)),
                             std::chrono::nanoseconds{slot.time_limit});
         target(slot.target).entry(&frame);
+        require_original();
         deliver(OutcomeKind::value, result.view(), std::move(returning));
     } catch (const platform::ThrowProbe&) {
     } catch (...) {
+        require_original();
         if (platform::is_thread_exit()) finish_child(0);
         deliver(OutcomeKind::exception, bytes_of_failure(capture_current_exception()), {});
     }

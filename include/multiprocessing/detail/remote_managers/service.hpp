@@ -9,6 +9,7 @@
 #include <multiprocessing/detail/connection/acceptor.hpp>
 #include <multiprocessing/detail/managers/server.hpp>
 #include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/listener.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/thread.hpp>
 #include <multiprocessing/detail/remote_managers/credentials.hpp>
@@ -175,6 +176,8 @@ inline void RemoteService::accept() {
         try {
             auto accepted = acceptor_->accept(Deadline{});
             if (!accepted) continue;
+            // A client whose machine vanishes holds locks, objects and a place.
+            platform::keep_alive(accepted->bytes.stream().handle());
             auto connection = std::make_shared<RemoteConnection>(std::move(*accepted));
             if (!admit(connection)) continue;
             try {

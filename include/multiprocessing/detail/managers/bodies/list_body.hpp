@@ -46,6 +46,11 @@ public:
     void repeat(Index times) {
         if (items_.empty()) return; // however often
         std::vector<T> result;
+        if (times > 0) { // refused at once if there is no memory for it
+            if (std::cmp_greater(times, result.max_size() / items_.size()))
+                throw std::length_error("multiprocessing: a list cannot be so long");
+            result.reserve(items_.size() * static_cast<std::size_t>(times));
+        }
         for (Index i = 0; i < times; ++i) result.insert(result.end(), items_.begin(), items_.end());
         items_ = std::move(result);
     }
