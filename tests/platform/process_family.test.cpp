@@ -3,6 +3,7 @@
 #include <support/catch.hpp>
 
 #include <multiprocessing/detail/platform/identity.hpp>
+#include <multiprocessing/detail/platform/pipe.hpp>
 #include <multiprocessing/detail/platform/process.hpp>
 #include <multiprocessing/detail/platform/process_family.hpp>
 
@@ -21,7 +22,11 @@ TEST_CASE("nobody has children who has started none, or is gone", "[process_fami
 
 #if !defined(_WIN32)
 TEST_CASE("descendants are found, and ended", "[process_family]") {
-    auto child = platform::spawn(child_program({"run_for_ever"}));
+    auto pipe = platform::make_pipe();
+    auto request = child_program({"run_for_ever"});
+    request.argument(request.pass(pipe.writer));
+    auto child = platform::spawn(request);
+    CHECK(read_text(pipe.reader, 2) == "up");
     const std::vector<int> children = platform::children_of(platform::current_pid());
     CHECK(std::find(children.begin(), children.end(), child.pid()) != children.end());
     platform::Descendants{platform::current_pid()}.kill();
