@@ -240,7 +240,7 @@ struct MapCode {
     }
 
 private:
-    /// `Looks`: for a fork in the function. One that is quicker than that takes is not looked at.
+    /// `Looks`: whether the function has forked. One that is quicker than a fork is not asked.
     template <bool Looks>
     static void one(MapFrame& frame, F& function, Writer& results, std::uint64_t item) {
         MapElement<F, Element, Called, PlainInput>::apply(frame, function, item, [&](auto invoke) {

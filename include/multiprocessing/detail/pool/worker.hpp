@@ -345,6 +345,7 @@ MULTIPROCESSING_INLINE bool Worker::takes_up(MapJob& job) noexcept {
 
 MULTIPROCESSING_INLINE void Worker::leave_copy() const {
     if (count_copies() == copies_) return; // the system has no such word
+    // Where tasks run in the caller, the copy is one of the program itself, and goes on as such.
     if (!setup_.is_here) end_returned_copy("a task");
 }
 
