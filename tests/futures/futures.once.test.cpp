@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <ranges>
 #include <set>
 #include <stdexcept>
@@ -352,6 +353,31 @@ TEST_CASE("wait returns when the first future has ended", "[futures]") {
     CHECK(futures::wait(futures_of(others), futures::FIRST_COMPLETED).done == std::vector{others[0].future()});
     others[1].set_exception(std::domain_error("x"));
     CHECK(futures::wait({others[1].future()}, futures::FIRST_COMPLETED).done.size() == 1);
+}
+
+TEST_CASE("wait sees a future that ends while the others are looked at", "[futures]") {
+    std::vector<Promise<int>> slow(50);
+    std::vector<Future<int>> all = futures_of(slow);
+    all.push_back(all.front()); // the place of the one that ends
+    std::mt19937 random(1);
+    const auto when = GENERATE(futures::FIRST_COMPLETED, futures::FIRST_EXCEPTION);
+    for (int i = 0; i < 300; ++i) {
+        Promise<int> quick;
+        all.back() = quick.future();
+        std::atomic<bool> is_waiting{false};
+        std::jthread ends([&, pause = std::chrono::microseconds(random() % 100)] {
+            while (!is_waiting) {}
+            const auto until = std::chrono::steady_clock::now() + pause;
+            while (std::chrono::steady_clock::now() < until) {}
+            quick.set_exception(std::domain_error("x"));
+        });
+        is_waiting = true;
+        const auto begin = std::chrono::steady_clock::now();
+        REQUIRE(futures::wait(all, 20s, when).done.size() == 1);
+        REQUIRE(std::chrono::steady_clock::now() - begin < 20s); // it has not waited for the slow ones
+        ends.join();
+        REQUIRE(all.back().exception());
+    }
 }
 
 TEST_CASE("wait returns at the first exception, which no cancellation is", "[futures]") {

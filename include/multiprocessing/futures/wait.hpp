@@ -130,13 +130,9 @@ auto wait(Range&& futures, Timeout timeout = no_timeout, ReturnWhen when = ALL_C
         for (const F& future : all) detail::state_of(future)->wait(deadline);
     } else if (std::none_of(all.begin(), all.end(), is_enough)) {
         detail::EndHooks hooks;
-        std::size_t pending = 0;
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            if (all[i].done()) continue;
-            ++pending;
-            hooks.add(detail::state_of(all[i]), i);
-        }
-        for (; pending > 0; --pending) {
+        // Also those that have ended since they were looked at: one of them may be enough.
+        for (std::size_t i = 0; i < all.size(); ++i) hooks.add(detail::state_of(all[i]), i);
+        for (std::size_t pending = all.size(); pending > 0; --pending) {
             const auto ended = hooks.next(deadline);
             if (!ended || is_enough(all[*ended])) break;
         }
