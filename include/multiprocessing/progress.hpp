@@ -4,6 +4,7 @@
 
 #include <multiprocessing/detail/config.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -15,15 +16,23 @@ namespace multiprocessing::inline v1 {
 
 /// The state of a map.
 struct ProgressReport {
-    std::size_t done;  ///< Items that are through.
-    std::size_t total; ///< Items in all.
+    std::size_t done;  ///< Items that are through. Of an iterator over results: that were taken.
+    std::size_t total; ///< Items in all; 0 while that is not known.
     std::chrono::duration<double> elapsed;
+    std::size_t failed = 0; ///< Items among those that threw, or whose worker ended.
+    double under_way = 0;   ///< What the items that run have done by now, as by `CurrentTask::progress`.
+    double rate = 0;        ///< Items a second, lately; 0 while that is not known.
 
-    double per_second() const { return elapsed.count() > 0 ? static_cast<double>(done) / elapsed.count() : 0; }
-    /// Returns the seconds that are left at this rate; 0 while the rate is 0.
+    /// Returns `rate`, or the mean since the begin while that is not known.
+    double per_second() const {
+        if (rate > 0) return rate;
+        return elapsed.count() > 0 ? static_cast<double>(done) / elapsed.count() : 0;
+    }
+    /// Returns the seconds that are left at this rate; 0 while the rate or the total is not known.
     double seconds_left() const {
-        const double rate = per_second();
-        return rate > 0 ? static_cast<double>(total - done) / rate : 0;
+        const double left = static_cast<double>(total) - static_cast<double>(done) - under_way;
+        const double items_a_second = per_second();
+        return items_a_second > 0 ? (std::max)(left, 0.0) / items_a_second : 0;
     }
 };
 
@@ -31,8 +40,13 @@ struct ProgressReport {
 /// for it), or by a plain line every few seconds where standard error is no terminal; or by calls
 /// of a function of the program.
 ///
+/// Maps that go on at once have a bar each, below each other. A bar is of ASCII characters where
+/// the locale is not of UTF-8, and a plain line where TERM is `dumb`, and in a child process.
+///
 /// The thread that waits for the map makes these calls, about ten times a second, and once at the
 /// end. Reporting costs the workers nothing, as they note their position in any case.
+///
+/// Python: the package tqdm.
 class Progress {
 public:
     Progress() = default;

@@ -303,6 +303,17 @@ TEST_CASE("the error of a call that nobody waits for is logged though workers ar
     CHECK(log.seen());
 }
 
+TEST_CASE("as_completed reads no error: one that nobody asks for is logged", "[executor]") {
+    const ExpectedLog log{"seen, and not asked for"};
+    {
+        ProcessPoolExecutor executor(1);
+        std::vector<Future<void>> all;
+        all.push_back(executor.submit([] { throw std::runtime_error("seen, and not asked for"); }));
+        for (const auto& future : futures::as_completed(all)) CHECK(future.done());
+    }
+    CHECK(log.seen());
+}
+
 TEST_CASE("workers start on demand: one call starts one worker", "[executor]") {
     ProcessPoolExecutor executor(8);
     CHECK(mp::active_children().empty());

@@ -62,7 +62,7 @@
 namespace multiprocessing::inline v1::detail {
 
 /// Changes whenever a structure that two images or two processes share changes its layout.
-inline constexpr unsigned abi_version = 12;
+inline constexpr unsigned abi_version = 13;
 
 /// Integers wider than the standard's, which are arithmetic only where the compiler is told so.
 template <class T>

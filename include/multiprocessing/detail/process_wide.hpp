@@ -34,6 +34,7 @@ enum class StateSlot : unsigned {
     start_method, // the default
     exit_hooks,   // at_child_exit
     logger,
+    bars,    // of progress, at the bottom of the terminal
     images,  // loaded images, by build-id
     handles, // descriptors that a forked child must not keep
     task,    // what a worker is at

@@ -185,10 +185,11 @@ private:
     template <class Types, class Function, class Range>
     auto start(Function&& function, Range&& range, MapOptions options) {
         const auto deadline = detail::Deadline::after(std::exchange(options.timeout, {}).value_or(no_timeout));
+        detail::StreamProgress progress{std::move(options.progress), detail::size_if_known(range)};
         auto results = Kind::template stream<Types>(workers(), std::forward<Function>(function),
                                                     std::forward<Range>(range), options, true,
                                                     options.buffersize.value() == 0);
-        return MapResults<typename Types::R>(std::move(results), deadline);
+        return MapResults<typename Types::R>(std::move(results), deadline, std::move(progress));
     }
     template <class Function, class... Ranges>
     auto map_zipped(Function&& function, const MapOptions& options, Ranges&&... ranges) {

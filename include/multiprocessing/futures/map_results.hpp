@@ -3,6 +3,7 @@
 /// @file map_results.hpp  MapResults: what an executor's map() returns.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/progress/stream_progress.hpp>
 #include <multiprocessing/detail/result/moved_from.hpp>
 #include <multiprocessing/detail/result/result_stream.hpp>
 #include <multiprocessing/detail/result/stream_iterator.hpp>
@@ -40,6 +41,7 @@ public:
             drop();
             state_ = std::move(other.state_);
             deadline_ = other.deadline_;
+            progress_ = std::move(other.progress_);
             is_begun_ = other.is_begun_;
         }
         return *this;
@@ -53,13 +55,20 @@ private:
     friend Iterator;
     template <class Kind>
     friend class BasicExecutor;
-    MapResults(std::unique_ptr<State> state, detail::Deadline deadline)
-        : state_(std::move(state)), deadline_(deadline) {}
+    MapResults(std::unique_ptr<State> state, detail::Deadline deadline, detail::StreamProgress progress)
+        : state_(std::move(state)), deadline_(deadline), progress_(std::move(progress)) {}
 
-    bool has_next() { return live().has_next(); }
+    bool has_next() {
+        if (live().has_next()) return true;
+        progress_.end();
+        return false;
+    }
     void await() {
         is_begun_ = true;
-        if (live().wait(deadline_)) return;
+        if (progress_.wait(
+                deadline_, [this](const detail::Deadline& until) { return live().wait(until); },
+                [this] { return live().under_way(); }))
+            return;
         live().abandon();
         throw TimeoutError(
             "multiprocessing: the results of a map are not there in time; the calls that had not "
@@ -73,6 +82,7 @@ private:
     }
     void skip() {
         await();
+        progress_.note(live().is_failure());
         live().pop();
     }
     void drop() noexcept {
@@ -83,6 +93,7 @@ private:
 
     std::unique_ptr<State> state_;
     detail::Deadline deadline_;
+    detail::StreamProgress progress_;
     bool is_begun_ = false;
 };
 

@@ -3,11 +3,13 @@
 /// @file wait.hpp  wait() and as_completed(): several futures at once.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/progress/stream_progress.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/detail/result/result_state.hpp>
 #include <multiprocessing/detail/result/stream_iterator.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/futures/future.hpp>
+#include <multiprocessing/progress.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <algorithm>
@@ -162,8 +164,11 @@ class AsCompleted {
 public:
     using Iterator = detail::StreamIterator<AsCompleted, Future<R>, Future<R>&>;
 
-    AsCompleted(std::vector<Future<R>> futures, Timeout timeout)
-        : futures_(std::move(futures)), left_(futures_.size()), deadline_(detail::Deadline::after(timeout)) {
+    AsCompleted(std::vector<Future<R>> futures, Timeout timeout, Progress progress = {})
+        : futures_(std::move(futures)),
+          left_(futures_.size()),
+          deadline_(detail::Deadline::after(timeout)),
+          progress_(std::move(progress), futures_.size()) {
         for (std::size_t i = 0; i < futures_.size(); ++i) hooks_.add(detail::state_of(futures_[i]), i);
     }
     AsCompleted(AsCompleted&&) = default;
@@ -174,10 +179,19 @@ public:
 
 private:
     friend Iterator;
-    bool has_next() const noexcept { return left_ != 0; }
+    bool has_next() {
+        if (left_ == 0) progress_.end();
+        return left_ != 0;
+    }
     Future<R>& current() {
         if (!current_) {
-            current_ = hooks_.next(deadline_);
+            progress_.wait(
+                deadline_,
+                [this](const detail::Deadline& until) {
+                    current_ = hooks_.next(until);
+                    return current_.has_value();
+                },
+                [] { return 0.0; });
             if (!current_)
                 throw TimeoutError("multiprocessing: " + std::to_string(left_) + " (of " +
                                    std::to_string(futures_.size()) + ") futures have not ended in time");
@@ -185,7 +199,9 @@ private:
         return futures_[*current_];
     }
     void skip() {
-        current();
+        const Future<R>& ended = current();
+        // Only then: who asks for the exception has read it, and it is not logged any more.
+        if (progress_.wanted()) progress_.note(ended.cancelled() || ended.exception());
         current_.reset();
         --left_;
     }
@@ -195,19 +211,23 @@ private:
     std::optional<std::size_t> current_;
     std::size_t left_;
     detail::Deadline deadline_;
+    detail::StreamProgress progress_;
 };
 
 /// Returns a range over `futures` in the order in which they end, those that have ended first; each
 /// once. Its iteration throws TimeoutError if they have not all ended `timeout` after this call.
-/// Python: `concurrent.futures.as_completed`.
+/// `progress` is that of the iteration. Python: `concurrent.futures.as_completed`, and
+/// `tqdm(as_completed(futures), total=len(futures))`.
 template <detail::Futures Range>
-auto as_completed(Range&& futures, Timeout timeout = no_timeout) {
+auto as_completed(Range&& futures, Timeout timeout = no_timeout, Progress progress = {}) {
     using F = detail::FutureIn<Range>;
-    return AsCompleted<typename F::value_type>(detail::each_once(std::forward<Range>(futures)), timeout);
+    return AsCompleted<typename F::value_type>(detail::each_once(std::forward<Range>(futures)), timeout,
+                                               std::move(progress));
 }
 template <class R>
-AsCompleted<R> as_completed(std::initializer_list<Future<R>> futures, Timeout timeout = no_timeout) {
-    return as_completed(std::vector<Future<R>>(futures), timeout);
+AsCompleted<R> as_completed(std::initializer_list<Future<R>> futures, Timeout timeout = no_timeout,
+                            Progress progress = {}) {
+    return as_completed(std::vector<Future<R>>(futures), timeout, std::move(progress));
 }
 
 } // namespace multiprocessing::inline v1::futures

@@ -18,7 +18,6 @@
 #include <exception>
 #include <initializer_list>
 #include <memory>
-#include <optional>
 #include <ranges>
 #include <span>
 #include <stdexcept>
@@ -342,9 +341,7 @@ private:
 
     template <class Types, class Function, class Range>
     auto start_imap(Function&& function, Range&& range, MapOptions& options, bool ordered) {
-        std::optional<std::size_t> total;
-        if constexpr (std::ranges::sized_range<Range>)
-            total = static_cast<std::size_t>(std::ranges::size(range));
+        const std::size_t total = detail::size_if_known(range);
         auto results = Kind::template stream<Types>(workers(), std::forward<Function>(function),
                                                     std::forward<Range>(range), options, ordered, false);
         return IMapIterator<typename Types::R>(std::move(results), std::move(options.progress), total);

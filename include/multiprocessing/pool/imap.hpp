@@ -5,7 +5,7 @@
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/parking/parking.hpp>
-#include <multiprocessing/detail/pool/progress_display.hpp>
+#include <multiprocessing/detail/progress/stream_progress.hpp>
 #include <multiprocessing/detail/result/moved_from.hpp>
 #include <multiprocessing/detail/result/result_stream.hpp>
 #include <multiprocessing/detail/result/stream_iterator.hpp>
@@ -13,7 +13,6 @@
 #include <multiprocessing/progress.hpp>
 #include <multiprocessing/timeout.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <iterator>
 #include <memory>
@@ -62,7 +61,7 @@ public:
         if (!wait(detail::Deadline::after(timeout)))
             throw TimeoutError("multiprocessing: the next result is not there in time: it is not lost, so ask "
                                "again");
-        ++taken_;
+        progress_.note(live().is_failure());
         const detail::ScopeExit popped{[this] { live().pop(); }};
         return std::move(live().value());
     }
@@ -72,23 +71,18 @@ private:
     template <class Kind>
     friend class BasicPool;
 
-    IMapIterator(std::unique_ptr<State> state, Progress progress, std::optional<std::size_t> total)
-        : state_(std::move(state)), total_(total) {
-        if (progress.wanted()) display_ = std::make_unique<detail::ProgressDisplay>(std::move(progress));
-    }
+    IMapIterator(std::unique_ptr<State> state, Progress progress, std::size_t total)
+        : state_(std::move(state)), progress_(std::move(progress), total) {}
 
     bool has_next() {
         if (live().has_next()) return true;
-        if (display_) std::exchange(display_, nullptr)->show_end(taken_);
+        progress_.end();
         return false;
     }
     bool wait(const detail::Deadline& deadline) {
-        if (!display_) return live().wait(deadline);
-        for (;;) {
-            if (display_->is_due()) display_->show(taken_, (std::max)(taken_, total_.value_or(taken_)));
-            if (live().wait(deadline.sooner(detail::Deadline::after(detail::slice)))) return true;
-            if (deadline.passed()) return false;
-        }
+        return progress_.wait(
+            deadline, [this](const detail::Deadline& until) { return live().wait(until); },
+            [this] { return live().under_way(); });
     }
     value_type& current() {
         if (!live().is_at_hand()) await();
@@ -98,8 +92,8 @@ private:
     void skip() {
         seen_ = false;
         if (!live().is_at_hand()) await();
+        progress_.note(live().is_failure());
         live().pop();
-        ++taken_;
     }
     void await() {
         if (!has_next()) throw std::logic_error("multiprocessing: a result beyond the last one was asked for");
@@ -109,9 +103,7 @@ private:
     State& live() const { return detail::require_result(state_); }
 
     std::unique_ptr<State> state_;
-    std::unique_ptr<detail::ProgressDisplay> display_;
-    std::optional<std::size_t> total_; // as far as it is known
-    std::size_t taken_ = 0;
+    detail::StreamProgress progress_;
     bool seen_ = false; // the current result was looked at
 };
 

@@ -17,8 +17,10 @@
 /// * `standard_outputs()`: the handles of standard output and error, for a message to another
 ///   process, and `take_standard_outputs(handles)`, which makes them this process's. One that is
 ///   closed is invalid, and is closed there. Only where `can_fork`.
-/// * `is_terminal_error()`: whether a person watches standard error. `terminal_width()`: its
-///   columns, 80 if unknown.
+/// * `is_terminal_error()`: whether a person watches standard error. `terminal_width()` and
+///   `terminal_height()`: its columns and rows, 80 and 24 if unknown. `can_move_cursor()`: whether
+///   it understands ANSI's sequences (Windows: also has it understand them). `shows_blocks()`:
+///   whether it is likely to show the block characters of UTF-8, as the locale says.
 /// * `write_error(text)`: at once and in one piece to standard error, around all buffers; errors
 ///   are ignored.
 
@@ -46,6 +48,9 @@ static_assert(requires(std::string_view text) {
     { take_standard_outputs(standard_outputs()) } -> std::same_as<void>;
     { is_terminal_error() } noexcept -> std::same_as<bool>;
     { terminal_width() } noexcept -> std::same_as<int>;
+    { terminal_height() } noexcept -> std::same_as<int>;
+    { can_move_cursor() } noexcept -> std::same_as<bool>;
+    { shows_blocks() } noexcept -> std::same_as<bool>;
     { write_error(text) } noexcept -> std::same_as<void>;
 });
 

@@ -59,6 +59,12 @@ public:
         if (exhausted_) leave_stream();
     }
 
+    double under_way() const override {
+        double all = 0;
+        for (const Chunk& chunk : chunks_) all += chunk.work->under_way();
+        return all;
+    }
+
     void abandon() noexcept override {
         exhausted_ = true;
         input_error_ = nullptr;

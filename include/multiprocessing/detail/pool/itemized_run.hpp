@@ -174,7 +174,7 @@ MULTIPROCESSING_INLINE bool ItemFrame::claim() {
     tail_ = nullptr; // what an owner before has begun is not written to
     progress_ = &chunk().progress;
     worker_.context().enter_items(*progress_, 1, 0, job_.first_index, static_cast<int>(chunk().attempt),
-                                  std::chrono::nanoseconds{job_.time_limit});
+                                  std::chrono::nanoseconds{job_.time_limit}, worker_.line().part);
     return true;
 }
 
@@ -222,6 +222,7 @@ MULTIPROCESSING_INLINE void ItemFrame::keep(OutcomeKind kind, std::uint64_t item
 
 MULTIPROCESSING_INLINE void ItemFrame::fail(std::uint64_t item) {
     require_original();
+    job_.thrown.fetch_add(1, std::memory_order_relaxed);
     const std::vector<std::byte> message =
         bytes_of_failure(capture_current_exception(static_cast<std::size_t>(job_.first_index + item)));
     keep(OutcomeKind::exception, item, message, {});

@@ -149,6 +149,7 @@ protected:
     MULTIPROCESSING_INLINE void take_back(std::uint64_t index, const WorkerDeath& death,
                                           Announcements& again) override;
 
+    std::uint64_t item_at(const WorkerLine&, std::uint64_t index) const override { return chunk(index).item(); }
     void drop_waiting() noexcept override { retried_.drop_waiting(); }
 
 private:
@@ -361,6 +362,7 @@ MULTIPROCESSING_INLINE void ItemizedMapWork::take_back(std::uint64_t index, cons
             losses_.emplace(
                 rest, death.error({is_judged ? death.verdict.reason : EndReason::lost, job_->first_index + rest,
                                    1, retried_.failures_of(rest), policy, death.verdict.memory}));
+            items_lost_.fetch_add(1, std::memory_order_relaxed);
         }
         has_losses_.store(true, std::memory_order_release);
     }

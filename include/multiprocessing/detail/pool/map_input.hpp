@@ -6,7 +6,7 @@
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool/map_work.hpp>
+#include <multiprocessing/detail/pool/lease_array.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/task_policy.hpp>
 #include <multiprocessing/detail/shared_object/message_contexts.hpp>
@@ -229,6 +229,7 @@ public:
                                                                 {},
                                                                 0,
                                                                 sizes.size(),
+                                                                0,
                                                                 0});
         job_ = job;
         work.blocks = std::move(blocks_);

@@ -360,12 +360,13 @@ MULTIPROCESSING_INLINE bool MapFrame::claim() {
     if (!HelperFrame::claim()) return false;
     chunk().result = {}; // a failure stays: of an earlier item, whose worker died with a later one
     worker_.context().enter_items(worker_.line().item, 0, WorkerLine::block_of_items, job_.first_index, 1,
-                                  std::chrono::nanoseconds{0});
+                                  std::chrono::nanoseconds{0}, worker_.line().part);
     return true;
 }
 
 MULTIPROCESSING_INLINE void MapFrame::fail(std::uint64_t item) {
     require_original();
+    job_.thrown.fetch_add(1, std::memory_order_relaxed);
     if (has_failed()) return;
     const std::vector<std::byte> message =
         bytes_of_failure(capture_current_exception(static_cast<std::size_t>(item)));

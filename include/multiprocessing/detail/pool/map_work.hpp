@@ -3,12 +3,10 @@
 /// @file map_work.hpp  A map in its parent: which of its chunks are over, and what a death does to
 /// one.
 
-#include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/exceptions/remote_exception.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/pool/lease_array.hpp>
-#include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
 #include <multiprocessing/detail/shared_object/shared_object.hpp>
@@ -16,13 +14,11 @@
 #include <multiprocessing/reduction.hpp>
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <vector>
 
 namespace multiprocessing::inline v1::detail {
@@ -37,6 +33,12 @@ public:
 
     /// How many items are done, as far as can be seen from here.
     virtual std::uint64_t items_done() const = 0;
+    /// How many of them threw, or were lost with their workers.
+    std::uint64_t items_failed() const noexcept {
+        return job_->thrown.load(std::memory_order_relaxed) + items_lost_.load(std::memory_order_relaxed);
+    }
+    /// What the items that run have done by now, as they say themselves.
+    MULTIPROCESSING_INLINE double under_way() const;
 
     MULTIPROCESSING_INLINE bool ended() const override;
 
@@ -71,6 +73,8 @@ protected:
 
     /// A worker died with this chunk: what is left of it is ready again, or it is lost.
     virtual void take_back(std::uint64_t index, const WorkerDeath& death, Announcements& again) = 0;
+    /// The item that the worker is at, which has that chunk.
+    virtual std::uint64_t item_at(const WorkerLine& line, std::uint64_t index) const = 0;
     /// Further attempts that wait are not made: nothing more is to come of it.
     virtual void drop_waiting() noexcept {}
 
@@ -90,6 +94,7 @@ protected:
     // Why, written before a cell says lost, and while one says that it is not over.
     std::map<std::uint64_t, std::exception_ptr> losses_; // by item
     std::exception_ptr given_up_;                        // what had not ended then
+    std::atomic<std::uint64_t> items_lost_{0};
     const ForkOrigin origin_;
 
 private:
@@ -101,63 +106,11 @@ private:
     mutable std::atomic<std::uint64_t> ended_before_{0};
 };
 
-/// A map that is done chunk by chunk: the quickest way, where a result counts with its chunk.
-class ChunkedMapWork final : public MapWork {
-public:
-    using Chunk = MapChunk;
-
-    ChunkedMapWork(PoolView view, std::uint64_t items) : MapWork(view, items) {}
-    MULTIPROCESSING_INLINE ~ChunkedMapWork() override;
-
-    MapChunk& chunk(std::uint64_t index) const noexcept { return view_.chunk<MapChunk>(*job_, index); }
-
-    MULTIPROCESSING_INLINE std::uint64_t items_done() const override;
-
-    MULTIPROCESSING_INLINE bool refers_to(Position block) const override;
-
-    MULTIPROCESSING_INLINE void discard(const std::exception_ptr& expected) noexcept override;
-
-    /// What is first in the order of the input, whether thrown or lost; null if all went well.
-    /// After its end.
-    std::exception_ptr first_error() const;
-
-    /// Reads the results, once: calls `read(reader, count)` for each chunk in order. Throws the
-    /// first error instead.
-    template <class Read>
-    void read(Read read_chunk) {
-        const ScopeExit done{[&] {
-            read_ = true;
-            free_outcomes();
-        }};
-        if (const std::exception_ptr error = first_error()) std::rethrow_exception(error);
-        for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-            const MapChunk& at = chunk(i);
-            ReceivedResult inheriting{at.result};
-            Reader reader{at.result.block ? outcome_message(at.result) : std::span<const std::byte>{},
-                          &inheriting};
-            read_chunk(reader, at.end - begin_of(at));
-        }
-    }
-
-protected:
-    /// If it died with an item, or with a block of quick ones, those are lost, and not run again,
-    /// as nobody knows how far they had come. What comes after them is not concerned.
-    MULTIPROCESSING_INLINE void take_back(std::uint64_t index, const WorkerDeath& death,
-                                          Announcements& again) override;
-
-private:
-    void free_outcomes();
-    static void free_failure(const MapChunk& chunk);
-
-    std::atomic<std::uint64_t> items_dead_{0};
-};
-
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
 #include <algorithm>
 #include <iterator>
-#include <utility>
 
 namespace multiprocessing::inline v1::detail {
 
@@ -172,6 +125,20 @@ MULTIPROCESSING_INLINE bool MapWork::ended() const {
 
 MULTIPROCESSING_INLINE bool MapWork::running() const {
     return job_->taken_up.load(std::memory_order_acquire) == map_is_begun && !ended();
+}
+
+MULTIPROCESSING_INLINE double MapWork::under_way() const {
+    double all = 0;
+    for (std::uint32_t worker = 0; worker < view_.shared().line_count; ++worker) {
+        const WorkerLine& line = view_.line(worker);
+        const std::uint64_t part = line.part.load(std::memory_order_relaxed);
+        const std::uint64_t index = line.chunk.load(std::memory_order_relaxed);
+        if (part == 0 || !line.is_helping(map_name(slot, generation)) || index == 0 ||
+            index > job_->all_chunks() || is_over(head(index - 1).cell.load()))
+            continue;
+        all += PartDone::of(part, item_at(line, index - 1));
+    }
+    return all;
 }
 
 MULTIPROCESSING_INLINE void MapWork::on_death(const WorkerDeath& death, Announcements& again) {
@@ -254,109 +221,6 @@ MULTIPROCESSING_INLINE std::optional<std::uint64_t> MapWork::chunk_of(const Work
         if (had(i)) return i;
     }
     return std::nullopt;
-}
-
-MULTIPROCESSING_INLINE ChunkedMapWork::~ChunkedMapWork() {
-    // No worker looks at it any more. What one had told of a chunk that was lost afterwards is
-    // nobody's.
-    if (!job_ || !origin_.is_here()) return;
-    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-        if (chunk(i).cell.load().state != TaskState::done) free_failure(chunk(i));
-    }
-}
-
-MULTIPROCESSING_INLINE std::uint64_t ChunkedMapWork::items_done() const {
-    std::uint64_t done = 0;
-    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-        if (is_over(chunk(i).cell.load())) done += chunk(i).end - begin_of(chunk(i));
-    }
-    for (std::uint32_t worker = 0; worker < view_.shared().line_count; ++worker) {
-        const WorkerLine& line = view_.line(worker);
-        const std::uint64_t index = line.chunk.load(std::memory_order_relaxed);
-        const std::uint64_t item = line.item.load(std::memory_order_relaxed) & ~WorkerLine::block_of_items;
-        if (!line.is_helping(map_name(slot, generation)) || index == 0 ||
-            index > job_->chunk_count) // it may be at another map by now
-            continue;
-        const MapChunk& at = chunk(index - 1);
-        const std::uint64_t begin = begin_of(at);
-        if (!is_over(at.cell.load()) && item > begin && item <= at.end) done += item - begin;
-    }
-    return (std::min)(done + items_dead_, items_);
-}
-
-MULTIPROCESSING_INLINE bool ChunkedMapWork::refers_to(Position block) const {
-    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-        const MapChunk& at = chunk(i);
-        // A failure is told of when it happens, results when the chunk is done.
-        if (at.failed_item.load(std::memory_order_acquire) != no_item && at.failure.block == block) return true;
-        if (at.cell.load().state == TaskState::done && at.result.block == block) return true;
-    }
-    return false;
-}
-
-MULTIPROCESSING_INLINE void ChunkedMapWork::discard(const std::exception_ptr& expected) noexcept {
-    if (std::exchange(read_, true)) return;
-    log_unread_error([&] {
-        std::exception_ptr error = first_error();
-        return error == expected ? nullptr : error;
-    });
-    free_outcomes();
-}
-
-MULTIPROCESSING_INLINE std::exception_ptr ChunkedMapWork::first_error() const {
-    std::uint64_t first = no_item;
-    const MapChunk* thrown = nullptr;
-    bool lost = false;
-    bool given_up = false;
-    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-        const MapChunk& at = chunk(i);
-        if (at.cell.load().state == TaskState::lost) {
-            lost = true;
-            // A death leaves nothing of a chunk that it makes a lost one, and has noted each
-            // item.
-            given_up = given_up || begin_of(at) != at.end;
-        }
-        const std::uint64_t failed = at.failed_item.load(std::memory_order_acquire);
-        if (failed >= first) continue;
-        first = failed;
-        thrown = &at;
-    }
-    // Then the others may still be written by workers that are yet to be ended.
-    if (given_up) return given_up_ ? given_up_ : unknown_loss();
-    if (!losses_.empty() && losses_.begin()->first < first) return losses_.begin()->second;
-    if (thrown) return rebuild(failure_of(outcome_message(thrown->failure)));
-    return lost ? unknown_loss() : nullptr;
-}
-
-MULTIPROCESSING_INLINE void ChunkedMapWork::take_back(std::uint64_t index, const WorkerDeath& death,
-                                                      Announcements&) {
-    MapChunk& at = chunk(index);
-    const std::uint64_t begin = begin_of(at);
-    std::uint64_t rest = begin;
-    if (death.chunk == index + 1 && at.cell.load().state != TaskState::doom) {
-        rest = std::clamp(death.item + death.items, begin, at.end);
-        const std::uint64_t failed = at.failed_item.load(std::memory_order_acquire);
-        if (failed >= death.item && failed < rest) {
-            rest = failed + 1; // it threw, as it could still say, and had not gone on to the next
-        } else if (death.item < rest) {
-            losses_.emplace(death.item,
-                            death.error({EndReason::lost, death.item, rest - death.item, 0, {}, 0}));
-        }
-        items_dead_ += rest - begin;
-    }
-    publish_rest(index, rest);
-}
-
-MULTIPROCESSING_INLINE void ChunkedMapWork::free_outcomes() {
-    for (std::uint64_t i = 0; i < job_->chunk_count; ++i) {
-        if (chunk(i).cell.load().state != TaskState::done) continue;
-        free_outcome(chunk(i).result);
-        free_failure(chunk(i));
-    }
-}
-
-MULTIPROCESSING_INLINE void ChunkedMapWork::free_failure(const MapChunk& chunk) {
-    if (chunk.failed_item.load(std::memory_order_acquire) != no_item) free_outcome(chunk.failure);
 }
 
 } // namespace multiprocessing::inline v1::detail

@@ -5,11 +5,12 @@
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/config.hpp>
 #include <multiprocessing/detail/fork_origin.hpp>
+#include <multiprocessing/detail/pool/chunked_work.hpp>
 #include <multiprocessing/detail/pool/map_work.hpp>
-#include <multiprocessing/detail/pool/progress_display.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
 #include <multiprocessing/detail/pool/task_work.hpp>
 #include <multiprocessing/detail/pool/work.hpp>
+#include <multiprocessing/detail/progress/progress_display.hpp>
 #include <multiprocessing/detail/result/result_state.hpp>
 #include <multiprocessing/detail/types/plain.hpp>
 #include <multiprocessing/progress.hpp>
@@ -194,6 +195,8 @@ template <class E>
 using MapValue =
     std::conditional_t<std::is_void_v<E>, void, std::vector<std::conditional_t<std::is_void_v<E>, int, E>>>;
 
+MULTIPROCESSING_INLINE ProgressCount progress_of(const MapWork& work);
+
 /// Of a map, with its progress shown while somebody waits for it.
 template <class E, class MapWorkType>
 class PooledMapResult : public PooledResult<MapValue<E>> {
@@ -211,9 +214,8 @@ private:
         if (!display_.wanted()) return this->core_->wait_for(waited, deadline, has_read);
         const auto& work = static_cast<const MapWorkType&>(waited);
         return display_.wait(
-            deadline, static_cast<std::size_t>(work.items()),
-            [&](const Deadline& until) { return this->core_->wait_for(work, until, has_read); },
-            [&] { return static_cast<std::size_t>(work.items_done()); });
+            deadline, [&](const Deadline& until) { return this->core_->wait_for(work, until, has_read); },
+            [&] { return progress_of(work); });
     }
 
     ProgressDisplay display_;
@@ -251,3 +253,16 @@ private:
 };
 
 } // namespace multiprocessing::inline v1::detail
+
+#if MULTIPROCESSING_BODIES
+
+namespace multiprocessing::inline v1::detail {
+
+MULTIPROCESSING_INLINE ProgressCount progress_of(const MapWork& work) {
+    return {static_cast<std::size_t>(work.items_done()), static_cast<std::size_t>(work.items()),
+            static_cast<std::size_t>(work.items_failed()), work.under_way()};
+}
+
+} // namespace multiprocessing::inline v1::detail
+
+#endif // MULTIPROCESSING_BODIES

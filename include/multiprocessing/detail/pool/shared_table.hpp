@@ -166,6 +166,7 @@ struct MapJob {
     alignas(
         64) std::atomic<std::uint64_t> unfinished; ///< A hint: the worker that takes it to 0 wakes the caller.
     std::atomic<std::uint32_t> wake_always;        ///< A worker has died, perhaps before it could count.
+    std::atomic<std::uint64_t> thrown;             ///< How many items threw; a hint.
 
     std::uint64_t all_chunks() const noexcept { return chunk_count + spare_count; }
 };

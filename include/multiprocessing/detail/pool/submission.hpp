@@ -6,12 +6,12 @@
 #include <multiprocessing/detail/call/crossing_call.hpp>
 #include <multiprocessing/detail/call/task_check.hpp>
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/pool/chunked_work.hpp>
 #include <multiprocessing/detail/pool/itemized_result.hpp>
 #include <multiprocessing/detail/pool/itemized_run.hpp>
 #include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
 #include <multiprocessing/detail/pool/map_run.hpp>
-#include <multiprocessing/detail/pool/map_work.hpp>
 #include <multiprocessing/detail/pool/result.hpp>
 #include <multiprocessing/detail/pool/result_block.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
@@ -251,7 +251,7 @@ private:
 } // namespace multiprocessing::inline v1::detail
 
 #if MULTIPROCESSING_BODIES
-#include <multiprocessing/detail/pool/progress_display.hpp>
+#include <multiprocessing/detail/progress/progress_display.hpp>
 
 #include <atomic>
 #include <cstring>
@@ -264,11 +264,9 @@ MULTIPROCESSING_INLINE void Submitter::wait_for_items(const ItemizedMapWork& wor
         table_->wait_for(work, Deadline{}, never);
         return;
     }
-    ProgressDisplay display{std::move(progress)};
-    const auto total = static_cast<std::size_t>(work.items());
-    while (!table_->wait_for(work, Deadline::after(slice), never))
-        display.show(static_cast<std::size_t>(work.items_done()), total);
-    display.show_end(total);
+    ProgressDisplay{std::move(progress)}.wait(
+        Deadline{}, [&](const Deadline& until) { return table_->wait_for(work, until, never); },
+        [&] { return progress_of(work); });
 }
 
 MULTIPROCESSING_INLINE std::shared_ptr<TaskWork>

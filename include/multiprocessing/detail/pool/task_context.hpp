@@ -3,6 +3,7 @@
 /// @file task_context.hpp  What a worker is at, for the code of the program's that it runs there.
 
 #include <multiprocessing/detail/config.hpp>
+#include <multiprocessing/detail/pool/worker_line.hpp>
 #include <multiprocessing/detail/process_wide.hpp>
 
 #include <atomic>
@@ -27,6 +28,7 @@ class TaskContext {
         std::chrono::nanoseconds time_limit{0};
         std::chrono::steady_clock::time_point begun{};
         std::uint64_t begun_note = 0; // of which item that was
+        std::atomic<std::uint64_t>* part = nullptr;
     };
 
 public:
@@ -62,9 +64,10 @@ public:
     /// A single task begins, for the `number`th time.
     void enter_task(int number, std::chrono::nanoseconds limit) noexcept;
     /// Items of a map begin. Which one it is stands in `note`, shifted by so many bits, beside
-    /// `other_bits`.
+    /// `other_bits`. How much of it is done goes to `part`.
     void enter_items(const std::atomic<std::uint64_t>& note, unsigned shift, std::uint64_t other_bits,
-                     std::uint64_t first_index, int number, std::chrono::nanoseconds limit) noexcept;
+                     std::uint64_t first_index, int number, std::chrono::nanoseconds limit,
+                     std::atomic<std::uint64_t>& part) noexcept;
     void leave() noexcept { state_.is_entered = false; }
 
     bool is_entered() const noexcept { return state_.is_entered; }
@@ -72,6 +75,8 @@ public:
     int attempt() const noexcept { return state_.attempt; }
     /// 0 for a single task.
     std::size_t index() noexcept;
+    /// So much of it is done: 0 to 1.
+    void note_part(double part) noexcept;
     /// When its time limit ends; nullopt without one. Of an item it is counted from the first look:
     /// no clock is read for each item.
     std::optional<Clock::time_point> deadline() noexcept;
@@ -79,6 +84,9 @@ public:
     bool is_asked() const noexcept { return state_.is_asked; }
 
 private:
+    /// Of a map's items, that which runs, counted in the map.
+    std::uint64_t item() noexcept;
+
     int worker_ = 0;
     State state_;
 };
@@ -101,6 +109,7 @@ MULTIPROCESSING_INLINE TaskContext& TaskContext::here() noexcept {
 
 MULTIPROCESSING_INLINE void TaskContext::enter_task(int number, std::chrono::nanoseconds limit) noexcept {
     state_.note = nullptr;
+    state_.part = nullptr;
     state_.attempt = number;
     state_.time_limit = limit;
     if (limit.count() != 0) state_.begun = Clock::now();
@@ -109,8 +118,10 @@ MULTIPROCESSING_INLINE void TaskContext::enter_task(int number, std::chrono::nan
 
 MULTIPROCESSING_INLINE void TaskContext::enter_items(const std::atomic<std::uint64_t>& note, unsigned shift,
                                                      std::uint64_t other_bits, std::uint64_t first_index,
-                                                     int number, std::chrono::nanoseconds limit) noexcept {
+                                                     int number, std::chrono::nanoseconds limit,
+                                                     std::atomic<std::uint64_t>& part) noexcept {
     state_.note = &note;
+    state_.part = &part;
     state_.shift = shift;
     state_.other_bits = other_bits;
     state_.first_index = first_index;
@@ -121,11 +132,17 @@ MULTIPROCESSING_INLINE void TaskContext::enter_items(const std::atomic<std::uint
     state_.is_entered = true;
 }
 
-MULTIPROCESSING_INLINE std::size_t TaskContext::index() noexcept {
-    if (!state_.note) return 0;
+MULTIPROCESSING_INLINE std::uint64_t TaskContext::item() noexcept {
     state_.is_asked = true;
-    const std::uint64_t note = state_.note->load(std::memory_order_relaxed) & ~state_.other_bits;
-    return static_cast<std::size_t>(state_.first_index + (note >> state_.shift));
+    return (state_.note->load(std::memory_order_relaxed) & ~state_.other_bits) >> state_.shift;
+}
+
+MULTIPROCESSING_INLINE std::size_t TaskContext::index() noexcept {
+    return state_.note ? static_cast<std::size_t>(state_.first_index + item()) : 0;
+}
+
+MULTIPROCESSING_INLINE void TaskContext::note_part(double part) noexcept {
+    if (state_.part) state_.part->store(PartDone::packed(item(), part), std::memory_order_relaxed);
 }
 
 MULTIPROCESSING_INLINE std::optional<TaskContext::Clock::time_point> TaskContext::deadline() noexcept {

@@ -35,9 +35,11 @@ struct alignas(64) WorkerLine {
     /// freed. One for each level of priority: a worker helps with higher maps between two chunks of
     /// a lower one.
     std::atomic<std::uint64_t> helping[priority_levels];
-    std::atomic<std::uint64_t> chunk;                 ///< Of the highest of these maps, plus 1. Or 0.
-    std::atomic<std::uint64_t> item;                  ///< The item it is at.
-    std::atomic<std::uint64_t> task;                  ///< The slot of the task it runs, plus 1. Or 0.
+    std::atomic<std::uint64_t> chunk; ///< Of the highest of these maps, plus 1. Or 0.
+    std::atomic<std::uint64_t> item;  ///< The item it is at.
+    std::atomic<std::uint64_t> task;  ///< The slot of the task it runs, plus 1. Or 0.
+    /// How much of its item is done, as that says itself; see PartDone. Or 0.
+    std::atomic<std::uint64_t> part;
     std::atomic<std::uint64_t> left[priority_levels]; ///< Maps that it has left as it retires, as in `helping`.
     std::atomic<Position> handing_over; ///< A block that is about to be told of in a task or chunk. Or 0.
     Parcel failure;                     ///< Of its initializer, when broken.
@@ -54,6 +56,19 @@ struct alignas(64) WorkerLine {
             if (promise.load(std::memory_order_seq_cst) == map) return true;
         }
         return false;
+    }
+};
+
+/// A part of an item, for WorkerLine::part: in the high half the last bits of which item it is of,
+/// so that nothing need be done when the next one begins.
+struct PartDone {
+    static std::uint64_t packed(std::uint64_t item, double part) noexcept {
+        const double within = part > 0 ? (part < 1 ? part : 1) : 0; // 0 if it is no number
+        return item << 32 | static_cast<std::uint64_t>(within * 0xFFFF'FFFF);
+    }
+    static double of(std::uint64_t word, std::uint64_t item) noexcept {
+        if (word >> 32 != (item & 0xFFFF'FFFF)) return 0;
+        return static_cast<double>(word & 0xFFFF'FFFF) / 0xFFFF'FFFF;
     }
 };
 

@@ -50,6 +50,10 @@ MULTIPROCESSING_INLINE void take_standard_outputs(const std::array<NativeHandle,
 inline bool is_terminal_error() noexcept { return ::isatty(STDERR_FILENO) == 1; }
 
 MULTIPROCESSING_INLINE int terminal_width() noexcept;
+MULTIPROCESSING_INLINE int terminal_height() noexcept;
+
+MULTIPROCESSING_INLINE bool can_move_cursor() noexcept;
+MULTIPROCESSING_INLINE bool shows_blocks() noexcept;
 
 MULTIPROCESSING_INLINE void write_error(std::string_view text) noexcept;
 
@@ -61,9 +65,12 @@ MULTIPROCESSING_INLINE void write_error(std::string_view text) noexcept;
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <fstream>
 #include <streambuf>
 #include <typeinfo>
+
+#include <string.h> // for strcasestr
 
 namespace multiprocessing::inline v1::detail::platform {
 
@@ -174,6 +181,27 @@ MULTIPROCESSING_INLINE int terminal_width() noexcept {
     winsize size{};
     if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
     return 80;
+}
+
+MULTIPROCESSING_INLINE int terminal_height() noexcept {
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) return size.ws_row;
+    return 24;
+}
+
+MULTIPROCESSING_INLINE bool can_move_cursor() noexcept {
+    const char* const terminal = std::getenv("TERM");
+    return terminal && *terminal && std::string_view(terminal) != "dumb";
+}
+
+MULTIPROCESSING_INLINE bool shows_blocks() noexcept {
+    // What setlocale() would say, which the program may not have called.
+    for (const char* const name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+        const char* const locale = std::getenv(name);
+        if (!locale || !*locale) continue;
+        return ::strcasestr(locale, "utf-8") || ::strcasestr(locale, "utf8");
+    }
+    return false;
 }
 
 MULTIPROCESSING_INLINE void write_error(std::string_view text) noexcept {

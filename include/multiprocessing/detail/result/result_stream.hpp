@@ -67,6 +67,11 @@ public:
         if (taken_.error) taken_.error = nullptr;
     }
 
+    /// Returns what the calls that run have done by now, as they say themselves.
+    virtual double under_way() const { return 0; }
+    /// Returns whether the result at hand is an error.
+    bool is_failure() const noexcept { return taken_.error != nullptr; }
+
     /// Cancels what has not begun, and reads no more.
     virtual void abandon() noexcept = 0;
     /// Leaves all that was submitted running; its results are not taken.

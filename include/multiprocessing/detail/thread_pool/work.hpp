@@ -3,7 +3,7 @@
 /// @file work.hpp  Calls of a function as work of a crew of threads, and the result of them.
 
 #include <multiprocessing/detail/config.hpp>
-#include <multiprocessing/detail/pool/progress_display.hpp>
+#include <multiprocessing/detail/progress/progress_display.hpp>
 #include <multiprocessing/detail/result/local_result.hpp>
 #include <multiprocessing/detail/result/result_base.hpp>
 #include <multiprocessing/detail/result/result_stream.hpp>
@@ -110,8 +110,10 @@ public:
     bool wait(const Deadline& deadline) override {
         if (!display_) return Base::wait(deadline);
         return display_->wait(
-            deadline, taken_.size(), [this](const Deadline& until) { return Base::wait(until); },
-            [this] { return taken_.size() - left_; });
+            deadline, [this](const Deadline& until) { return Base::wait(until); },
+            [this] {
+                return ProgressCount{taken_.size() - left_, taken_.size(), failed_, 0};
+            });
     }
     bool fetch(const Deadline& deadline) override {
         const bool is_there = wait(deadline);
@@ -133,7 +135,10 @@ private:
     void take_items(Take take) {
         for (std::size_t i = 0; (i = next_++) < taken_.size();) {
             take(taken_[i], items_[i]);
-            if (taken_[i].error && stop_) *stop_ = true;
+            if (taken_[i].error) {
+                ++failed_;
+                if (stop_) *stop_ = true;
+            }
             if (--left_ == 0) finish();
         }
     }
@@ -171,6 +176,7 @@ private:
     std::vector<TakenResult<R>> taken_;
     std::atomic<std::size_t> next_{0};
     std::atomic<std::size_t> left_;
+    std::atomic<std::size_t> failed_{0};
     const std::shared_ptr<std::atomic<bool>> stop_;
     const std::weak_ptr<Crew> callbacks_;
     std::optional<ProgressDisplay> display_;

@@ -35,6 +35,9 @@ DeleteProcThreadAttributeList(::_PROC_THREAD_ATTRIBUTE_LIST* list);
 
 BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC GetConsoleMode(boost::winapi::HANDLE_ console,
                                                                                boost::winapi::DWORD_* mode);
+BOOST_WINAPI_IMPORT boost::winapi::UINT_ BOOST_WINAPI_WINAPI_CC GetConsoleOutputCP(BOOST_WINAPI_DETAIL_VOID);
+BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC SetConsoleMode(boost::winapi::HANDLE_ console,
+                                                                               boost::winapi::DWORD_ mode);
 BOOST_WINAPI_IMPORT boost::winapi::BOOL_ BOOST_WINAPI_WINAPI_CC
 GetConsoleScreenBufferInfo(boost::winapi::HANDLE_ console, ::_CONSOLE_SCREEN_BUFFER_INFO* info);
 BOOST_WINAPI_IMPORT boost::winapi::HANDLE_ BOOST_WINAPI_WINAPI_CC GetStdHandle(boost::winapi::DWORD_ which);

@@ -28,6 +28,10 @@ inline void take_standard_outputs(const std::array<NativeHandle, 2>&) {}
 MULTIPROCESSING_INLINE bool is_terminal_error() noexcept;
 
 MULTIPROCESSING_INLINE int terminal_width() noexcept;
+MULTIPROCESSING_INLINE int terminal_height() noexcept;
+
+MULTIPROCESSING_INLINE bool can_move_cursor() noexcept;
+MULTIPROCESSING_INLINE bool shows_blocks() noexcept;
 
 MULTIPROCESSING_INLINE void write_error(std::string_view text) noexcept;
 
@@ -72,11 +76,36 @@ MULTIPROCESSING_INLINE bool is_terminal_error() noexcept {
     return GetConsoleMode(standard_handle(standard_error), &mode) != 0;
 }
 
-MULTIPROCESSING_INLINE int terminal_width() noexcept {
+/// All zero if it is no console.
+inline ConsoleScreen error_screen() noexcept {
     ConsoleScreen screen{};
-    const bool known = GetConsoleScreenBufferInfo(standard_handle(standard_error),
-                                                  reinterpret_cast<::_CONSOLE_SCREEN_BUFFER_INFO*>(&screen));
-    return known && screen.right > screen.left ? screen.right - screen.left + 1 : 80;
+    if (!GetConsoleScreenBufferInfo(standard_handle(standard_error),
+                                    reinterpret_cast<::_CONSOLE_SCREEN_BUFFER_INFO*>(&screen)))
+        return {};
+    return screen;
+}
+
+MULTIPROCESSING_INLINE int terminal_width() noexcept {
+    const ConsoleScreen screen = error_screen();
+    return screen.right > screen.left ? screen.right - screen.left + 1 : 80;
+}
+
+MULTIPROCESSING_INLINE int terminal_height() noexcept {
+    const ConsoleScreen screen = error_screen();
+    return screen.bottom > screen.top ? screen.bottom - screen.top + 1 : 24;
+}
+
+MULTIPROCESSING_INLINE bool can_move_cursor() noexcept {
+    constexpr winapi::DWORD_ processes_sequences = 4; // ENABLE_VIRTUAL_TERMINAL_PROCESSING, of Windows 10
+    winapi::DWORD_ mode;
+    const winapi::HANDLE_ console = standard_handle(standard_error);
+    return GetConsoleMode(console, &mode) &&
+           ((mode & processes_sequences) || SetConsoleMode(console, mode | processes_sequences));
+}
+
+MULTIPROCESSING_INLINE bool shows_blocks() noexcept {
+    constexpr winapi::UINT_ utf_8 = 65001;
+    return GetConsoleOutputCP() == utf_8;
 }
 
 MULTIPROCESSING_INLINE void write_error(std::string_view text) noexcept {
