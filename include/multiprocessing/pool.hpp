@@ -42,6 +42,10 @@ struct PoolOfProcesses : ByProcesses {
 /// closes and destroys the pool. A task must not touch descriptors or memory that it was not given:
 /// a pool is no sandbox.
 ///
+/// What a task has started ends with its worker, unless it has detached itself. POSIX: by a double
+/// fork, or a session of its own; and it stays where somebody else kills the worker, or the worker
+/// calls `_exit`, as the system has forgotten then whose child it was.
+///
 /// Its functions are those of pool::BasicPool. Python: `multiprocessing.Pool`.
 class Pool : public pool::BasicPool<detail::PoolOfProcesses> {
     using Kind = detail::PoolOfProcesses;

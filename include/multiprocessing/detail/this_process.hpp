@@ -55,6 +55,7 @@ public:
         0};                                 // of the tree that this process is in; 0 as long as it is in none
     std::atomic<int> janitor{0};            // pid of the tree's, if this process has started it
     std::atomic<bool> ends_children{false}; // nobody replaces what ends from here on
+    bool ends_family = false;               // a worker: what its tasks have started ends with it
 
     /// Counts the processes between the main one and this. An object remembers the life in which it
     /// was made; in another one it is another process's. Life 0 in a spawned child is its

@@ -59,6 +59,7 @@ MULTIPROCESSING_INLINE void enter_own_surroundings(const ChildStart& start);
 #include <multiprocessing/detail/launch/exit_hooks.hpp>
 #include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/platform/process_attributes.hpp>
+#include <multiprocessing/detail/platform/process_family.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/space/note_names.hpp>
 #include <multiprocessing/detail/space/process_tree.hpp>
@@ -83,6 +84,7 @@ MULTIPROCESSING_INLINE void finish_child(int code) {
     hooks.begins(EndStep::functions);
     hooks.run(finish_child, code);
     if (hooks.begins(EndStep::children)) end_children();
+    if (hooks.begins(EndStep::family) && this_process().ends_family) platform::end_descendants();
     if (hooks.begins(EndStep::streams)) platform::flush_standard_streams();
     ThisProcess& me = this_process();
     if (hooks.begins(EndStep::last)) {
@@ -121,6 +123,7 @@ MULTIPROCESSING_INLINE void become_child(ChildStart& start, platform::Handle str
         platform::HandleTraits::keep_in_forked_child(me.alive.back().native());
         me.record = &tree().space.at<ChildRecord>(start.record);
         me.ends_children = false;
+        me.ends_family = false;
     }
     process_wide<ExitHooks>().clear();
     me.record->stage.store(ChildStage::entered, std::memory_order_release);

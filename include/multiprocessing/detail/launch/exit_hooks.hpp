@@ -37,7 +37,7 @@ private:
 };
 
 /// The steps of a child's end, each of which is begun once.
-enum class EndStep { none, functions, children, streams, last };
+enum class EndStep { none, functions, children, family, streams, last };
 
 /// What a child does last: the functions of at_child_exit(), and which thread takes the last steps.
 ///

@@ -6,7 +6,11 @@
 ///   does not say. Not those whose parent ended before them.
 /// * `Descendants(pid)`: its children, theirs, and so on, as they are now, held so that no other
 ///   process is taken for one of them. `kill()` ends all of them; what has ended meanwhile does not
-///   matter.
+///   matter. Those that have left the family are not among them: whose parent has ended, and, with
+///   what they have started, those that lead a session of their own (POSIX: daemons).
+/// * `end_descendants()`: ends those of this process. May be called in the handler of a crash.
+/// * `end_what_is_left_of(pid)`: ends what a process has started that has ended, and of which a
+///   handle is held still. Nothing where the system forgets a parent that has ended (POSIX).
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -25,6 +29,8 @@ static_assert(requires(int pid, Descendants& descendants) {
     { children_of(pid) } -> std::same_as<std::vector<int>>;
     Descendants(pid);
     { descendants.kill() } noexcept -> std::same_as<void>;
+    { end_descendants() } noexcept -> std::same_as<void>;
+    { end_what_is_left_of(pid) } noexcept -> std::same_as<void>;
 });
 
 } // namespace multiprocessing::inline v1::detail::platform

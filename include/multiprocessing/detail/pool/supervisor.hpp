@@ -84,6 +84,10 @@ private:
     /// Ends workers for what they are at: a task that was killed.
     void kill_doomed();
 
+    /// Kills a worker with what its tasks have started, which counts as the worker's, and would go
+    /// on for nobody.
+    static void kill(ChildProcess& worker);
+
     /// Ends those that are at something for too long, or use too much. Returns when to look again.
     Deadline watch_limits();
 
@@ -319,9 +323,15 @@ MULTIPROCESSING_INLINE bool Supervisor::step() {
 MULTIPROCESSING_INLINE void Supervisor::kill_doomed() {
     for (const Incarnation doomed : core_->take_doomed()) {
         for (Slot& slot : workers_) {
-            if (slot.process && slot.process->incarnation() == doomed) attempt([&] { slot.process->kill(); });
+            if (slot.process && slot.process->incarnation() == doomed) attempt([&] { kill(*slot.process); });
         }
     }
+}
+
+MULTIPROCESSING_INLINE void Supervisor::kill(ChildProcess& worker) {
+    platform::Descendants started{worker.pid()};
+    worker.kill();
+    started.kill();
 }
 
 MULTIPROCESSING_INLINE Deadline Supervisor::watch_limits() {
@@ -330,19 +340,11 @@ MULTIPROCESSING_INLINE Deadline Supervisor::watch_limits() {
         if (const auto& process = workers_[i].process)
             subjects_.push_back({i, process->incarnation(), process->pid()});
     }
-    const auto kill = [this](std::uint32_t index) {
-        attempt([&] {
-            // With what its task has started, which counts as the worker's, and would go on for
-            // nobody.
-            platform::Descendants started{workers_[index].process->pid()};
-            workers_[index].process->kill();
-            started.kill();
-        });
-    };
+    const auto kills = [this](std::uint32_t index) { attempt([&] { kill(*workers_[index].process); }); };
     const auto replaces = [this](std::uint32_t index, const std::optional<WorkPoint>& point) {
         replace(index, point);
     };
-    const Deadline again = limits_.look(subjects_, {kill, replaces});
+    const Deadline again = limits_.look(subjects_, {kills, replaces});
     kill_doomed(); // maps that have failed
     return again;
 }
@@ -439,6 +441,7 @@ MULTIPROCESSING_INLINE void Supervisor::bury(std::uint32_t index) {
         core_->view().let_in(*successor);
     }
     crash[0] = 0; // what the next one leaves is its own
+    platform::end_what_is_left_of(process->pid());
     slot.process = nullptr;
     slot.claims_are_known = false;
     const bool early = state == WorkerLine::starting;
@@ -487,11 +490,13 @@ MULTIPROCESSING_INLINE void Supervisor::break_if_hopeless(ChildProcess& process,
 MULTIPROCESSING_INLINE void Supervisor::end_all() noexcept {
     // Nothing is left to be taken, so a worker that is idle now stays so.
     core_->end_shared();
+    std::vector<platform::Descendants> started; // by those that the signal may end on the spot
     for (std::uint32_t i = 0; i < workers_.size(); ++i) {
         if (!workers_[i].process) continue;
         if (kills_.load()) {
-            attempt([&] { workers_[i].process->kill(); });
+            attempt([&] { kill(*workers_[i].process); });
         } else if (workers_[i].busy) {
+            attempt([&] { started.emplace_back(workers_[i].process->pid()); });
             attempt([&] { workers_[i].process->terminate(); });
         }
     }
@@ -501,6 +506,7 @@ MULTIPROCESSING_INLINE void Supervisor::end_all() noexcept {
         const std::shared_ptr<ChildProcess> process = std::exchange(workers_[i].process, nullptr);
         if (process && !end(*process, i, patience)) all_ended = false;
     }
+    for (platform::Descendants& family : started) family.kill();
     if (all_ended) core_->workers_are_gone();
 }
 
@@ -525,7 +531,7 @@ MULTIPROCESSING_INLINE bool Supervisor::end(ChildProcess& process, std::uint32_t
     bool ended = false;
     attempt([&] { ended = process.wait(patience); });
     if (!ended) {
-        const bool killed = attempt([&] { process.kill(); });
+        const bool killed = attempt([&] { kill(process); });
         const Deadline more = Deadline::after(std::chrono::seconds{killed ? 30 : 1});
         attempt([&] { ended = process.wait(more); });
     }

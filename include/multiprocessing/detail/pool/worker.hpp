@@ -156,6 +156,7 @@ MULTIPROCESSING_INLINE Worker::Worker(const WorkerSetup& setup)
       context_(setup.is_here ? TaskContext::of_thread() : process_wide<TaskContext>()),
       setup_(setup) {
     if (setup.is_here) return;
+    this_process().ends_family = true;
     platform::record_crashes(view_.crash(setup.worker).text);
     context_.set_worker(static_cast<int>(setup.number));
     if (setup.has_affinity) platform::set_affinity(setup.affinity);

@@ -74,6 +74,7 @@ MULTIPROCESSING_INLINE std::string with_names(const std::string& text);
 
 #if MULTIPROCESSING_BODIES
 #include <multiprocessing/detail/platform/executable.hpp>
+#include <multiprocessing/detail/platform/process_family.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -145,6 +146,7 @@ MULTIPROCESSING_INLINE void on_crash(int signal, siginfo_t* info, void* context)
     if (CrashPlan* const plan = crash_plan; plan && plan->pid == ::getpid()) {
         crash_plan = nullptr; // threads may crash together, and writing about it may crash
         write_crash(*plan, interrupted_at(context));
+        end_descendants();
     }
     if (info->si_code <= 0) ::raise(signal);
 }
