@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
+#include <ctime>
 #include <limits>
 #include <memory>
 #include <set>
@@ -60,6 +61,32 @@ bool counts_memory() {
 
 int own_pid() { return mp::current_process().pid(); }
 
+constexpr std::size_t burned_memory = 48 * mebibyte;
+constexpr auto burned_time = 50ms;
+
+/// Uses that much memory and CPU time.
+void burn() {
+    const std::clock_t begin = std::clock();
+    const std::vector<char> memory(burned_memory, 'x');
+    while (std::chrono::duration<double>(double(std::clock() - begin) / CLOCKS_PER_SEC) < burned_time) {}
+    if (memory.back() != 'x') vanish(1);
+}
+
+/// What a worker that burned has used at least. (Windows: std::clock() is a clock on the wall.)
+constexpr std::chrono::microseconds least_time = mp::detail::platform::can_fork ? burned_time : 0ms;
+
+/// Whether the error says that the worker burned.
+void check_burned(const mp::WorkerFault& fault, const std::string& text) {
+    INFO(text);
+    CHECK(fault.peak_memory() >= burned_memory);
+    CHECK(fault.cpu_time() >= least_time);
+    const auto usage = text.find(" (peak memory ");
+    REQUIRE(usage != std::string::npos);
+    CHECK(text.find(" ms of CPU time)", usage) != std::string::npos);
+    CHECK(text.find("pid " + std::to_string(fault.pid()) + ") was killed by SIGKILL") != std::string::npos);
+    CHECK(text.find("(number 0, ") != std::string::npos);
+}
+
 } // namespace
 
 TEST_CASE("a task that uses more memory than it may is ended, and says how much that was", "[pool]") {
@@ -76,6 +103,49 @@ TEST_CASE("a task that uses more memory than it may is ended, and says how much 
         CHECK_FALSE(error.task_index());
     }
     CHECK(pool.apply(identity, 7) == 7);
+}
+
+TEST_CASE("the errors of an ended worker tell the memory and the CPU time that it used", "[pool]") {
+    if (!counts_memory()) return;
+    mp::Pool pool(1);
+    try {
+        pool.apply([] {
+            burn();
+            vanish(6);
+        });
+        FAIL("it was not lost");
+    } catch (const mp::WorkerLostError& error) {
+        CHECK(error.peak_memory() >= burned_memory);
+        CHECK(error.cpu_time() >= least_time);
+        CHECK_THAT(error.what(), ContainsSubstring(" ms of CPU time)"));
+    }
+    const auto burns_and_stays = [](const Tally& burned) {
+        burn();
+        burned.set(0, 1);
+        for (;;) std::this_thread::sleep_for(1h);
+    };
+    const Tally burned;
+    for (auto limit = 500ms; burned.get(0) == 0; limit *= 4) { // a busy machine may need longer
+        try {
+            pool.apply_async(mp::TaskOptions{.timeout = limit}, burns_and_stays, burned).get();
+            FAIL("it was not ended");
+        } catch (const mp::TimeLimitExceeded& error) {
+            if (burned.get(0) == 1) check_burned(error, error.what());
+            CHECK_THAT(error.what(), ContainsSubstring("; raise .timeout, or "));
+        }
+    }
+    const auto burns_and_grows = [] {
+        burn();
+        hog(200);
+    };
+    try {
+        pool.apply_async(mp::TaskOptions{.memory_limit = 100 * mebibyte}, burns_and_grows).get();
+        FAIL("it was not ended");
+    } catch (const mp::MemoryLimitExceeded& error) {
+        check_burned(error, error.what());
+        CHECK(error.peak_memory() >= 100 * mebibyte);
+        CHECK_THAT(error.what(), ContainsSubstring("; raise .memory_limit, or "));
+    }
 }
 
 TEST_CASE("the memory of an item costs that item alone", "[pool]") {
