@@ -10,6 +10,7 @@
 #include <multiprocessing/pool/current_task.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
 #include <multiprocessing/shared_vector.hpp>
+#include <multiprocessing/spawn.hpp>
 #include <multiprocessing/thread_pool.hpp>
 
 #include <algorithm>
@@ -28,6 +29,7 @@
 #if defined(__linux__)
 #include <fstream>
 
+#include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -353,6 +355,49 @@ TEST_CASE("threads_per_worker is what numeric libraries read", "[pool]") {
     CHECK(pool.apply(variable, "OPENBLAS_NUM_THREADS") == "3");
     CHECK(pool.apply(variable, "MKL_NUM_THREADS") == "5"); // what the program says itself
 }
+
+#if defined(__linux__)
+namespace {
+
+/// OpenMP's library of g++, as what the program is linked with has loaded it; null where it is not.
+void* load_openmp() { return ::dlopen("libgomp.so.1", RTLD_NOW | RTLD_GLOBAL); }
+void preload_openmp() { load_openmp(); }
+
+/// How many threads it would start here.
+int openmp_threads() {
+    if (!load_openmp()) return -1; // a child by spawn loads it only here
+    return reinterpret_cast<int (*)()>(::dlsym(RTLD_DEFAULT, "omp_get_max_threads"))();
+}
+
+int threads_at_first = 0;
+
+} // namespace
+
+TEST_CASE("threads_per_worker reaches a library that was loaded before", "[pool]") {
+    if (!load_openmp()) {
+        WARN("libgomp.so.1 is not there");
+        return;
+    }
+    mp::set_forkserver_preload(preload_openmp);
+    const auto notes = [] { threads_at_first = openmp_threads(); };
+    mp::Pool pool({.processes = 1, .threads_per_worker = 33}, notes);
+    CHECK(pool.apply(openmp_threads) == 33);
+    CHECK(pool.apply([] { return threads_at_first; }) == 33);
+    CHECK(openmp_threads() != 33);
+    // What the program says itself.
+    mp::Pool told({.processes = 1, .threads_per_worker = 33, .env = {{"OMP_NUM_THREADS", "34"}}});
+    CHECK(told.apply(openmp_threads) == 34);
+    mp::Pool each_told({.processes = 1, .threads_per_worker = 33, .worker_env = [](int) {
+                            return mp::Environment{{"OMP_NUM_THREADS", "35,2"}};
+                        }});
+    CHECK(each_told.apply(openmp_threads) == 35);
+    mp::Pool not_told({.processes = 1, .threads_per_worker = 33, .env = {{"OMP_NUM_THREADS", std::nullopt}}});
+    CHECK(not_told.apply(openmp_threads) == openmp_threads());
+    mp::futures::ProcessPoolExecutor executor({.max_workers = 1, .threads_per_worker = 33});
+    CHECK(executor.submit(openmp_threads).result() == 33);
+    mp::set_forkserver_preload(nullptr);
+}
+#endif
 
 TEST_CASE("workers run on the processors that they were given, in turn", "[pool]") {
     const auto allowed = mp::detail::platform::allowed_affinity();

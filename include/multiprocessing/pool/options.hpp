@@ -102,7 +102,11 @@ struct PoolOptions {
     /// can be limited, killed or tried again. `MULTIPROCESSING_INLINE=1` in the environment does
     /// the same.
     bool run_inline = false;
-    Count threads_per_worker = {};                          ///< Threads of numeric libraries in each worker.
+    /// Threads of numeric libraries in each worker: of OpenMP, OpenBLAS, MKL, BLIS, Accelerate and
+    /// numexpr, by their variables, but for those that `env` sets. The first four are also told
+    /// if they are loaded already. Not of oneTBB, which has no such variable: make a
+    /// `tbb::global_control` in the initializer.
+    Count threads_per_worker = {};
     std::vector<std::vector<int>> cpu_affinity = {};        ///< CPUs of worker 0, 1, ...; reused in turn.
     Environment env = {};                                   ///< What is different in the workers' environment.
     std::function<Environment(int worker)> worker_env = {}; ///< The same for each worker, on top of `env`.

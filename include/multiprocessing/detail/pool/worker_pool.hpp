@@ -9,6 +9,7 @@
 #include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/launch/packed_call.hpp>
 #include <multiprocessing/detail/platform/affinity.hpp>
+#include <multiprocessing/detail/pool/library_threads.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/supervisor.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
@@ -51,9 +52,6 @@ MULTIPROCESSING_INLINE std::vector<platform::ProcessorSet>
 affinity_of(const std::vector<std::vector<int>>& processors);
 /// Whether MULTIPROCESSING_INLINE is 1.
 MULTIPROCESSING_INLINE bool is_inline_by_environment();
-/// Sets the variables by which numeric libraries are told how many threads they may start, but for
-/// those that the program sets itself.
-MULTIPROCESSING_INLINE void limit_threads(Environment& env, Count threads);
 
 /// What the options of a pool and of an executor have in common. They are valid.
 template <class Options>
@@ -67,6 +65,7 @@ void set_common(WorkerPoolRequest& request, Options& options) {
     request.policy.recycle_memory = options.recycle_memory;
     request.policy.affinity = affinity_of(options.cpu_affinity);
     limit_threads(request.env, options.threads_per_worker);
+    request.policy.limits_threads = options.threads_per_worker.value() != 0;
     request.runs_inline = options.run_inline || is_inline_by_environment();
 }
 
@@ -164,14 +163,6 @@ affinity_of(const std::vector<std::vector<int>>& processors) {
 MULTIPROCESSING_INLINE bool is_inline_by_environment() {
     const char* const value = std::getenv("MULTIPROCESSING_INLINE");
     return value && std::string_view(value) == "1";
-}
-
-MULTIPROCESSING_INLINE void limit_threads(Environment& env, Count threads) {
-    if (threads.value() == 0) return;
-    for (const char* const name :
-         {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
-          "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"})
-        env.emplace(name, std::to_string(threads.value()));
 }
 
 MULTIPROCESSING_INLINE void WorkerPool::close() {
