@@ -295,7 +295,7 @@ MULTIPROCESSING_INLINE std::unique_ptr<Process::State> Process::make(ProcessOpti
     state->request.method = options.start_method.value_or(StartMethod::spawn);
     state->request.identity = std::move(identity);
     state->request.env = std::move(options.env);
-    if (options.cwd) state->request.cwd = std::move(*options.cwd);
+    state->request.cwd = std::move(options.cwd);
     state->method_given = options.start_method.has_value();
     return state;
 }

@@ -52,6 +52,16 @@ TEST_CASE("an address of no image has none, nor has an unknown id", "[executable
     CHECK_FALSE(platform::image_with(unknown));
 }
 
+TEST_CASE("a function of a library that is loaded is found by its name", "[executable]") {
+    CHECK(platform::loaded_function("there_is_no_such_function") == nullptr);
+#if !defined(_WIN32)
+    const auto absolute = reinterpret_cast<int (*)(int)>(
+        platform::loaded_function("abs")); // of the C library, whatever is linked
+    REQUIRE(absolute);
+    CHECK(absolute(-5) == 5);
+#endif
+}
+
 TEST_CASE("another image than the program's is told apart", "[executable]") {
     const auto library = platform::image_at(reinterpret_cast<const void*>(&std::abort));
     const auto program = platform::image_at(&constant_of_program);

@@ -108,6 +108,34 @@ TEST_CASE("an item that loses its worker is tried again, and the others are done
     }
 }
 
+TEST_CASE("imap_unordered tries an item again that loses its worker, and reports the last attempt", "[pool]") {
+    mp::Pool pool(2);
+    for (const int losses : {2, 9}) {
+        INFO("it is lost " << losses << " times");
+        mp::Array<int> begun(12);
+        auto results =
+            pool.imap_unordered(Flaky<>{5, losses, begun}, numbers(12), {.chunksize = 4, .retries = 2});
+        std::vector<int> values;
+        int lost = 0;
+        for (int i = 0; i < 12; ++i) {
+            try {
+                values.push_back(results.next().value());
+            } catch (const mp::WorkerLostError& error) {
+                lost += error.task_index() == 5u && error.attempt() == 3 && error.attempts() == 3;
+            }
+        }
+        CHECK_FALSE(results.next());
+        CHECK(lost == (losses == 9 ? 1 : 0));
+        std::ranges::sort(values);
+        std::vector<int> expected;
+        for (int i = 0; i < 12; ++i) {
+            if (losses != 9 || i != 5) expected.push_back(10 * i);
+        }
+        CHECK(values == expected);
+        CHECK(all_begun_once_but(5, 3, begun));
+    }
+}
+
 TEST_CASE("more items fail at once than there are places for further attempts", "[pool]") {
     mp::Pool pool(2); // four places
     const auto all_fail_once = [](int x) {

@@ -9,6 +9,8 @@
 #include <multiprocessing/shared_vector.hpp>
 
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
@@ -101,6 +103,28 @@ TEST_CASE("an executor runs calls in the caller, with callbacks and as_completed
     int sum = 0;
     for (const int x : executor.map(identity, {1, 2, 3})) sum += x;
     CHECK(sum == 6);
+}
+
+TEST_CASE("environment and directory of workers are ignored with a warning where tasks run in the caller",
+          "[pool]") {
+    const auto variable = [] {
+        const char* const value = std::getenv("MP_TEST_INLINE");
+        return std::string(value ? value : "none");
+    };
+    const auto ignores = [&](mp::PoolOptions options) {
+        const ExpectedLog warning(".env, .worker_env and .cwd are ignored");
+        options.run_inline = true;
+        mp::Pool pool(std::move(options));
+        CHECK(pool.apply(variable) == "none");
+        CHECK(pool.apply([] { return std::filesystem::current_path(); }) == std::filesystem::current_path());
+        return warning.seen();
+    };
+    CHECK(ignores({.env = {{"MP_TEST_INLINE", "set"}}}));
+    CHECK(ignores({.worker_env = [](int) -> mp::Environment { throw std::out_of_range("no such worker"); }}));
+    CHECK(ignores({.cwd = "no/such/directory"}));
+    CHECK_FALSE(ignores({.timeout = 60s, .retries = 1, .threads_per_worker = 2}));
+    mp::futures::ProcessPoolExecutor executor({.run_inline = true, .env = {{"MP_TEST_INLINE", "set"}}});
+    CHECK(executor.submit(variable).result() == "none");
 }
 
 TEST_CASE("MULTIPROCESSING_INLINE=1 runs tasks in the caller, anything else does not", "[pool]") {

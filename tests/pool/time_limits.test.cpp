@@ -6,6 +6,7 @@
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -109,6 +110,22 @@ TEST_CASE("the limit of an item costs that item alone, in every way to map", "[p
     }
     CHECK(wrong == 0);
     CHECK_FALSE(results.next());
+}
+
+TEST_CASE("imap_unordered yields the others of an item that exceeds its limit", "[pool]") {
+    mp::Pool pool(2);
+    auto results = pool.imap_unordered(Stuck<>{3}, numbers(8), {.chunksize = 4, .timeout = generous_limit});
+    std::vector<int> values;
+    int exceeded = 0;
+    for (int i = 0; i < 8; ++i) {
+        try {
+            values.push_back(results.next().value());
+        } catch (const mp::TimeLimitExceeded& error) { exceeded += error.task_index() == 3u; }
+    }
+    CHECK_FALSE(results.next());
+    CHECK(exceeded == 1);
+    std::ranges::sort(values);
+    CHECK(values == std::vector{0, 1, 2, 4, 5, 6, 7});
 }
 
 TEST_CASE("a pool's time limit holds for what says nothing else", "[pool]") {

@@ -10,23 +10,28 @@
 #include <multiprocessing/pool/current_task.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
 #include <multiprocessing/shared_vector.hpp>
+#include <multiprocessing/spawn.hpp>
 #include <multiprocessing/thread_pool.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
+#include <ctime>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #if defined(__linux__)
 #include <fstream>
 
+#include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -60,6 +65,32 @@ bool counts_memory() {
 
 int own_pid() { return mp::current_process().pid(); }
 
+constexpr std::size_t burned_memory = 48 * mebibyte;
+constexpr auto burned_time = 50ms;
+
+/// Uses that much memory and CPU time.
+void burn() {
+    const std::clock_t begin = std::clock();
+    const std::vector<char> memory(burned_memory, 'x');
+    while (std::chrono::duration<double>(double(std::clock() - begin) / CLOCKS_PER_SEC) < burned_time) {}
+    if (memory.back() != 'x') vanish(1);
+}
+
+/// What a worker that burned has used at least. (Windows: std::clock() is a clock on the wall.)
+constexpr std::chrono::microseconds least_time = mp::detail::platform::can_fork ? burned_time : 0ms;
+
+/// Whether the error says that the worker burned.
+void check_burned(const mp::WorkerFault& fault, const std::string& text) {
+    INFO(text);
+    CHECK(fault.peak_memory() >= burned_memory);
+    CHECK(fault.cpu_time() >= least_time);
+    const auto usage = text.find(" (peak memory ");
+    REQUIRE(usage != std::string::npos);
+    CHECK(text.find(" ms of CPU time)", usage) != std::string::npos);
+    CHECK(text.find("pid " + std::to_string(fault.pid()) + ") was killed by SIGKILL") != std::string::npos);
+    CHECK(text.find("(number 0, ") != std::string::npos);
+}
+
 } // namespace
 
 TEST_CASE("a task that uses more memory than it may is ended, and says how much that was", "[pool]") {
@@ -78,6 +109,49 @@ TEST_CASE("a task that uses more memory than it may is ended, and says how much 
     CHECK(pool.apply(identity, 7) == 7);
 }
 
+TEST_CASE("the errors of an ended worker tell the memory and the CPU time that it used", "[pool]") {
+    if (!counts_memory()) return;
+    mp::Pool pool(1);
+    try {
+        pool.apply([] {
+            burn();
+            vanish(6);
+        });
+        FAIL("it was not lost");
+    } catch (const mp::WorkerLostError& error) {
+        CHECK(error.peak_memory() >= burned_memory);
+        CHECK(error.cpu_time() >= least_time);
+        CHECK_THAT(error.what(), ContainsSubstring(" ms of CPU time)"));
+    }
+    const auto burns_and_stays = [](const Tally& burned) {
+        burn();
+        burned.set(0, 1);
+        for (;;) std::this_thread::sleep_for(1h);
+    };
+    const Tally burned;
+    for (auto limit = 500ms; burned.get(0) == 0; limit *= 4) { // a busy machine may need longer
+        try {
+            pool.apply_async(mp::TaskOptions{.timeout = limit}, burns_and_stays, burned).get();
+            FAIL("it was not ended");
+        } catch (const mp::TimeLimitExceeded& error) {
+            if (burned.get(0) == 1) check_burned(error, error.what());
+            CHECK_THAT(error.what(), ContainsSubstring("; raise .timeout, or "));
+        }
+    }
+    const auto burns_and_grows = [] {
+        burn();
+        hog(200);
+    };
+    try {
+        pool.apply_async(mp::TaskOptions{.memory_limit = 100 * mebibyte}, burns_and_grows).get();
+        FAIL("it was not ended");
+    } catch (const mp::MemoryLimitExceeded& error) {
+        check_burned(error, error.what());
+        CHECK(error.peak_memory() >= 100 * mebibyte);
+        CHECK_THAT(error.what(), ContainsSubstring("; raise .memory_limit, or "));
+    }
+}
+
 TEST_CASE("the memory of an item costs that item alone", "[pool]") {
     if (!counts_memory()) return;
     mp::Pool pool({.processes = 2, .memory_limit = 100 * mebibyte});
@@ -85,6 +159,58 @@ TEST_CASE("the memory of an item costs that item alone", "[pool]") {
     for (std::size_t i = 0; i < outcomes.size(); ++i) CHECK(outcomes[i].has_value() == (i != 2));
     CHECK_THROWS_AS(outcomes[2].value(), mp::MemoryLimitExceeded);
     CHECK_THROWS_AS(pool.map(hog, {200}), mp::MemoryLimitExceeded);
+}
+
+TEST_CASE("a map's memory limit holds for its items, and for no other task", "[pool]") {
+    if (!counts_memory()) return;
+    mp::Pool pool(2);
+    const mp::MapOptions options{.chunksize = 5, .timeout = 60s, .memory_limit = 100 * mebibyte};
+    const auto is_of_item_2 = [](auto throws) {
+        try {
+            throws();
+        } catch (const mp::MemoryLimitExceeded& error) { return error.task_index() == 2u; }
+        return false;
+    };
+    const auto outcomes = pool.try_map(hog, {1, 2, 200, 3, 4}, options);
+    for (std::size_t i = 0; i < outcomes.size(); ++i) CHECK(outcomes[i].has_value() == (i != 2));
+    CHECK(is_of_item_2([&] { outcomes[2].value(); }));
+    CHECK(is_of_item_2([&] { pool.map(hog, {1, 2, 200}, options); }));
+    auto results = pool.imap(hog, {1, 2, 200, 3}, options);
+    CHECK(results.next() == 1);
+    CHECK(results.next() == 2);
+    CHECK(is_of_item_2([&] { results.next(); }));
+    CHECK(results.next() == 3);
+    const auto goes_beyond = [](int) {
+        const std::vector<char> much(150 * mebibyte, 'x');
+        std::this_thread::sleep_for(100ms); // it would be looked at in the meantime
+        return much.back();
+    };
+    CHECK(pool.map(goes_beyond, {1}).front() == 'x');
+}
+
+TEST_CASE("an executor's memory limit costs the call that exceeds it", "[pool]") {
+    if (!counts_memory()) return;
+    mp::futures::ProcessPoolExecutor executor(
+        {.max_workers = 1, .timeout = 60s, .memory_limit = 100 * mebibyte});
+    const auto large = executor.submit(hog, 200);
+    CHECK_THROWS_AS(large.result(), mp::MemoryLimitExceeded);
+    CHECK(executor.submit(hog, 20).result() == 20);
+}
+
+TEST_CASE("an executor's worker that has grown is replaced between two calls", "[pool]") {
+    if (!counts_memory()) return;
+    mp::futures::ProcessPoolExecutor executor({.max_workers = 1, .recycle_memory = 30 * mebibyte});
+    const auto grows = [] {
+        static std::vector<char> leak;
+        if (leak.empty()) leak.assign(40 * mebibyte, 'x');
+        std::this_thread::sleep_for(50ms);
+        return own_pid();
+    };
+    std::set<int> pids;
+    CHECK(support::eventually([&] {
+        pids.insert(executor.submit(grows).result());
+        return pids.size() >= 3;
+    }));
 }
 
 TEST_CASE("what workers share with the program is not counted as theirs", "[pool]") {
@@ -284,29 +410,154 @@ TEST_CASE("threads_per_worker is what numeric libraries read", "[pool]") {
     CHECK(pool.apply(variable, "MKL_NUM_THREADS") == "5"); // what the program says itself
 }
 
-TEST_CASE("workers run on the processors that they were given, in turn", "[pool]") {
+#if defined(__linux__)
+namespace {
+
+/// OpenMP's library of g++, as what the program is linked with has loaded it; null where it is not.
+void* load_openmp() { return ::dlopen("libgomp.so.1", RTLD_NOW | RTLD_GLOBAL); }
+void preload_openmp() { load_openmp(); }
+
+/// How many threads it would start here.
+int openmp_threads() {
+    if (!load_openmp()) return -1; // a child by spawn loads it only here
+    return reinterpret_cast<int (*)()>(::dlsym(RTLD_DEFAULT, "omp_get_max_threads"))();
+}
+
+int threads_at_first = 0;
+
+} // namespace
+
+TEST_CASE("threads_per_worker reaches a library that was loaded before", "[pool]") {
+    if (!load_openmp()) {
+        WARN("libgomp.so.1 is not there");
+        return;
+    }
+    mp::set_forkserver_preload(preload_openmp);
+    const auto notes = [] { threads_at_first = openmp_threads(); };
+    mp::Pool pool({.processes = 1, .threads_per_worker = 33}, notes);
+    CHECK(pool.apply(openmp_threads) == 33);
+    CHECK(pool.apply([] { return threads_at_first; }) == 33);
+    CHECK(openmp_threads() != 33);
+    // What the program says itself.
+    mp::Pool told({.processes = 1, .threads_per_worker = 33, .env = {{"OMP_NUM_THREADS", "34"}}});
+    CHECK(told.apply(openmp_threads) == 34);
+    mp::Pool each_told({.processes = 1, .threads_per_worker = 33, .worker_env = [](int) {
+                            return mp::Environment{{"OMP_NUM_THREADS", "35,2"}};
+                        }});
+    CHECK(each_told.apply(openmp_threads) == 35);
+    mp::Pool not_told({.processes = 1, .threads_per_worker = 33, .env = {{"OMP_NUM_THREADS", std::nullopt}}});
+    CHECK(not_told.apply(openmp_threads) == openmp_threads());
+    mp::futures::ProcessPoolExecutor executor({.max_workers = 1, .threads_per_worker = 33});
+    CHECK(executor.submit(openmp_threads).result() == 33);
+    mp::set_forkserver_preload(nullptr);
+}
+#endif
+
+namespace {
+
+/// The processors on which this thread may run.
+std::vector<int> allowed_processors() {
     const auto allowed = mp::detail::platform::allowed_affinity();
     std::vector<int> processors;
     for (int i = 0; i < 1024; ++i) {
         if (allowed.has(static_cast<std::size_t>(i))) processors.push_back(i);
     }
-    const int first = processors.front();
-    const int last = processors.back();
+    return processors;
+}
+
+} // namespace
+
+TEST_CASE("workers of an executor run on the processors that they were given", "[pool]") {
+    const int first = allowed_processors().front();
+    const int last = allowed_processors().back();
+    mp::futures::ProcessPoolExecutor executor({.max_workers = 2, .cpu_affinity = {{first}, {last}}});
+    const auto where = [](const Tally& begun) {
+        begun.add(0, 1);
+        begun.wait_for(0, 2); // so that both workers have a call
+        return std::pair(mp::current_task().worker(), allowed_processors());
+    };
+    const Tally begun;
+    const auto one = executor.submit(where, begun);
+    const auto other = executor.submit(where, begun);
+    CHECK(one.result().first + other.result().first == 1);
+    for (const auto& [worker, processors] : {one.result(), other.result()})
+        CHECK(processors == std::vector{worker == 0 ? first : last});
+    CHECK_THROWS_AS(mp::futures::ProcessPoolExecutor({.cpu_affinity = {{}}}), std::invalid_argument);
+}
+
+TEST_CASE("workers run on the processors that they were given, in turn", "[pool]") {
+    const int first = allowed_processors().front();
+    const int last = allowed_processors().back();
     mp::Pool pool({.processes = 3, .cpu_affinity = {{first}, {last}}});
     const auto where = [](int) {
         std::this_thread::sleep_for(50ms);
-        const auto set = mp::detail::platform::allowed_affinity();
-        int only = -1;
-        for (int i = 0; i < 1024; ++i) {
-            if (set.has(static_cast<std::size_t>(i))) only = only == -1 ? i : -2;
-        }
-        return std::pair(mp::current_task().worker(), only);
+        const auto processors = allowed_processors();
+        return std::pair(mp::current_task().worker(), processors.size() == 1 ? processors[0] : -2);
     };
     for (const auto& [worker, processor] : pool.map(where, {1, 2, 3, 4, 5, 6}, {.chunksize = 1}))
         CHECK(processor == (worker % 2 == 0 ? first : last));
     CHECK_THROWS_AS(mp::Pool({.processes = 1, .cpu_affinity = {{}}}), std::invalid_argument);
     CHECK_THROWS_AS(mp::Pool({.processes = 1, .cpu_affinity = {{-1}}}), std::invalid_argument);
     CHECK_THROWS_AS(mp::Pool({.processes = 1, .cpu_affinity = {{100'000}}}), std::invalid_argument);
+}
+
+namespace {
+
+std::string directory_here() { return std::filesystem::canonical(".").string(); }
+
+/// A directory that is there while this is; the program works in it meanwhile.
+struct InDirectory {
+    std::filesystem::path before = std::filesystem::current_path();
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("mp_cwd_" + std::to_string(own_pid()));
+    InDirectory() {
+        std::filesystem::create_directory(path);
+        std::filesystem::current_path(path);
+    }
+    void leave() { std::filesystem::current_path(before); }
+    ~InDirectory() {
+        leave();
+        std::filesystem::remove(path);
+    }
+};
+
+/// What the error says that is thrown where it is called.
+template <class Make>
+std::string system_error_of(Make make) {
+    try {
+        make();
+    } catch (const std::system_error& error) { return error.what(); }
+    return "nothing was thrown";
+}
+
+} // namespace
+
+TEST_CASE("workers work in their directory, also those that start when the program works elsewhere", "[pool]") {
+    InDirectory directory;
+    const std::string wanted = directory_here();
+    {
+        mp::Pool pool({.processes = 1, .maxtasksperchild = 1, .cwd = "."});
+        mp::futures::ProcessPoolExecutor executor({.max_workers = 1, .cwd = "."});
+        directory.leave();
+        CHECK(directory_here() != wanted);
+        CHECK(pool.apply(directory_here) == wanted);
+        CHECK(pool.apply(directory_here) == wanted); // another worker
+        CHECK(executor.submit(directory_here).result() == wanted);
+        mp::Pool absolute({.processes = 1, .cwd = directory.path});
+        CHECK(absolute.apply(directory_here) == wanted);
+        CHECK(mp::Pool(1).apply(directory_here) == directory_here());
+    }
+}
+
+TEST_CASE("a pool or an executor whose directory is not there is refused where it is made", "[pool]") {
+    for (const std::string wrong : {"", "no/such/directory"}) {
+        INFO('"' << wrong << '"');
+        CHECK_THAT(system_error_of([&] { mp::Pool({.processes = 1, .cwd = wrong}); }),
+                   ContainsSubstring("with .cwd = \"" + wrong + "\": that is no directory"));
+        CHECK_THAT(system_error_of([&] { mp::futures::ProcessPoolExecutor({.max_workers = 1, .cwd = wrong}); }),
+                   ContainsSubstring("with .cwd = \"" + wrong + "\": that is no directory"));
+    }
+    CHECK(mp::active_children().empty());
 }
 
 TEST_CASE("a task knows its index, its worker, its attempt and its deadline", "[pool]") {

@@ -417,6 +417,8 @@ TEST_CASE("options say where a child works", "[surroundings]") {
         FAIL("nothing was thrown");
     } catch (const std::system_error& error) { CHECK_THAT(error.what(), ContainsSubstring("/no/such/folder")); }
     CHECK_FALSE(nowhere.is_alive());
+    mp::Process empty({.cwd = ""}, [] {});
+    CHECK_THROWS_AS(empty.start(), std::system_error);
 }
 
 #endif

@@ -45,6 +45,7 @@ struct ExecutorOptions {
     std::size_t memory_limit = {};
     std::size_t recycle_memory = {};
     bool run_inline = false;
+    /// As in PoolOptions; not of oneTBB: make a `tbb::global_control` in the initializer.
     Count threads_per_worker = {};
     std::vector<std::vector<int>> cpu_affinity = {};
     Environment env = {};

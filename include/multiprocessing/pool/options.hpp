@@ -99,15 +99,22 @@ struct PoolOptions {
     OnExit on_exit = OnExit::terminate;
     /// There are no workers: tasks run in the thread that submits them, and have ended when that
     /// returns; for debuggers, and where processes cannot be had. They cross as ever, but nothing
-    /// can be limited, killed or tried again. `MULTIPROCESSING_INLINE=1` in the environment does
-    /// the same.
+    /// can be limited, killed or tried again, and the environment and the directory are those of
+    /// the program: options for all that are ignored, `env`, `worker_env` and `cwd` with a warning.
+    /// `MULTIPROCESSING_INLINE=1` in the environment does the same.
     bool run_inline = false;
-    Count threads_per_worker = {};                          ///< Threads of numeric libraries in each worker.
+    /// Threads of numeric libraries in each worker: of OpenMP, OpenBLAS, MKL, BLIS, Accelerate and
+    /// numexpr, by their variables, but for those that `env` sets. The first four are also told
+    /// if they are loaded already. Not of oneTBB, which has no such variable: make a
+    /// `tbb::global_control` in the initializer.
+    Count threads_per_worker = {};
     std::vector<std::vector<int>> cpu_affinity = {};        ///< CPUs of worker 0, 1, ...; reused in turn.
     Environment env = {};                                   ///< What is different in the workers' environment.
     std::function<Environment(int worker)> worker_env = {}; ///< The same for each worker, on top of `env`.
-    std::optional<std::filesystem::path> cwd = {};          ///< Where the workers work.
-    std::filesystem::path trace = {};                       ///< A file for events.
+    /// The directory in which the workers work. `std::system_error` where the pool is made if there
+    /// is none. Default: that of the program, as it is when a worker starts.
+    std::optional<std::filesystem::path> cwd = {};
+    std::filesystem::path trace = {}; ///< A file for events.
     CaptureOutput capture_output = {};
 };
 

@@ -24,7 +24,8 @@ struct ProcessOptions {
     /// Changes to the child's environment. Static initialisers of the child see them only if it is
     /// started by spawn on POSIX; otherwise they have run before.
     Environment env = {};
-    /// The working directory of the child. Default: its parent's, as it is at start().
+    /// The working directory of the child; start() throws `std::system_error` if there is none.
+    /// Default: its parent's, as it is at start().
     std::optional<std::filesystem::path> cwd = {};
 };
 

@@ -27,10 +27,10 @@ namespace multiprocessing::inline v1::detail {
 struct LaunchRequest {
     StartMethod method = StartMethod::spawn;
     ProcessIdentity identity = {};
-    PackedCall call = {};           ///< What it is to do.
-    Environment env = {};           ///< What is different in its environment.
-    std::filesystem::path cwd = {}; ///< Where it works; empty: where its parent does.
-    bool serves = false;            ///< A worker or server: Ctrl-C is not its business.
+    PackedCall call = {};                          ///< What it is to do.
+    Environment env = {};                          ///< What is different in its environment.
+    std::optional<std::filesystem::path> cwd = {}; ///< Where it works; none: where its parent does.
+    bool serves = false;                           ///< A worker or server: Ctrl-C is not its business.
     bool supervised = false; ///< Its end is settled by its supervisor, not by the first thread that sees it.
     platform::SignalMask mask = child_mask();
 };

@@ -101,9 +101,10 @@ public:
     ~StartNotes();
 };
 
-/// Returns the directory that a child is to work in, for it to enter; empty if that is its
-/// parent's. Throws `std::system_error` if it is none.
-MULTIPROCESSING_INLINE std::string directory_for(const LaunchRequest& request);
+/// Returns the directory that a child is to work in, as an absolute path. Throws
+/// `std::system_error` if there is none; `purpose` says what for.
+MULTIPROCESSING_INLINE std::filesystem::path existing_directory(const std::filesystem::path& directory,
+                                                                const std::string& purpose);
 
 /// What is prepared for one child. Whatever does not become a ChildProcess is undone with it.
 class PendingChild {
@@ -215,15 +216,14 @@ MULTIPROCESSING_INLINE StartNotes::~StartNotes() {
     for (const std::string& line : warnings) get_logger().log(LogLevel::warning, line);
 }
 
-MULTIPROCESSING_INLINE std::string directory_for(const LaunchRequest& request) {
-    if (request.cwd.empty()) return {};
-    const std::filesystem::path directory = std::filesystem::absolute(request.cwd);
+MULTIPROCESSING_INLINE std::filesystem::path existing_directory(const std::filesystem::path& directory,
+                                                                const std::string& purpose) {
     if (!std::filesystem::is_directory(directory)) {
         throw std::system_error(std::make_error_code(std::errc::not_a_directory),
-                                "multiprocessing: starting " + request.identity.name + " with .cwd = " +
-                                    directory.string() + ": that is no directory; make it first");
+                                "multiprocessing: " + purpose + " with .cwd = \"" + directory.string() +
+                                    "\": that is no directory; make it first");
     }
-    return directory.string();
+    return std::filesystem::absolute(directory);
 }
 
 MULTIPROCESSING_INLINE PendingChild::PendingChild(const LaunchRequest& request, platform::Lifeline& lifeline)
@@ -246,7 +246,7 @@ MULTIPROCESSING_INLINE PendingChild::PendingChild(const LaunchRequest& request, 
     start.default_method = request.method; // as get_start_method() says there; here that fixes nothing
     start.log_level = get_logger().level();
     start.env = request.env;
-    start.cwd = directory_for(request);
+    if (request.cwd) start.cwd = existing_directory(*request.cwd, "starting " + request.identity.name).string();
     start.serves = request.serves;
     start.capabilities = platform::Capabilities::of_caller();
     child_ = std::make_shared<ChildProcess>(start.identity, start.name, request.supervised);

@@ -16,6 +16,9 @@
 /// * `remember_program()`: notes which file it is, for a time when the system does not say any more
 ///   (POSIX: after chroot).
 /// * `command_line()`: the program's arguments, its name first.
+/// * `loaded_function(name)`: the address of the C function of that name that is exported by the
+///   program, or by a library that is loaded for all to see (POSIX: not by RTLD_LOCAL); null if
+///   there is none. Windows: null, always.
 
 #include <multiprocessing/detail/config.hpp>
 
@@ -74,7 +77,7 @@ inline bool lies_in(const std::vector<ImageRange>& ranges, std::uint64_t offset,
     return false;
 }
 
-static_assert(requires(const void* address, const ImageId& id) {
+static_assert(requires(const void* address, const ImageId& id, const char* name) {
     { image_at(address) } -> std::same_as<std::optional<Image>>;
     { image_with(id) } -> std::same_as<std::optional<Image>>;
     { program_image() } -> std::same_as<std::optional<Image>>;
@@ -83,6 +86,7 @@ static_assert(requires(const void* address, const ImageId& id) {
     { program_to_spawn() } -> std::same_as<std::filesystem::path>;
     { remember_program() } -> std::same_as<void>;
     { command_line() } -> std::same_as<std::vector<std::string>>;
+    { loaded_function(name) } noexcept -> std::same_as<void*>;
 });
 
 } // namespace multiprocessing::inline v1::detail::platform

@@ -24,6 +24,7 @@ struct SupervisorPolicy {
     std::uint64_t recycle_memory = 0;  ///< Bytes beyond which one is replaced between tasks; 0: none.
     /// Where worker 0, 1, ... may run; used in turn. Empty: anywhere.
     std::vector<platform::ProcessorSet> affinity = {};
+    bool limits_threads = false; ///< Libraries that are loaded are told; see tell_loaded_libraries().
     /// What those get that wait for work when the pool is terminated.
     std::exception_ptr (*terminated)() = [] {
         return std::make_exception_ptr(CancelledError("multiprocessing: the pool was terminated"));

@@ -139,6 +139,7 @@ struct TaskFrame {
 #include <multiprocessing/detail/platform/affinity.hpp>
 #include <multiprocessing/detail/platform/backtrace.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
+#include <multiprocessing/detail/pool/library_threads.hpp>
 
 #include <bit>
 #include <chrono>
@@ -160,6 +161,7 @@ MULTIPROCESSING_INLINE Worker::Worker(const WorkerSetup& setup)
     platform::record_crashes(view_.crash(setup.worker).text);
     context_.set_worker(static_cast<int>(setup.number));
     if (setup.has_affinity) platform::set_affinity(setup.affinity);
+    if (setup.limits_threads) tell_loaded_libraries();
 }
 
 MULTIPROCESSING_INLINE void Worker::serve() {

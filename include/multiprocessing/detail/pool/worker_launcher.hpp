@@ -68,6 +68,7 @@ MULTIPROCESSING_INLINE std::shared_ptr<ChildProcess> WorkerLauncher::start(std::
     WorkerSetup setup{.pool = pool_, .most_tasks = most_tasks_, .worker = line, .number = number};
     if (const auto idle = policy_.idle_timeout.span())
         setup.most_idle = (std::max)(std::uint64_t{1}, static_cast<std::uint64_t>(idle->count()));
+    setup.limits_threads = policy_.limits_threads;
     if (!policy_.affinity.empty()) {
         setup.has_affinity = 1;
         setup.affinity = policy_.affinity[number % policy_.affinity.size()];

@@ -80,6 +80,7 @@ struct WorkerSetup {
     std::uint32_t worker = 0;             ///< Its line.
     std::uint32_t number = 0;             ///< As the program knows it.
     std::uint32_t is_here = 0;            ///< It is no process of its own, but the caller.
+    std::uint32_t limits_threads = 0;     ///< It has libraries told of it; see tell_loaded_libraries().
     std::uint32_t has_affinity = 0;       ///< Whether the next counts.
     platform::ProcessorSet affinity = {}; ///< Where it may run.
 };

@@ -9,6 +9,7 @@
 #include <multiprocessing/detail/launch/launch_state.hpp>
 #include <multiprocessing/detail/launch/packed_call.hpp>
 #include <multiprocessing/detail/platform/affinity.hpp>
+#include <multiprocessing/detail/pool/library_threads.hpp>
 #include <multiprocessing/detail/pool/submission.hpp>
 #include <multiprocessing/detail/pool/supervisor.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
@@ -51,9 +52,9 @@ MULTIPROCESSING_INLINE std::vector<platform::ProcessorSet>
 affinity_of(const std::vector<std::vector<int>>& processors);
 /// Whether MULTIPROCESSING_INLINE is 1.
 MULTIPROCESSING_INLINE bool is_inline_by_environment();
-/// Sets the variables by which numeric libraries are told how many threads they may start, but for
-/// those that the program sets itself.
-MULTIPROCESSING_INLINE void limit_threads(Environment& env, Count threads);
+/// Says what is ignored where tasks run in the caller and so have its environment and directory. An
+/// error would be in the way of a debugger, for which options are not to be changed.
+MULTIPROCESSING_INLINE void warn_of_own_surroundings(const WorkerPoolRequest& request);
 
 /// What the options of a pool and of an executor have in common. They are valid.
 template <class Options>
@@ -66,8 +67,10 @@ void set_common(WorkerPoolRequest& request, Options& options) {
     request.policy.memory_limit = options.memory_limit;
     request.policy.recycle_memory = options.recycle_memory;
     request.policy.affinity = affinity_of(options.cpu_affinity);
-    limit_threads(request.env, options.threads_per_worker);
     request.runs_inline = options.run_inline || is_inline_by_environment();
+    if (request.runs_inline) warn_of_own_surroundings(request);
+    limit_threads(request.env, options.threads_per_worker);
+    request.policy.limits_threads = options.threads_per_worker.value() != 0;
 }
 
 /// The workers of one pool, and the way to them.
@@ -133,6 +136,7 @@ private:
 #include <multiprocessing/detail/launch/launch.hpp>
 #include <multiprocessing/detail/platform/resources.hpp>
 #include <multiprocessing/detail/pool/worker.hpp>
+#include <multiprocessing/util.hpp>
 
 #include <cstdlib>
 #include <stdexcept>
@@ -166,12 +170,12 @@ MULTIPROCESSING_INLINE bool is_inline_by_environment() {
     return value && std::string_view(value) == "1";
 }
 
-MULTIPROCESSING_INLINE void limit_threads(Environment& env, Count threads) {
-    if (threads.value() == 0) return;
-    for (const char* const name :
-         {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
-          "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"})
-        env.emplace(name, std::to_string(threads.value()));
+MULTIPROCESSING_INLINE void warn_of_own_surroundings(const WorkerPoolRequest& request) {
+    if (request.env.empty() && !request.worker_env && !request.cwd) return;
+    get_logger().log(
+        LogLevel::warning,
+        "tasks run in this process (.run_inline or MULTIPROCESSING_INLINE=1), with its environment "
+        "and its directory: .env, .worker_env and .cwd are ignored");
 }
 
 MULTIPROCESSING_INLINE void WorkerPool::close() {
@@ -223,13 +227,15 @@ MULTIPROCESSING_INLINE WorkerPool::WorkerPool(WorkerPoolRequest request, PackedC
     launch.identity.daemon = true;
     launch.call = std::move(call);
     launch.env = std::move(request.env);
-    if (request.cwd) launch.cwd = std::move(*request.cwd);
+    // Here, as a worker may start later, when the program works elsewhere.
+    if (request.cwd && !request.runs_inline) launch.cwd = existing_directory(*request.cwd, "making a pool");
     launch.serves = true;
     launch.supervised = true;
     const std::uint32_t successors = request.policy.recycle_memory != 0 ? 1 : 0;
     table_ = std::make_shared<PoolTable>(static_cast<std::uint32_t>(workers), successors);
     if (request.policy.on_demand) table_->demand().start_with_none();
     if (request.refusal) table_->set_refusal(request.refusal);
+    if (request.runs_inline) request.worker_env = nullptr; // it would be asked about workers that are not
     supervisor_ = std::make_unique<Supervisor>(table_, std::move(launch), request.worker_env,
                                                request.most_tasks, std::move(request.policy));
     submitter_ = Submitter{table_, request.most_tasks, request.task_policy, request.runs_inline};

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <sys/stat.h>
@@ -53,6 +54,8 @@ MULTIPROCESSING_INLINE std::optional<Image> image_with(const ImageId& id);
 MULTIPROCESSING_INLINE std::optional<Image> program_image();
 
 MULTIPROCESSING_INLINE std::uint64_t image_changes();
+
+MULTIPROCESSING_INLINE void* loaded_function(const char* name) noexcept;
 
 } // namespace multiprocessing::inline v1::detail::platform
 
@@ -153,6 +156,8 @@ MULTIPROCESSING_INLINE std::uint64_t image_changes() {
         &changes);
     return changes;
 }
+
+MULTIPROCESSING_INLINE void* loaded_function(const char* name) noexcept { return ::dlsym(RTLD_DEFAULT, name); }
 
 } // namespace multiprocessing::inline v1::detail::platform
 

@@ -57,6 +57,8 @@ MULTIPROCESSING_INLINE std::filesystem::path program_path();
 /// another put in its place: that one is found out by its build.
 inline std::filesystem::path program_to_spawn() { return program_path(); }
 inline void remember_program() {}
+/// A child is never a copy: its libraries are loaded when it has its environment, and read that.
+inline void* loaded_function(const char*) noexcept { return nullptr; }
 
 MULTIPROCESSING_INLINE std::vector<std::string> command_line();
 
