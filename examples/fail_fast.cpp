@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 int check(int number) {
     if (number == 0) std::this_thread::sleep_for(1h); // a long one, which nobody wants if another has failed
     if (number == 10) throw std::invalid_argument("number 10 is wrong");
-    std::this_thread::sleep_for(1ms);
+    std::this_thread::sleep_for(20ms);
     return number;
 }
 

@@ -17,7 +17,7 @@ namespace mp = multiprocessing;
 int leaky(int) {
     static std::vector<std::vector<char>> never_freed;
     never_freed.emplace_back(std::size_t{40} << 20, 'x');
-    std::this_thread::sleep_for(std::chrono::milliseconds{60});
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
     return mp::current_process().pid();
 }
 
@@ -29,7 +29,7 @@ int main() {
     std::vector<int> tasks(12); // 480 MiB in all
     const std::vector<int> pids = pool.map(leaky, tasks, {.chunksize = 1});
     std::cout << pids.size() << " tasks done, by several workers: " << std::boolalpha
-              << (std::set<int>(pids.begin(), pids.end()).size() >= 3) << '\n';
+              << (std::set<int>(pids.begin(), pids.end()).size() > 1) << '\n';
 }
 
 // Output:

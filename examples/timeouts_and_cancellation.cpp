@@ -2,7 +2,7 @@
 // Python has no limit for a task: a pool waits for one that hangs, and cannot end it. By pebble:
 //     with ProcessPool(2) as pool:
 //         for item in [10, 60_000, 20]:
-//             futures.append(pool.schedule(work, [item], timeout=0.3))      # the worker is killed beyond
+//             futures.append(pool.schedule(work, [item], timeout=2))        # the worker is killed beyond
 //         futures[0].cancel()
 
 #include <multiprocessing/multiprocessing.hpp>
@@ -19,13 +19,18 @@ int work(int milliseconds) {
     return milliseconds;
 }
 
+void hang(const mp::Event& has_begun) {
+    has_begun.set();
+    std::this_thread::sleep_for(1h);
+}
+
 int main() {
     mp::freeze_support();
 
     mp::Pool pool(2);
-    // Each item may take 0.3 s, counted from when it begins. The one that hangs is ended, with its worker, and costs
+    // Each item may take 2 s, counted from when it begins. The one that hangs is ended, with its worker, and costs
     // nobody else anything.
-    for (const mp::Outcome<int>& outcome : pool.try_map(work, {10, 60'000, 20}, {.timeout = 300ms})) {
+    for (const mp::Outcome<int>& outcome : pool.try_map(work, {10, 60'000, 20}, {.timeout = 2s})) {
         try {
             std::cout << outcome.value() << " ms\n";
         } catch (const mp::TimeLimitExceeded& error) {
@@ -37,8 +42,9 @@ int main() {
     try {
         pool.apply_async(mp::TaskOptions{.timeout = 100ms}, work, 60'000).get();
     } catch (const mp::TimeoutError&) { std::cout << "so did a call\n"; }
-    mp::AsyncResult<int> result = pool.apply_async(work, 60'000);
-    std::this_thread::sleep_for(50ms);
+    const mp::Event has_begun;
+    mp::AsyncResult<void> result = pool.apply_async(hang, has_begun);
+    has_begun.wait();
     std::cout << std::boolalpha << "cancelled before it began: " << result.cancel()
               << ", ended: " << result.kill() << '\n';
     std::cout << pool.apply(work, 5) << " ms\n"; // both workers have been replaced
