@@ -72,6 +72,21 @@ TEST_CASE("a task that takes too long is ended, and says why", "[pool]") {
     CHECK(pool.apply_async(mp::TaskOptions{.timeout = generous_limit}, identity, 3).get() == 3);
 }
 
+TEST_CASE("nothing is ended before its time limit is over", "[pool]") {
+    mp::Pool pool(1);
+    const auto is_kept = [&](auto call) {
+        pool.apply(identity, 1); // the worker is there: starting it takes none of the time
+        const auto begin = std::chrono::steady_clock::now();
+        CHECK_THROWS_AS(call(), mp::TimeLimitExceeded);
+        return std::chrono::steady_clock::now() - begin >= limit;
+    };
+    for (int i = 0; i < 2; ++i) {
+        CHECK(is_kept([&] { pool.apply_async(mp::TaskOptions{.timeout = limit}, Stuck<>{1}, 1).get(); }));
+        CHECK(is_kept([&] { pool.map(Stuck<>{0}, {0}, {.timeout = limit}); }));
+        CHECK(is_kept([&] { pool.imap(Stuck<>{0}, {0}, {.timeout = limit}).next(); }));
+    }
+}
+
 TEST_CASE("a time limit counts from when the task begins, not while it waits", "[pool]") {
     mp::Pool pool(1);
     const auto nap = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); };
