@@ -2,6 +2,7 @@
 // What a task has started ends with its worker, however that ends.
 #include <platform/support.hpp>
 #include <support/processes.hpp>
+#include <support/sanitizers.hpp>
 #include <support/tally.hpp>
 
 #include <multiprocessing/detail/platform/process_watch.hpp>
@@ -83,6 +84,7 @@ private:
 TEST_CASE("what a task has started ends with a worker that ends by itself", "[pool]") {
     mp::Pool pool({.processes = 1, .maxtasksperchild = 1});
     for (const std::string then : {"return", "throw", "exit", "abort", "crash"}) {
+        if (support::has_asan && then == "crash") continue; // it ends the process by itself then
         INFO(then);
         Started started;
         const auto result = pool.apply_async(started.starter(then), 0);
