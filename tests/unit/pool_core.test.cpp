@@ -3,6 +3,8 @@
 #include <support/catch.hpp>
 
 #include <multiprocessing/detail/platform/wait.hpp>
+#include <multiprocessing/detail/pool/attention_block.hpp>
+#include <multiprocessing/detail/pool/itemized_work.hpp>
 #include <multiprocessing/detail/pool/map_input.hpp>
 #include <multiprocessing/detail/pool/result.hpp>
 #include <multiprocessing/detail/pool/table.hpp>
@@ -84,6 +86,47 @@ TEST_CASE("a task or chunk that is lost throws even without a reason", "[pool_co
     }
     CHECK(map->ended());
     CHECK_THROWS_WITH(map->read([](Reader&, std::uint64_t) {}), ContainsSubstring("not recorded"));
+}
+
+TEST_CASE("a worker is doomed at the item and the claim that were seen, and at no other", "[pool_core]") {
+    PoolTable core(1);
+    MapPlan plan;
+    const std::vector<int> input(4, 1);
+    plan.add_plain(std::span<const int>(input));
+    plan.make_room(4 * sizeof(int));
+    const auto attention = std::make_shared<AttentionBlock>();
+    plan.attention = attention->position();
+    const auto map = core.enter(
+        [&](TaskSlot&) { return std::make_shared<ItemizedMapWork>(core.view(), 4, attention, TaskPolicy{}); });
+    plan.fill(*map, {4}, 1, core.kept_leases()->holder);
+    core.view().slot(map->slot).arguments = plan.job();
+    core.announce(*map, 1);
+    ItemizedChunk& chunk = map->chunk(0);
+    const TaskWord published = chunk.cell.load();
+    REQUIRE(chunk.cell.claim(published, 7));
+    chunk.progress.store(ItemizedChunk::at(1, true));
+    const WorkPoint seen{map->slot, map->generation, chunk.cell.load(), 1, chunk.progress.load(), {}};
+    const auto is_asked = [&] {
+        return chunk.ask.load() != 0 && attention->attention().wanted.load() == ItemizedAttention::asked;
+    };
+    const auto is_left_alone = [&] {
+        return chunk.ask.load() == 0 && attention->attention().wanted.load() == 0;
+    };
+
+    chunk.progress.store(ItemizedChunk::at(2, true)); // it has gone on
+    CHECK_FALSE(map->doom(seen, EndReason::time_limit, 0));
+    CHECK(is_left_alone());
+    chunk.progress.store(ItemizedChunk::at(2, false)); // it is between two items
+    CHECK_FALSE(map->doom(seen, EndReason::time_limit, 0));
+    CHECK(is_left_alone());
+    chunk.progress.store(ItemizedChunk::at(1, true));
+    WorkPoint of_another = seen;
+    of_another.word = published.with(TaskState::run, 8); // which had the chunk before
+    CHECK_FALSE(map->doom(of_another, EndReason::time_limit, 0));
+    CHECK(is_left_alone());
+    CHECK(map->doom(seen, EndReason::time_limit, 0));
+    CHECK(is_asked()); // so that it begins no other item before it is killed
+    core.give_up(std::make_exception_ptr(mp::CancelledError("over")), false);
 }
 
 TEST_CASE("what a map had not done is given up, and keeps no other reason from being told", "[pool_core]") {
