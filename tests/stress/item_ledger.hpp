@@ -66,6 +66,7 @@ public:
               support::Random random{33};
               while (!stop.stop_requested()) {
                   std::this_thread::sleep_for(std::chrono::microseconds{5000 + random.below(15'000)});
+                  if (rests_) continue;
                   const auto children = mp::detail::running_children();
                   if (children.empty()) continue;
                   mp::detail::ChildProcess& victim = *children[random.below(children.size())];
@@ -75,10 +76,13 @@ public:
               }
           }) {}
     int kills() const { return kills_; }
+    /// Whether it lets all live.
+    void rest(bool rests) { rests_ = rests; }
 
 private:
     ItemLedger ledger_;
     std::atomic<int> kills_{0};
+    std::atomic<bool> rests_{false};
     std::jthread thread_;
 };
 
