@@ -130,10 +130,19 @@ MULTIPROCESSING_INLINE void end_descendants_of(int pid, int generations) noexcep
     });
 }
 
+/// Asks without waiting for one: WEXITED, WNOHANG, WNOWAIT and __WALL of <sys/wait.h>, which is not
+/// included: see process.hpp.
+inline bool has_children() noexcept {
+    constexpr int any = 0;
+    constexpr int options = 4 | 1 | 0x01000000 | 0x40000000;
+    return ::syscall(SYS_waitid, any, 0, nullptr, options, nullptr) == 0 || errno != ECHILD;
+}
+
 MULTIPROCESSING_INLINE void end_descendants() noexcept {
     constexpr int most_generations = 8; // each takes some 2 KiB of a handler's stack
     const int error = errno;
-    end_descendants_of(::getpid(), most_generations);
+    // Nearly every process has none: to read that in its /proc takes 40 us of its end.
+    if (has_children()) end_descendants_of(::getpid(), most_generations);
     errno = error;
 }
 
