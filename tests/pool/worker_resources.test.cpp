@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // What workers may use: memory, processors, threads of libraries; and what a task can ask about itself.
+#include <support/counted_memory.hpp>
 #include <support/eventually.hpp>
 #include <support/inputs.hpp>
 #include <support/tally.hpp>
 
 #include <multiprocessing/detail/platform/affinity.hpp>
-#include <multiprocessing/detail/platform/process_memory.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/pool/current_task.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
@@ -54,15 +54,6 @@ int hog(int mebibytes) {
     return mebibytes;
 }
 
-/// Whether the system counts what a process touches. (Not every Wine does.)
-bool counts_memory() {
-    const int self = mp::detail::platform::current_pid();
-    const auto before = mp::detail::platform::estimate_memory(self);
-    const std::string memory(std::size_t{32} << 20, 'x');
-    const auto after = mp::detail::platform::estimate_memory(self);
-    return before && after && *after >= *before + memory.size() / 2 && memory[7] == 'x';
-}
-
 int own_pid() { return mp::current_process().pid(); }
 
 constexpr std::size_t burned_memory = 48 * mebibyte;
@@ -94,7 +85,7 @@ void check_burned(const mp::WorkerFault& fault, const std::string& text) {
 } // namespace
 
 TEST_CASE("a task that uses more memory than it may is ended, and says how much that was", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     mp::Pool pool(2);
     const mp::TaskOptions options{.memory_limit = 100 * mebibyte};
     CHECK(pool.apply_async(options, hog, 20).get() == 20);
@@ -110,7 +101,7 @@ TEST_CASE("a task that uses more memory than it may is ended, and says how much 
 }
 
 TEST_CASE("the errors of an ended worker tell the memory and the CPU time that it used", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     mp::Pool pool(1);
     try {
         pool.apply([] {
@@ -153,7 +144,7 @@ TEST_CASE("the errors of an ended worker tell the memory and the CPU time that i
 }
 
 TEST_CASE("the memory of an item costs that item alone", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     mp::Pool pool({.processes = 2, .memory_limit = 100 * mebibyte});
     const auto outcomes = pool.try_map(hog, {1, 2, 200, 3, 4}, {.chunksize = 5});
     for (std::size_t i = 0; i < outcomes.size(); ++i) CHECK(outcomes[i].has_value() == (i != 2));
@@ -162,7 +153,7 @@ TEST_CASE("the memory of an item costs that item alone", "[pool]") {
 }
 
 TEST_CASE("a map's memory limit holds for its items, and for no other task", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     mp::Pool pool(2);
     const mp::MapOptions options{.chunksize = 5, .timeout = 60s, .memory_limit = 100 * mebibyte};
     const auto is_of_item_2 = [](auto throws) {
@@ -189,7 +180,7 @@ TEST_CASE("a map's memory limit holds for its items, and for no other task", "[p
 }
 
 TEST_CASE("an executor's memory limit costs the call that exceeds it", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     mp::futures::ProcessPoolExecutor executor(
         {.max_workers = 1, .timeout = 60s, .memory_limit = 100 * mebibyte});
     const auto large = executor.submit(hog, 200);
@@ -198,7 +189,7 @@ TEST_CASE("an executor's memory limit costs the call that exceeds it", "[pool]")
 }
 
 TEST_CASE("an executor's worker that has grown is replaced between two calls", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     mp::futures::ProcessPoolExecutor executor({.max_workers = 1, .recycle_memory = 30 * mebibyte});
     const auto grows = [] {
         static std::vector<char> leak;
@@ -245,7 +236,7 @@ TEST_CASE("what a task touches of shared arrays and of files is not counted as i
 }
 
 TEST_CASE("limits that nobody can reach are none", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
     mp::Pool pool({.processes = 1,
                    .timeout = std::chrono::hours{24 * 365 * 200},
@@ -278,7 +269,7 @@ TEST_CASE("the memory of a worker's children counts", "[pool]") {
 }
 
 TEST_CASE("a worker that has grown is replaced between two tasks, and no task is lost", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     mp::Pool pool({.processes = 2, .recycle_memory = 60 * mebibyte});
     const auto leaks = [](int) {
         static std::vector<std::unique_ptr<char[]>> leak;
@@ -306,7 +297,7 @@ TEST_CASE("a worker that has grown is replaced between two tasks, and no task is
 }
 
 TEST_CASE("the replacement of a worker that has grown is initialized while that one works on", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     constexpr int starts = 0;
     constexpr int done = 1;
     const Tally tally;
@@ -331,7 +322,7 @@ TEST_CASE("the replacement of a worker that has grown is initialized while that 
 }
 
 TEST_CASE("a worker that has grown and its replacement do not work at the same time", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     const Tally tally;
     mp::Pool pool({.processes = 2, .recycle_memory = 30 * mebibyte});
     const auto grows = [](const Tally& at_work, int) {
@@ -356,7 +347,7 @@ TEST_CASE("a worker that has grown and its replacement do not work at the same t
 }
 
 TEST_CASE("a pool that is closed has no replacements made for workers that have grown", "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     mp::Pool pool({.processes = 1, .recycle_memory = 30 * mebibyte});
     const auto grows = [] {
         const std::vector<char> much(40 * mebibyte, 'x');
@@ -605,7 +596,7 @@ TEST_CASE("a replaced worker has its predecessor's number", "[pool]") {
 
 TEST_CASE("an initializer that takes more than a worker may have lets tasks run, and costs a worker each",
           "[pool]") {
-    if (!counts_memory()) return;
+    if (!support::counts_memory()) return;
     const auto model = [](int mebibytes) {
         static std::vector<char> data(static_cast<std::size_t>(mebibytes) * mebibyte, 'x');
     };

@@ -4,9 +4,9 @@
 // end, and nothing stays behind. (MP_STRESS=1000 makes some 200,000 tasks of it, of which 10,000 end their workers.)
 #include <stress/item_ledger.hpp>
 #include <support/catch.hpp>
+#include <support/counted_memory.hpp>
 #include <support/killer.hpp>
 
-#include <multiprocessing/detail/platform/process_memory.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process_pool_executor.hpp>
 
@@ -47,15 +47,6 @@ void take_memory() {
         std::this_thread::sleep_for(1ms);
     }
     while (true) std::this_thread::sleep_for(1s);
-}
-
-/// Whether the system counts what a process touches. (Not every Wine does.)
-bool counts_memory() {
-    const int self = platform::current_pid();
-    const auto before = platform::estimate_memory(self);
-    const std::string memory(std::size_t{32} << 20, 'x');
-    const auto after = platform::estimate_memory(self);
-    return before && after && *after >= *before + memory.size() / 2 && memory[7] == 'x';
 }
 
 /// Most items take up to 30 us; a few end around the limit, or hang (or take memory), or end their worker, or throw.
@@ -150,7 +141,7 @@ TEST_CASE("kills, limits, retries, cancels and first failures at random: each ta
     const auto& space = mp::detail::tree().space;
     const auto items = std::views::iota(std::size_t{0}, item_count);
     const auto few = std::views::iota(std::size_t{0}, item_count / 8);
-    const bool has_memory_limits = counts_memory();
+    const bool has_memory_limits = support::counts_memory();
     int rounds = 0;
     {
         mp::Pool pool(4);
