@@ -51,6 +51,9 @@ TEST_CASE("the loss of a worker tells how it ended, what it ran, what it used, a
           "multiprocessing: worker Spawn-PoolWorker-2 (number 1, pid 12) was killed by SIGSEGV while it ran a "
           "task, "
           "attempt 2 of 2 (peak memory 64 MiB, 1 ms of CPU time); raise .retries, or catch this error");
+    mp::WorkerEnd unmeasured = end_with(3);
+    unmeasured.peak_memory = 0;
+    CHECK(text_of(unmeasured, {}).find("while it ran a task (1 ms of CPU time); ") != std::string::npos);
     mp::WorkerEnd unknown;
     unknown.pid = 12;
     CHECK(

@@ -85,9 +85,11 @@ MULTIPROCESSING_INLINE std::string describe_bytes(std::uint64_t bytes) {
 /// What a worker had used, in parentheses; empty if the system did not tell.
 MULTIPROCESSING_INLINE std::string describe_usage(std::uint64_t peak_memory,
                                                   std::chrono::microseconds cpu_time) {
-    if (peak_memory == 0) return "";
-    return " (peak memory " + describe_bytes(peak_memory) + ", " + std::to_string(cpu_time.count() / 1000) +
-           " ms of CPU time)";
+    std::string known; // not all systems tell both of a process that has ended
+    if (peak_memory != 0) known = "peak memory " + describe_bytes(peak_memory);
+    if (peak_memory != 0 || cpu_time.count() != 0)
+        known += (known.empty() ? "" : ", ") + std::to_string(cpu_time.count() / 1000) + " ms of CPU time";
+    return known.empty() ? known : " (" + known + ")";
 }
 
 MULTIPROCESSING_INLINE std::string describe_ending(const platform::Ending& ending) {
