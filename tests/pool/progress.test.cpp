@@ -128,6 +128,24 @@ TEST_CASE("a task says how far it is, and the progress shows it", "[pool]") {
     CHECK(reports.back().under_way == 0);
 }
 
+TEST_CASE("what an item has said of itself does not count for its namesake in the next map", "[pool]") {
+    mp::Pool pool(1);
+    pool.map(
+        [](int x) {
+            mp::current_task().progress(0.9);
+            return x;
+        },
+        {7});
+    mp::Event seen;
+    double most = 0;
+    const auto waits = [](const mp::Event& event) { return event.wait(60s); };
+    CHECK(pool.map(waits, std::vector{seen}, {.progress = [&](const ProgressReport& report) {
+                       most = report.under_way > most ? report.under_way : most;
+                       if (report.elapsed > 300ms) seen.set(); // it has begun, most probably
+                   }}) == std::vector{true});
+    CHECK(most == 0);
+}
+
 TEST_CASE("the progress of an input without a size has no total", "[pool]") {
     mp::Pool pool(2);
     std::vector<ProgressReport> reports;

@@ -200,7 +200,7 @@ private:
     }
     void skip() {
         const Future<R>& ended = current();
-        // Only then: who asks for the exception has read it, and it is not logged any more.
+        // Only then: to ask for an exception is to read it, and what was read is not logged.
         if (progress_.wanted()) progress_.note(ended.cancelled() || ended.exception());
         current_.reset();
         --left_;

@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/fork_origin.hpp>
 #include <multiprocessing/detail/launch/child_process.hpp>
 #include <multiprocessing/detail/launch/child_start.hpp>
+#include <multiprocessing/detail/platform/process_family.hpp>
 #include <multiprocessing/detail/pool/limit_watch.hpp>
 #include <multiprocessing/detail/pool/shared_table.hpp>
 #include <multiprocessing/detail/pool/supervisor_policy.hpp>
@@ -84,8 +85,11 @@ private:
     /// Ends workers for what they are at: a task that was killed.
     void kill_doomed();
 
-    /// Kills a worker with what its tasks have started, which counts as the worker's, and would go
-    /// on for nobody.
+    /// Returns what a worker's tasks have started. Nothing if the worker has ended meanwhile, as
+    /// its pid may be in use again; nor without memory, as that must not keep the worker alive.
+    static std::optional<platform::Descendants> started_by(ChildProcess& worker) noexcept;
+
+    /// Kills a worker with what its tasks have started, which would go on for nobody.
     static void kill(ChildProcess& worker);
 
     /// Ends those that are at something for too long, or use too much. Returns when to look again.
@@ -159,7 +163,6 @@ private:
 #include <multiprocessing/detail/base/mutex.hpp>
 #include <multiprocessing/detail/base/scope_exit.hpp>
 #include <multiprocessing/detail/platform/crash.hpp>
-#include <multiprocessing/detail/platform/process_family.hpp>
 #include <multiprocessing/detail/platform/signals.hpp>
 #include <multiprocessing/detail/platform/wait.hpp>
 #include <multiprocessing/detail/pool/worker_loss.hpp>
@@ -328,10 +331,20 @@ MULTIPROCESSING_INLINE void Supervisor::kill_doomed() {
     }
 }
 
+MULTIPROCESSING_INLINE std::optional<platform::Descendants>
+Supervisor::started_by(ChildProcess& worker) noexcept {
+    std::optional<platform::Descendants> started;
+    attempt([&] {
+        started.emplace(worker.pid());
+        if (worker.look()) started.reset();
+    });
+    return started;
+}
+
 MULTIPROCESSING_INLINE void Supervisor::kill(ChildProcess& worker) {
-    platform::Descendants started{worker.pid()};
+    std::optional<platform::Descendants> started = started_by(worker);
     worker.kill();
-    started.kill();
+    if (started) started->kill();
 }
 
 MULTIPROCESSING_INLINE Deadline Supervisor::watch_limits() {
@@ -490,13 +503,13 @@ MULTIPROCESSING_INLINE void Supervisor::break_if_hopeless(ChildProcess& process,
 MULTIPROCESSING_INLINE void Supervisor::end_all() noexcept {
     // Nothing is left to be taken, so a worker that is idle now stays so.
     core_->end_shared();
-    std::vector<platform::Descendants> started; // by those that the signal may end on the spot
+    std::vector<std::optional<platform::Descendants>> started; // by those that the signal may end on the spot
     for (std::uint32_t i = 0; i < workers_.size(); ++i) {
         if (!workers_[i].process) continue;
         if (kills_.load()) {
             attempt([&] { kill(*workers_[i].process); });
         } else if (workers_[i].busy) {
-            attempt([&] { started.emplace_back(workers_[i].process->pid()); });
+            attempt([&] { started.push_back(started_by(*workers_[i].process)); });
             attempt([&] { workers_[i].process->terminate(); });
         }
     }
@@ -506,7 +519,9 @@ MULTIPROCESSING_INLINE void Supervisor::end_all() noexcept {
         const std::shared_ptr<ChildProcess> process = std::exchange(workers_[i].process, nullptr);
         if (process && !end(*process, i, patience)) all_ended = false;
     }
-    for (platform::Descendants& family : started) family.kill();
+    for (auto& family : started) {
+        if (family) family->kill();
+    }
     if (all_ended) core_->workers_are_gone();
 }
 

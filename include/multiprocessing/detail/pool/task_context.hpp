@@ -122,6 +122,7 @@ MULTIPROCESSING_INLINE void TaskContext::enter_items(const std::atomic<std::uint
                                                      std::atomic<std::uint64_t>& part) noexcept {
     state_.note = &note;
     state_.part = &part;
+    part.store(0, std::memory_order_relaxed); // what was said of an item of that number in another chunk
     state_.shift = shift;
     state_.other_bits = other_bits;
     state_.first_index = first_index;

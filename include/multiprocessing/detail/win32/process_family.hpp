@@ -97,7 +97,7 @@ MULTIPROCESSING_INLINE Descendants::Descendants(int pid) {
         for (const ProcessEntry& entry : all) {
             if (entry.parent != parent.id || entry.id == parent.id) continue;
             Handle process{winapi::OpenProcess(terminate | query, false, entry.id)};
-            // The number of a parent that has ended may be another's by now, who is younger.
+            // The id of a parent that has ended may be in use again, by a younger process.
             const std::uint64_t begin = beginning_of(process);
             if (begin == 0 || parent.begin == 0 || begin < parent.begin) continue;
             processes_.push_back(std::move(process));
